@@ -27,8 +27,13 @@ class Program:
 
     def __init__(self, title, *command):
         self.title, self.said = title, []
+        # English whatever the locale of the machine is.
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
         )
         threading.Thread(target=self.read, daemon=True).start()
 

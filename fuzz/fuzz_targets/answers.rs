@@ -1,8 +1,8 @@
-//! Whatever anybody answers to one who asks: a search for hubs, a request with its retries, and a
-//! request for the time.
+//! Random answers to a client: a search for hubs, a request with retries, and a request for the
+//! time.
 //!
-//! They never panic, ask nobody else than they were to ask, end in time, and what they report is
-//! what was answered.
+//! The clients never panic, send only to the requested hosts, end in time, and report the actual
+//! answers.
 #![no_main]
 
 use std::collections::BTreeSet;
@@ -62,11 +62,11 @@ fuzz_target!(|input: Input| {
     request(&input);
 });
 
-/// A reply from an NTP server, the right one or another.
+/// A reply from an NTP server, valid or not.
 fn time(input: &Input) {
     let request = sntp::request(input.clock | 1);
     let mut reply = input.time.clone();
-    // Most that do not repeat it end there.
+    // Most replies with a wrong originate time end there.
     if input.originate && reply.len() >= 32 {
         reply[24..32].copy_from_slice(&request[40..]);
     }
@@ -184,7 +184,8 @@ fn request(input: &Input) {
                     assert_eq!((told.attempts, told.elapsed), (attempts, now - Instant::ORIGIN));
                     assert_eq!(told.strays, elsewhere.len() as u64);
                     match &told.result {
-                        // From another port only after one more attempt, and then the first.
+                        // A reply from another port counts only after one more attempt, and then
+                        // the first such reply.
                         Ok(reply) if reply.0 != to && reply.0.ip() == to.ip() => {
                             assert_eq!(Some(reply), elsewhere.first());
                         }
@@ -203,7 +204,7 @@ fn request(input: &Input) {
             }
         }
     }
-    // Left alone it gives up.
+    // Without input it gives up.
     for _ in 0..32 {
         let Some(due) = ask.poll_timeout() else { break };
         ask.handle_timeout(due.max(now));
@@ -220,7 +221,7 @@ fn format(style: u8) -> Format {
     Format::ALL[usize::from(style) % Format::ALL.len()]
 }
 
-/// What arrives in this operation, and its sender.
+/// The datagram of this operation and its sender.
 fn datagram(operation: &Operation, questions: &[Vec<u8>]) -> Option<(SocketAddr, Vec<u8>)> {
     let asked = |number: &u8| {
         let number = usize::from(*number) % questions.len().max(1);

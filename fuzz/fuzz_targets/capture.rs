@@ -1,5 +1,5 @@
-//! A capture file from anywhere: whatever it says, it is read to its end or to a reason, and what
-//! datagrams it holds can be written and read again.
+//! A random capture file: it is read to its end or to an error, and its datagrams survive writing
+//! and reading again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +10,7 @@ use pigeon_capture::{Decoder, Packet, ReadError, Reader, Writer};
 
 fuzz_target!(|file: &[u8]| {
     let (packets, _) = read(file);
-    // Each packet has a header of its own.
+    // Each packet has a header.
     assert!(packets.len() <= file.len() / 16);
     let kept: usize = packets.iter().map(|packet| packet.data.len()).sum();
     assert!(kept <= file.len(), "{kept} bytes out of {}", file.len());
@@ -25,19 +25,19 @@ fuzz_target!(|file: &[u8]| {
     assert_eq!(datagrams(&again), found);
 });
 
-/// The datagrams in packets, those that came in fragments too.
+/// The datagrams in packets, including reassembled ones.
 fn datagrams(packets: &[Packet]) -> Vec<(Duration, SocketAddr, SocketAddr, Vec<u8>)> {
     let mut decoder = Decoder::new();
     let found = packets.iter().filter_map(|packet| {
         let found = decoder.decode(packet).ok()?;
-        // Of times after 2554 nanoseconds do not fit the format.
+        // After the year 2554 nanoseconds do not fit the format.
         let time = packet.time.unwrap_or_default().min(Duration::from_nanos(u64::MAX));
         Some((time, found.from, found.to, found.payload.to_vec()))
     });
     found.collect()
 }
 
-/// All packets, and why there are no more unless the capture ends.
+/// All packets, and the error that ended the capture, if any.
 fn read(file: &[u8]) -> (Vec<Packet>, Option<ReadError>) {
     let mut packets = Vec::new();
     let mut reader = match Reader::new(file) {

@@ -1,8 +1,8 @@
-//! Any sequence of things that happen to a chat, beside a small model of who was opened.
+//! Random inputs to a chat, compared with a small model of the open conversations.
 //!
-//! It never panics; it sends only what was typed, to the chosen peer, whole, and nothing by itself;
-//! its conversations are bounded and their names safe to show; what it counts agrees with what it
-//! reports.
+//! The chat never panics. It sends only input lines, complete, to the selected peer, and nothing on
+//! its own. Its conversations are bounded, their names are safe to show, and its counters agree
+//! with its events.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -151,7 +151,7 @@ fuzz_target!(|input: Input| {
     }
 });
 
-/// Types a line. Returns its recipient, if it was sent.
+/// Enters a line. Returns the recipient if it was sent.
 fn say(chat: &mut Chat, line: &[u8]) -> Option<std::net::SocketAddr> {
     let chosen = chat.chosen().map(|conversation| conversation.peer);
     match chat.handle_line(line) {

@@ -1,5 +1,5 @@
-//! A log that was damaged: it is refused and stays as it is, or it is opened, and then reading ends
-//! and writing panics nowhere.
+//! Damaged logs: either opening fails and the files stay unchanged, or it succeeds, reading ends,
+//! and writing never panics.
 #![no_main]
 
 use std::path::Path;
@@ -14,25 +14,25 @@ use pigeon_proto::{LinkKind, Name, RoomName};
 
 #[derive(Arbitrary, Debug)]
 struct Damage {
-    /// As after a crash, with a write-ahead log, or as after an orderly end.
+    /// Whether the files include a write-ahead log, as after a crash, instead of a clean shutdown.
     crashed: bool,
     harms: Vec<Harm>,
 }
 
 #[derive(Arbitrary, Debug)]
 enum Harm {
-    /// Other bytes at a place of a page.
+    /// Overwrites bytes at a place of a page.
     Write { in_wal: bool, page: u8, at: u16, bytes: Vec<u8> },
-    /// One page in another's place.
+    /// Overwrites one page with another.
     Move { in_wal: bool, from: u8, to: u8 },
-    /// The end is missing.
+    /// Cuts off the end.
     Cut { in_wal: bool, pages: u8, bytes: u16 },
 }
 
 const NAMES: [&str; 2] = ["log.sqlite", "log.sqlite-wal"];
 const PAGE: usize = 8_192;
 
-/// Both files after a crash, and one after an orderly end.
+/// Both files after a crash, and one after a clean shutdown.
 static WHOLE: LazyLock<[[Vec<u8>; 2]; 2]> = LazyLock::new(|| {
     let folder = folder();
     let files = || NAMES.map(|name| std::fs::read(folder.path().join(name)).unwrap_or_default());
@@ -71,7 +71,7 @@ fuzz_target!(|damage: Damage| {
     let mut files = WHOLE[usize::from(!damage.crashed)].clone();
     damage.harms.iter().for_each(|harm| apply(&mut files, harm));
     if files[0].is_empty() {
-        // A folder without a log begins a new one.
+        // A folder without a log starts a new one.
         return;
     }
     let folder = folder();
@@ -124,7 +124,7 @@ fn apply(files: &mut [Vec<u8>; 2], harm: &Harm) {
     }
 }
 
-/// Whether the file holds these bytes. An empty one may be missing.
+/// Whether the file has these bytes. An empty file may be missing.
 fn same(path: &Path, bytes: &[u8]) -> bool {
     std::fs::read(path).unwrap_or_default() == bytes
 }

@@ -1,10 +1,11 @@
-//! One datagram, whatever its bytes and its sender, into a hub that has members.
+//! A random datagram from a random sender to a hub with members.
 //!
-//! The first byte chooses the hub's settings (see `settings`), the second the sender and its door,
-//! the rest is the payload. Then time runs until everybody is gone. Nothing panics; nothing is sent
-//! to an address that sent nothing there; an address that has not proved itself never gets more than
-//! it sent; every line of chat can be shown; nobody gets a control line that never sent a padded
-//! heartbeat, and no member of a raw room a word of the hub's own; and in the end no timer is left.
+//! The first byte chooses the hub's settings (see `settings`), the second the sender and its
+//! listening socket, the rest is the payload. Then time runs until all members are gone.
+//! Invariants: no panic; no datagram to an address that has sent nothing; no unproved address gets
+//! more than it sent; every line of chat is safe to show; only members that have sent a padded
+//! heartbeat get control lines, and others in raw rooms get no notices; no timer is left at the
+//! end.
 #![no_main]
 
 use std::collections::BTreeSet;
@@ -19,7 +20,7 @@ use pigeon_fuzz::shown::{Readers, is_control_line};
 use pigeon_hub::{Config, Discovery, Door, Hub, SourceRules};
 use pigeon_proto::{Format, RoomName, heartbeat};
 
-/// A member that reads GBK, where the format has commands.
+/// A member with the encoding GBK, if the format has commands.
 const READS_GBK: &str = "127.0.0.1:5002";
 
 /// A member that reads control lines.
@@ -27,7 +28,7 @@ const PROGRAM: &str = "10.0.2.1:8";
 
 fuzz_target!(|data: &[u8]| {
     let [choice, sender, payload @ ..] = data else { return };
-    // A real datagram is no longer.
+    // A datagram is never longer.
     let payload = &payload[..payload.len().min(65_507)];
     let mut world = World::new(settings(*choice));
     if choice & 0x40 == 0 {
@@ -37,18 +38,18 @@ fuzz_target!(|data: &[u8]| {
     let from = addresses::person(*sender);
     let socket = if sender & 0x80 == 0 { SocketId::FIRST } else { SECOND };
     let was_member = world.is_member(from);
-    // A datagram that was cut short when it was received.
+    // A truncated datagram.
     let length = payload.len() + usize::from(choice & 0x80 != 0);
     let datagram = Received { length, socket, ..Received::new(from, payload) };
     let sent = world.hear(&datagram);
     let asked = sent.iter().find_map(|(to, bytes)| {
         (*to == from && bytes.starts_with(b"/prove ")).then(|| bytes.clone())
     });
-    // The fuzzer sees what the hub compares, and so learns to write the proof.
+    // Shows the fuzzer the comparison, so that it can learn to write the proof.
     let may_prove = payload.trim_ascii_start().starts_with(b"/prove ");
     if !was_member && !may_prove && is_beyond(from) {
         assert!(!world.is_member(from));
-        // Until everybody is gone, and with it all that could still be answered.
+        // Runs until all members and pending answers are gone.
         let mut all = sent;
         all.extend(world.wait(Duration::from_secs(1)));
         let to_sender: Vec<&Sent> = all.iter().filter(|(to, _)| *to == from).collect();
@@ -57,7 +58,7 @@ fuzz_target!(|data: &[u8]| {
         assert!(bytes <= payload.len(), "{bytes} bytes for {}", payload.len());
     }
     if let Some(proof) = asked {
-        // What the hub asks for is what it takes.
+        // The answer to a request for proof must be accepted.
         let full = world.hub.member_count() >= world.hub.config().max_members;
         world.hear(&Received { socket, ..Received::new(from, &proof) });
         assert!(world.is_member(from) || full, "{from} has proved itself for nothing");
@@ -71,8 +72,8 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(world.hub.poll_timeout(), None, "nobody is here, and yet a timer");
 });
 
-/// Bits 0 and 1: the format; 2: a password; 3: discoverable; 4: nothing is open; 5: no room for
-/// one more; 6: nobody is there; 7: the datagram is truncated.
+/// Bits 0 and 1: the format; 2: a password; 3: discoverable; 4: no open networks; 5: the hub is
+/// full; 6: no members; 7: the datagram is truncated.
 fn settings(choice: u8) -> Config {
     let bit = |n: u8| choice >> n & 1 == 1;
     let format = match choice & 3 {
@@ -80,7 +81,7 @@ fn settings(choice: u8) -> Config {
         1 => Format::Classic,
         _ => Format::Raw,
     };
-    // Beside it a door of another format, which must not mix with raw data.
+    // A second listening socket with another format, which must not mix with raw data.
     let (other, room) = match format {
         Format::Chat => (Format::Classic, RoomName::lobby()),
         Format::Classic => (Format::Raw, room("video")),
@@ -111,18 +112,18 @@ fn room(name: &str) -> RoomName {
 struct World {
     hub: Hub,
     now: Instant,
-    /// Who has sent anything that the hub may answer, and at which door.
+    /// Addresses that have sent anything the hub may answer, by listening socket.
     spoke: BTreeSet<(SocketId, SocketAddr)>,
-    /// Who has ever sent a padded heartbeat there.
+    /// Addresses that have sent a padded heartbeat, by listening socket.
     programs: BTreeSet<(SocketId, SocketAddr)>,
-    /// Everything that was ever said.
+    /// All payloads so far.
     payloads: BTreeSet<Vec<u8>>,
     readers: Readers,
 }
 
 impl World {
     fn new(config: Config) -> World {
-        // Not at the origin: a time of zero that is taken for "unset" would show.
+        // Not at the origin: a time of zero taken for "unset" would show.
         let now = Instant::ORIGIN + Duration::from_secs(1_000);
         World {
             hub: Hub::new(config),
@@ -142,7 +143,7 @@ impl World {
         self.hub.config().doors[door.index()].format
     }
 
-    /// Lets members join, and waits until that is no news any more.
+    /// Adds members, and waits until their joins have been reported.
     fn settle(&mut self, members: &[&str]) {
         for member in members {
             let from = addresses::parse(member);
@@ -173,7 +174,7 @@ impl World {
         self.drain()
     }
 
-    /// Lets time pass as a driver does, waking at each deadline.
+    /// Advances time like a driver, waking at each deadline.
     fn wait(&mut self, time: Duration) -> Vec<Sent> {
         let end = self.now + time;
         let mut sent = Vec::new();
@@ -208,7 +209,7 @@ impl World {
         sent.into_iter().map(|(_, to, bytes)| (to, bytes)).collect()
     }
 
-    /// Somebody gets a datagram from a door.
+    /// Checks a datagram that the hub sends.
     fn receives(&self, (socket, to, bytes): &SentAt) {
         let place = (*socket, *to);
         assert!(self.spoke.contains(&place), "{to} sent nothing, and gets {bytes:?}");

@@ -1,5 +1,5 @@
-//! Lines of an export from anywhere: each is stored, known, in conflict or bad, and what was stored is
-//! exported so that importing it changes nothing.
+//! Random lines of an export: each is stored, known, conflicting or invalid, and a second import of
+//! the result changes nothing.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -23,7 +23,7 @@ fuzz_target!(|lines: &[u8]| {
     let own = log.import(&*exported).expect("its own lines");
     assert_eq!((own.stored, own.known), (0, first.stored), "{own:?}");
 
-    // In an empty log they are the same, but for positions, which have no gaps there either.
+    // An empty log ends up with the same entries, except for positions, without gaps there either.
     let other = pigeon_fuzz::logs::folder();
     let copy = Log::open(other.path(), options(), |_| ()).expect("an empty folder");
     let copied = copy.import(&*exported).expect("an export");

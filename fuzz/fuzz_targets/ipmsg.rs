@@ -1,9 +1,10 @@
-//! A sequence of what happens to a participant of IP Messenger: packets of everybody, forged ones too,
-//! texts that it is to send, and time.
+//! Random inputs to a participant of IP Messenger: packets (also forged ones), texts to send, and
+//! time.
 //!
-//! Nobody who has not acknowledged a text gets more packets than it sent, whatever the order; no packet
-//! draws more than two at once, and none goes to anybody else; a text is reported once; what is sent is
-//! reported as delivered or not, once; timers do not spin, and in the end nobody is there.
+//! Invariants: a contact that has acknowledged no text never gets more packets than it sent; a
+//! packet draws at most two at once, to its sender only; each received text is reported once; each
+//! sent text is reported once, as delivered or not; timers do not spin, and at the end no contact
+//! is left.
 #![no_main]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +21,7 @@ use pigeon_text::Encoding;
 
 const MAX_OPERATIONS: usize = 200;
 
-/// The most timers of a second: retries, answers and a text for each of ten contacts.
+/// The most timers in a second: retries, answers and a text for each of ten contacts.
 const MAX_TIMERS: usize = 200;
 
 #[derive(Arbitrary, Debug)]
@@ -32,7 +33,7 @@ struct Input {
 
 #[derive(Arbitrary, Debug)]
 enum Operation {
-    /// A packet of somebody.
+    /// A packet of a sender.
     Hear {
         from: u8,
         version: u8,
@@ -41,12 +42,12 @@ enum Operation {
         options: u8,
         extra: Extra,
     },
-    /// Anything.
+    /// Random bytes.
     Bytes {
         from: u8,
         bytes: Vec<u8>,
     },
-    /// It acknowledges the latest text that was sent to it.
+    /// Acknowledges the latest text.
     Acknowledge {
         from: u8,
     },
@@ -83,9 +84,9 @@ struct World {
     now: Instant,
     greets: bool,
     accepts: bool,
-    /// Packets from and to those who have not shown that they receive.
+    /// The packets from minus those to each unproved contact.
     balance: BTreeMap<SocketAddr, i64>,
-    /// The number of the latest text to each.
+    /// The number of the latest text to each contact.
     sent: BTreeMap<SocketAddr, u64>,
     waiting: BTreeSet<MessageId>,
     reported: Vec<(Instant, Text)>,
@@ -100,7 +101,7 @@ impl World {
         assert!(sent.iter().all(|to| *to == from), "{from} draws packets to {sent:?}");
     }
 
-    /// Takes what it sends and reports. Returns where to.
+    /// Takes the messenger's datagrams and events. Returns the recipients.
     fn settle(&mut self) -> Vec<SocketAddr> {
         let mut all = Vec::new();
         loop {
@@ -136,7 +137,7 @@ impl World {
                 match self.accepts {
                     true => {
                         self.messenger.accept(self.now, &text);
-                        // Those of a contact that has gone are forgotten with it.
+                        // A removed contact's texts are forgotten.
                         self.reported.push((self.now, text));
                     }
                     false => self.messenger.refuse(&text),
@@ -152,7 +153,7 @@ impl World {
         }
     }
 
-    /// The next sender there has to show again that it receives.
+    /// The next sender at this address must prove itself again.
     fn gone(&mut self, who: SocketAddr) {
         self.balance.insert(who, 0);
         self.reported.retain(|(_, text)| text.from != who);
@@ -188,7 +189,7 @@ fuzz_target!(|input: Input| {
     for operation in input.operations.into_iter().take(MAX_OPERATIONS) {
         apply(&mut world, operation);
     }
-    // A silent contact is forgotten, and what waited for it is reported.
+    // A silent contact is removed, and its queued texts are reported.
     world.wait(Duration::from_secs(1_000));
     assert_eq!(world.messenger.contacts().count(), 0);
     assert_eq!(world.messenger.poll_timeout(), None);

@@ -1,7 +1,7 @@
-//! Any bytes as a packet of IP Messenger.
+//! Random bytes as a packet of IP Messenger.
 //!
-//! It is refused, or it comes back when it is written and read again. A participant that hears it
-//! answers nobody else, and nobody more than once at once.
+//! A packet is rejected, or survives writing and parsing. A participant answers only its sender, at
+//! most once at a time.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,7 +1,7 @@
-//! Bytes from a terminal, in pieces with and without silences between them.
+//! Random bytes from a terminal, in pieces with and without silences in between.
 //!
-//! Nothing panics; what is held is bounded; the pieces change nothing; a silence closes whatever is
-//! open, so that a key is a key again; Ctrl-C comes through.
+//! Invariants: no panic; bounded memory; the split into pieces does not matter; a silence ends any
+//! open sequence, so that keys work again; Ctrl-C is always recognised.
 #![no_main]
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use decoder::{Decoder, Input};
 use libfuzzer_sys::fuzz_target;
 
-// The binary has no library, and its decoder needs nothing of it.
+// Included by path: the binary has no library, and the decoder depends on nothing else in it.
 #[path = "../../crates/pigeon/src/ui/keyboard/decoder.rs"]
 mod decoder;
 
@@ -22,7 +22,7 @@ enum Piece {
     Silence,
 }
 
-/// What opens something; random bytes rarely do.
+/// Starts of sequences, which random bytes rarely contain.
 const SEQUENCES: [&[u8]; 20] = [
     b"\x1b[200~",
     b"\x1b[201~",
@@ -70,10 +70,10 @@ fuzz_target!(|pieces: Vec<Piece>| {
     length += run.len();
     feed(&mut in_pieces, &mut by_bytes, &run, &mut whole, &mut cut);
     assert_eq!(whole, cut, "the pieces changed something");
-    // A byte may be two keys at most: Esc, and what follows it.
+    // A byte yields at most two keys: Esc and the following one.
     assert!(whole.len() <= length + 1, "{whole:?}");
     let pasted: usize = whole.iter().map(|input| text_of(input).len()).sum();
-    // A byte that is not UTF-8 is shown as U+FFFD, of three bytes.
+    // An invalid byte becomes U+FFFD, of three bytes.
     assert!(pasted <= 3 * length);
 
     let mut last = Vec::new();
@@ -90,7 +90,7 @@ fuzz_target!(|pieces: Vec<Piece>| {
     assert_eq!(in_pieces.patience(), None);
 });
 
-/// The same bytes at once, and one by one.
+/// Feeds the same bytes at once and one by one.
 fn feed(
     in_pieces: &mut Decoder,
     by_bytes: &mut Decoder,

@@ -1,10 +1,10 @@
-//! Both ends of a measurement over a way that loses, repeats, delays and damages what it likes, and
-//! strangers who send what they have seen or made up.
+//! Both ends of a measurement over a path with arbitrary loss, duplicates, delay and damage, and
+//! strangers that replay or forge datagrams.
 //!
-//! Neither end panics; a stranger, who reads nothing of what is sent to it, never gets more than it
-//! sent; a client speaks to its server only; no timer makes a driver spin; and in the end, when
-//! nothing comes any more, the client is over in bounded time, its figures add up to the datagram,
-//! and the server remembers nobody.
+//! Invariants: no panic; a stranger, which reads nothing sent to it, never gets more than it sent;
+//! a client sends only to its server; timers do not spin; and when no datagrams arrive any more,
+//! the client ends in bounded time, its figures add up exactly, and the server has no sessions
+//! left.
 #![no_main]
 
 use std::collections::{BTreeMap, VecDeque};
@@ -30,7 +30,7 @@ const MAX_OPERATIONS: usize = 200;
 #[derive(Arbitrary, Debug)]
 struct Input {
     mode: Way,
-    /// Datagrams a second. As many as go would be a test of patience.
+    /// Datagrams per second. An unlimited rate would take too long.
     rate: u8,
     size: u8,
     few_sessions: bool,
@@ -47,22 +47,22 @@ enum Way {
 
 #[derive(Arbitrary, Debug)]
 enum Operation {
-    /// What waits on the way arrives, up to so many.
+    /// Delivers up to this many datagrams.
     Deliver(u8),
     Lose(u8),
     Repeat,
-    /// The first on the way goes behind the others.
+    /// Moves the first datagram in flight to the end.
     Overtake,
     Damage {
         at: u8,
         bit: u8,
     },
-    /// A stranger sends what somebody else has sent before.
+    /// A stranger replays an earlier datagram.
     Replay {
         who: bool,
         which: u8,
     },
-    /// Somebody sends something sound but made up.
+    /// A stranger sends a valid but forged datagram.
     Forge {
         who: Sender,
         kind: u8,
@@ -96,11 +96,11 @@ struct Model {
     now: Instant,
     client: Client,
     server: Server,
-    /// What is on its way: its sender, its destination and its bytes.
+    /// The datagrams in flight: sender, destination and bytes.
     way: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
-    /// Some of what was sent, for strangers to replay.
+    /// Some earlier datagrams for replays.
     seen: Vec<Vec<u8>>,
-    /// What strangers sent, less what they got.
+    /// The bytes from minus those to each stranger.
     balances: BTreeMap<SocketAddr, (i64, i64)>,
     drops: [u64; 2],
 }
@@ -183,7 +183,8 @@ impl Model {
                 if let Some(kind) = Kind::of(&bytes) {
                     let (session, time) = (session.into(), number ^ 0x5555);
                     Header { kind, session, number, time, origin: number }.write(&mut bytes);
-                    // A count that cannot be is foreign; what is written is never damaged.
+                    // An impossible count makes a datagram foreign; those written here are never
+                    // damaged.
                     match Header::read(&bytes) {
                         Ok(read) => assert_eq!((read.kind, read.number), (kind, number)),
                         Err(why) => assert_eq!((why, kind.is_test()), (Unreadable::Foreign, true)),
@@ -220,7 +221,7 @@ impl Model {
         self.drain();
     }
 
-    /// Something that neither end sent, or not like this.
+    /// Delivers a datagram that neither end sent, or not in this form.
     fn arrive(&mut self, from: SocketAddr, bytes: &[u8]) {
         let datagram = Received::new(from, bytes);
         if from == parse(SERVER) {
@@ -247,7 +248,7 @@ impl Model {
             (*datagrams, *octets) = (*datagrams - 1, *octets - bytes.len() as i64);
             assert!(*datagrams >= 0 && *octets >= 0, "{to} gets more than it sent");
         }
-        // What is on the way is bounded, as a real queue is.
+        // The path is bounded like a real queue.
         self.way.truncate(4_096);
         while self.client.poll_event().is_some() {}
         while self.server.poll_event().is_some() {}
@@ -279,7 +280,7 @@ impl Model {
         panic!("a timer that is due again and again");
     }
 
-    /// Nobody says anything any more.
+    /// No input follows.
     fn ends(&mut self) {
         for _ in 0..12 {
             self.way.clear();
@@ -292,7 +293,7 @@ impl Model {
         for OneWay { sent, received, lost, lost_in_kernel, lost_on_way, unanswered, .. } in
             [snapshot.up, snapshot.down, snapshot.trip].into_iter().flatten()
         {
-            // Forged ones may have come beside those that were sent.
+            // Forged datagrams may have arrived besides the sent ones.
             assert!(received > sent || sent == received + lost + unanswered, "{snapshot:?}");
             assert_eq!(lost, lost_in_kernel + lost_on_way);
         }

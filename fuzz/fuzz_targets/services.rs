@@ -1,9 +1,9 @@
-//! One request to one small service, and its reply sent on to another of the same kind.
+//! A random request to a service, and its reply sent to another service of the same kind.
 //!
 //! The first byte selects the service, the next eight the time of day, the rest is the request.
-//! Nothing panics; there is one reply at the most, no longer than a datagram; a format from the
-//! network writes no more than it may; beyond the open networks a reply is no longer than its
-//! request; and what a typed service replies is never answered.
+//! Invariants: no panic; at most one reply, no longer than a datagram; a format's result is
+//! bounded; outside the open networks a reply is not longer than its request; and a typed service's
+//! reply is never answered.
 #![no_main]
 
 use std::time::Duration;
@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let kind = Kind::ALL[usize::from(selector) % Kind::ALL.len()];
-    // Any time, also such as no calendar has.
+    // Any time, even beyond all calendars.
     let unix = Duration::from_secs(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
 
     let mut text = b"before".to_vec();
@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
     if let Some(reply) = &reply {
         assert!(reply.len() <= MAX_PAYLOAD_V4);
         let typed = matches!(kind, Kind::Size | Kind::Time | Kind::Daytime | Kind::Sntp);
-        // `%%` in a format is a format in the reply; each turn has one less.
+        // `%%` in a format becomes a conversion in the reply; each round removes one sign.
         let formats = kind == Kind::Time && reply.contains(&b'%');
         if typed && !formats {
             assert_eq!(answer(kind, unix, OPEN, reply), None, "{kind} answers its own reply");

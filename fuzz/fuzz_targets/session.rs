@@ -1,11 +1,9 @@
-//! Any sequence of things that happen to a client's session, beside a small model of what was
-//! typed.
+//! Random inputs to a client's session, compared with a small model of its input lines.
 //!
-//! It never panics; it sends to the hub only, nothing that a datagram cannot carry, and nothing
-//! after it has left; strangers change nothing; typed lines leave once, in order, and wait no
-//! longer than until the hub is known; a server that has not answered as a hub with names gets no
-//! command that nobody typed; a session that was moved stays away until the person speaks; and no
-//! timer makes the driver spin.
+//! Invariants: no panic; it sends only to the hub, never more than a datagram holds, and nothing
+//! after leaving; strangers have no effect; input lines are sent once, in order, and wait at most
+//! until the hub is known; a server that has not answered as a hub with names gets only the user's
+//! commands; a moved session stays away until the user sends a line; timers do not spin.
 #![no_main]
 
 use std::collections::VecDeque;
@@ -20,17 +18,17 @@ use pigeon_fuzz::drain::drain;
 use pigeon_proto::{Format, Gone, Language, Name, Notice, sentence};
 use rand_pcg::Pcg64;
 
-/// Longer sequences find nothing that these do not, and slow the search down.
+/// Longer sequences find nothing more, and slow the search down.
 const MAX_OPERATIONS: usize = 200;
 
-/// The most commands that a session waits for an answer to.
+/// The most unanswered commands of a session.
 const MAX_PENDING: usize = 16;
 
-/// What one call may make a session send beside the lines that were typed: a proof, two heartbeats,
-/// a name, `quit`, and every command that was not answered.
+/// The most datagrams of one call besides input lines: a proof, two heartbeats, a name, `quit`, and
+/// every unanswered command.
 const MOST_AT_ONCE: usize = 5 + MAX_PENDING;
 
-/// Lines that may wait until the hub is known.
+/// The most lines that wait until the hub is known.
 const MAX_HELD: usize = 64;
 
 #[derive(Arbitrary, Debug)]
@@ -44,7 +42,7 @@ struct Input {
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Heartbeat {
-    /// The shortest that `--heartbeat` takes.
+    /// The shortest interval that `--heartbeat` accepts.
     Tenth,
     Second,
     Usual,
@@ -64,7 +62,7 @@ enum Operation {
     Line(Line),
     Refused,
     Wait(Wait),
-    /// A timer called early, or late.
+    /// Calls the timer early or late.
     Timer,
     Drain,
     Leave,
@@ -88,7 +86,7 @@ enum FromHub {
         word: bool,
     },
     Gone(u8),
-    /// `refused WHAT WHY`, from a list.
+    /// `refused WHAT WHY` with words from a list.
     Refused {
         what: u8,
         why: u8,
@@ -99,14 +97,14 @@ enum FromHub {
         line: ControlLine,
         chinese: bool,
     },
-    /// What the session last sent.
+    /// The session's last datagram.
     Echo,
-    /// A control line with anything behind its kind.
+    /// A control line with random fields.
     Any {
         kind: u8,
         rest: Vec<u8>,
     },
-    /// A line of the hub's with anything in a place, repeated.
+    /// A hub's line with random bytes inserted repeatedly.
     Grown {
         start: Start,
         byte: u8,
@@ -162,7 +160,7 @@ enum Line {
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Wait {
-    /// To the next deadline.
+    /// Wait until the next deadline.
     Deadline,
     Millis(u16),
     Minutes(u8),
@@ -223,16 +221,16 @@ struct Model {
     session: Session<Pcg64>,
     now: Instant,
     heartbeat: Duration,
-    /// Lines taken and not yet seen leaving.
+    /// Accepted lines that have not been sent yet.
     typed: VecDeque<Vec<u8>>,
-    /// Numbers lines, so that each is unlike any other.
+    /// Numbers lines, so that each is unique.
     lines: u32,
     /// Calls since the last drain.
     calls: usize,
     last: Vec<u8>,
     left: bool,
     moved: bool,
-    /// Whether a line with a slash was ever typed, or a hub with names asked.
+    /// Whether a line with a slash was entered, or a hub with names sent a request.
     has_typed_commands: bool,
 }
 
@@ -260,7 +258,7 @@ impl Model {
             heartbeat,
             typed: VecDeque::new(),
             lines: 0,
-            // The session's making is one: it sends a heartbeat.
+            // Creating the session counts: it sends a heartbeat.
             calls: 1,
             last: Vec::new(),
             left: false,
@@ -370,7 +368,7 @@ impl Model {
             Ok(Said::Sent | Said::IntoSilence) => {
                 assert!(!self.left, "said after the end");
                 self.moved = false;
-                // Others than these may look like what the session sends of its own accord.
+                // Other lines may look like the session's own datagrams.
                 if line.starts_with(b"#") && line.len() < 20 {
                     self.typed.push_back(line);
                 }
@@ -399,7 +397,7 @@ impl Model {
         let end = match wait {
             Wait::Deadline => self.session.poll_timeout().unwrap_or(self.now).max(self.now),
             Wait::Millis(millis) => self.now + Duration::from_millis(millis.into()),
-            // A laptop that slept: the timer comes late, and once.
+            // A laptop that slept: the timer is called late, and once.
             Wait::Minutes(minutes) => {
                 self.now = self.now + Duration::from_secs(60) * minutes.into();
                 return self.timer();
@@ -408,8 +406,8 @@ impl Model {
         self.run(end);
     }
 
-    /// Lets time pass as a driver does. A heartbeat comes no sooner than four fifths of its
-    /// interval, and each may be missed once.
+    /// Advances time like a driver. Heartbeats are at least four fifths of the interval apart, and
+    /// each may be missed once.
     fn run(&mut self, end: Instant) {
         let shortest = (self.heartbeat * 4 / 5).min(Duration::from_millis(500));
         let most =
@@ -464,7 +462,7 @@ impl Model {
                 place.and_then(|place| self.typed.remove(place));
             }
             if bytes.starts_with(b"/") && !bytes.starts_with(b"/prove ") {
-                // What was asked of a hub before it changed its format may be on its way.
+                // Requests made before a hub changed its format may still be in flight.
                 self.has_typed_commands |=
                     self.session.format().is_some_and(|format| format != Format::Raw);
                 assert!(self.has_typed_commands, "a command that nobody typed: {bytes:?}");
@@ -481,7 +479,7 @@ impl Model {
         }
     }
 
-    /// Nobody answers for ten minutes: heartbeats go on, and slowly.
+    /// Ten minutes without answers: heartbeats continue, slowly.
     fn is_quiet_alone(&mut self) {
         if self.heartbeat >= Duration::from_secs(1) {
             self.run(self.now + Duration::from_secs(600));

@@ -1,8 +1,8 @@
-//! Names quoted for a shell's command line, as its completion inserts them.
+//! Names quoted for a shell's command line by completion.
 //!
-//! The first byte says in which quotes the word stands, the rest is names, a line each. A model of bash
-//! that knows no expansion reads them back equal and meets no character that bash would act on; now and
-//! then bash itself reads the word too.
+//! The first byte selects the open quotes, the rest is names, one per line. A model of bash without
+//! expansions reads them back unchanged and finds no special character; sometimes the real bash
+//! reads the word too.
 #![no_main]
 
 use std::process::{Command, Stdio};
@@ -11,16 +11,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use libfuzzer_sys::fuzz_target;
 use pigeon_text::shell::{Quoting, quote_bash, quote_fish, read_bash, read_fish, single_quoted};
 
-/// How many words of those quoted the real bash reads: it starts in a millisecond, the model in none.
+/// One word in this many is read by the real bash, which takes a millisecond to start.
 const REAL: u32 = 1_024;
 
-/// What a name may hold unquoted; all else is bash's, or may be.
+/// Characters that need no quotes in a name.
 const PLAIN: &str = "-_./,+%@:=";
 
 fuzz_target!(|data: &[u8]| {
     let [selector, bytes @ ..] = data else { return };
     let text = String::from_utf8_lossy(bytes).replace('\0', "");
-    // Whatever is being typed, it is read without a panic.
+    // Any unfinished word is parsed without a panic.
     let (_, _) = (read_bash(&text), read_fish(&text));
 
     let quoting = [Quoting::Unquoted, Quoting::Single, Quoting::Double, Quoting::Dollar];
@@ -32,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(read_fish(&quote_fish(&text)), text);
 });
 
-/// The quotes that stand open before what is inserted, and what closes them.
+/// The open quotes in front, and their closing.
 fn quotes(quoting: Quoting) -> (&'static str, &'static str) {
     match quoting {
         Quoting::Unquoted => ("", ""),
@@ -42,7 +42,7 @@ fn quotes(quoting: Quoting) -> (&'static str, &'static str) {
     }
 }
 
-/// The only candidate: readline closes the quotes behind it, unless it ends in one.
+/// A single candidate: readline closes the quotes behind it, unless it ends in one.
 fn one(name: &str, quoting: Quoting) {
     let inserted = quote_bash(&[name.to_string()], quoting).remove(0);
     let (open, close) = quotes(quoting);
@@ -56,7 +56,7 @@ fn one(name: &str, quoting: Quoting) {
     }
 }
 
-/// Several candidates: readline inserts what they begin with in common.
+/// Several candidates: readline inserts their common prefix.
 fn several(names: &[String], quoting: Quoting) {
     let quoted = quote_bash(names, quoting);
     let common = quoted.iter().skip(1).fold(quoted[0].as_str(), |common, other| {
@@ -71,8 +71,8 @@ fn several(names: &[String], quoting: Quoting) {
     }
 }
 
-/// What bash takes a word for, and in which quotes it ends; `None` if that is within an escape. Panics
-/// where bash would act on a character.
+/// A model of bash: the word's text and the quotes open at its end; `None` if it ends within an
+/// escape. Panics at a special character.
 fn model(word: &str) -> Option<(String, Quoting)> {
     let mut text = String::new();
     let mut quoting = Quoting::Unquoted;
@@ -115,7 +115,7 @@ fn model(word: &str) -> Option<(String, Quoting)> {
     Some((text, quoting))
 }
 
-/// Bash itself prints the word; it finds no program that it could run.
+/// The real bash prints the word; its PATH is empty.
 fn real(word: &str, name: &str) {
     let mut bash = Command::new("bash");
     bash.args(["--norc", "-c", &format!("PATH=; printf %s {word}")]);

@@ -1,8 +1,8 @@
-//! Text from outside: every decoder, the escapes, and the way back to bytes.
+//! Random text: every decoder, the escapes, and encoding back to bytes.
 //!
-//! The first byte selects the encoding, the rest is what arrived. Nothing panics; what is shown is
-//! harmless, and escaping it again changes nothing; what an encoding can write it reads back, and
-//! what it cannot write appears as an escape that leaves its neighbours alone.
+//! The first byte selects the encoding, the rest is the input. Invariants: no panic; the shown text
+//! is harmless, and escaping it again changes nothing; encodable text survives decoding; an
+//! unmappable character becomes an escape and leaves its neighbours unchanged.
 #![no_main]
 
 use std::borrow::Cow;
@@ -13,11 +13,11 @@ use pigeon_text::{
     Auto, Encoding, decode_auto, escape, escape_to, guess, is_displayable, pad, width,
 };
 
-/// Enough for every state of every coder several times over.
+/// Enough for several times every state of every coder.
 const MAX_BYTES: usize = 4_096;
 
-/// Encodings with two characters for one code, so that the other one comes back: their standards
-/// have it so. Names and reasons stand in `crates/pigeon-text/tests/encodings.rs`.
+/// Encodings that map two characters to one code, as their standards say, so that the other one
+/// comes back. See `crates/pigeon-text/tests/encodings.rs`.
 const MERGE: [&str; 6] = ["gb2312", "gbk", "gb18030", "shift_jis", "euc-jp", "iso-2022-jp"];
 
 fuzz_target!(|data: &[u8]| {
@@ -32,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
     let text = encoding.decode(bytes);
     escaped(text.as_bytes());
     returns(encoding, &text);
-    // Text of any kind, and not only what this encoding can say.
+    // Any text, not only text in this encoding.
     returns(encoding, &String::from_utf8_lossy(bytes));
     automatic(bytes);
     label(bytes);
@@ -75,7 +75,7 @@ fn returns(encoding: Encoding, text: &str) {
     }
 }
 
-/// A character as `encode_lossy` writes it.
+/// A character as written by `encode_lossy`.
 fn in_words(encoding: Encoding, c: char) -> Cow<'static, str> {
     match encoding.encode(c.encode_utf8(&mut [0; 4])) {
         Ok(_) => c.to_string().into(),
@@ -84,7 +84,7 @@ fn in_words(encoding: Encoding, c: char) -> Cow<'static, str> {
     }
 }
 
-/// Whether text has returned, or another character of the same code in its place.
+/// Whether a text survived, up to characters that share a code.
 fn same(encoding: Encoding, returned: &str, text: &str) {
     if returned == text {
         return;

@@ -1,14 +1,14 @@
-//! A small world of senders: few, so that a fuzzer finds the interesting meetings among them.
+//! A small set of sender addresses, so that the fuzzer finds interactions between them.
 
 use std::net::SocketAddr;
 
 use pigeon_datagram::SocketId;
 
-/// Where the hub is.
+/// The hub's address.
 pub const HUB: &str = "10.0.2.99:9999";
 
-/// Loopback, open networks of both families with several ports of one address, addresses beyond
-/// that must prove themselves, and some that can never be members.
+/// Loopback, open networks of both families with several ports per address, untrusted addresses,
+/// and some that can never be members.
 const PEOPLE: [&str; 14] = [
     "127.0.0.1:5001",
     "127.0.0.1:5002",
@@ -26,34 +26,34 @@ const PEOPLE: [&str; 14] = [
     "255.255.255.255:5",
 ];
 
-/// An address of the world, whatever the number.
+/// An address of the set, for any number.
 pub fn person(number: u8) -> SocketAddr {
     parse(PEOPLE[usize::from(number) % PEOPLE.len()])
 }
 
-/// The second door of hubs that have two.
+/// The second listening socket of hubs with two.
 pub const SECOND: SocketId = SocketId::new(1);
 
-/// The door at which this address speaks to a hub with two. Always the same, so that an address is
-/// one member.
+/// An address's listening socket at a hub with two. Always the same, so that an address is one
+/// member.
 pub fn door(address: SocketAddr) -> SocketId {
     let at_second = ["127.0.0.1:5002", "10.0.2.1:8", "[fd00::7]:9", "203.0.113.5:4001"];
     if at_second.contains(&address.to_string().as_str()) { SECOND } else { SocketId::FIRST }
 }
 
-/// Parses an address that is written in a target.
+/// Parses a literal address.
 pub fn parse(text: &str) -> SocketAddr {
     text.parse().unwrap_or_else(|_| panic!("{text} is no address"))
 }
 
-/// Whether no answer may ever go there.
+/// Whether the address must never get an answer.
 pub fn is_bad(address: SocketAddr) -> bool {
     let ip = address.ip();
     let broadcast = ip == std::net::Ipv4Addr::BROADCAST;
     address.port() == 0 || ip.is_multicast() || broadcast || address == parse(HUB)
 }
 
-/// Whether it is outside of the networks that are open by default.
+/// Whether the address is outside the networks that are open by default.
 pub fn is_beyond(address: SocketAddr) -> bool {
     ["203.0.113.5", "2001:db8::1"].contains(&address.ip().to_string().as_str())
 }

@@ -1,4 +1,4 @@
-//! Everything a machine sends, held to what every driver relies on.
+//! Drains a machine, and checks the properties that drivers rely on.
 
 use std::net::SocketAddr;
 
@@ -6,20 +6,20 @@ use pigeon_datagram::{
     MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, Machine, SocketId, Transmit, max_payload,
 };
 
-/// One datagram: its destination and its bytes.
+/// A datagram: destination and bytes.
 pub type Sent = (SocketAddr, Vec<u8>);
 
-/// The same, and from which socket.
+/// A datagram with its socket.
 pub type SentAt = (SocketId, SocketAddr, Vec<u8>);
 
-/// All that waits to be sent, datagram by datagram. Events are left for the caller.
+/// All queued datagrams, one by one. Leaves events for the caller.
 pub fn drain(machine: &mut impl Machine) -> Vec<Sent> {
     drain_at(machine).into_iter().map(|(_, to, bytes)| (to, bytes)).collect()
 }
 
-/// The same, and from which socket.
+/// Like `drain`, with the listening sockets.
 pub fn drain_at(machine: &mut impl Machine) -> Vec<SentAt> {
-    // All of them first, as a driver gathers them: later ones must not move earlier ones' bytes.
+    // Polls all first, like a driver: later ones must not move the earlier ones' bytes.
     let transmits: Vec<Transmit> = std::iter::from_fn(|| machine.poll_transmit()).collect();
     let outbox = machine.outbox();
     let mut sent = Vec::new();

@@ -1,4 +1,4 @@
-//! A participant of IP Messenger, and those around it.
+//! A participant of IP Messenger, and its environment.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use pigeon_guard::SourceRules;
 use pigeon_ipmsg::{Config, GATEWAY_VERSION, Identity, Messenger};
 use pigeon_text::Encoding;
 
-/// Few addresses, of which 1 is the participant's own and 9 is beyond the open networks.
+/// A few addresses: 1 is the participant's own, and 9 is outside the open networks.
 pub fn address(number: u8) -> SocketAddr {
     match number % 10 {
         9 => SocketAddr::from(([203, 0, 113, 9], 2425)),

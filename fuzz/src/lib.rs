@@ -1,10 +1,10 @@
-//! What the fuzz targets share. A target feeds a machine or a function anything, and panics where
-//! a promise is broken; the promises are those of the crates' documentation and `docs/protocol.md`.
+//! Shared code of the fuzz targets. A target passes random input to a machine or a function, and
+//! panics if it breaks a promise of the crates' documentation or of `docs/protocol.md`.
 //!
-//! - [`addresses`]: a small world of senders.
-//! - [`drain`]: everything a machine sends, held to what every driver relies on.
+//! - [`addresses`]: a small set of senders.
+//! - [`drain`]: drains a machine, and checks its contract.
 //! - [`logs`]: room logs on disk.
-//! - [`shown`]: what a line may contain that somebody will see.
+//! - [`shown`]: checks that a line is safe to show.
 
 pub mod addresses;
 pub mod drain;

@@ -1,23 +1,24 @@
-//! Logs on disk, in memory where the system has such a place: a target opens some hundred a second.
+//! Logs on disk, or on a memory file system if there is one: a target opens some hundred per
+//! second.
 
 use std::path::Path;
 
 use pigeon_log::{Log, Options, Position, Reader};
 use tempfile::TempDir;
 
-/// A folder that is removed when it is dropped.
+/// A temporary folder.
 pub fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     made.expect("a folder of its own")
 }
 
-/// A log that deletes nothing of its own.
+/// Options of a log without retention.
 pub fn options() -> Options {
     Options { keep: None, keep_size: None, ..Options::default() }
 }
 
-/// Everything, as lines.
+/// All entries as JSON lines.
 pub fn export(log: &Log) -> Vec<u8> {
     let mut lines = Vec::new();
     let reader = log.reader().expect("the log is open");
@@ -25,7 +26,7 @@ pub fn export(log: &Log) -> Vec<u8> {
     lines
 }
 
-/// Reads in every way there is. Whatever the file holds, reading ends.
+/// Reads in every possible way. Whatever the file contains, reading ends.
 pub fn read(reader: &Reader) {
     let Ok(rooms) = reader.rooms() else { return };
     for room in rooms.iter().take(4).map(Some).chain([None]) {

@@ -1,5 +1,5 @@
-//! What a line may contain that somebody will see. Written down here once more, by code points and
-//! not by Unicode category, so that `escape` is not held to its own table.
+//! Checks that a line is safe to show. Independent of `escape`: uses code points instead of Unicode
+//! categories.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use pigeon_text::{Charset, Encoding, escape};
 
 use crate::drain::Sent;
 
-/// Panics unless `text` can be shown as it is.
+/// Panics unless `text` can be shown unescaped.
 pub fn assert_harmless(text: &str) {
     assert!(is_harmless(text), "{text:?}");
 }
@@ -18,8 +18,8 @@ fn is_harmless(text: &str) -> bool {
     !text.chars().any(|c| c.is_control() || is_hidden(c))
 }
 
-/// Bidi controls, separators, tags and other characters that move or hide what stands beside them.
-/// U+200D is not among them: emoji are joined by it.
+/// Bidi controls, separators, tags and other characters that move or hide their neighbours. Not
+/// U+200D, which joins emoji.
 fn is_hidden(c: char) -> bool {
     matches!(
         c,
@@ -37,13 +37,13 @@ fn is_hidden(c: char) -> bool {
     )
 }
 
-/// Whether a client takes a datagram for the hub's own word.
+/// Whether a client takes a datagram for a control line.
 pub fn is_control_line(bytes: &[u8]) -> bool {
     Notice::parse(bytes).is_some() || Answer::parse(bytes).is_some()
 }
 
-/// What is wrong with a line of chat: it is harmless, and plainly the hub's or some member's. What
-/// only programs read has no newline.
+/// The fault of a line of chat: it must be harmless, and clearly from the hub or a member. Control
+/// lines have no newline.
 fn fault(text: &str) -> Option<&'static str> {
     let for_programs = ["/prove ", "/here "];
     let is_for_programs = for_programs.iter().any(|start| text.starts_with(start));
@@ -59,14 +59,14 @@ fn fault(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Holds lines of chat to that, in the encodings that their readers have chosen.
+/// Checks lines of chat in their readers' encodings.
 #[derive(Default)]
 pub struct Readers(BTreeMap<SocketAddr, Vec<Encoding>>);
 
 impl Readers {
     /// Panics unless all of `sent` can be shown.
     pub fn check(&mut self, sent: &[Sent]) {
-        // The answer to /encoding is ASCII, which is the same in every encoding the hub grants.
+        // The answer to /encoding is ASCII, which is the same in every encoding the hub allows.
         for (to, bytes) in sent {
             let granted = bytes.strip_prefix(b"* you read and write ").map(<[u8]>::trim_ascii_end);
             let name = granted.and_then(|name| std::str::from_utf8(name).ok());
@@ -79,7 +79,7 @@ impl Readers {
         }
         for (to, bytes) in sent {
             let utf8 = [Encoding::UTF_8];
-            // One batch may hold lines from before and after the change.
+            // One batch may contain lines from before and after the change.
             let chosen = self.0.get(to).into_iter().flatten().chain(&utf8);
             let faults: Vec<_> = chosen
                 .map(|encoding| fault(&encoding.decode(bytes)).map(|fault| (*encoding, fault)))

@@ -1,14 +1,13 @@
-//! Accounts for what arrives in one direction: loss, order and jitter, and whether the kernel or
-//! the path lost what is missing in a gap.
+//! Counts arrivals in one direction: loss, order and jitter, and whether the kernel or the path
+//! lost the missing datagrams.
 //!
-//! # Kernel drops apart from loss on the way
+//! # Kernel drops and path loss
 //!
-//! With each datagram the kernel reports how many it had dropped at the socket by then. If that
-//! count has grown since the datagram before, a gap between the two is attributed to the kernel;
-//! otherwise to the path. Where the kernel joins datagrams (GRO) it drops and counts whole trains,
-//! so the count alone may be 64 times too low: one drop explains a gap of up to
-//! [`MAX_TRAIN_SEGMENTS`]. If both kinds of loss fall into the same gap, the kernel may be blamed
-//! for loss on the path, within that bound.
+//! With each datagram the kernel reports its drop count at the socket. If the count has grown since
+//! the previous datagram, a gap between the two is attributed to the kernel; otherwise to the path.
+//! Where the kernel joins datagrams (GRO) it drops and counts whole trains, so the count alone may
+//! be 64 times too low: one drop explains a gap of up to [`MAX_TRAIN_SEGMENTS`]. If both kinds of
+//! loss fall into the same gap, the kernel may be blamed for loss on the path, within that bound.
 
 use pigeon_datagram::MAX_TRAIN_SEGMENTS;
 use pigeon_netsim::sequence::{Arrival, Jitter, Sequence};
@@ -21,16 +20,16 @@ pub(crate) struct Arrivals {
     jitter: Jitter,
     bytes: u64,
     damaged: u64,
-    /// How many of the missing the kernel dropped, up to the last arrival.
+    /// How many of the missing datagrams the kernel dropped, up to the last arrival.
     kernel: u64,
-    /// The kernel's count when the last arrival was queued.
+    /// The kernel's drop count when the last arrival was queued.
     drops_before: u64,
-    /// The kernel's count now.
+    /// The kernel's current drop count.
     drops: u64,
 }
 
 impl Arrivals {
-    /// Nothing has arrived, and so far the kernel has dropped so many at the socket.
+    /// An empty count, at this drop count of the kernel.
     pub(crate) fn new(drops: u64) -> Self {
         Arrivals {
             sequence: Sequence::new(0),
@@ -43,8 +42,8 @@ impl Arrivals {
         }
     }
 
-    /// A datagram arrived, of `length` bytes, after `transit` nanoseconds between two clocks, when
-    /// the kernel had dropped `drops`. Says whether it is the first of its number.
+    /// Counts an arriving datagram of `length` bytes; `transit` is in nanoseconds between two
+    /// clocks, `drops` the kernel's count. Returns whether it is the first with its number.
     pub(crate) fn receive(&mut self, number: u64, length: usize, transit: i64, drops: u64) -> bool {
         self.bytes += length as u64;
         if drops <= self.drops_before {
@@ -52,7 +51,7 @@ impl Arrivals {
         }
         let missing = self.missing_before_last();
         let arrival = self.place(number, transit);
-        // What came late, or twice, says nothing about the gap that comes after it.
+        // A late or duplicate arrival says nothing about the gap before the next one.
         if matches!(arrival, Arrival::InOrder { .. }) {
             let skipped = self.missing_before_last().saturating_sub(missing);
             self.kernel += skipped.min(explained(drops - self.drops_before));
@@ -79,12 +78,12 @@ impl Arrivals {
         self.damaged += 1;
     }
 
-    /// The kernel's count as it is now, when nothing waits to be received any more.
+    /// Sets the kernel's current drop count, once nothing is left to receive.
     pub(crate) fn kernel_drops(&mut self, drops: u64) {
         self.drops = self.drops.max(drops);
     }
 
-    /// The sender says how many numbers it has used.
+    /// Sets how many numbers the sender has used.
     pub(crate) fn sender_sent(&mut self, sent: u64) {
         self.sequence.sender_sent(sent);
     }
@@ -108,7 +107,7 @@ impl Arrivals {
     }
 }
 
-/// Whether an arrival is the first of its number.
+/// Whether an arrival is the first with its number.
 trait First {
     fn is_first(&self) -> bool;
 }
@@ -119,7 +118,7 @@ impl First for Arrival {
     }
 }
 
-/// How large a gap so many drops explain.
+/// The largest gap that a number of drops explains.
 fn explained(drops: u64) -> u64 {
     drops.saturating_mul(MAX_TRAIN_SEGMENTS as u64)
 }

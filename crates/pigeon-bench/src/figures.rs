@@ -1,35 +1,35 @@
-//! What was measured: figures of one direction, and of the way there and back.
+//! Figures of one direction, and of the round trip.
 
 use std::time::Duration;
 
-/// What a receiver knows of one direction: the report of its
-/// [`Sequence`](pigeon_netsim::sequence::Sequence), and counts that the sequence does not keep.
+/// A receiver's figures of one direction: those of its
+/// [`Sequence`](pigeon_netsim::sequence::Sequence), and some more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// How many different datagrams came.
+    /// Distinct datagrams received.
     pub received: u64,
-    /// How many of those known to have been sent are missing.
+    /// Missing datagrams among those known to have been sent.
     pub lost: u64,
     /// How many of the missing the receiver's kernel dropped because its receive buffer was full.
     pub kernel: u64,
-    /// Arrivals of a datagram that had come before.
+    /// Arrivals of a datagram that had arrived before.
     pub duplicated: u64,
-    /// Datagrams that came after a later one (RFC 4737 section 3.3). They are not lost.
+    /// Datagrams that arrived after a later one (RFC 4737 section 3.3). They are not lost.
     pub reordered: u64,
-    /// By how many arrivals the latest of these was late (RFC 4737 section 4.2.1).
+    /// The greatest reordering extent, in arrivals (RFC 4737 section 4.2.1).
     pub max_extent: u64,
-    /// Arrivals so late that it is unknown whether they came before.
+    /// Arrivals too late to know whether they are duplicates.
     pub beyond_window: u64,
-    /// Arrivals with a header that was damaged on the way; they count as lost.
+    /// Arrivals with a damaged header; they count as lost.
     pub damaged: u64,
-    /// Bytes of payload of all that came.
+    /// Payload bytes of all arrivals.
     pub bytes: u64,
     /// Interarrival jitter in nanoseconds (RFC 3550 section 6.4.1).
     pub jitter: u64,
 }
 
 impl Figures {
-    /// How many numbers it is on the wire.
+    /// The number of integers in the wire format.
     pub(crate) const WORDS: usize = 10;
 
     pub(crate) fn words(&self) -> [u64; Self::WORDS] {
@@ -65,57 +65,56 @@ impl Figures {
     }
 }
 
-/// One direction, both ends together: `sent = received + lost + unanswered`, and `lost =
-/// lost_in_kernel + lost_on_way`, to the datagram.
+/// Figures of one direction from both ends: `sent = received + lost + unanswered`, and `lost =
+/// lost_in_kernel + lost_on_way`, exactly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OneWay {
-    /// How many the sender's kernel took.
+    /// Datagrams that the sender's kernel accepted.
     pub sent: u64,
-    /// How many the sender's own host would not send; no other figure counts them.
+    /// Datagrams that the sender's host did not send; no other figure includes them.
     pub unsent: u64,
-    /// How many different ones came.
+    /// Distinct datagrams received.
     pub received: u64,
-    /// How many did not. While a measurement runs, of those known to be due.
+    /// Datagrams not received. During a measurement, only those known to be overdue.
     pub lost: u64,
     /// How many of the lost the receiver's kernel dropped.
     pub lost_in_kernel: u64,
-    /// How many of the lost disappeared on the way.
+    /// How many of the lost disappeared on the path.
     pub lost_on_way: u64,
-    /// How many were sent after what the far end last knew of, where it stopped answering: nobody knows
-    /// whether they came.
+    /// Datagrams with an unknown outcome: sent after the last report of a far end that stopped
+    /// answering.
     pub unanswered: u64,
-    /// What else the receiver saw.
+    /// The receiver's other figures.
     pub seen: Figures,
 }
 
 impl OneWay {
-    /// While it runs: what is on the way is not lost yet.
+    /// Figures during a measurement: datagrams in flight do not count as lost.
     pub(crate) fn running(sent: u64, unsent: u64, seen: Figures) -> OneWay {
         OneWay::of(sent, unsent, seen.lost.saturating_sub(unsent), seen)
     }
 
-    /// After the last has had its time to arrive. Of a sender that died or was not heard to the end
-    /// it is only known what it had sent some time before; what its receiver has seen or missed
-    /// since was sent too.
+    /// Final figures. If the sender died or its last report was lost, its total is from an earlier
+    /// report; everything that the receiver has since seen or missed counts as sent, too.
     pub(crate) fn settled(sent: u64, unsent: u64, seen: Figures) -> OneWay {
         let sent = sent.max(seen.received + seen.lost.saturating_sub(unsent));
         OneWay::of(sent, unsent, sent - seen.received, seen)
     }
 
-    /// Where the far end stopped answering: the datagrams that its reports cover.
+    /// Figures if the far end stopped answering: only datagrams covered by its reports.
     pub(crate) fn cut_off(sent: u64, unsent: u64, seen: Figures) -> OneWay {
         let lost = seen.lost.saturating_sub(unsent);
         let sent = sent.max(seen.received + lost);
         OneWay { unanswered: sent - seen.received - lost, ..OneWay::of(sent, unsent, lost, seen) }
     }
 
-    /// What happened after `before`. Jitter and extent are those of the whole.
+    /// The difference from `before`. Jitter and extent are those of the whole.
     pub fn since(self, before: OneWay) -> OneWay {
         let (a, b) = (self.seen, before.seen);
         let sent = self.sent.saturating_sub(before.sent);
         let unanswered = self.unanswered.min(sent);
         let seen = Figures {
-            // What was on the way then came after, and belongs to what was sent before.
+            // Datagrams in flight then arrived later, and belong to the earlier total.
             received: a.received.saturating_sub(b.received).min(sent - unanswered),
             lost: a.lost.saturating_sub(b.lost),
             kernel: a.kernel.saturating_sub(b.kernel),
@@ -140,7 +139,7 @@ impl OneWay {
         OneWay { sent, unsent, received, lost, lost_in_kernel, lost_on_way, unanswered: 0, seen }
     }
 
-    /// Both flows as one. The jitter is the mean, weighed by what came.
+    /// The sum of two flows. The jitter is the mean weighted by arrivals.
     pub fn and(self, other: OneWay) -> OneWay {
         let (a, b) = (self.seen, other.seen);
         let weighed = |figures: Figures| u128::from(figures.jitter) * u128::from(figures.received);
@@ -169,7 +168,7 @@ impl OneWay {
         }
     }
 
-    /// The share of what was sent that was lost, from 0 to 1.
+    /// The share of lost datagrams, from 0 to 1.
     pub fn loss_share(&self) -> f64 {
         if self.sent == 0 { 0.0 } else { self.lost as f64 / self.sent as f64 }
     }
@@ -180,20 +179,20 @@ impl OneWay {
     }
 }
 
-/// Everything a client knows at some moment.
+/// A client's figures at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// From the client to the server, where anything goes there. With a plain echo service nobody
-    /// says what arrived there.
+    /// From the client to the server; `None` if nothing is sent there. With a plain echo service,
+    /// arrivals there are unknown.
     pub up: Option<OneWay>,
-    /// From the server to the client. What is sent back counts as sent when it arrived there.
+    /// From the server to the client. Returned datagrams count as sent when they arrived there.
     pub down: Option<OneWay>,
-    /// There and back, where datagrams are sent back.
+    /// The round trip, if datagrams are returned.
     pub trip: Option<OneWay>,
 }
 
 impl Snapshot {
-    /// What was known at one time here, with what the far end reported of that time later.
+    /// Figures at one time, completed with the far end's later report of the same time.
     pub fn completed_by(self, later: Snapshot) -> Snapshot {
         let up = self.up.zip(later.up);
         let up = up.map(|(own, far)| OneWay { sent: own.sent, unsent: own.unsent, ..far });
@@ -202,7 +201,7 @@ impl Snapshot {
         Snapshot { up, down, trip: self.trip }
     }
 
-    /// What happened after `before`.
+    /// The difference from `before`.
     pub fn since(self, before: Snapshot) -> Snapshot {
         let since =
             |now: Option<OneWay>, then: Option<OneWay>| Some(now?.since(then.unwrap_or_default()));
@@ -213,7 +212,7 @@ impl Snapshot {
         }
     }
 
-    /// Both flows as one.
+    /// The sum of two flows.
     pub fn and(self, other: Snapshot) -> Snapshot {
         let and = |one: Option<OneWay>, two: Option<OneWay>| match (one, two) {
             (Some(one), Some(two)) => Some(one.and(two)),

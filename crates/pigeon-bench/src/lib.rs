@@ -1,14 +1,14 @@
 //! Measuring a path: both ends of the protocol behind `pigeon bench`, as state machines. Pure: no
 //! clock, no socket, no randomness of its own.
 //!
-//! - [`Client`]: one flow of a measurement as a [`Plan`] says it; several flows are several clients.
-//!   [`Snapshot`] is what it knows, [`ClientEvent`] what it reports.
+//! - [`Client`]: one flow of a measurement, configured by a [`Plan`]; several flows need several
+//!   clients. [`Snapshot`] has its figures, [`ClientEvent`] its events.
 //! - [`Server`]: the far end, for many clients at once.
-//! - [`Pace`]: when each datagram is due. [`OneWay`], [`Figures`]: what was counted.
+//! - [`Pace`]: when each datagram is due. [`OneWay`], [`Figures`]: the counters.
 //!
-//! Both ends count datagrams dropped at their own host, so these are not counted as loss on the
-//! path: `handle_unsent` takes those that never left the host, `handle_kernel_drops` those that the
-//! kernel dropped on arrival.
+//! Both ends count datagrams dropped at their own host, so these do not count as loss on the path:
+//! `handle_unsent` for datagrams that never left, `handle_kernel_drops` for those dropped on
+//! arrival.
 //!
 //! - [`Kind`], [`Header`]: the datagrams; the exchange is drawn in `wire.rs`.
 #![forbid(unsafe_code)]

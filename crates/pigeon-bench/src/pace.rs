@@ -1,4 +1,4 @@
-//! When each datagram is due.
+//! The sending schedule.
 
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
@@ -7,42 +7,43 @@ use pigeon_datagram::Instant;
 
 const SECOND: u128 = 1_000_000_000;
 
-/// How many datagrams a second, and which share of them one flow has.
+/// A rate of datagrams, and the share of one flow.
 ///
-/// The n-th datagram is due at a time computed from n, never from when the one before was sent: a
-/// late sender catches up, and its lateness is seen in what it measures (coordinated omission).
+/// The n-th datagram is due at a time computed from n, never relative to the previous one. So a
+/// late sender catches up, and its delay shows in its measurements (no coordinated omission).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// Datagrams a second, all flows together; `None` is as many as can be.
+    /// Datagrams per second of all flows together; `None` means unlimited.
     pub rate: Option<NonZeroU32>,
-    /// Among how many flows they are shared.
+    /// The number of flows that share the rate.
     pub flows: NonZeroU16,
-    /// Which of the flows this is, from 0: they take turns.
+    /// This flow's index from 0: the flows take turns.
     pub flow: u16,
 }
 
 impl Pace {
-    /// All of `rate` in one flow.
+    /// A single flow with the whole rate.
     pub fn alone(rate: Option<NonZeroU32>) -> Self {
         Pace { rate, flows: NonZeroU16::MIN, flow: 0 }
     }
 
-    /// How long after the beginning datagram `number` is due; at once where there is no rate.
+    /// How long after the start datagram `number` is due; zero without a rate.
     pub fn due(&self, number: u64) -> Duration {
         let Some(rate) = self.rate else { return Duration::ZERO };
         let turn = u128::from(number) * u128::from(self.flows.get()) + u128::from(self.flow);
-        // Rounded up, so that at its due time a datagram counts as due.
+        // Rounded up, so that a datagram counts as due at its due time.
         let nanos = (turn * SECOND).div_ceil(u128::from(rate.get()));
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// Half the time between two datagrams of a flow: who counts so long before the end of a second
-    /// counts what belongs to it, even where timers are a little late. Zero where there is no rate.
+    /// Half the time between two datagrams of a flow. Counting this much before the end of a second
+    /// includes all of that second's datagrams even if timers are a little late. Zero without a
+    /// rate.
     pub fn half_gap(&self) -> Duration {
         self.due(1).saturating_sub(self.due(0)) / 2
     }
 
-    /// How many datagrams are due once `elapsed` has passed; `None` where there is no rate.
+    /// How many datagrams are due after `elapsed`; `None` without a rate.
     pub fn count(&self, elapsed: Duration) -> Option<u64> {
         let turns = elapsed.as_nanos() * u128::from(self.rate?.get()) / SECOND;
         let flow = u128::from(self.flow);
@@ -51,7 +52,7 @@ impl Pace {
     }
 }
 
-/// A [`Pace`] from a point in time on.
+/// A [`Pace`] with a start time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Schedule {
     pub(crate) pace: Pace,
@@ -60,7 +61,7 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// When datagram `number` is due; the beginning where there is no rate.
+    /// When datagram `number` is due; the start without a rate.
     pub(crate) fn due(&self, number: u64) -> Instant {
         self.start + self.pace.due(number)
     }
@@ -70,7 +71,7 @@ impl Schedule {
         self.count(Instant::from_nanos(at.as_nanos().saturating_sub(1)))
     }
 
-    /// How many datagrams are due by `now`, none of them at the end or later.
+    /// How many datagrams are due by `now`; none at or after the end.
     pub(crate) fn count(&self, now: Instant) -> u64 {
         let last = Instant::from_nanos(self.end.as_nanos().saturating_sub(1));
         if now < self.start || self.end <= self.start {

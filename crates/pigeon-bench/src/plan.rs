@@ -1,4 +1,4 @@
-//! What is to be measured.
+//! The plan of a measurement.
 
 use std::time::Duration;
 
@@ -6,52 +6,51 @@ use crate::pace::Pace;
 use crate::stream;
 use crate::wire::HEADER;
 
-/// Which way datagrams go.
+/// The direction of datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// From the client to the server.
     Up,
     /// From the server to the client.
     Down,
-    /// Both ways at once, independently.
+    /// In both directions at once, independently.
     Both,
-    /// There, and each back.
+    /// Datagrams go to the server, which returns each.
     Ping,
 }
 
 /// One flow of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Which way.
+    /// The direction.
     pub mode: Mode,
-    /// How fast, in each direction. In [`Mode::Ping`] without a rate the next one goes when the one
-    /// before is back.
+    /// The rate in each direction. In [`Mode::Ping`] without a rate the next datagram waits for the
+    /// previous one's return.
     pub pace: Pace,
-    /// Bytes of payload of each datagram: from [`HEADER`] to what a datagram holds.
+    /// Payload bytes of each datagram, at least [`HEADER`].
     pub size: usize,
-    /// For how long datagrams are sent.
+    /// How long datagrams are sent.
     pub duration: Duration,
-    /// How often the server reports what had arrived at multiples of this time; it keeps that between
-    /// 0.1 and 1 s.
+    /// The interval of the server's reports; the server limits it to 0.1 to 1 s.
     pub reports_every: Duration,
-    /// How long after the last datagram others are waited for. On a path with a longer round trip
-    /// it is three of these.
+    /// How long to wait for late datagrams after the last one was sent. On a path with a longer
+    /// round trip, three round trips.
     pub tail: Duration,
 }
 
-/// A plan that cannot be.
+/// Why a plan is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// A test datagram has no room for its number and time, or no datagram is so large.
+    /// The size is below the header's, or above a datagram's maximum.
     #[error("a test datagram has from {HEADER} to 65507 bytes, not {0}")]
     Size(usize),
-    /// Nothing would be sent.
+    /// The duration is zero.
     #[error("a measurement must be longer than 0")]
     Duration,
 }
 
 impl Plan {
-    /// Says what about the plan cannot be, if anything.
+    /// Returns an error if the plan is invalid.
     pub fn check(&self) -> Result<(), PlanError> {
         if stream::size(self.size).is_none() {
             return Err(PlanError::Size(self.size));

@@ -1,4 +1,4 @@
-//! Test datagrams on their way out: numbered, timed and written as trains.
+//! Outgoing test datagrams: numbered, timestamped and sent as trains.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
@@ -8,14 +8,14 @@ use pigeon_datagram::{Instant, MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, Outbox};
 use crate::pace::Schedule;
 use crate::wire::{HEADER, Header, Kind};
 
-/// The most bytes written before the driver looks at its sockets again.
+/// The most bytes written before the driver checks its sockets again.
 const BURST_BYTES: usize = 256 << 10;
 
-/// The most datagrams, for the same reason.
+/// The most datagrams written, for the same reason.
 const BURST: u64 = 1024;
 
-/// Up to so many that are due at once go each by itself. A train is one packet to whatever drops,
-/// delays or counts packets before it is cut, so it is for those who cannot keep their pace without.
+/// Up to this many due datagrams are sent individually. A train counts as one packet in queues,
+/// delays and counters before it is split, so only rates that need trains use them.
 const ALONE: u64 = 256;
 
 #[derive(Debug)]
@@ -24,14 +24,14 @@ pub(crate) struct Stream {
     session: u64,
     size: NonZeroU16,
     schedule: Schedule,
-    /// The next number, which is how many have been used.
+    /// The next number, which equals the count of used ones.
     next: u64,
-    /// How many of them never left this host.
+    /// How many of the sent datagrams could not leave this host.
     unsent: u64,
     stopped: bool,
 }
 
-/// Whether test datagrams can be so large.
+/// Converts a size in bytes, if valid for test datagrams.
 pub(crate) fn size(bytes: usize) -> Option<NonZeroU16> {
     let size = u16::try_from(bytes).ok().filter(|_| (HEADER..=MAX_PAYLOAD_V4).contains(&bytes));
     size.and_then(NonZeroU16::new)
@@ -42,7 +42,7 @@ impl Stream {
         Stream { kind, session, size, schedule, next: 0, unsent: 0, stopped: false }
     }
 
-    /// Writes what is due, within a burst.
+    /// Writes the due datagrams, up to a burst.
     pub(crate) fn send_due(
         &mut self,
         now: Instant,
@@ -66,11 +66,11 @@ impl Stream {
             self.write_train(now, count, to, from, outbox);
             left -= count;
         }
-        // A host that could not keep up does not go on after the end.
+        // A slow sender stops at the end even if it is behind.
         self.stopped = now >= self.schedule.end;
     }
 
-    /// Writes the next one now, whether or not it is due.
+    /// Writes the next datagram now, due or not.
     pub(crate) fn send_one(&mut self, now: Instant, to: SocketAddr, outbox: &mut Outbox) {
         self.write_train(now, 1, to, None, outbox);
     }
@@ -96,7 +96,7 @@ impl Stream {
         outbox.queue_train(to, from, range, (count > 1).then_some(self.size));
     }
 
-    /// When there is something to send, if ever.
+    /// When the next datagram is due, if any.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let due = self.schedule.due(self.next);
         (!self.stopped).then_some(due.min(self.schedule.end))
@@ -110,12 +110,12 @@ impl Stream {
         &self.schedule
     }
 
-    /// The driver could not send so many.
+    /// Counts datagrams that the driver could not send.
     pub(crate) fn unsent(&mut self, datagrams: u64) {
         self.unsent = (self.unsent + datagrams).min(self.next);
     }
 
-    /// Numbers used, and how many of them never left this host.
+    /// Numbers used, and how many of those could not leave this host.
     pub(crate) fn sent(&self) -> [u64; 2] {
         [self.next, self.unsent]
     }

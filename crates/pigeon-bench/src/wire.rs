@@ -1,4 +1,4 @@
-//! The datagrams of the protocol, and how they are written.
+//! The protocol's datagrams and their encoding.
 //!
 //! Every datagram begins with the same 40 bytes; numbers are big-endian:
 //!
@@ -7,28 +7,28 @@
 //! | 0 | 3 | `pgb` |
 //! | 3 | 1 | version: 1 |
 //! | 4 | 1 | [`Kind`] |
-//! | 5 | 3 | check of kind, length and what follows |
+//! | 5 | 3 | checksum of kind, length and the rest |
 //! | 8 | 8 | session: a number that the client drew |
-//! | 16 | 8 | number: counts each sender's test datagrams from 0; in others 0, or as said |
-//! | 24 | 8 | time: nanoseconds on the sender's clock, from an origin of its own |
+//! | 16 | 8 | number: of each sender's test datagrams, from 0; in others 0, or as stated |
+//! | 24 | 8 | time: nanoseconds on the sender's clock, from any origin |
 //! | 32 | 8 | origin: in a `Pong`, the time of its `Ping`; else 0 |
 //!
-//! The check detects a datagram that was damaged on the way despite the UDP checksum; it is no
-//! protection against attackers. In test datagrams it covers the header, in all others every byte.
+//! The checksum detects datagrams damaged despite the UDP checksum; it does not protect against
+//! attackers. In test datagrams it covers the header, in all others every byte.
 //!
 //! ```text
 //!   client                                   server
 //!     │ ── Hello, padded to 160 bytes ───────▶ │  keeps nothing
 //!     │ ◀─ Challenge: token ────────────────── │  56 bytes
-//!     │ ── Start: token, what is asked ──────▶ │  from here on a session
-//!     │ ◀─ Started: what is granted ────────── │  (or Declined: why not)
+//!     │ ── Start: token, request ────────────▶ │  creates a session
+//!     │ ◀─ Started: grant ──────────────────── │  (or Declined: reason)
 //!     │ ══ Data, or Ping ════════════════════▶ │
-//!     │ ◀═ Data, or a Pong for each Ping ═════ │  as asked
-//!     │ ── Keep, every half second ──────────▶ │  without it the server falls silent
+//!     │ ◀═ Data, or a Pong for each Ping ═════ │  as requested
+//!     │ ── Keep, every half second ──────────▶ │  without it the server stops sending
 //!     │ ◀─ Report, every interval ──────────── │
-//!     │ ── Stop: how much was sent ──────────▶ │  again and again until nothing is late any more
-//!     │ ◀─ Stopped: the report, final ──────── │
-//!     │ ── Bye ──────────────────────────────▶ │  forgets the session
+//!     │ ── Stop: total sent ─────────────────▶ │  repeated until no datagram is late
+//!     │ ◀─ Stopped: final report ───────────── │
+//!     │ ── Bye ──────────────────────────────▶ │  ends the session
 //! ```
 
 use std::time::Duration;
@@ -37,51 +37,51 @@ use pigeon_datagram::{Outbox, Transmit};
 
 use crate::figures::Figures;
 
-/// The bytes that every datagram begins with, and so the smallest test datagram.
+/// The size of the common header, and of the smallest test datagram.
 pub const HEADER: usize = 40;
 
 /// The length of a token.
 pub(crate) const TOKEN: usize = 16;
 
-/// What a client's `Hello` and `Start` are padded to, and `Stop` at the least, so that no answer
-/// to them is longer.
+/// The size that a client pads `Hello` and `Start` to, and the least of `Stop`, so that no answer
+/// is longer.
 const ASKING: usize = 160;
 
-/// The greatest number and the greatest count that are believed: what takes four years to send at ten
-/// million a second. So sums of them never overflow.
+/// The greatest number and count accepted: four years of sending at ten million a second. Sums of
+/// them never overflow.
 const MOST: u64 = 1 << 50;
 
 const MAGIC: [u8; 4] = *b"pgb\x01";
 
-/// What a datagram is.
+/// The kind of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
-    /// A client asks for a token.
+    /// The client requests a token.
     Hello = 1,
     /// The token.
     Challenge = 2,
-    /// A client brings the token and says what it wants.
+    /// The client returns the token and requests a measurement.
     Start = 3,
-    /// The server has begun.
+    /// The server has started.
     Started = 4,
-    /// The server will not.
+    /// The server declines.
     Declined = 5,
-    /// A test datagram on its way in one direction.
+    /// A test datagram in one direction.
     Data = 6,
-    /// A test datagram to be sent back.
+    /// A test datagram to return.
     Ping = 7,
-    /// One that was sent back.
+    /// A returned one.
     Pong = 8,
-    /// The client is still there.
+    /// Keep-alive from the client.
     Keep = 9,
-    /// What has arrived so far.
+    /// The arrivals so far.
     Report = 10,
-    /// The client has sent all; the server is to stop too.
+    /// The client has sent everything; the server must stop too.
     Stop = 11,
-    /// It has; with the report.
+    /// The server has stopped; contains the report.
     Stopped = 12,
-    /// The client has all it wants.
+    /// The client ends the session.
     Bye = 13,
 }
 
@@ -102,12 +102,12 @@ impl Kind {
         Kind::Bye,
     ];
 
-    /// Whether it is one of those that are counted.
+    /// Whether this kind is a test datagram, which counts in the figures.
     pub fn is_test(self) -> bool {
         matches!(self, Kind::Data | Kind::Ping | Kind::Pong)
     }
 
-    /// The kind of a datagram; `None` if it does not belong to this protocol.
+    /// The kind of a datagram; `None` if it is of another protocol.
     pub fn of(datagram: &[u8]) -> Option<Kind> {
         let (head, _) = datagram.split_at_checked(HEADER)?;
         let kind = *head.strip_prefix(&MAGIC)?.first()?;
@@ -115,38 +115,38 @@ impl Kind {
     }
 }
 
-/// Whether a transmit is of datagrams that are counted; a train has datagrams of one kind.
+/// Whether a transmit has test datagrams; a train has only one kind.
 pub(crate) fn is_test(outbox: &Outbox, transmit: &Transmit) -> bool {
     let bytes = outbox.bytes().get(transmit.range.clone());
     bytes.and_then(Kind::of).is_some_and(Kind::is_test)
 }
 
-/// The first 40 bytes.
+/// The common header of 40 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// What the datagram is.
+    /// The kind.
     pub kind: Kind,
-    /// The session it belongs to.
+    /// The datagram's session.
     pub session: u64,
-    /// The sender's number for it.
+    /// The sender's sequence number.
     pub number: u64,
-    /// When it was sent, on its sender's clock, in nanoseconds.
+    /// When the datagram was sent, on its sender's clock, in nanoseconds.
     pub time: u64,
-    /// When what it answers was sent.
+    /// The timestamp of the request, in an answer.
     pub origin: u64,
 }
 
-/// A datagram that cannot be read.
+/// Why a datagram cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// It does not belong to this protocol.
+    /// The datagram is of another protocol.
     Foreign,
-    /// It belongs to this protocol, but its check does not agree.
+    /// The datagram's checksum is wrong.
     Damaged,
 }
 
 impl Header {
-    /// Reads the header of a whole datagram and checks it.
+    /// Reads the header of a whole datagram and verifies its checksum.
     pub fn read(datagram: &[u8]) -> Result<Header, Unreadable> {
         let kind = Kind::of(datagram).ok_or(Unreadable::Foreign)?;
         if datagram[5..8] != check(kind, datagram) {
@@ -159,8 +159,8 @@ impl Header {
         Ok(Header { kind, session: word(8), number: word(16), time: word(24), origin: word(32) })
     }
 
-    /// Writes the header to the front of a datagram that already holds its other bytes. A datagram
-    /// shorter than a header is left as it is.
+    /// Writes the header to a datagram that already has its other bytes. Does nothing if it is
+    /// shorter than a header.
     pub fn write(&self, datagram: &mut [u8]) {
         if datagram.len() < HEADER {
             return;
@@ -178,7 +178,7 @@ impl Header {
 
 const MULTIPLIER: u64 = 0xd6e8_feb8_6659_fd93;
 
-/// Three bytes that change if any bit of what they cover does, but for one chance in 2^24.
+/// A checksum of three bytes: a change is missed with a probability of 2^-24.
 fn check(kind: Kind, datagram: &[u8]) -> [u8; 3] {
     let covered = if kind.is_test() { &datagram[8..HEADER] } else { &datagram[8..] };
     let mut hash = 0x9e37_79b9_7f4a_7c15 ^ (covered.len() as u64) << 8 ^ kind as u64;
@@ -186,11 +186,12 @@ fn check(kind: Kind, datagram: &[u8]) -> [u8; 3] {
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
     for word in words.iter().chain((!rest.is_empty()).then_some(&last)) {
-        // Both steps can be undone, so two inputs that differ in one word never meet.
+        // Both steps are invertible, so inputs that differ in one word always have different
+        // hashes.
         hash = (hash ^ u64::from_be_bytes(*word)).wrapping_mul(MULTIPLIER);
         hash ^= hash >> 32;
     }
-    // The upper bits, as every bit below has its part in them.
+    // The upper bits, which depend on all bits below.
     let [a, b, c, ..] = hash.wrapping_mul(MULTIPLIER).to_be_bytes();
     [a, b, c]
 }
@@ -200,24 +201,24 @@ fn word(bytes: &[u8], at: usize) -> u64 {
     u64::from_be_bytes(word.unwrap_or_default())
 }
 
-/// What a client asks for, in a `Start`.
+/// A client's request, in a `Start`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// Whether the server is to send `Data`.
+    /// Whether the server should send `Data`.
     pub(crate) down: bool,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub(crate) size: usize,
-    /// Datagrams a second, shared by all flows; 0 is as many as can be.
+    /// Datagrams per second of all flows; 0 means unlimited.
     pub(crate) rate: u32,
-    /// The number of flows that share the rate, this one included.
+    /// The number of flows that share the rate, including this one.
     pub(crate) flows: u16,
-    /// For how long.
+    /// How long.
     pub(crate) duration: Duration,
-    /// How often to report.
+    /// The report interval.
     pub(crate) interval: Duration,
 }
 
-/// What a server grants, in a `Started`.
+/// A server's grant, in a `Started`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Grant {
     pub(crate) rate: u32,
@@ -228,9 +229,9 @@ pub(crate) struct Grant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Declined {
-    /// It has as many sessions as it takes.
+    /// All sessions are in use.
     Full = 1,
-    /// It sends no datagrams of that size.
+    /// Datagrams of that size are not sent.
     Size = 2,
 }
 
@@ -247,7 +248,7 @@ fn header(kind: Kind, session: u64) -> Header {
     Header { kind, session, number: 0, time: 0, origin: 0 }
 }
 
-/// Writes a datagram that says nothing beyond its kind.
+/// Writes a datagram without a body.
 pub(crate) fn write_bare(bytes: &mut Vec<u8>, kind: Kind, session: u64) {
     let least = if kind == Kind::Hello { ASKING } else { HEADER };
     control(bytes, header(kind, session), least, |_| {});
@@ -318,8 +319,8 @@ pub(crate) fn read_declined(datagram: &[u8]) -> Option<Declined> {
     }
 }
 
-/// What the client has sent: numbers used, and how many of them never left its host. Its
-/// `number` counts the `Stop`s of a session, and `Stopped` repeats it.
+/// The client's totals: numbers used, and how many of those never left its host. `number` counts
+/// the `Stop`s of a session, and `Stopped` repeats it.
 pub(crate) fn write_stop(bytes: &mut Vec<u8>, session: u64, number: u64, sent: [u64; 2]) {
     control(bytes, Header { number, ..header(Kind::Stop, session) }, ASKING, |body| {
         sent.iter().for_each(|count| body.extend(count.to_be_bytes()));
@@ -327,12 +328,12 @@ pub(crate) fn write_stop(bytes: &mut Vec<u8>, session: u64, number: u64, sent: [
 }
 
 pub(crate) fn read_stop(datagram: &[u8]) -> Option<[u64; 2]> {
-    // One that is shorter than its answer was not written by an honest client.
+    // An honest client's `Stop` is never shorter than its answer.
     let body = datagram.get(HEADER..).filter(|body| body.len() >= 8 * Report::WORDS)?;
     Some([word(body, 0), word(body, 8)]).filter(|sent| sent.iter().all(|count| *count <= MOST))
 }
 
-/// A `Report` or `Stopped`; `number` grows from one to the next.
+/// A `Report` or `Stopped`; `number` increases from one to the next.
 pub(crate) fn write_report(
     bytes: &mut Vec<u8>,
     kind: Kind,
@@ -358,14 +359,14 @@ pub(crate) fn read_report(datagram: &[u8]) -> Option<Report> {
     Some(Report { figures, sent: word(body, at), unsent: word(body, at + 8) })
 }
 
-/// What a server knows of a session.
+/// A server's figures of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Report {
-    /// What has arrived there.
+    /// The arrivals at the server.
     pub(crate) figures: Figures,
-    /// How many numbers it has used itself.
+    /// The numbers that the server has used.
     pub(crate) sent: u64,
-    /// How many of these its host did not take.
+    /// How many of the sent datagrams the host did not send.
     pub(crate) unsent: u64,
 }
 
@@ -373,7 +374,7 @@ impl Report {
     const WORDS: usize = Figures::WORDS + 2;
 }
 
-// No answer is longer than what it answers.
+// No answer is longer than its request.
 const _: () = assert!(HEADER + 8 * Report::WORDS <= ASKING && HEADER + TOKEN <= ASKING);
 
 fn nanos(duration: Duration) -> u64 {

@@ -1,4 +1,4 @@
-//! A stretch of a captured packet, which knows whether the capture cut it.
+//! A byte range of a captured packet that knows whether the capture truncated it.
 
 use crate::Skip;
 
@@ -6,18 +6,18 @@ use crate::Skip;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bytes<'a> {
     pub(crate) held: &'a [u8],
-    /// Whether the packet went on behind `held`, where the capture (snaplen) kept no more of it.
+    /// Whether the packet continued after `held` and the capture (snaplen) cut it there.
     pub(crate) is_cut: bool,
 }
 
 impl<'a> Bytes<'a> {
-    /// What lies behind the first `count` bytes.
+    /// The bytes after the first `count`.
     pub(crate) fn skip(self, count: usize) -> Result<Bytes<'a>, Skip> {
         let held = self.held.get(count..).ok_or(self.too_short())?;
         Ok(Bytes { held, ..self })
     }
 
-    /// The first `count` bytes, as a header's length field says: what follows is padding.
+    /// The first `count` bytes: a header's length field separates them from padding.
     pub(crate) fn first(self, count: usize) -> Result<Bytes<'a>, Skip> {
         match self.held.get(..count) {
             Some(held) => Ok(Bytes { held, is_cut: false }),
@@ -35,12 +35,11 @@ impl<'a> Bytes<'a> {
         Ok(u8::from_be_bytes(self.array(at)?))
     }
 
-    /// In network byte order.
     pub(crate) fn u16(self, at: usize) -> Result<u16, Skip> {
         Ok(u16::from_be_bytes(self.array(at)?))
     }
 
-    /// Why a header does not fit.
+    /// The reason that a header does not fit.
     fn too_short(self) -> Skip {
         if self.is_cut { Skip::Cut } else { Skip::Malformed }
     }

@@ -1,4 +1,4 @@
-//! From a captured packet to the UDP datagram in it, past link layer and IP.
+//! Extracts the UDP datagram from a captured packet, through link layer and IP.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,27 +8,27 @@ use crate::fragments::Fragments;
 use crate::ip::{self, Content};
 use crate::link;
 
-/// Why a packet is not a datagram that could be sent again.
+/// Why a packet yields no datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skip {
-    /// Something else: TCP, ARP, ICMP.
+    /// Another protocol: TCP, ARP, ICMP.
     NotUdp,
     /// A fragment of a datagram that is still incomplete.
     Fragment,
-    /// The capture holds only its beginning (snaplen).
+    /// A packet that the capture truncated (snaplen).
     Cut,
-    /// Its headers contradict themselves, or claim more than was sent.
+    /// A packet with headers that contradict each other, or claim more bytes than were sent.
     Malformed,
-    /// IP in IP, GRE or a pseudo wire: who would answer lives in another network.
+    /// IP in IP, GRE or a pseudowire: the inner addresses belong to another network.
     Tunnel,
-    /// Wi-Fi, MACsec or IPsec without its key.
+    /// Wi-Fi, MACsec or IPsec without the key.
     Encrypted,
-    /// A link layer that is not read here.
+    /// An unsupported link layer.
     UnknownLink,
 }
 
 impl Skip {
-    /// All of them, in the order of their numbers.
+    /// Every reason, in the order of the numbers.
     pub const ALL: [Skip; 7] = [
         Skip::NotUdp,
         Skip::Fragment,
@@ -39,7 +39,7 @@ impl Skip {
         Skip::UnknownLink,
     ];
 
-    /// In words that go behind a count: "3 fragments of incomplete datagrams".
+    /// A phrase to follow a count: "3 fragments of incomplete datagrams".
     pub fn describe(self) -> &'static str {
         match self {
             Skip::NotUdp => "not UDP",
@@ -53,38 +53,34 @@ impl Skip {
     }
 }
 
-/// A datagram in a packet.
+/// A captured datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram<'a> {
-    /// Who sent it.
+    /// The sender.
     pub from: SocketAddr,
     /// The destination.
     pub to: SocketAddr,
-    /// What it carries.
+    /// The payload.
     pub payload: &'a [u8],
-    /// How many earlier packets, each a [`Skip::Fragment`] then, are parts of it.
+    /// How many earlier packets, each reported as [`Skip::Fragment`], are parts of it.
     pub fragments: u64,
 }
 
-/// Finds the datagrams in the packets of a capture, and puts fragments together.
+/// Finds the datagrams in the packets of a capture, and reassembles fragments.
 #[derive(Debug, Default)]
 pub struct Decoder {
     fragments: Fragments,
-    /// The content of the last packet that came in fragments.
+    /// The payload of the last reassembled packet.
     whole: Vec<u8>,
 }
 
 impl Decoder {
-    /// A decoder that has seen nothing yet.
+    /// A decoder without pending fragments.
     pub fn new() -> Decoder {
         Decoder::default()
     }
 
-    /// Takes the next packet apart.
-    ///
-    /// # Errors
-    ///
-    /// Why there is no datagram in it.
+    /// Decodes the next packet, or returns the reason that it yields no datagram.
     pub fn decode<'a>(&'a mut self, packet: &'a Packet) -> Result<Datagram<'a>, Skip> {
         let Packet { time, link, data, length } = packet;
         let frame = Bytes { held: data, is_cut: data.len() < *length };
@@ -103,7 +99,8 @@ impl Decoder {
     }
 }
 
-/// RFC 768. A datagram ends where its length says, and in any case with its IP packet.
+/// Parses a UDP header (RFC 768). The datagram ends where its length field says, or at the end of
+/// the IP packet.
 fn udp([from, to]: [IpAddr; 2], body: Bytes<'_>, fragments: u64) -> Result<Datagram<'_>, Skip> {
     let (from, to) = ((from, body.u16(0)?), (to, body.u16(2)?));
     let length = usize::from(body.u16(4)?);
@@ -145,7 +142,7 @@ mod tests {
         packet
     }
 
-    /// A fragment of IPv4: `bytes` of the content at `offset`.
+    /// A fragment of IPv4: `bytes` of the payload at `offset`.
     fn part(id: u8, offset: u16, more: bool, bytes: &[u8]) -> Vec<u8> {
         let mut packet = v4()[..20].to_vec();
         packet[3] = 20 + bytes.len() as u8;
@@ -158,7 +155,7 @@ mod tests {
         Packet { time: None, link, data: data.to_vec(), length: data.len() }
     }
 
-    /// What one packet is to a decoder that has seen no other.
+    /// Decodes one packet with a new decoder.
     fn alone(link: u32, data: &[u8]) -> Result<Vec<u8>, Skip> {
         Ok(Decoder::new().decode(&packet(link, data))?.payload.to_vec())
     }
@@ -194,7 +191,7 @@ mod tests {
             expect(link::NULL, &[0, 0, 0, family], &v6);
             expect(link::LOOP, &[0, 0, 0, family], &v6);
         }
-        // Of isdn4bsd: Cisco HDLC and PPP.
+        // isdn4bsd: Cisco HDLC and PPP.
         expect(link::NULL, &[0x0f, 0, 8, 0], &v4);
         expect(link::NULL, &[0x8f, 0, 0x86, 0xdd], &v6);
         expect(link::NULL, &[0xff, 3, 0, 0x21], &v4);
@@ -246,13 +243,13 @@ mod tests {
         {
             assert_eq!(alone(link::ETHERNET, &[&ethernet(&kind)[..], &v4].concat()), Err(skip));
         }
-        // MACsec that signs only, and with a sender's name; then one that encrypts.
+        // MACsec that only signs, with the sender's identifier; then MACsec that encrypts.
         expect(link::ETHERNET, &ethernet(&[0x88, 0xe5, 0, 0, 0, 0, 0, 1, 8, 0]), &v4);
         let named = [&[0x88, 0xe5, 0x20][..], &[0; 13], &[8, 0]].concat();
         expect(link::ETHERNET, &ethernet(&named), &v4);
         let hidden = ethernet(&[0x88, 0xe5, 0x0c, 0, 0, 0, 0, 1, 8, 0]);
         assert_eq!(alone(link::ETHERNET, &[&hidden[..], &v4].concat()), Err(Skip::Encrypted));
-        // A frame of a pseudo wire.
+        // A pseudowire frame.
         let wire = ethernet(&[0x88, 0x47, 0, 1, 0x01, 9, 0, 0, 0, 0]);
         assert_eq!(alone(link::ETHERNET, &[&wire[..], &v4].concat()), Err(Skip::Tunnel));
     }
@@ -290,7 +287,8 @@ mod tests {
         expect(link::IEEE802_11, &frame(0x88, 0x82, 30), &v4);
         let plain = [0, 0, 8, 0, 0, 0, 0, 0];
         expect(link::IEEE802_11_RADIOTAP, &[&plain[..], &frame(0x08, 1, 24)].concat(), &v4);
-        // A time of eight bytes, then flags that say that the next header is padded to four bytes.
+        // A timestamp of eight bytes, then flags that announce padding of the next header to four
+        // bytes.
         let padded = [0, 0, 20, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 0, 0];
         expect(link::IEEE802_11_RADIOTAP, &[&padded[..], &frame(0x88, 1, 28)].concat(), &v4);
         let avs = [0x80, 0x21, 0x10, 1, 0, 0, 0, 8];
@@ -317,14 +315,15 @@ mod tests {
         );
         expect(link::RAW, &[], &v6(protocol::FRAGMENT, &[17, 0, 0, 0, 0, 0, 0, 1]));
         expect(link::RAW, &[], &v6(protocol::DESTINATION, &[17, 0, 1, 2, 0, 0, 0, 0]));
-        // An option that reaches beyond its header.
+        // An option that exceeds its header.
         let option = v6(protocol::DESTINATION, &[17, 0, 1, 2, 0, 0, 0xca, 0x90]);
         assert_eq!(alone(link::RAW, &option), Err(Skip::Malformed));
         let fragment = v6(protocol::FRAGMENT, &[17, 0, 0, 9, 0, 0, 0, 1]);
         assert_eq!(alone(link::RAW, &fragment[..fragment.len() - 5]), Err(Skip::Malformed));
     }
 
-    /// A datagram ends where it says and where its IP packet ends, whatever follows in the frame.
+    /// A datagram ends at its own length or at the end of its IP packet, whatever follows in the
+    /// frame.
     #[test]
     fn no_payload_reaches_beyond_its_packet() {
         let mut packet = v4()[..30].to_vec();
@@ -334,13 +333,13 @@ mod tests {
         assert_eq!(alone(link::RAW, &packet), Ok(b"he".to_vec()));
         packet[25] = 9;
         assert_eq!(alone(link::RAW, &packet), Ok(b"h".to_vec()));
-        // No room for UDP's header.
+        // The length is too short for a UDP header.
         packet[3] = 27;
         assert_eq!(alone(link::RAW, &packet), Err(Skip::Malformed));
-        // An IP packet that is longer than the frame, though the capture kept all of that.
+        // An IP packet longer than its frame, though the capture is complete.
         packet[3] = 60;
         assert_eq!(alone(link::RAW, &packet), Err(Skip::Malformed));
-        // A network card was to fill in the length.
+        // Length zero: the network card would have filled it in.
         packet[3] = 0;
         assert_eq!(alone(link::RAW, &packet), Ok(b"h".to_vec()));
     }
@@ -375,7 +374,7 @@ mod tests {
         ];
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let mut decoder = Decoder::new();
-            // Another datagram's come in between, and one of them twice.
+            // Fragments of another datagram come in between, and one of them arrives twice.
             for (count, at) in order.into_iter().enumerate() {
                 let mut other = packet(link::RAW, &parts[at]);
                 other.data[5] = 2;
@@ -411,12 +410,12 @@ mod tests {
         let mut decoder = Decoder::new();
         assert_eq!(decoder.decode(&at(1, &first)), Err(Skip::Fragment));
         assert_eq!(decoder.decode(&at(61, &second)).unwrap().payload, b"hello");
-        // They are given up after a minute.
+        // Incomplete packets expire after a minute.
         assert_eq!(decoder.decode(&at(70, &first)), Err(Skip::Fragment));
         assert_eq!(decoder.decode(&at(131, &second)), Err(Skip::Fragment));
     }
 
-    /// Fragments that a receiver would refuse stay apart.
+    /// Fragments that a receiver would reject are not reassembled.
     #[test]
     fn fragments_that_do_not_fit_are_no_datagram() {
         let content = &v4()[20..];
@@ -451,7 +450,7 @@ mod tests {
         let last = at(31, part(1, 8, false, &content[8..]));
         assert_eq!(decoder.decode(&first), Err(Skip::Fragment));
         assert_eq!(decoder.decode(&last), Err(Skip::Fragment));
-        // Packets that are never whole push out the oldest.
+        // Incomplete packets push out the oldest.
         for id in 2..=65 {
             let part = packet(link::RAW, &part(id, 0, true, &content[..8]));
             assert_eq!(decoder.decode(&part), Err(Skip::Fragment));

@@ -1,8 +1,8 @@
-//! Files that somebody may take for a capture: compressed ones, and other programs' formats.
+//! Files that a user may mistake for a capture: compressed ones, and other programs' formats.
 
 use crate::ReadError;
 
-/// What files of a kind begin with, and what is said of them.
+/// The first bytes of each kind of file, and its description.
 const KINDS: [(&[u8], &str); 15] = [
     (&[0x1f, 0x8b], "is compressed with gzip: decompress it first, e.g. `gunzip -k FILE`"),
     (&[0xfd, b'7', b'z', b'X'], "is compressed with xz: decompress it first, e.g. `unxz -k FILE`"),
@@ -10,7 +10,7 @@ const KINDS: [(&[u8], &str); 15] = [
     (&[0x04, 0x22, 0x4d, 0x18], "is compressed with lz4: decompress it first, e.g. `unlz4 FILE`"),
     (b"BZh", "is compressed with bzip2: decompress it first, e.g. `bunzip2 -k FILE`"),
     (b"PK\x03\x04", "is a zip archive: extract the capture first, e.g. `unzip FILE`"),
-    // Kuznetsov's, IXIA's two, and one with more about each packet.
+    // Variants by Kuznetsov and IXIA (two), and one with extra packet fields.
     (&[0xa1, 0xb2, 0xcd, 0x34], MODIFIED),
     (&[0x34, 0xcd, 0xb2, 0xa1], MODIFIED),
     (&[0x1c, 0x00, 0x01, 0xac], MODIFIED),
@@ -27,7 +27,7 @@ const MODIFIED: &str =
 const NETWORK_MONITOR: &str =
     "is in Network Monitor's format: convert it first, e.g. `editcap FILE new.pcapng`";
 
-/// What a file is that begins like this.
+/// The error for a file that begins with these bytes.
 pub(crate) fn describe(beginning: [u8; 4]) -> ReadError {
     let kind = KINDS.iter().find(|(magic, _)| beginning.starts_with(magic));
     kind.map_or(ReadError::NoCapture, |(_, words)| ReadError::Foreign(words))

@@ -1,5 +1,5 @@
-//! Fragments of IP packets, put together again (RFC 791 section 3.2, RFC 8200 section 4.5): datagrams
-//! larger than a link's MTU are in a capture as fragments.
+//! Reassembles IP fragments (RFC 791 section 3.2, RFC 8200 section 4.5): a datagram larger than the
+//! link's MTU is captured as fragments.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -8,23 +8,23 @@ use std::time::Duration;
 use crate::Skip;
 use crate::ip::Fragment;
 
-/// The most packets that are waited for; the oldest is given up for another.
+/// The most incomplete packets kept; the oldest is dropped for a new one.
 const MAX_PARTIAL: usize = 64;
 
-/// How long a packet's fragments belong together: numbers come round again. As Linux has it, and for
-/// IPv6 RFC 8200.
+/// How long fragments of one packet are kept: packet ids repeat. The values are Linux's, and RFC
+/// 8200's for IPv6.
 fn lifetime(of: IpAddr) -> Duration {
     Duration::from_secs(if of.is_ipv4() { 30 } else { 60 })
 }
 
-/// The largest content of an IP packet.
+/// The largest payload of an IP packet.
 const LARGEST: usize = 65_535;
 
-/// Packets of which some fragments are here, the oldest first.
+/// Incomplete packets, the oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Fragments(VecDeque<Partial>);
 
-/// What fragments of one packet have in common.
+/// Identifies the packet that a fragment belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
     from: IpAddr,
@@ -36,29 +36,29 @@ struct Key {
 struct Partial {
     key: Key,
     began: Option<Duration>,
-    /// How many fragments came before.
+    /// The number of fragments received.
     count: u64,
     bytes: Vec<u8>,
-    /// The end of each piece by its beginning. They do not overlap.
+    /// The end of each piece by its start. Pieces do not overlap.
     pieces: BTreeMap<usize, usize>,
-    /// How many bytes are here.
+    /// The number of bytes received.
     held: usize,
-    /// Where the last one ends.
+    /// The end of the last fragment.
     end: Option<usize>,
-    /// What the first one says the whole begins with.
+    /// The protocol number in the first fragment.
     next: u8,
 }
 
-/// A packet's content, whole again.
+/// A reassembled payload.
 pub(crate) struct Whole {
     pub(crate) bytes: Vec<u8>,
     pub(crate) next: u8,
-    /// How many fragments came before the last.
+    /// The number of fragments before the last.
     pub(crate) earlier: u64,
 }
 
 impl Fragments {
-    /// Adds a fragment. It is [`Skip::Fragment`] until the last is here.
+    /// Adds a fragment. Returns [`Skip::Fragment`] until the packet is complete.
     pub(crate) fn add(
         &mut self,
         time: Option<Duration>,
@@ -80,7 +80,7 @@ impl Fragments {
                 let Partial { bytes, next, count, .. } = self.0.remove(at).ok_or(Skip::Fragment)?;
                 Ok(Whole { bytes, next, earlier: count - 1 })
             }
-            // No receiver puts these together: overlaps are an attack (RFC 5722).
+            // Receivers drop packets with overlapping fragments, which are an attack (RFC 5722).
             Err(skip) => {
                 self.0.remove(at);
                 Err(skip)
@@ -88,7 +88,7 @@ impl Fragments {
         }
     }
 
-    /// The place of a packet, which is new if none of its fragments is here.
+    /// The index of a fragment's packet; adds it if this is its first fragment.
     fn partial(&mut self, key: Key, time: Option<Duration>) -> usize {
         let is_over = |began: Option<Duration>| {
             began.zip(time).is_some_and(|(began, time)| time.abs_diff(began) > lifetime(key.from))
@@ -115,13 +115,13 @@ impl Fragments {
 }
 
 impl Partial {
-    /// Adds a piece, and says whether all are here.
+    /// Adds a piece, and returns whether the packet is complete.
     fn insert(&mut self, fragment: &Fragment<'_>, end: usize) -> Result<bool, Skip> {
         let begin = fragment.offset;
         self.count += 1;
         let before = self.pieces.range(..=begin).next_back().map(|(_, end)| *end);
         if before.is_some_and(|before| before >= end) {
-            // It came twice.
+            // A duplicate.
             return Ok(false);
         }
         let is_behind = |at: usize| self.end.is_some_and(|end| at > end);

@@ -1,13 +1,13 @@
-//! Bytes and numbers of a capture, in the byte order of the machine that wrote it.
+//! Reads the bytes and integers of a capture, in its writer's byte order.
 
 use std::io::{self, Read};
 
 use crate::ReadError;
 
-/// The largest packet that is taken into memory, in bytes. libpcap has the same bound for a block.
+/// The largest packet or block accepted, in bytes: libpcap's limit for a block.
 pub(crate) const LARGEST: u32 = 16 << 20;
 
-/// Which byte of a number comes first.
+/// The byte order of integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ByteOrder {
     Big,
@@ -37,7 +37,7 @@ impl ByteOrder {
     }
 }
 
-/// Fills the buffer, or fails because the capture ends before.
+/// Fills the buffer; fails if the capture ends first.
 pub(crate) fn fill(input: &mut impl Read, buffer: &mut [u8]) -> Result<(), ReadError> {
     input.read_exact(buffer).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => ReadError::CutShort,
@@ -45,7 +45,7 @@ pub(crate) fn fill(input: &mut impl Read, buffer: &mut [u8]) -> Result<(), ReadE
     })
 }
 
-/// Fills the buffer. False if the capture ends right here, between two records.
+/// Fills the buffer. Returns false if the capture ends exactly here, between two records.
 pub(crate) fn fill_unless_at_end(
     input: &mut impl Read,
     buffer: &mut [u8],

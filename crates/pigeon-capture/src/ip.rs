@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::Skip;
 use crate::bytes::Bytes;
 
-/// Protocol numbers, which are IPv6's numbers of next headers too (RFC 8200 section 4).
+/// Protocol numbers, which IPv6 also uses for its next headers (RFC 8200 section 4).
 pub(crate) mod protocol {
     pub(crate) const HOP_BY_HOP: u8 = 0;
     pub(crate) const UDP: u8 = 17;
@@ -18,7 +18,7 @@ pub(crate) mod protocol {
     pub(crate) const TUNNELS: [u8; 6] = [4, 41, 47, 97, 115, 137];
 }
 
-/// What is of interest in a packet.
+/// The addresses and content of a packet.
 pub(crate) struct IpPacket<'a> {
     pub(crate) from: IpAddr,
     pub(crate) to: IpAddr,
@@ -26,24 +26,23 @@ pub(crate) struct IpPacket<'a> {
 }
 
 pub(crate) enum Content<'a> {
-    /// UDP's header and what follows.
+    /// A UDP header and its payload.
     Udp(Bytes<'a>),
     Fragment(Fragment<'a>),
 }
 
-/// A part of a packet that was too large for a link.
 pub(crate) struct Fragment<'a> {
-    /// What the fragments of a packet have in common besides their addresses.
+    /// The id that all fragments of a packet share.
     pub(crate) id: u32,
     pub(crate) offset: usize,
-    /// Whether it is not the last.
+    /// Whether more fragments follow.
     pub(crate) more: bool,
-    /// The number of what the whole begins with.
+    /// The protocol number of the reassembled payload.
     pub(crate) next: u8,
     pub(crate) body: Bytes<'a>,
 }
 
-/// Reads a packet, which may be followed by padding.
+/// Parses a packet, which padding may follow.
 pub(crate) fn parse(packet: Bytes<'_>) -> Result<IpPacket<'_>, Skip> {
     match packet.u8(0)? >> 4 {
         4 => v4(packet),
@@ -81,12 +80,12 @@ fn v6(packet: Bytes<'_>) -> Result<IpPacket<'_>, Skip> {
     let (from, to) = (address(8)?, address(24)?);
     let (length, next) = (usize::from(packet.u16(4)?), packet.u8(6)?);
     let body = packet.skip(40)?;
-    // Zero for a jumbogram, or where the network card is to cut.
+    // The length is zero for a jumbogram, or if the network card splits the packet.
     let body = if length == 0 { body } else { body.first(length)? };
     Ok(IpPacket { from, to, content: upper(next, body)? })
 }
 
-/// Passes over the headers that may stand before UDP's.
+/// Skips the headers between IP's and UDP's.
 pub(crate) fn upper(mut next: u8, mut body: Bytes<'_>) -> Result<Content<'_>, Skip> {
     loop {
         let length = match next {
@@ -101,7 +100,7 @@ pub(crate) fn upper(mut next: u8, mut body: Bytes<'_>) -> Result<Content<'_>, Sk
             protocol::FRAGMENT => {
                 let bits = body.u16(2)?;
                 let (offset, more) = (usize::from(bits & !7), bits & 1 != 0);
-                // A fragment may be all there is (RFC 6946).
+                // A single fragment may be the whole packet (RFC 6946).
                 if (offset, more) != (0, false) {
                     let (id, next) = (u32::from_be_bytes(body.array(4)?), body.u8(0)?);
                     let body = body.skip(8)?;
@@ -115,7 +114,7 @@ pub(crate) fn upper(mut next: u8, mut body: Bytes<'_>) -> Result<Content<'_>, Sk
     }
 }
 
-/// Refuses options that do not end with their header: every receiver drops such a packet.
+/// Rejects options that exceed their header: every receiver drops such a packet.
 fn check_options(header: Bytes<'_>, length: usize) -> Result<(), Skip> {
     const PAD1: u8 = 0;
     let mut at = 2;
@@ -128,7 +127,7 @@ fn check_options(header: Bytes<'_>, length: usize) -> Result<(), Skip> {
     if at == length { Ok(()) } else { Err(Skip::Malformed) }
 }
 
-/// What a packet is that does not carry UDP.
+/// The reason to skip a packet that is not UDP.
 fn other(next: u8) -> Skip {
     match next {
         protocol::ESP => Skip::Encrypted,

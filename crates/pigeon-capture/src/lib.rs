@@ -1,12 +1,12 @@
-//! Captures of UDP: datagrams out of pcap and pcapng files, and into pcapng. The files are the
-//! caller's: anything that reads or writes bytes.
+//! Captures of UDP: reads datagrams from pcap and pcapng files, and writes pcapng. The caller
+//! supplies the input or output: anything that reads or writes bytes.
 //!
-//! - [`Reader`]: the packets of a capture, one after the other, whichever program made it.
-//! - [`Decoder`]: the UDP datagrams in such packets, past link layer and IP; or why there are none.
-//! - [`Writer`]: datagrams as packets of a capture that Wireshark opens.
+//! - [`Reader`]: the packets of a capture file, in sequence.
+//! - [`Decoder`]: the UDP datagrams in such packets, or the reason that a packet yields none.
+//! - [`Writer`]: writes datagrams as packets of a capture that Wireshark opens.
 //!
-//! Files come from anywhere: no file makes this panic or hold more than one of its blocks in
-//! memory, and errors say what is damaged.
+//! Files are untrusted: no file causes a panic or keeps more than one block in memory, and errors
+//! say what is damaged.
 #![forbid(unsafe_code)]
 
 mod bytes;

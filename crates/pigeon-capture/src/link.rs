@@ -1,4 +1,4 @@
-//! From a captured frame to the IP packet in it: link layers and what may stand between them and IP.
+//! Extracts the IP packet from a captured frame, through link layers and encapsulations.
 //!
 //! | link type (draft-ietf-opsawg-pcaplinktype) | |
 //! | --- | --- |
@@ -11,13 +11,13 @@
 use crate::Skip;
 use crate::bytes::Bytes;
 
-/// Numbers of link types.
+/// Link-type numbers.
 pub(crate) mod number {
     pub(crate) const NULL: u32 = 0;
     pub(crate) const ETHERNET: u32 = 1;
     pub(crate) const PPP: u32 = 9;
     pub(crate) const FDDI: u32 = 10;
-    /// What BSDs wrote for [`RAW`] before it had a number of its own.
+    /// Numbers that BSDs used for [`RAW`] before it had its own.
     pub(crate) const OLD_RAW: [u32; 2] = [12, 14];
     pub(crate) const PPP_HDLC: u32 = 50;
     pub(crate) const PPP_ETHER: u32 = 51;
@@ -36,7 +36,7 @@ pub(crate) mod number {
     pub(crate) const IEEE802_11_RADIOTAP: u32 = 127;
     pub(crate) const APPLE_IP_OVER_IEEE1394: u32 = 138;
     pub(crate) const IEEE802_11_AVS: u32 = 163;
-    /// A number for anybody's use, which is macOS' for [`PKTAP`].
+    /// macOS's number for [`PKTAP`], from the range for private use.
     pub(crate) const OLD_PKTAP: u32 = 149;
     pub(crate) const PPP_PPPD: u32 = 166;
     pub(crate) const PPI: u32 = 192;
@@ -49,7 +49,7 @@ pub(crate) mod number {
     pub(crate) const LINUX_SLL2: u32 = 276;
 }
 
-/// The IP packet in a frame of this link type, with whatever stands behind it.
+/// The IP packet in a frame of this link type, including trailing bytes.
 pub(crate) fn ip(link: u32, frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     match link {
         number::PPI => {
@@ -85,11 +85,11 @@ fn inside(link: u32, frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
         number::FRELAY => frame_relay(frame),
         number::MPLS => mpls(frame),
         number::PPP | number::PPP_HDLC => ppp(frame),
-        // One byte says which way the packet went.
+        // The first byte is the packet's direction.
         number::PPP_PPPD | number::PPP_WITH_DIR => ppp(frame.skip(1)?),
         number::PPP_ETHER => pppoe(frame),
         number::NFLOG => nflog(frame),
-        // The length of the header comes first, without its padding to four bytes.
+        // The header's length comes first, without its padding to four bytes.
         number::PFLOG => frame.skip(usize::from(frame.u8(0)?).next_multiple_of(4)),
         number::ENC => frame.skip(12),
         number::IEEE802_11 => wireless(frame, false),
@@ -99,16 +99,16 @@ fn inside(link: u32, frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     }
 }
 
-/// A packet that must be of this version of IP.
+/// A packet that must be of this IP version.
 fn version(packet: Bytes<'_>, version: u8) -> Result<Bytes<'_>, Skip> {
     if packet.u8(0)? >> 4 == version { Ok(packet) } else { Err(Skip::Malformed) }
 }
 
-/// BSD's loopback: four bytes of address family, in the byte order of the capturing host.
+/// BSD loopback: four bytes of address family, in the capturing host's byte order.
 fn family(frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     let family = frame.array(0)?;
     match family {
-        // isdn4bsd has these of a serial line instead.
+        // isdn4bsd writes a serial line's header here instead.
         [0xff, 3, _, _] => return ppp(frame),
         [0x0f | 0x8f, 0, a, b] => return ether_type(u16::from_be_bytes([a, b]), frame.skip(4)?),
         _ => {}
@@ -128,20 +128,21 @@ fn ether_type(mut kind: u16, mut frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     loop {
         match kind {
             0x0800 | 0x86dd => return Ok(frame),
-            // VLAN tags (IEEE 802.1Q and 802.1ad), as many as there are.
+            // VLAN tags (IEEE 802.1Q and 802.1ad), any number of them.
             0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300 => {
                 (kind, frame) = (frame.u16(2)?, frame.skip(4)?);
             }
-            // A frame in a provider's frame (IEEE 802.1ah): a tag of a service, then two addresses.
+            // A provider's frame around a customer's (IEEE 802.1ah): a service tag, then two
+            // addresses.
             0x88e7 => (kind, frame) = (frame.u16(16)?, frame.skip(18)?),
-            // Cisco FabricPath: the number of a tree and a hop count, then a frame.
+            // Cisco FabricPath: a tree number and a hop count, then a frame.
             0x8903 => (kind, frame) = (frame.u16(14)?, frame.skip(16)?),
             0x8847 | 0x8848 => return mpls(frame),
             0x8864 => return pppoe(frame),
             0x88e5 => (kind, frame) = macsec(frame)?,
-            // A packet with a path of its own (RFC 8300).
+            // A service function chain (RFC 8300): the packet takes a path of its own.
             0x894f => return Err(Skip::Tunnel),
-            // Linux' word for a frame with a length.
+            // Linux's type for a frame with a length.
             4 => return llc(frame),
             // A length instead of a type (IEEE 802.3).
             3..=1_500 => return llc(frame.first(kind.into())?),
@@ -150,24 +151,24 @@ fn ether_type(mut kind: u16, mut frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     }
 }
 
-/// The type and the rest of a frame that MACsec (IEEE 802.1AE) signs, unless it encrypts it.
+/// The type and payload of a MACsec frame (IEEE 802.1AE) that is signed but not encrypted.
 fn macsec(frame: Bytes<'_>) -> Result<(u16, Bytes<'_>), Skip> {
     let control = frame.u8(0)?;
     if control & 0x0c != 0 {
         return Err(Skip::Encrypted);
     }
-    // With or without the sender's name.
+    // The tag may have the sender's identifier.
     let tag = if control & 0x20 == 0 { 6 } else { 14 };
     Ok((frame.u16(tag)?, frame.skip(tag + 2)?))
 }
 
-/// IEEE 802.2, with SNAP (RFC 1042) or IP's own number.
+/// IEEE 802.2, with SNAP (RFC 1042) or IP's own SAP number.
 fn llc(frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     match frame.array(0)? {
         [0xaa, 0xaa, 3] => {
             let [organization @ .., a, b] = frame.array::<5>(3)?;
             match organization {
-                // Ethernet's types, also as bridges of IEEE 802.1H write them.
+                // Ethernet types, including those that bridges write (IEEE 802.1H).
                 [0, 0, 0 | 0xf8] => ether_type(u16::from_be_bytes([a, b]), frame.skip(8)?),
                 _ => Err(Skip::NotUdp),
             }
@@ -186,8 +187,8 @@ fn frame_relay(frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     }
 }
 
-/// Labels of four bytes, the last of which is marked (RFC 3032). Nothing says what follows: IP by the
-/// number of its version, or else a frame of a pseudo wire.
+/// MPLS labels of four bytes, the last one marked (RFC 3032). The payload's type is not stated: a
+/// leading IP version number means IP, anything else a pseudowire.
 fn mpls(mut frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     while frame.u8(2)? & 1 == 0 {
         frame = frame.skip(4)?;
@@ -205,11 +206,12 @@ fn pppoe(frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     ppp(frame.skip(6)?.first(length.into())?)
 }
 
-/// RFC 1661 and 1662. Address and control may be left out, and the first byte of a protocol's number.
+/// RFC 1661 and 1662. The address and control bytes may be missing, and so may the protocol
+/// number's first byte.
 fn ppp(frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     let frame = match frame.array(0)? {
         [0xff, 3] => frame.skip(2)?,
-        // What pppd leaves of them behind the byte that it writes over the address.
+        // pppd overwrites the address byte, and the control byte stays.
         [3, _] => frame.skip(1)?,
         _ => frame,
     };
@@ -224,11 +226,11 @@ fn ppp(frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     }
 }
 
-/// What netfilter logs: values with lengths and types, in the byte order of the capturing host.
+/// netfilter's log: TLVs in the capturing host's byte order.
 fn nflog(frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     let values = frame.skip(4)?;
     let little = nflog_payload(values, u16::from_le_bytes);
-    // A length that makes no sense in one order does in the other.
+    // A length that is invalid in one byte order is valid in the other.
     if little.is_ok() { little } else { nflog_payload(values, u16::from_be_bytes) }
 }
 
@@ -247,7 +249,7 @@ fn nflog_payload(mut values: Bytes<'_>, number: fn([u8; 2]) -> u16) -> Result<By
     Err(Skip::NotUdp)
 }
 
-/// Reads whether the header of the 802.11 frame behind it is padded.
+/// Reads from a radiotap header whether the 802.11 header after it is padded.
 fn radiotap(frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     let present = |at| Ok(u32::from_le_bytes(frame.array(at)?));
     let [time, flags, more] = [1, 1 << 1, 1 << 31];
@@ -265,7 +267,7 @@ fn radiotap(frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     wireless(frame.skip(u16::from_le_bytes(frame.array(2)?).into())?, is_padded)
 }
 
-/// AVS says its length in network byte order; Prism, in that of the capturing host, that it is 144.
+/// AVS stores its length in network byte order; Prism stores 144, in the capturing host's.
 fn prism(frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     let length = match frame.array(0)? {
         [0x80, 0x21, 0x10, _] => u32::from_be_bytes(frame.array(4)?) as usize,
@@ -278,14 +280,14 @@ fn prism(frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
 fn wireless(frame: Bytes<'_>, is_padded: bool) -> Result<Bytes<'_>, Skip> {
     let [kind, flags] = frame.array(0)?;
     let is = |flag| flags & flag != 0;
-    // Only data frames, and of those not the ones without data.
+    // Accepts data frames with data only.
     if kind & 0x0c != 0x08 || kind & 0x40 != 0 {
         return Err(Skip::NotUdp);
     }
     if is(0x40) {
         return Err(Skip::Encrypted);
     }
-    // "More fragments", or the number of one.
+    // A fragment: "more fragments" is set, or its number is not zero.
     if is(0x04) || frame.u8(22)? & 0x0f != 0 {
         return Err(Skip::Fragment);
     }

@@ -7,26 +7,26 @@ use std::time::Duration;
 use crate::input::{ByteOrder, append, fill, fill_unless_at_end};
 use crate::{Packet, ReadError};
 
-/// A file, read from front to back.
+/// A pcap file, read from front to back.
 pub(crate) struct Pcap<R> {
     input: R,
     variant: Variant,
-    /// The link type of all its packets.
+    /// The link type of every packet.
     link: u32,
-    /// Whether the lengths of a packet may be in either order, as in files of the nineties.
+    /// Whether the two lengths of a packet may be swapped, as in files from the nineties.
     is_old: bool,
 }
 
-/// What the first four bytes say.
+/// What the first four bytes (the magic number) encode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Variant {
     order: ByteOrder,
-    /// The unit of the fraction of a second in a packet's time, in nanoseconds.
+    /// Nanoseconds per unit of a timestamp's fraction.
     unit: u64,
 }
 
 impl Variant {
-    /// `None` if a pcap file does not begin so.
+    /// The variant of this magic number; `None` if the file is not pcap.
     pub(crate) fn of(magic: [u8; 4]) -> Option<Variant> {
         let (order, unit) = match magic {
             [0xa1, 0xb2, 0xc3, 0xd4] => (ByteOrder::Big, 1_000),
@@ -42,11 +42,11 @@ impl Variant {
 impl<R: Read> Pcap<R> {
     /// Opens a file after its first four bytes have been read, and reads the rest of its header.
     pub(crate) fn new(variant: Variant, mut input: R) -> Result<Self, ReadError> {
-        // Version, two fields that are unused, snaplen, link type.
+        // Version, two unused fields, snaplen, link type.
         let mut rest = [0; 20];
         fill(&mut input, &mut rest)?;
         let [_, _, e, f, .., a, b, c, d] = rest;
-        // The rest of the field says whether there are checksums behind the packets.
+        // The upper bits say whether frames end with a checksum.
         let link = variant.order.u32([a, b, c, d]) & 0xffff;
         let is_old = variant.order.u16([e, f]) < 4;
         Ok(Pcap { input, variant, link, is_old })

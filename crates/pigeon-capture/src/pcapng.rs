@@ -1,9 +1,8 @@
-//! Packets of a pcapng file (draft-ietf-opsawg-pcapng), whichever of its three blocks they are in.
+//! Packets of a pcapng file (draft-ietf-opsawg-pcapng), from any of its three packet blocks.
 //!
-//! Read by hand, because what is of no concern here must keep no packet away: a comment that is not
-//! UTF-8, a block of many megabytes without a packet, options that nobody reads. Nothing is kept of a
-//! block but what a packet's bytes, time and link type take. (The crate `pcap-file` 2.0 refuses such
-//! files or keeps all of it in memory.)
+//! Hand-written: the crate `pcap-file` 2.0 rejects a file for details that do not matter here (a
+//! comment that is not UTF-8, an unknown option), or keeps a block of many megabytes in memory.
+//! This reader keeps only a packet's bytes, time and link type.
 
 use std::io::{self, Read};
 use std::time::Duration;
@@ -11,16 +10,16 @@ use std::time::Duration;
 use crate::input::{ByteOrder, append, fill, fill_unless_at_end};
 use crate::{Packet, ReadError};
 
-/// How a section begins, in either byte order.
+/// The type of a section header block, the same in either byte order.
 pub(crate) const SECTION: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
-/// Types of blocks.
+/// Block types.
 const INTERFACE: u32 = 1;
-/// Of files that were written before 2012.
+/// In files written before 2012.
 const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
 
-/// Options of an interface.
+/// Interface options.
 const END_OF_OPTIONS: u16 = 0;
 const TIME_RESOLUTION: u16 = 9;
 const TIME_OFFSET: u16 = 14;
@@ -28,26 +27,26 @@ const TIME_OFFSET: u16 = 14;
 /// The most interfaces distinguished in one section.
 const MAX_INTERFACES: usize = 65_536;
 
-/// A file, read from front to back.
+/// A pcapng file, read from front to back.
 pub(crate) struct PcapNg<R> {
     input: R,
-    /// The present section's.
+    /// The current section's byte order.
     order: ByteOrder,
-    /// Of the present section.
+    /// The current section's interfaces.
     interfaces: Vec<Interface>,
-    /// The present block without its type and lengths; the memory is reused.
+    /// The current block without type and lengths; the memory is reused.
     body: Vec<u8>,
 }
 
-/// What a file says of where a packet was captured.
+/// An interface description.
 #[derive(Clone, Copy, Debug)]
 struct Interface {
     link: u32,
-    /// How many bytes of a packet were kept at the most; 0 is no limit.
+    /// The most bytes kept of a packet; 0 means no limit.
     snaplen: u32,
-    /// Units of time in a second.
+    /// Timestamp units per second.
     units: u128,
-    /// Seconds to add.
+    /// Seconds to add to each timestamp.
     offset: i64,
 }
 
@@ -64,7 +63,7 @@ impl<R: Read> PcapNg<R> {
             match kind {
                 INTERFACE => self.add_interface()?,
                 ENHANCED_PACKET => return self.packet(self.u32(0)?).map(Some),
-                // The number of its interface is shorter, the rest the same.
+                // An obsolete packet block differs only in its shorter interface number.
                 OBSOLETE_PACKET => return self.packet(u32::from(self.u16(0)?)).map(Some),
                 SIMPLE_PACKET => return self.simple_packet().map(Some),
                 _ => {}
@@ -73,7 +72,7 @@ impl<R: Read> PcapNg<R> {
         Ok(None)
     }
 
-    /// Reads the next block and says of what type it is. Only of those that matter there is a body.
+    /// Reads the next block and returns its type. Reads the body only of the types used here.
     fn next_block(&mut self) -> Result<Option<u32>, ReadError> {
         let mut head = [0; 8];
         if !fill_unless_at_end(&mut self.input, &mut head)? {
@@ -120,7 +119,7 @@ impl<R: Read> PcapNg<R> {
             return Err(damaged("too many interfaces"));
         }
         let (link, snaplen) = (u32::from(self.u16(0)?), self.u32(4)?);
-        // Microseconds unless it says otherwise.
+        // The default unit is a microsecond.
         let mut interface = Interface { link, snaplen, units: 1_000_000, offset: 0 };
         let mut at = 8;
         while at < self.body.len() {
@@ -147,8 +146,8 @@ impl<R: Read> PcapNg<R> {
         Ok(Packet { time, link: interface.link, data, length })
     }
 
-    /// A packet without a time, of the first interface. How much of it was kept must be computed, as
-    /// padding follows.
+    /// A packet without a time, from the first interface. Padding follows, so the kept length must
+    /// be computed.
     fn simple_packet(&mut self) -> Result<Packet, ReadError> {
         let interface = self.interface(0)?;
         let length = self.u32(0)?;
@@ -192,7 +191,7 @@ impl Interface {
     }
 }
 
-/// Units of time in a second: a power of ten, or of two where the highest bit is set.
+/// Units per second: a power of ten, or of two if the highest bit is set.
 fn units(resolution: u8) -> u128 {
     let base: u128 = if resolution & 0x80 == 0 { 10 } else { 2 };
     base.checked_pow(u32::from(resolution & 0x7f)).unwrap_or(u128::MAX)

@@ -8,7 +8,7 @@ use crate::input::fill_unless_at_end;
 use crate::pcap::{Pcap, Variant};
 use crate::pcapng::{self, PcapNg};
 
-/// A capture, read from front to back.
+/// A capture file, read from front to back.
 pub struct Reader<R: Read> {
     format: Format<BufReader<R>>,
 }
@@ -18,49 +18,46 @@ enum Format<R: Read> {
     PcapNg(PcapNg<Rewound<R>>),
 }
 
-/// The four bytes that identify the format, then the rest. So a pipe will do, which cannot seek.
+/// The four bytes that identify the format, then the rest of the input: pipes, which cannot seek,
+/// work too.
 type Rewound<R> = Chain<Cursor<[u8; 4]>, R>;
 
-/// A packet.
+/// A captured packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// When it was captured, since some origin: mostly 1970. A simple packet block of pcapng says no
-    /// time.
+    /// The capture time, usually since 1970. A simple packet block of pcapng has none.
     pub time: Option<Duration>,
-    /// What its first bytes are: a number of draft-ietf-opsawg-pcaplinktype.
+    /// The link type: a number of draft-ietf-opsawg-pcaplinktype.
     pub link: u32,
-    /// Its bytes, as many as the capture kept.
+    /// The captured bytes; may be fewer than `length`.
     pub data: Vec<u8>,
-    /// How many there were.
+    /// The packet's original length.
     pub length: usize,
 }
 
-/// Why a capture could not be read on.
+/// Why reading a capture failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// It is something else.
+    /// Neither pcap nor pcapng.
     #[error("is not a capture: neither pcap nor pcapng")]
     NoCapture,
-    /// It is something known that is not read here. The words follow the file's name.
+    /// A known but unsupported format. The text follows the file's name.
     #[error("{0}")]
     Foreign(&'static str),
-    /// It ends within a packet.
+    /// The file ends within a packet.
     #[error("is cut short")]
     CutShort,
-    /// It contradicts itself.
+    /// The file contradicts itself.
     #[error("is damaged: {0}")]
     Damaged(String),
-    /// The system says no.
+    /// The system's error.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads the beginning, and sees by it which format it is.
-    ///
-    /// # Errors
-    ///
-    /// Whatever is no capture, or cannot be read.
+    /// Reads the first bytes and detects the format. Fails if the input is not a capture, or cannot
+    /// be read.
     pub fn new(input: R) -> Result<Reader<R>, ReadError> {
         let mut input = BufReader::new(input);
         let mut magic = [0; 4];
@@ -80,11 +77,8 @@ impl<R: Read> Reader<R> {
         Ok(Reader { format })
     }
 
-    /// The next packet; `None` at the end.
-    ///
-    /// # Errors
-    ///
-    /// A capture that is damaged, ends within a packet, or cannot be read on.
+    /// The next packet; `None` at the end. Fails if the capture is damaged, ends within a packet,
+    /// or cannot be read.
     pub fn next_packet(&mut self) -> Result<Option<Packet>, ReadError> {
         match &mut self.format {
             Format::Pcap(reader) => reader.next_packet(),
@@ -97,7 +91,7 @@ impl<R: Read> Reader<R> {
 mod tests {
     use super::*;
 
-    /// All packets, and how the capture ended.
+    /// All packets, and the error that ended the capture.
     fn read(bytes: &[u8]) -> (Vec<Packet>, Option<ReadError>) {
         let mut packets = Vec::new();
         let outcome = Reader::new(bytes).and_then(|mut reader| {
@@ -109,7 +103,7 @@ mod tests {
         (packets, outcome.err())
     }
 
-    /// A pcap file of raw IP in little-endian order, one packet of which 3 bytes of 9 were kept.
+    /// A little-endian pcap file of raw IP, with one packet that was cut to 3 of 9 bytes.
     fn pcap(magic: u32, fraction: u32) -> Vec<u8> {
         let mut bytes = magic.to_le_bytes().to_vec();
         bytes.extend([2, 0, 4, 0]);
@@ -130,13 +124,13 @@ mod tests {
         block(0x0a0d_0d0a, &body)
     }
 
-    /// A pcapng file of one Ethernet interface with this resolution, and one packet.
+    /// A pcapng file with one Ethernet interface of this time resolution, and one packet.
     fn pcapng(resolution: Option<u8>, ticks: u64) -> Vec<u8> {
         let option = resolution.map(|resolution| [9, 0, 1, 0, resolution, 0, 0, 0, 0, 0, 0, 0]);
         pcapng_with(option.as_ref().map_or(&[], |option| &option[..]), ticks)
     }
 
-    /// The same with these options.
+    /// Like `pcapng`, with these interface options.
     fn pcapng_with(options: &[u8], ticks: u64) -> Vec<u8> {
         let interface = [&[1, 0, 0, 0, 0, 0, 0, 0], options].concat();
         let mut packet = vec![0; 4];
@@ -210,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_padding_of_a_simple_packet_is_none_of_its_bytes() {
-        // Of how long the packet was, and what was kept at the most; 0 is no limit.
+        // The packet's length, the snaplen (0 means no limit), and the kept length.
         for (length, snaplen, kept) in [(6, 0, 6), (7, 6, 6), (6, 7, 6), (8, 9, 8)] {
             let mut interface = vec![1, 0, 0, 0];
             interface.extend(u32::to_le_bytes(snaplen));
@@ -224,7 +218,7 @@ mod tests {
         }
     }
 
-    /// Before version 2.3 the length of what was kept came second.
+    /// Before version 2.3 the two lengths of a packet came in the other order.
     #[test]
     fn lengths_of_very_old_files_are_in_either_order() {
         let mut file = pcap(0xa1b2_c3d4, 0);
@@ -238,7 +232,7 @@ mod tests {
     #[test]
     fn what_is_of_no_concern_keeps_no_packet_away() {
         let options: [&[u8]; 3] = [
-            // A comment that is no UTF-8, a time zone, and one without the end that should follow.
+            // A comment that is not UTF-8, a time zone, and no end-of-options marker.
             &[1, 0, 2, 0, 0xe9, 0xe9, 0, 0, 0, 0, 0, 0],
             &[10, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0],
             &[1, 0, 0, 0],
@@ -262,7 +256,7 @@ mod tests {
         let time = Some(Duration::from_micros(7));
         let expected = Packet { time, link: 1, data: b"abc".to_vec(), length: 3 };
         assert_eq!(read(&file).0, [expected]);
-        // What else the link type's field of a pcap file says is no part of the link type.
+        // The upper bits of the link type field are not part of the link type.
         let mut file = pcap(0xa1b2_c3d4, 0);
         file[23] = 0x54;
         assert_eq!(read(&file).0[0].link, 101);
@@ -276,7 +270,7 @@ mod tests {
         for file in [pcap(0xa1b2_c3d4, 0), pcapng(None, 0)] {
             for length in 5..file.len() {
                 let (packets, error) = read(&file[..length]);
-                // Between two blocks a file may simply end.
+                // A file may end between two blocks.
                 assert!(packets.is_empty() && !matches!(error, Some(ReadError::NoCapture)));
                 if length > file.len() - 3 {
                     assert!(matches!(error, Some(ReadError::CutShort)), "{length}: {error:?}");

@@ -1,63 +1,56 @@
-//! Datagrams as a pcapng capture that Wireshark opens (draft-ietf-opsawg-pcapng).
+//! Writes datagrams as a pcapng capture that Wireshark opens (draft-ietf-opsawg-pcapng).
 //!
-//! A socket sees payloads, not packets: the IP and UDP headers are written anew from what is known,
-//! so the addresses, ports, lengths and times are true and everything else is what a plain sender
-//! would put there (TTL 64, no options, no fragments).
+//! A socket sees only payloads, so the writer makes up IP and UDP headers. Addresses, ports,
+//! lengths and times are true; everything else is a plain sender's default (TTL 64, no options, no
+//! fragments).
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-/// IP's number of UDP.
+/// UDP's IP protocol number.
 const UDP: u8 = 17;
 
-/// What a capture begins with, in little-endian order.
+/// The capture's first blocks, little-endian.
 #[rustfmt::skip]
 const BEGINNING: [u8; 60] = [
-    // A section: its type, its length, the byte order, version 1.0, a length not known, its length.
+    // Section header: type, length, byte order, version 1.0, unknown section length, length.
     0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0,
     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 28, 0, 0, 0,
-    // An interface: its type, its length, raw IP, no limit of a packet's length;
+    // Interface: type, length, raw IP, no snaplen;
     1, 0, 0, 0, 32, 0, 0, 0, 101, 0, 0, 0, 0, 0, 0, 0,
-    // times in nanoseconds, the end of its options, its length.
+    // timestamps in nanoseconds, end of options, length.
     9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0, 0,
 ];
 
 /// The type of a block that holds a packet.
 const ENHANCED_PACKET: u32 = 6;
 
-/// What an enhanced packet block takes besides the packet and its padding.
+/// Bytes of an enhanced packet block besides the packet and its padding.
 const AROUND: usize = 32;
 
-/// What the option takes that counts packets lost before this one, with the end of the options.
+/// Bytes of the option that counts packets lost before this one, with the end of options.
 const DROPS: usize = 16;
 
-/// A capture that is being written.
+/// A capture being written.
 pub struct Writer<W: Write> {
     output: W,
-    /// The block that is being written; the memory is reused.
+    /// The block being written; the memory is reused.
     block: Vec<u8>,
-    /// Datagrams that are missing before the next.
+    /// Datagrams missing before the next one.
     missing: u64,
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a capture.
-    ///
-    /// # Errors
-    ///
-    /// What the output says.
+    /// Writes the capture's header. Fails if the output does.
     pub fn new(mut output: W) -> io::Result<Writer<W>> {
         output.write_all(&BEGINNING)?;
         Ok(Writer { output, block: Vec::new(), missing: 0 })
     }
 
-    /// Appends a datagram at a time since 1970. `length` is its true length, of which `payload` may be
-    /// the beginning. The format ends with the year 2554; later times are taken for its end.
-    ///
-    /// # Errors
-    ///
-    /// What the output says.
+    /// Appends a datagram. `length` is its original length; `payload` may be only its
+    /// beginning. The format ends with the year 2554; a later time becomes its last moment. Fails
+    /// if the output does.
     pub fn write(
         &mut self,
         time: Duration,
@@ -76,7 +69,7 @@ impl<W: Write> Writer<W> {
         for word in [
             ENHANCED_PACKET,
             block_length,
-            // The number of its interface.
+            // Interface number.
             0,
             (nanos >> 32) as u32,
             nanos as u32,
@@ -90,34 +83,30 @@ impl<W: Write> Writer<W> {
         if missing > 0 {
             self.block.extend([4, 0, 8, 0]);
             self.block.extend(missing.to_le_bytes());
-            // The end of its options.
+            // End of options.
             self.block.extend([0; 4]);
         }
         self.block.extend(block_length.to_le_bytes());
         self.output.write_all(&self.block)
     }
 
-    /// Notes that so many datagrams are not in the capture at this place. Wireshark shows it as the
-    /// next packet's drop count.
+    /// Records that datagrams are missing at this place. Wireshark shows the number as the next
+    /// packet's drop count.
     pub fn note_missing(&mut self, datagrams: u64) {
         self.missing = self.missing.saturating_add(datagrams);
     }
 
-    /// Where it is written, to take out what was written.
+    /// The output, for example to take out the written bytes.
     pub fn get_mut(&mut self) -> &mut W {
         &mut self.output
     }
 
-    /// Where it is written.
+    /// The output.
     pub fn get_ref(&self) -> &W {
         &self.output
     }
 
-    /// Writes out what is still in memory.
-    ///
-    /// # Errors
-    ///
-    /// What the output says.
+    /// Flushes the output. Fails if the output does.
     pub fn flush(&mut self) -> io::Result<()> {
         self.output.flush()
     }
@@ -130,7 +119,7 @@ fn packet(from: SocketAddr, to: SocketAddr, payload: &[u8], length: usize) -> Ve
     match (from.ip(), to.ip()) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
             packet.extend([0x45, 0]);
-            // What no IPv4 packet holds has no length, as where a network card is to cut it.
+            // A length beyond IPv4's maximum becomes 0, as with segmentation offload.
             packet.extend(u16::try_from(20 + udp_length).unwrap_or(0).to_be_bytes());
             packet.extend([0, 0, 0x40, 0, 64, UDP, 0, 0]);
             packet.extend(from.octets());
@@ -154,7 +143,7 @@ fn packet(from: SocketAddr, to: SocketAddr, payload: &[u8], length: usize) -> Ve
     if payload.len() == length {
         let pseudo = [&[0, UDP][..], &(udp_length as u16).to_be_bytes()].concat();
         let sum = checksum(&[&packet[addresses], &pseudo, &udp, payload]);
-        // Zero would mean that there is none.
+        // Zero would mean that there is no checksum.
         let sum = if sum == 0 { 0xffff } else { sum };
         udp[6..8].copy_from_slice(&sum.to_be_bytes());
     }
@@ -170,7 +159,8 @@ fn v6(ip: IpAddr) -> Ipv6Addr {
     }
 }
 
-/// The Internet checksum (RFC 1071) of pieces of even length but the last.
+/// The Internet checksum (RFC 1071) of the concatenated pieces; all but the last must have even
+/// length.
 fn checksum(pieces: &[&[u8]]) -> u16 {
     let words = pieces.iter().flat_map(|piece| piece.chunks(2));
     let sum: u64 = words
@@ -202,7 +192,8 @@ mod tests {
         }
     }
 
-    /// The bytes that the crate `pcap-file` 2.0 wrote before this did, which Wireshark opened.
+    /// The bytes equal those of the crate `pcap-file` 2.0, which an earlier version used and
+    /// Wireshark opened.
     #[test]
     fn a_capture_is_these_bytes() {
         let mut writer = Writer::new(Vec::new()).unwrap();
@@ -225,7 +216,7 @@ mod tests {
         let time = Duration::new(1_700_000_000, 123_456_789);
         let [from, to] = ["[fe80::1]:7", "[::1]:9"].map(|text| text.parse().unwrap());
         writer.write(time, from, to, "你好".as_bytes(), 6).unwrap();
-        // Of a larger one only the beginning was kept.
+        // A truncated datagram.
         writer.note_missing(3);
         writer.write(time, from, to, b"begin", 9).unwrap();
         writer.write(time, from, to, b"", 0).unwrap();

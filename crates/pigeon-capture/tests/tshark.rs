@@ -1,5 +1,5 @@
-//! Other people's captures, payload by payload beside Wireshark's `tshark`: each file in the folder that
-//! `PIGEON_CAPTURES` names. Every difference is printed, and fails the test unless it is one of
+//! Compares other projects' captures with Wireshark's `tshark`, payload by payload: each file in
+//! the folder that `PIGEON_CAPTURES` names. Prints every difference, and fails unless it is one of
 //! [`Difference`]'s known kinds.
 #![allow(
     clippy::unwrap_used,
@@ -16,7 +16,8 @@ use std::process::Command;
 
 use pigeon_capture::{Decoder, ReadError, Reader, Skip};
 
-/// What tshark takes apart: what our decoder does, and IP in IP. Nothing above UDP, whatever the ports.
+/// Protocols that tshark decodes: those of our decoder, and IP in IP. None above UDP, whatever the
+/// ports.
 const PROTOCOLS: [&str; 41] = [
     "frame",
     "eth",
@@ -77,31 +78,31 @@ const FIELDS: [&str; 10] = [
 /// A datagram of the capture: from, to, payload.
 type Datagram = (SocketAddr, SocketAddr, Vec<u8>);
 
-/// What tshark shows of one.
+/// A datagram as tshark shows it.
 struct Theirs {
     datagram: Datagram,
-    /// Whether it claims to be longer.
+    /// Whether the datagram's length field exceeds the captured bytes.
     is_cut: bool,
-    /// Whether its IP packet lies in another.
+    /// Whether the datagram's IP packet is inside another one.
     is_inside: bool,
-    /// Whether tshark takes four bytes off the frame, for a checksum that it need not have.
+    /// Whether tshark cuts a presumed checksum of four bytes off the frame.
     is_shortened: bool,
 }
 
 /// Known differences, by our verdict on the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Difference {
-    /// tshark shows what the capture kept of a payload; nothing can be sent of it.
+    /// tshark shows the captured part of a payload; we skip it, because it cannot be sent.
     Cut,
-    /// tshark looks into tunnels, and at what errors of ICMP quote.
+    /// tshark looks into tunnels and into packets quoted by ICMP errors.
     Inside,
-    /// tshark takes a checksum off frames of FabricPath that have none.
+    /// tshark cuts a checksum off FabricPath frames that have none.
     Checksum,
-    /// tshark knows more link layers.
+    /// tshark supports more link layers.
     UnknownLink,
-    /// tshark shows what contradicts itself, as far as it goes; a receiver drops it.
+    /// tshark shows parts of contradictory packets; a receiver drops them.
     Malformed,
-    /// Anything else, which is a fault.
+    /// Any other difference: a failure.
     Unexplained,
 }
 
@@ -159,7 +160,7 @@ fn payloads_are_those_that_tshark_shows() {
     assert_eq!(differences.get(&Difference::Unexplained), None);
 }
 
-/// What each packet is to us, and why there are no more.
+/// Our result for each packet, and the error that ended the capture.
 fn ours(file: &Path) -> (Vec<Result<Datagram, Skip>>, Option<ReadError>) {
     let (mut packets, mut decoder) = (Vec::new(), Decoder::new());
     let mut reader = match File::open(file).map_err(ReadError::Io).and_then(Reader::new) {
@@ -177,7 +178,7 @@ fn ours(file: &Path) -> (Vec<Result<Datagram, Skip>>, Option<ReadError>) {
     }
 }
 
-/// The datagrams that tshark shows, by the numbers of their packets.
+/// The datagrams that tshark shows, by packet number.
 fn theirs(file: &Path) -> BTreeMap<u64, Theirs> {
     let mut command = Command::new("tshark");
     command.arg("-r").arg(file).args(["-n", "--disable-protocol", "ALL"]);
@@ -190,7 +191,7 @@ fn theirs(file: &Path) -> BTreeMap<u64, Theirs> {
     }
     let output = command.output().expect("tshark is installed");
     let text = String::from_utf8_lossy(&output.stdout);
-    // What else a pcapng file holds has numbers too, and no link layer.
+    // Other blocks of a pcapng file have numbers too, but no link layer.
     let packets = text.lines().filter(|line| !line.starts_with('|'));
     let numbered = (1..).zip(packets);
     numbered.filter_map(|(number, line)| Some((number, datagram(line)?))).collect()
@@ -206,7 +207,8 @@ fn datagram(line: &str) -> Option<Theirs> {
         return None;
     }
     let is_shortened = protocols.contains(":cfp:");
-    // Below 8 it is not a datagram. Where tshark cuts the length off, the datagram is an empty one.
+    // A length below 8 is not a datagram. If tshark cuts off the length field, the datagram is
+    // empty.
     let length = length.parse::<usize>().ok().or(is_shortened.then_some(8))?.checked_sub(8)?;
     let path = protocols.split(':').take_while(|name| *name != "udp");
     let versions: Vec<&str> = path.filter(|name| ["ip", "ipv6"].contains(name)).collect();
@@ -217,7 +219,7 @@ fn datagram(line: &str) -> Option<Theirs> {
     };
     let (digits, _) = payload.as_bytes().as_chunks::<2>();
     let byte = |digits: &[u8; 2]| u8::from_str_radix(str::from_utf8(digits).unwrap(), 16).unwrap();
-    // It shows all that the IP packet holds.
+    // tshark shows the whole rest of the IP packet.
     let payload: Vec<u8> = digits.iter().take(length).map(byte).collect();
     let (is_cut, is_inside) = (payload.len() < length, versions.len() > 1);
     let datagram = (end(v4_from, v6_from, from), end(v4_to, v6_to, to), payload);

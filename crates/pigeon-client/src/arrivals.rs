@@ -1,32 +1,32 @@
-//! Datagrams kept beyond the buffers they came in: what one batch brought, together.
+//! The datagrams of one batch, copied out of the receive buffers.
 //!
-//! The bytes stand one behind the other and the rest in a row beside them, so that keeping a
-//! datagram allocates nothing of its own. A listener under load hears a million a second.
+//! The bytes are in one buffer and the metadata in one list, so that keeping a datagram needs no
+//! allocation of its own. A listener under load receives a million a second.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use pigeon_datagram::Received;
 
-/// Datagrams in the order they came.
+/// Datagrams in order of arrival.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arrivals {
     bytes: Vec<u8>,
     heads: Vec<Head>,
 }
 
-/// One of them.
+/// One datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival<'a> {
     /// The sender.
     pub from: SocketAddr,
-    /// The address it was sent to, ours or a group's or a broadcast one, if the system reports it.
+    /// The destination address, if the system reports it: ours, a group's or a broadcast address.
     pub destination: Option<IpAddr>,
-    /// The bytes that fitted the buffer.
+    /// The bytes received, cut to the buffer's size.
     pub payload: &'a [u8],
-    /// The true length in bytes.
+    /// The original length in bytes.
     pub length: usize,
-    /// When the kernel received it, since the Unix epoch.
+    /// The kernel's time of arrival, since the Unix epoch.
     pub wall: Option<Duration>,
 }
 
@@ -34,7 +34,7 @@ pub struct Arrival<'a> {
 struct Head {
     from: SocketAddr,
     destination: Option<IpAddr>,
-    /// Where the bytes are, and how many.
+    /// The position and number of its bytes.
     start: usize,
     kept: usize,
     length: usize,
@@ -42,7 +42,7 @@ struct Head {
 }
 
 impl Arrivals {
-    /// None yet, with room for as many as another batch holds.
+    /// An empty batch with the capacity of another.
     pub fn like(other: &Arrivals) -> Arrivals {
         Arrivals {
             bytes: Vec::with_capacity(other.bytes.len()),
@@ -50,7 +50,7 @@ impl Arrivals {
         }
     }
 
-    /// Keeps a datagram.
+    /// Copies a datagram into the batch.
     pub fn push(&mut self, datagram: &Received<'_>) {
         let Received { from, destination, payload, length, wall, .. } = *datagram;
         let (start, kept) = (self.bytes.len(), payload.len());
@@ -58,32 +58,32 @@ impl Arrivals {
         self.heads.push(Head { from, destination, start, kept, length, wall });
     }
 
-    /// How many there are.
+    /// The number of datagrams.
     pub fn len(&self) -> usize {
         self.heads.len()
     }
 
-    /// Whether there is none.
+    /// Whether nothing has arrived.
     pub fn is_empty(&self) -> bool {
         self.heads.is_empty()
     }
 
-    /// The memory they hold, in bytes: what a queue of them is bounded by.
+    /// The memory in use, in bytes: queues are bounded by it.
     pub fn memory(&self) -> usize {
         self.bytes.len() + self.heads.len() * size_of::<Head>()
     }
 
-    /// Forgets all but the first `count`.
+    /// Drops all but the first `count`.
     pub fn truncate(&mut self, count: usize) {
         self.heads.truncate(count);
     }
 
-    /// Forgets datagrams from senders that do not pass.
+    /// Drops datagrams from senders that do not pass.
     pub fn retain_from(&mut self, mut passes: impl FnMut(SocketAddr) -> bool) {
         self.heads.retain(|head| passes(head.from));
     }
 
-    /// Each of them.
+    /// Iterates over the datagrams.
     pub fn iter(&self) -> impl Iterator<Item = Arrival<'_>> {
         self.heads.iter().map(|head| Arrival {
             from: head.from,

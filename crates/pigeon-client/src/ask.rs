@@ -1,4 +1,4 @@
-//! One request, one reply: a request over UDP that is sent again until somebody answers.
+//! A request over UDP, repeated until a reply arrives.
 //!
 //! ```text
 //!   attempt   1       2               3                               4         …  5
@@ -6,13 +6,13 @@
 //!   waits     0.1 s   0.2 s           0.4 s                           0.8 s        1.6 s   gives up at 3.1 s
 //! ```
 //!
-//! A reply to any attempt is the reply: a slow answer to the first attempt is as good as a quick one to
-//! the third. A [`Request`] decides what an answer is, so attempts may differ and be told apart.
+//! A reply to any attempt counts: a slow answer to the first is as good as a quick one to the
+//! third. A [`Request`] judges replies, so attempts may differ and be distinguished.
 //!
-//! Only the host that was asked can answer. The socket is better not connected, so that a reply from
-//! another port of it is seen (TFTP answers so); it is reported at once, and is the reply only if the
-//! port that was asked does not answer one more attempt. Where anybody is asked (a group, a broadcast address), anybody
-//! answers.
+//! Only the requested host can answer. An unconnected socket also receives a reply from another of
+//! its ports (as with TFTP). Such a reply is reported at once, but counts only if the requested
+//! port does not answer one more attempt. A request to a group or broadcast address accepts a reply
+//! from any host.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -20,17 +20,17 @@ use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 
-/// How often a request is sent, and how long each time is waited for.
+/// The number of attempts, and the wait after each.
 ///
-/// The wait doubles, as RFC 8085 section 3.1.1 wants it, and the request is given up where it would
-/// pass `most`.
+/// The wait doubles, as RFC 8085 section 3.1.1 recommends. The request ends when the wait would
+/// exceed `most`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// The wait after the first attempt.
     pub first: Duration,
-    /// The longest wait: no attempt is made that would wait longer.
+    /// The longest wait: attempts with a longer one are not made.
     pub most: Duration,
-    /// The most attempts, where `most` allows more.
+    /// The most attempts, if `most` allows more.
     pub attempts: Option<u32>,
 }
 
@@ -46,8 +46,8 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// How long to wait after attempt `number`, from 1; `None` if there is no such attempt. There
-    /// is always a first one.
+    /// The wait after attempt `number`, from 1; `None` if that attempt is not made. There is always
+    /// a first one.
     pub fn wait(&self, number: u32) -> Option<Duration> {
         if number == 0 || self.attempts.is_some_and(|most| number > most.max(1)) {
             return None;
@@ -58,28 +58,28 @@ impl RetryPolicy {
     }
 }
 
-/// What is asked, attempt by attempt, and what answers it.
+/// Writes each attempt of a request, and judges the replies.
 pub trait Request {
-    /// What an answer is to the asker.
+    /// The value of an answer.
     type Answer;
 
-    /// Writes the request of an attempt, numbered from 1, which leaves at `now`.
+    /// Writes attempt number `attempt`, from 1, which is sent at `now`.
     fn write(&mut self, now: Instant, attempt: u32, out: &mut Vec<u8>);
 
-    /// Judges a datagram that came from those who were asked.
+    /// Judges a datagram from the requested host.
     fn judge(&mut self, now: Instant, payload: &[u8]) -> Verdict<Self::Answer>;
 }
 
-/// What a datagram is to a [`Request`].
+/// The judgement of a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict<A> {
-    /// The answer: nothing else is waited for.
+    /// The answer, which ends the request.
     Answer(A),
-    /// Not an answer, for this reason. The answer may still come.
+    /// The datagram is not the answer, for this reason. The answer may still arrive.
     Stray(String),
 }
 
-/// The same request each time, which any datagram answers.
+/// The same request in each attempt, answered by any datagram.
 impl Request for Box<[u8]> {
     type Answer = Box<[u8]>;
 
@@ -92,35 +92,37 @@ impl Request for Box<[u8]> {
     }
 }
 
-/// What a request reports.
+/// An event of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked<A = Box<[u8]>> {
-    /// A datagram came that is not the answer, or not yet.
+    /// A datagram arrived that is not the answer, or not yet.
     Stray {
-        /// Its sender.
+        /// The datagram's sender.
         from: SocketAddr,
-        /// What it said.
+        /// The datagram's bytes.
         payload: Box<[u8]>,
-        /// Why it is not the answer; `None`: it came from another port than the one that was asked.
+        /// Why the datagram is not the answer; `None`: the datagram came from another port than the
+        /// requested one.
         why: Option<String>,
     },
-    /// An attempt met an error on its way that may pass, such as no route. It goes on.
+    /// An attempt failed with an error that may be temporary, such as no route. The request
+    /// continues.
     Undelivered,
-    /// An attempt was not sent; the driver's counters say why. It goes on, as a full queue has room in a
-    /// moment; where nothing can be sent at all, [`Ask::give_up`] ends it.
+    /// An attempt was not sent; the driver's counters have the reason. The request continues,
+    /// because a full queue soon has space; if nothing can be sent at all, use [`Ask::give_up`].
     Unsent,
-    /// It is over.
+    /// The request has ended.
     Over(Outcome<A>),
 }
 
-/// How a request ended.
+/// A request's result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome<A = Box<[u8]>> {
-    /// What came and from where, or why nothing did.
+    /// The answer and its sender, or why there is none.
     pub result: Result<(SocketAddr, A), NoReply>,
-    /// How many times the request was sent.
+    /// The number of attempts.
     pub attempts: u32,
-    /// From the first attempt to the end.
+    /// The time from the first attempt to the end.
     pub elapsed: Duration,
     /// Datagrams that were not answers.
     pub strays: u64,
@@ -129,21 +131,21 @@ pub struct Outcome<A = Box<[u8]>> {
 /// Why there is no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoReply {
-    /// Nobody listens there (ICMP port unreachable).
+    /// The port is closed (ICMP port unreachable).
     Refused,
-    /// A firewall rejects it, or ICMP reported another permanent error.
+    /// A firewall rejects the request, or ICMP reported another permanent error.
     Undelivered,
-    /// This host would not send it.
+    /// This host did not send it.
     Unsent,
-    /// Nothing came.
+    /// No answer arrived in time.
     TimedOut,
 }
 
-/// The most strays that wait to be collected; a driver drains after each batch.
+/// The most strays queued for the driver, which drains after each batch.
 const MAX_EVENTS: usize = 64;
 
-/// A request that is sent until it is answered, refused, or given up. The last thing that it reports
-/// is an [`Outcome`].
+/// A request, repeated until it is answered, refused, or given up. Its last event is an
+/// [`Outcome`].
 ///
 /// ```
 /// # use pigeon_client::{Ask, Asked, RetryPolicy};
@@ -172,7 +174,7 @@ pub struct Ask<R: Request = Box<[u8]>> {
     /// Attempts that were not sent.
     unsent: u32,
     strays: u64,
-    /// What came first from another port, and to which attempt.
+    /// The first answer from another port, and the attempt it belongs to.
     elsewhere: Option<(SocketAddr, R::Answer, u32)>,
     deadline: Option<Instant>,
     outbox: Outbox,
@@ -180,14 +182,14 @@ pub struct Ask<R: Request = Box<[u8]>> {
 }
 
 impl Ask {
-    /// Asks with the same request each time. The first attempt is made at once.
+    /// Repeats the same bytes in each attempt. Makes the first attempt at once.
     pub fn new(now: Instant, to: SocketAddr, request: &[u8], policy: RetryPolicy) -> Self {
         Ask::with(now, to, request.into(), policy)
     }
 }
 
 impl<R: Request> Ask<R> {
-    /// Asks with what the request writes for each attempt. The first attempt is made at once.
+    /// Lets `request` write each attempt. Makes the first attempt at once.
     pub fn with(now: Instant, to: SocketAddr, request: R, policy: RetryPolicy) -> Self {
         let mut ask = Ask {
             to,
@@ -207,19 +209,19 @@ impl<R: Request> Ask<R> {
         ask
     }
 
-    /// The same, of a broadcast address: anybody may answer, as to a group.
+    /// Accepts answers from any host, as with a group: for a broadcast address.
     pub fn of_anybody(self) -> Self {
         Ask { anybody: true, ..self }
     }
 
-    /// Ends it: nothing can be sent, and trying again would not help.
+    /// Ends the request: nothing can be sent, and retrying would not help.
     pub fn give_up(&mut self, now: Instant) {
         if !self.is_over() {
             self.end(now, Err(NoReply::Unsent));
         }
     }
 
-    /// Sends once more, or gives up.
+    /// Makes another attempt, or gives up.
     fn attempt(&mut self, now: Instant) {
         let wait = self.policy.wait(self.attempts + 1);
         let is_enough = |came: &(_, _, u32)| wait.is_none() || self.attempts > came.2;
@@ -246,8 +248,8 @@ impl<R: Request> Ask<R> {
         self.events.push_back(Asked::Over(Outcome { result, attempts, elapsed, strays }));
     }
 
-    /// Ends for a reason that the network gives about `peer`, if that is the one who was asked. Of
-    /// many one may refuse, and the others answer.
+    /// Ends the request for an error about `peer`, if that is the requested host. A request to many
+    /// hosts continues: one may refuse while others answer.
     fn fail(&mut self, now: Instant, peer: Option<SocketAddr>, why: NoReply) {
         if self.concerns(peer) {
             self.end(now, Err(why));
@@ -366,7 +368,7 @@ mod tests {
         network.add(SocketAddr::from(([10, 0, 0, 2], 5000)), ask)
     }
 
-    /// How it ended, if all that it reported is its end.
+    /// The result, provided that the end is the only event.
     fn outcome(network: &Network, ask: Node<Ask>) -> (Result<Box<[u8]>, NoReply>, u32, u64) {
         let [(_, Asked::Over(outcome))] = network.events(ask) else { panic!("one outcome") };
         let millis = u64::try_from(outcome.elapsed.as_millis()).unwrap();
@@ -431,7 +433,7 @@ mod tests {
         assert_eq!(outcome(&network, ask), (Err(NoReply::Refused), 1, 0));
     }
 
-    /// Each attempt asks with its own number, and is answered by its square.
+    /// Each attempt sends its own number; the answer is its square.
     struct Squares(Vec<u32>);
 
     impl Request for Squares {
@@ -465,11 +467,11 @@ mod tests {
         let ask = network.add(SocketAddr::from(([10, 0, 0, 2], 5000)), ask);
         network.run_for(Duration::from_secs(10));
         let [(_, Asked::Over(outcome))] = network.events(ask) else { panic!("one outcome") };
-        // The third has been asked when the first is answered.
+        // The third attempt is made before the first is answered.
         assert_eq!((&outcome.result, outcome.attempts), (&Ok((server(), 1)), 3));
     }
 
-    /// Handed straight to the machine, as a datagram that arrives.
+    /// Passes a datagram directly to the machine.
     fn hear(ask: &mut Ask<impl Request>, from: [u8; 4], port: u16, payload: &[u8]) {
         let datagram = Received::new(SocketAddr::from((from, port)), payload);
         ask.handle_datagram(Instant::ORIGIN, &datagram);

@@ -1,13 +1,13 @@
-//! Discovery: asks everybody at once, and collects the answers.
+//! Discovery: sends a request to many hosts at once, and collects the answers.
 //!
 //! ```text
-//!   question   1        2            3
-//!   asked at   0        1/4          1/2                    of the time; over at its end
+//!   request   1        2            3
+//!   sent at   0        1/4          1/2                    of the time limit
 //! ```
 //!
-//! It is asked three times because broadcasts get lost more easily than anything else: no layer
-//! sends them again, and Wi-Fi sends them at its lowest rate without acknowledgement. A peer that
-//! answers all three is reported once.
+//! The request is sent three times because broadcasts are easily lost: no layer retransmits them,
+//! and Wi-Fi sends them at its lowest rate without acknowledgement. A peer that answers all three
+//! is reported once.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -16,67 +16,67 @@ use std::time::Duration;
 use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
 use pigeon_proto::{Discover as HubQuestion, Door, Here, Name, Nonce};
 
-/// How often the question is asked.
+/// How often the request is sent.
 const QUESTIONS: usize = 3;
 
-/// The most peers reported. More than that do not answer; they attack.
+/// The most peers reported. More answers than that are an attack.
 const MAX_PEERS: usize = 65_536;
 
-/// What is asked.
+/// The request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// `/discover NONCE`, which hubs answer. The number is any that a stranger cannot guess.
+    /// `/discover NONCE`, which hubs answer. The number must be unpredictable for strangers.
     Hubs(u64),
     /// These bytes; any answer counts.
     Anybody(Box<[u8]>),
 }
 
-/// Somebody who answered.
+/// A peer that answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Discovered {
-    /// Its address.
+    /// The hub's address.
     pub from: SocketAddr,
-    /// From the question to the answer. A hub waits up to 200 ms before it answers.
+    /// From the request to the answer. A hub waits up to 200 ms before it answers.
     pub round_trip: Duration,
-    /// Whether it is known which of the questions was answered. If not, `round_trip` counts from
-    /// the first and is the most that it can have been.
+    /// Whether the answered request is known. If not, `round_trip` counts from the first, and is an
+    /// upper bound.
     pub exact: bool,
     /// The answer.
     pub payload: Box<[u8]>,
-    /// What a hub says of itself; `None` where anybody was asked.
+    /// A hub's information; `None` if any answer counts.
     pub hub: Option<HubAnswer>,
 }
 
-/// What a hub says of itself.
+/// A hub's information about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubAnswer {
-    /// Its name.
+    /// The hub's name.
     pub name: Name,
-    /// How many members it has.
+    /// The hub's number of members.
     pub members: u64,
-    /// The port of its encrypted side; `None` if it has none.
+    /// The port of encrypted links; `None` if it has none.
     pub secure_port: Option<u16>,
-    /// Which hub it is, and where its first door stands. Hubs of before do not say.
+    /// The hub's id and first listening address. Older hubs omit them.
     pub door: Option<Door>,
 }
 
-/// What a search reports.
+/// An event of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Search {
-    /// Somebody answered for the first time.
+    /// A peer answered for the first time.
     Found(Discovered),
-    /// The time is over.
+    /// The time has expired.
     Over,
 }
 
-/// A search from one socket: asks all its targets, and reports each peer that answers once.
+/// A search from one socket: sends requests to all targets, and reports each peer once.
 #[derive(Debug)]
 pub struct Discover {
     targets: Vec<SocketAddr>,
     question: Question,
     began: Instant,
     lasts: Duration,
-    /// When each question was asked.
+    /// When each request was sent.
     asked: Vec<Instant>,
     found: BTreeSet<SocketAddr>,
     is_over: bool,
@@ -85,8 +85,8 @@ pub struct Discover {
 }
 
 impl Discover {
-    /// A search of all `targets` (broadcast addresses, groups, hosts) that takes `lasts`. The first
-    /// question is asked at once.
+    /// A search of all `targets` (broadcast addresses, groups, hosts) for the time `lasts`. Sends
+    /// the first request at once.
     pub fn new(
         now: Instant,
         targets: Vec<SocketAddr>,
@@ -124,7 +124,7 @@ impl Discover {
         }
     }
 
-    /// What to do next: ask once more, or end.
+    /// When the next request is due, or the end.
     fn due(&self) -> Option<Instant> {
         let after = match self.asked.len() {
             _ if self.is_over => return None,
@@ -135,7 +135,7 @@ impl Discover {
         Some(self.began + after)
     }
 
-    /// Reads an answer; `None` if it does not answer our question.
+    /// Parses an answer; `None` if it does not match our requests.
     fn read(&self, now: Instant, datagram: &Received<'_>) -> Option<Discovered> {
         let (asked, exact, hub) = match &self.question {
             Question::Anybody(_) => (*self.asked.first()?, self.asked.len() == 1, None),
@@ -153,8 +153,8 @@ impl Discover {
     }
 }
 
-/// Each question has a nonce of its own: a hub answers a nonce once, and that answer may have been
-/// lost. The nonce also shows which question an answer belongs to.
+/// The nonce of one request. Each request has its own, because a hub answers a nonce once and that
+/// answer may be lost. The nonce also shows which request was answered.
 fn nonce(secret: u64, number: usize) -> String {
     format!("{secret:016x}{number}")
 }
@@ -222,7 +222,7 @@ mod tests {
         network.add(SocketAddr::from(([10, 0, 0, 99], 5000)), discover)
     }
 
-    /// Who was found after how many milliseconds, and when the search was over.
+    /// The peers found, after how many milliseconds, and the end of the search.
     fn found(network: &Network, search: Node<Discover>) -> (Vec<(SocketAddr, u128, bool)>, u64) {
         let mut found = Vec::new();
         for (at, event) in network.events(search) {
@@ -272,7 +272,7 @@ mod tests {
         let near = network.add(host(1), Peer::new().answering(here));
         let far = network.add(host(2), Peer::new().answering(here));
         network.set_conditions(near, Direction::Up, delayed(20)).unwrap();
-        // Slower than the second question: the nonce shows that the first was answered.
+        // Slower than the second request: the nonce shows that the first was answered.
         network.set_conditions(far, Direction::Up, delayed(300)).unwrap();
         let search = search(&mut network, &[host(1), host(2)], Question::Hubs(7));
         network.run_for(SECOND * 2);

@@ -1,13 +1,15 @@
-//! The other end, as pure state machines. No clock, no socket, no randomness of its own.
+//! The clients of pigeon, as pure state machines. No clock, no socket, no randomness of their own.
 //!
-//! - [`Session`]: what `pigeon join` does: heartbeats, control lines, name and room.
-//! - [`reliable`]: a member that loses nothing, over a stream of bytes and a file.
+//! - [`Session`]: a member's session with a hub: heartbeats, control lines, name and room (`pigeon
+//!   join`).
+//! - [`reliable`]: a session that loses nothing, over a byte stream and a file.
 //! - [`chat`]: conversations with many peers, without a hub: `pigeon chat`.
-//! - [`Roster`]: who is where, according to control lines; [`Spoken`]: who said a line of chat.
-//! - [`Listener`]: everything that arrives, for a time or until it is stopped: `pigeon listen`.
-//! - [`Sender`]: datagrams at a pace, and what comes back: `pigeon send`.
-//! - [`Ask`]: a request that is sent again until somebody answers: `pigeon ask`.
-//! - [`Discover`]: a question to everybody at once, and the answers: `pigeon discover`.
+//! - [`Roster`]: the members of a room, from control lines; [`Spoken`]: the speaker of a line of
+//!   chat.
+//! - [`Listener`]: receives everything, until a time limit or a stop: `pigeon listen`.
+//! - [`Sender`]: sends datagrams at a rate, and receives replies: `pigeon send`.
+//! - [`Ask`]: a request, repeated until it is answered: `pigeon ask`.
+//! - [`Discover`]: a request to many hosts at once: `pigeon discover`.
 #![forbid(unsafe_code)]
 
 mod arrivals;

@@ -1,4 +1,4 @@
-//! Everything that arrives, from anybody, for a time or until it is stopped.
+//! Receives everything from any sender, until a time limit or a stop.
 
 use std::collections::VecDeque;
 
@@ -6,31 +6,30 @@ use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
 
 use crate::arrivals::Arrivals;
 
-/// The most events kept for a driver that does not collect them.
+/// The most events kept until the driver collects them.
 const MAX_EVENTS: usize = 65_536;
 
-/// The most memory of datagrams that nobody has collected, in bytes. A driver drains after each
-/// batch, and a batch is 64 joined buffers at the most: four MiB, and more only of tiny ones.
+/// The most memory of uncollected datagrams, in bytes. A driver drains after each batch, and a
+/// batch has at most 64 joined buffers: four MiB, and more only with tiny datagrams.
 const MAX_MEMORY: usize = 64 << 20;
 
-/// What a listener reports.
+/// An event of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// Datagrams, in the order they came.
+    /// Datagrams in order of arrival.
     Arrivals(Arrivals),
-    /// The peer does not listen.
+    /// The peer's port is closed.
     Refused,
-    /// What was sent met an error on its way, which may pass or not; the driver's counters have the
-    /// system's words.
+    /// A sent datagram failed on its way. The driver's counters have the reason.
     Undelivered {
-        /// Whether the way may be back in a moment.
+        /// Whether the error may be temporary.
         passing: bool,
     },
-    /// A datagram of a [`Sender`](crate::Sender), by the number that it was given, was not sent.
+    /// A datagram of a [`Sender`](crate::Sender) was not sent; its number.
     Unsent(u64),
-    /// The time is over.
+    /// The time has expired.
     Over,
-    /// The queue of a [`Sender`](crate::Sender) was full, and can take more.
+    /// The queue of a [`Sender`](crate::Sender) has space again.
     Room,
 }
 
@@ -38,26 +37,26 @@ pub enum Heard {
 #[derive(Debug, Default)]
 pub struct Listener {
     until: Option<Instant>,
-    /// What came after the last event.
+    /// Arrivals since the last event.
     arrivals: Arrivals,
-    /// The memory of all that has not been collected.
+    /// The memory of all uncollected datagrams.
     memory: usize,
     events: VecDeque<Heard>,
     lost: u64,
 }
 
 impl Listener {
-    /// A listener that is over at `until`, if ever.
+    /// A listener that ends at `until`, if given.
     pub fn new(until: Option<Instant>) -> Self {
         Listener { until, ..Listener::default() }
     }
 
-    /// The same listener, over at `until`.
+    /// Sets the time limit.
     pub fn until(self, until: Instant) -> Self {
         Listener { until: Some(until), ..self }
     }
 
-    /// Datagrams and events dropped because nobody collected them.
+    /// Datagrams and events dropped because the driver did not collect them.
     pub fn lost(&self) -> u64 {
         self.lost
     }

@@ -1,14 +1,14 @@
-//! Who is in our room, and which rooms exist, according to control lines: for a list beside the
+//! The members of our room and the list of rooms, from control lines: for a list beside the
 //! messages.
 //!
-//! The answer to each heartbeat carries the VERSION of the room's roster. The list follows it by
-//! the notices of who came and went, which each carry the version after them; where the numbers do
-//! not add up, something was lost, and the list is asked for again:
+//! The answer to each heartbeat contains the VERSION of the room's member list. Notices of changes
+//! update the list, and each contains the version after the change. If the numbers do not match, a
+//! notice was lost, and the list is requested again:
 //!
 //! ```text
 //!   /who ─▶ roster … 0 a b c    /who 3 ─▶ roster … 3 d e    complete: 5 members, version 17
 //!   notice … 18 joined f        the list is at 18
-//!   ^hb^ pigeon/1 … 20 …        two changes were not heard of: /who
+//!   ^hb^ pigeon/1 … 20 …        two changes were missed: /who
 //! ```
 
 use std::collections::BTreeSet;
@@ -19,30 +19,30 @@ use pigeon_proto::{Answer, Change, Command, Label, Name, News, Notice, RoomName}
 
 use crate::session::Event;
 
-/// The most names kept. A longer list is of no use to a person; the rest is counted.
+/// The most names kept. Further members are only counted.
 const MAX_NAMES: usize = 1_000;
 
 /// The most rooms kept.
 const MAX_ROOMS: usize = 200;
 
-/// The least time between two lists of the room that were asked for, and the same for a room so
-/// large that a list takes many datagrams.
+/// The least time between two requests for the list, and the same for a large room, where a list
+/// takes many datagrams.
 const ASK_EVERY: Duration = Duration::from_secs(5);
 const ASK_LARGE_EVERY: Duration = Duration::from_secs(60);
 
-/// From how many members on a room is large.
+/// The number of members from which a room is large.
 const LARGE: u64 = 200;
 
-/// How long a list of rooms is believed. No version number shows that it has changed.
+/// How long a list of rooms is used. It has no version number.
 const ROOMS_EVERY: Duration = Duration::from_secs(60);
 
-/// How long the next part of a list may take: longer than a session repeats the question.
+/// How long to wait for the next part of a list: longer than a session repeats the request.
 const PART_WITHIN: Duration = Duration::from_secs(8);
 
-/// How long the notices of one second may take to come, one after the other.
+/// How long to wait for the notices of one version, which arrive one after the other.
 const NOTICES_WITHIN: Duration = Duration::from_secs(2);
 
-/// Who is in our room, and which rooms there are.
+/// The members of our room, and the list of rooms.
 #[derive(Clone, Debug, Default)]
 pub struct Roster {
     me: Option<Name>,
@@ -51,14 +51,14 @@ pub struct Roster {
     rooms: Vec<(RoomName, u32)>,
     version: Version,
     who: Listing,
-    /// The list that is being asked for.
+    /// The list being received.
     draft: Members,
     all_rooms: Listing,
     draft_rooms: Vec<(RoomName, u32)>,
     changes: u64,
 }
 
-/// People, programs that only send, and how many more there are.
+/// People, programs that only send, and the number of further members.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Members {
     people: BTreeSet<Label>,
@@ -66,15 +66,15 @@ struct Members {
     more: u64,
 }
 
-/// How far the list follows the version of the hub's roster.
+/// Compares the list's version with the hub's.
 #[derive(Clone, Debug, Default)]
 struct Version {
-    /// The version that the list is at, without the notices of the newest version.
+    /// The list's version, before notices of the newest version are applied.
     base: Option<u64>,
-    /// The newest version that the hub named, and how many changes its notices reported.
+    /// The hub's newest version, and the number of changes in its notices.
     newest: u64,
     reported: u64,
-    /// When the hub first named the newest.
+    /// When that version was first seen.
     since: Option<Instant>,
 }
 
@@ -83,15 +83,15 @@ impl Version {
         self.base.is_some_and(|base| base.saturating_add(self.reported) == self.newest)
     }
 
-    /// A list of this version is complete.
+    /// A complete list of this version was received.
     fn set(&mut self, version: u64) {
         *self = Version { base: Some(version), newest: version, reported: 0, since: None };
     }
 
-    /// The hub names a version: in a notice of so many changes, or in the answer to a heartbeat.
+    /// The hub's version from a notice with `changes` changes, or from the answer to a heartbeat.
     fn hear(&mut self, now: Instant, version: u64, changes: u64) {
         if version != self.newest {
-            // A hub that was restarted counts from the beginning.
+            // A restarted hub counts from the beginning.
             self.base = self.is_followed().then_some(self.newest).filter(|base| *base < version);
             (self.newest, self.reported, self.since) = (version, 0, Some(now));
         }
@@ -99,18 +99,18 @@ impl Version {
     }
 }
 
-/// A list that comes in parts.
+/// The state of receiving a list in parts.
 #[derive(Clone, Copy, Debug, Default)]
 struct Listing {
-    /// When the first part was last asked for.
+    /// When the first part was last requested.
     began: Option<Instant>,
-    /// The part that is wanted, and since when. `None` if none is.
+    /// The expected part, and since when. `None` if no part is expected.
     wanted: Option<(u32, Instant)>,
 }
 
 impl Listing {
-    /// Whether to ask for the list again: `every` has passed since it was last asked for, and no
-    /// part of it is expected any more.
+    /// Whether to request the list again: `every` has passed since the last request, and no part is
+    /// expected.
     fn may_begin(&self, now: Instant, every: Duration) -> bool {
         let is_coming = self.wanted.is_some_and(|(_, since)| now - since < PART_WITHIN);
         !is_coming && self.began.is_none_or(|began| now - began >= every)
@@ -120,49 +120,49 @@ impl Listing {
         (self.began, self.wanted) = (Some(now), Some((0, now)));
     }
 
-    /// Takes a part, if it is the one that is wanted.
+    /// Accepts a part if it is the expected one.
     fn take(&mut self, from: u32) -> bool {
         self.wanted.take_if(|(wanted, _)| *wanted == from).is_some()
     }
 }
 
 impl Roster {
-    /// What the hub calls us, if it has said so.
+    /// Our name at the hub, if known.
     pub fn me(&self) -> Option<&Name> {
         self.me.as_ref()
     }
 
-    /// The room we are in, if the hub has said so.
+    /// Our room, if known.
     pub fn room(&self) -> Option<&RoomName> {
         self.room.as_ref()
     }
 
-    /// The people in our room that we know of, in order.
+    /// The known people in our room, in order.
     pub fn people(&self) -> impl Iterator<Item = &Label> {
         self.members.people.iter()
     }
 
-    /// The programs in our room that only send, as far as we know of them, in order.
+    /// The known programs in our room that only send, in order.
     pub fn senders(&self) -> impl Iterator<Item = &Label> {
         self.members.senders.iter()
     }
 
-    /// How many more members our room has than we know by name.
+    /// The number of further members of our room.
     pub fn more(&self) -> u64 {
         self.members.more
     }
 
-    /// The rooms that the hub has listed, and how many members they had then.
+    /// The rooms in the last list, with their numbers of members then.
     pub fn rooms(&self) -> &[(RoomName, u32)] {
         &self.rooms
     }
 
-    /// A number that grows with every change of what can be seen here.
+    /// A number that increases with every visible change.
     pub fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// Takes in what a session reports.
+    /// Updates the lists from a session's event.
     pub fn hear(&mut self, now: Instant, event: &Event) {
         match event {
             Event::Joined(answer) | Event::Answered(answer) => self.hear_answer(now, answer),
@@ -172,8 +172,8 @@ impl Roster {
         }
     }
 
-    /// What to ask the hub next, with [`Session::ask`](crate::Session::ask), if anything. `asked`
-    /// returns false where the hub cannot be asked now.
+    /// Sends due requests with `asked`, which must return false if the hub cannot be asked now; see
+    /// [`Session::ask`](crate::Session::ask).
     pub fn questions(&mut self, now: Instant, mut asked: impl FnMut(&Command<'_>) -> bool) {
         let size = self.members.count();
         let every = if size > LARGE { ASK_LARGE_EVERY } else { ASK_EVERY };
@@ -188,7 +188,7 @@ impl Roster {
             self.all_rooms.begin(now);
             self.draft_rooms.clear();
         }
-        // The next parts. A session that already waits for one is not asked twice.
+        // The next parts. A session does not repeat a request that is pending.
         for (listing, rooms) in [(self.who, false), (self.all_rooms, true)] {
             if let Some((from, since)) = listing.wanted.filter(|(from, _)| *from > 0)
                 && now - since < PART_WITHIN
@@ -258,7 +258,7 @@ impl Roster {
         if !is_complete {
             self.who.wanted = Some((listed, now));
         }
-        // Of a long list the beginning is worth seeing where there was nothing.
+        // Shows the beginning of a long list if nothing was known before.
         if is_complete || self.members == Members::default() {
             self.members = self.draft.clone();
             self.changes += 1;
@@ -283,8 +283,7 @@ impl Roster {
         }
     }
 
-    /// Who came, went or took another name. The old holder of a name goes before its next one
-    /// comes.
+    /// Applies a change of members. Removes a name's old holder before its next one joins.
     fn hear_news(&mut self, now: Instant, news: &News) {
         if self.room.as_ref() != Some(&news.room) {
             return;
@@ -301,7 +300,7 @@ impl Roster {
                 self.members.more = self.members.more.saturating_add(more);
             }
             Change::Renamed => {
-                // Counted until the new name is read: two may have swapped theirs.
+                // Counted until the new names are added: two members may have swapped theirs.
                 let known = pairs().filter(|pair| self.members.remove(&pair[0])).count() as u64;
                 self.members.more = self.members.more.saturating_add(known);
                 pairs().for_each(|pair| self.members.name(&pair[1]));
@@ -311,7 +310,7 @@ impl Roster {
                 let gone = more.saturating_add(unknown as u64);
                 self.members.more = self.members.more.saturating_sub(gone);
             }
-            // The place is the same, whatever the address.
+            // The member stays in the room, whatever the address.
             Change::Moved => {}
             Change::Other => self.version.base = None,
         }
@@ -329,7 +328,7 @@ impl Members {
         self.more.saturating_add(self.named() as u64)
     }
 
-    /// Somebody comes who was not counted.
+    /// Adds a member that was not counted.
     fn add(&mut self, name: &Label, is_person: bool) {
         // A sender that takes a name becomes a person.
         let was_sender = is_person && self.senders.remove(name);
@@ -341,7 +340,7 @@ impl Members {
         }
     }
 
-    /// Somebody is here who was counted without a name, if anybody was.
+    /// Adds the name of a member that was only counted.
     fn name(&mut self, name: &Label) {
         if !self.people.contains(name) {
             self.more = self.more.saturating_sub(1);
@@ -397,7 +396,7 @@ mod tests {
         roster.people().map(Label::as_str).collect()
     }
 
-    /// In the lobby with dog and a sensor, at version 3.
+    /// A roster of the lobby with dog and a sensor, at version 3.
     fn listed() -> Roster {
         let mut roster = Roster::default();
         roster.hear(at(0), &answer(3));
@@ -455,7 +454,7 @@ mod tests {
         hear(&mut roster, at(0), "roster lobby 3 4 1 0 a b c");
         assert_eq!((people(&roster), roster.more()), (vec!["a", "b", "c"], 2));
         assert_eq!(asked(&mut roster, at(0)), ["/who 3"]);
-        // A part that nobody waits for.
+        // An unexpected part.
         hear(&mut roster, at(0), "roster lobby 3 4 1 0 x y z");
         hear(&mut roster, at(0), "roster lobby 3 4 1 3 d 127.0.0.1:9");
         assert_eq!((people(&roster), roster.more()), (vec!["a", "b", "c", "d"], 0));

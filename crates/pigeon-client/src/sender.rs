@@ -1,4 +1,4 @@
-//! Datagrams sent one by one, at a pace, and what comes back meanwhile.
+//! Sends datagrams at a rate, and receives replies.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,22 +9,22 @@ use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 
 use crate::listener::{Heard, Listener};
 
-/// How many datagrams may wait to be sent; more are the caller's to keep.
+/// The most datagrams queued in a sender.
 pub const SENDER_QUEUE: usize = 256;
 
-/// Sends what it is given, in order, and reports what arrives.
+/// Sends datagrams in order, and reports arrivals.
 ///
-/// Its events are a [`Listener`]'s: arrivals, a refusal, and `Over` once everything has been sent
-/// and replies have been waited for.
+/// Its events are a [`Listener`]'s: arrivals, a refusal, and `Over` after everything has been sent
+/// and the wait for replies has ended.
 #[derive(Debug)]
 pub struct Sender {
     to: SocketAddr,
-    /// Between two datagrams; zero is as fast as it goes.
+    /// The time between two datagrams; zero means without delay.
     every: Duration,
-    /// How long to wait for replies after the last.
+    /// How long to wait for replies after the last one.
     wait: Duration,
     queue: VecDeque<(u64, Box<[u8]>)>,
-    /// Which of them stands where in the outbox.
+    /// The positions and numbers of the datagrams in the outbox.
     leaving: Vec<(Range<usize>, u64)>,
     /// When the next datagram is due.
     next: Instant,
@@ -53,7 +53,7 @@ impl Sender {
         }
     }
 
-    /// How many datagrams have been handed to the driver.
+    /// The number of datagrams passed to the driver.
     pub fn sent(&self) -> u64 {
         self.sent
     }
@@ -63,15 +63,14 @@ impl Sender {
         self.queue.len() < SENDER_QUEUE
     }
 
-    /// Gives it a datagram to send, with a number by which it is reported. Hands it back if the queue is
-    /// full.
+    /// Queues a datagram, with a number for events about it. Returns it if the queue is full.
     pub fn push(&mut self, now: Instant, number: u64, payload: Box<[u8]>) -> Result<(), Box<[u8]>> {
         self.reset_if_drained();
         if !self.has_room() {
             return Err(payload);
         }
         if self.queue.is_empty() {
-            // A pause in the input is not made up for by a burst.
+            // After a pause in the input there is no burst to catch up.
             self.next = self.next.max(now);
         }
         self.queue.push_back((number, payload));
@@ -79,14 +78,14 @@ impl Sender {
         Ok(())
     }
 
-    /// Nothing more will be pushed.
+    /// Declares the input complete.
     pub fn finish(&mut self, now: Instant) {
         self.reset_if_drained();
         self.finished = true;
         self.go_on(now);
     }
 
-    /// Whether everything has been sent, and replies alone are waited for.
+    /// Whether everything has been sent, so that only replies are awaited.
     pub fn is_done(&self) -> bool {
         self.is_waiting
     }
@@ -98,7 +97,7 @@ impl Sender {
         self.outbox.reset_if_drained();
     }
 
-    /// Sends what is due.
+    /// Sends the due datagrams.
     fn go_on(&mut self, now: Instant) {
         let was_full = !self.has_room();
         while self.next <= now {
@@ -107,7 +106,7 @@ impl Sender {
             self.leaving.push((range.clone(), number));
             self.outbox.queue(self.to, None, range);
             self.sent += 1;
-            // From when it was due, so that a late timer does not slow the pace.
+            // Counted from the due time, so that a late timer does not lower the rate.
             self.next = self.next + self.every;
         }
         if was_full && self.has_room() {
@@ -156,7 +155,7 @@ impl Machine for Sender {
     fn handle_unsent(&mut self, _: Instant, transmit: &Transmit, _: u64) {
         let place = self.leaving.iter().position(|(range, _)| *range == transmit.range);
         if let Some(place) = place {
-            // Empty datagrams may share a range.
+            // Empty datagrams may have the same range.
             let (_, number) = self.leaving.swap_remove(place);
             self.listener.report(Heard::Unsent(number));
         }
@@ -248,7 +247,7 @@ mod tests {
         let transmits: Vec<Transmit> = std::iter::from_fn(|| sender.poll_transmit()).collect();
         sender.handle_unsent(now, &transmits[1], 1);
         assert_eq!(sender.poll_event(), Some(Heard::Unsent(5)));
-        // An error is about the one it is sent to.
+        // The error concerns the datagram's destination.
         let other = SocketAddr::from(([10, 0, 0, 9], 7));
         sender.handle_undelivered(now, SocketId::FIRST, Some(other), false);
         sender.handle_refused_by(now, SocketId::FIRST, other);

@@ -1,16 +1,16 @@
-//! Who said a line of chat. This is the message format `NAME: TEXT` and nothing more: a hub's own
-//! words come as control lines.
+//! The speaker of a line of chat. Parses only the message format `NAME: TEXT`: a hub's own notices
+//! are control lines.
 
 use pigeon_proto::Label;
 
-/// A message in the chat format, without its end.
+/// A line in the chat format, without its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spoken<'a> {
-    /// `NAME: TEXT`, said to the room.
+    /// `NAME: TEXT`, a message to the room.
     Said {
         /// A name, or an address.
         name: &'a str,
-        /// What was said.
+        /// The message.
         text: &'a str,
     },
     /// Anything else.
@@ -18,7 +18,7 @@ pub enum Spoken<'a> {
 }
 
 impl<'a> Spoken<'a> {
-    /// Reads a message.
+    /// Parses a line.
     pub fn parse(line: &'a str) -> Spoken<'a> {
         match line.split_once(": ") {
             Some((name, text)) if Label::parse(name).is_some() => Spoken::Said { name, text },

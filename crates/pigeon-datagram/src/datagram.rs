@@ -1,4 +1,4 @@
-//! A datagram on its way in ([`Received`]) and on its way out ([`Transmit`]).
+//! An incoming datagram ([`Received`]) and an outgoing one ([`Transmit`]).
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
@@ -21,18 +21,18 @@ pub fn max_payload(to: SocketAddr) -> usize {
     if to.is_ipv4() { MAX_PAYLOAD_V4 } else { MAX_PAYLOAD_V6 }
 }
 
-/// Which of a machine's sockets a datagram belongs to.
+/// Identifies one of a machine's sockets.
 ///
-/// The numbers are the machine's own: it names a socket where it asks for one to be opened, and its
-/// driver uses the same number. A machine with one socket has [`SocketId::FIRST`] and need not care.
+/// The machine chooses the number when it asks for a socket to be opened, and its driver uses the
+/// same number. A machine with a single socket uses [`SocketId::FIRST`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(u16);
 
 impl SocketId {
-    /// The socket that a machine begins with.
+    /// The first socket of every machine.
     pub const FIRST: SocketId = SocketId(0);
 
-    /// The socket with this number.
+    /// A socket id with this number.
     pub const fn new(number: u16) -> Self {
         SocketId(number)
     }
@@ -48,34 +48,34 @@ impl SocketId {
     }
 }
 
-/// A datagram that arrived.
+/// An incoming datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct Received<'a> {
     /// The socket that received it.
     pub socket: SocketId,
-    /// The sender. An IPv4-mapped IPv6 address has already become its IPv4 one.
+    /// The sender. An IPv4-mapped IPv6 address has already been converted to IPv4.
     pub from: SocketAddr,
-    /// Which of our addresses it reached, if the system reports it. Answering from this one is what
-    /// lets a peer with a connected socket see the answer.
+    /// The local address that the datagram reached, if the system reports it. A reply must come
+    /// from this address: a peer with a connected socket drops replies from any other.
     pub local: Option<IpAddr>,
-    /// The destination it names, if the system reports it: `local`, or a group or broadcast
-    /// address, neither of which can be answered from.
+    /// The destination address in the IP header, if the system reports it: `local`, or a group or
+    /// broadcast address, neither of which can send a reply.
     pub destination: Option<IpAddr>,
-    /// The bytes, or as many of them as the buffer took.
+    /// The payload, cut to the size of the receive buffer.
     pub payload: &'a [u8],
     /// The datagram's true length in bytes; more than `payload.len()` if it was truncated.
     pub length: usize,
     /// When the kernel received it, since the Unix epoch. For display only: the wall clock jumps.
     pub wall: Option<Duration>,
-    /// How often the kernel had dropped something at the socket for want of buffer space by the
-    /// time it queued this one: the total since the socket was opened, 0 where it is not reported.
-    /// Where the kernel joins datagrams (GRO) it drops, and counts, what it has joined as one.
+    /// Total datagrams that the kernel had dropped at this socket, for lack of buffer space, when
+    /// it queued this one. 0 where the system does not report it. The kernel counts datagrams that
+    /// it has joined (GRO) as one.
     pub kernel_drops: u64,
 }
 
 impl<'a> Received<'a> {
-    /// A datagram as a test or a simulation makes it: whole, at the first socket, and with nothing
-    /// else known.
+    /// A whole datagram at the first socket, with every optional field empty: for tests and
+    /// simulations.
     pub fn new(from: SocketAddr, payload: &'a [u8]) -> Self {
         Received {
             socket: SocketId::FIRST,
@@ -89,17 +89,17 @@ impl<'a> Received<'a> {
         }
     }
 
-    /// Whether bytes were cut off because the buffer was too small.
+    /// Whether the payload was cut because the receive buffer was too small.
     pub fn is_truncated(&self) -> bool {
         self.length > self.payload.len()
     }
 
-    /// Cuts joined datagrams apart: the payload holds datagrams of `segment` bytes one behind the
-    /// other, the last perhaps shorter. Yields a datagram that was not joined as it is.
+    /// Splits joined datagrams: the payload holds datagrams of `segment` bytes in sequence, the
+    /// last perhaps shorter. A datagram that was not joined is yielded unchanged.
     pub fn datagrams(&self, segment: usize) -> impl Iterator<Item = Received<'a>> + use<'a> {
         let joined = *self;
-        // A truncated datagram is never joined, and an empty one is a datagram: `chunks` alone
-        // would yield nothing for it.
+        // A truncated datagram is never a joined one. An empty datagram must be yielded too, but
+        // `chunks` yields nothing for it.
         let single = joined.is_truncated() || joined.payload.len() <= segment;
         let cut = if single { &[][..] } else { joined.payload };
         single.then_some(joined).into_iter().chain(
@@ -112,20 +112,20 @@ impl<'a> Received<'a> {
     }
 }
 
-/// One datagram to send, or a train of them to one destination.
+/// An outgoing datagram, or a train of them to one destination.
 ///
-/// The bytes are `outbox[range]` of the machine that returned it. With a `segment` they are a
-/// train: datagrams of `segment` bytes each, the last one as long as what remains (never empty).
-/// A machine keeps a train within [`MAX_TRAIN_SEGMENTS`] datagrams and [`MAX_PAYLOAD_V4`] bytes.
+/// The bytes are `outbox[range]` of the machine that returned it. With a `segment` they form a
+/// train: datagrams of `segment` bytes each, the last one with the remainder (never empty). A
+/// machine keeps a train within [`MAX_TRAIN_SEGMENTS`] datagrams and [`MAX_PAYLOAD_V4`] bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
     /// The socket to send from.
     pub socket: SocketId,
     /// The destination.
     pub to: SocketAddr,
-    /// Which of our addresses to send from; `None` leaves it to the system.
+    /// The local address to send from; `None` leaves the choice to the system.
     pub from: Option<IpAddr>,
-    /// Where the bytes stand in the machine's outbox.
+    /// The position of the bytes in the machine's outbox.
     pub range: Range<usize>,
     /// The size of each datagram of a train; `None` for a single datagram.
     pub segment: Option<NonZeroU16>,
@@ -136,12 +136,12 @@ impl Transmit {
     pub fn datagrams<'a>(&self, outbox: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let bytes = outbox.get(self.range.clone()).unwrap_or_default();
         let size = self.segment.map_or(bytes.len(), |s| usize::from(s.get()));
-        // An empty datagram is a datagram: `chunks` alone would yield none for it.
+        // An empty datagram must be yielded, but `chunks` yields nothing for it.
         let empty = bytes.is_empty().then_some(bytes);
         empty.into_iter().chain(bytes.chunks(size.max(1)))
     }
 
-    /// How many datagrams it is.
+    /// The number of datagrams.
     pub fn count(&self) -> usize {
         match self.segment {
             Some(s) => self.range.len().div_ceil(usize::from(s.get())).max(1),

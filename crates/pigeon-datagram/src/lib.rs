@@ -1,11 +1,12 @@
-//! What a datagram is, and the contract every state machine of pigeon keeps. Pure: no clock, no
-//! socket, no randomness of its own.
+//! Datagrams, and the contract that every state machine of pigeon keeps. Pure: no clock, no socket,
+//! no randomness of its own.
 //!
-//! - [`Instant`]: the time passed to a machine; [`WallClock`]: what the wall clock reads then.
-//! - [`Received`], [`Transmit`]: a datagram on its way in; one, or a train of them, on its way out;
-//!   [`SocketId`] says at which socket.
-//! - [`Machine`]: the contract, and what its driver owes it. [`PerSocket`]: several as one.
-//! - [`Outbox`]: what a machine is about to send.
+//! - [`Instant`]: the time passed to a machine; [`WallClock`]: the time of day at such an instant.
+//! - [`Received`]: an incoming datagram; [`Transmit`]: an outgoing one, or a train of them;
+//!   [`SocketId`]: the socket of either.
+//! - [`Machine`]: the contract between a state machine and its driver. [`PerSocket`]: several
+//!   machines as one.
+//! - [`Outbox`]: the bytes that a machine has queued to send.
 #![forbid(unsafe_code)]
 
 mod datagram;

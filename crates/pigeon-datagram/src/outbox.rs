@@ -1,4 +1,4 @@
-//! What a machine is about to send: the bytes, and who gets which of them.
+//! A machine's queue of outgoing datagrams, and their bytes.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -10,19 +10,19 @@ use crate::{SocketId, Transmit};
 /// The bytes of a machine's outgoing datagrams in one contiguous buffer, and a queue of transmits
 /// that point into it.
 ///
-/// Bytes appended once can be pointed at by any number of transmits: that is how one message
-/// reaches a thousand members without a thousand copies.
+/// Any number of transmits can point at the same bytes, so one message reaches a thousand members
+/// without a thousand copies.
 #[derive(Debug, Default)]
 pub struct Outbox {
     bytes: Vec<u8>,
     queue: VecDeque<Transmit>,
 }
 
-/// The most room the buffer keeps from one batch to the next.
+/// The most capacity in bytes that the buffer keeps between batches.
 const KEEP_BYTES: usize = 1 << 20;
 
 impl Outbox {
-    /// An empty outbox. Nothing is allocated yet.
+    /// An empty outbox, without allocating.
     pub fn new() -> Self {
         Self::default()
     }
@@ -32,24 +32,24 @@ impl Outbox {
         &self.bytes
     }
 
-    /// Appends bytes for nobody yet; `write` may only append. Returns where they stand.
+    /// Appends bytes without a destination, and returns their range. `write` may only append.
     pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
         let start = self.bytes.len();
         write(&mut self.bytes);
         start..self.bytes.len()
     }
 
-    /// Takes back bytes from `start` on, which no transmit may point into yet.
+    /// Removes the bytes from `start` on. No transmit may point into them.
     pub fn truncate(&mut self, start: usize) {
         self.bytes.truncate(start);
     }
 
-    /// Queues one datagram that is already in the buffer, for the first socket.
+    /// Queues one datagram at the first socket; its bytes are already in the buffer.
     pub fn queue(&mut self, to: SocketAddr, from: Option<IpAddr>, range: Range<usize>) {
         self.queue_train(to, from, range, None);
     }
 
-    /// Queues a train that is already in the buffer, for the first socket.
+    /// Queues a train at the first socket; its bytes are already in the buffer.
     pub fn queue_train(
         &mut self,
         to: SocketAddr,
@@ -65,7 +65,7 @@ impl Outbox {
         self.queue.push_back(transmit);
     }
 
-    /// Appends a datagram and queues it, for the first socket.
+    /// Appends a datagram and queues it at the first socket.
     pub fn send(&mut self, to: SocketAddr, from: Option<IpAddr>, payload: &[u8]) {
         let range = self.append(|bytes| bytes.extend_from_slice(payload));
         self.queue(to, from, range);
@@ -86,8 +86,8 @@ impl Outbox {
         self.queue.is_empty()
     }
 
-    /// Forgets the bytes of a drained outbox; does nothing while transmits are queued. Call it
-    /// first in every `handle_*` and whatever else may send.
+    /// Clears the bytes of a drained outbox; does nothing while transmits are queued. Call it first
+    /// in every `handle_*` and every other method that may send.
     pub fn reset_if_drained(&mut self) {
         if self.queue.is_empty() {
             self.bytes.clear();

@@ -1,26 +1,26 @@
-//! Several machines of one kind as one machine, each with a socket of its own.
+//! Several machines of one kind as one machine, each with its own socket.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use crate::{Instant, Machine, Received, SocketId, Transmit};
 
-/// A machine for each socket: the socket's number is the machine's place. One loop drives them all
-/// where a loop each would need a thread each.
+/// One machine per socket: the socket's number is the machine's index. One loop drives them all;
+/// separate loops would need a thread each.
 ///
-/// Its events carry the socket of the machine that reported them. What arrives at a socket that has
-/// no machine is ignored.
+/// Events carry the socket of the machine that reported them. Datagrams at a socket without a
+/// machine are ignored.
 #[derive(Debug)]
 pub struct PerSocket<M> {
     machines: Vec<M>,
     /// Machines that may have something to send.
     to_send: Turns,
-    /// Machines that may have something to report. A queue of its own: between two events a machine
-    /// may be given something to send.
+    /// Machines that may have an event. Separate from `to_send`, because a machine may get
+    /// something to send between two events.
     to_report: Turns,
 }
 
-/// Places of machines in the order of their turns, each at most once.
+/// Indices of machines in round-robin order, without duplicates.
 #[derive(Debug)]
 struct Turns {
     queue: VecDeque<u16>,
@@ -40,7 +40,8 @@ impl Turns {
         }
     }
 
-    /// What the first machine in turn that has anything gives; those before it have had their turn.
+    /// Polls the machines in turn, and returns the first result. Machines without a result leave
+    /// the queue.
     fn poll<T>(&mut self, mut poll: impl FnMut(SocketId) -> Option<T>) -> Option<(SocketId, T)> {
         while let Some(&place) = self.queue.front() {
             let socket = SocketId::new(place);
@@ -55,11 +56,10 @@ impl Turns {
 }
 
 impl<M> PerSocket<M> {
-    /// The machines, in the order of their sockets. There are 65,536 sockets at the most; machines
-    /// beyond are left out.
+    /// The machines, in the order of their sockets. Machines beyond 65,536 are dropped.
     pub fn new(machines: impl IntoIterator<Item = M>) -> Self {
         let machines: Vec<M> = machines.into_iter().zip(0..=u16::MAX).map(|(m, _)| m).collect();
-        // What a machine wants to send at its beginning has to be asked for.
+        // Every machine is polled once at the start: it may have something to send at once.
         let turns = || Turns::of_all(machines.len());
         PerSocket { to_send: turns(), to_report: turns(), machines }
     }
@@ -69,7 +69,7 @@ impl<M> PerSocket<M> {
         self.machines.get(socket.index())
     }
 
-    /// The machine of a socket, to be changed.
+    /// The machine of a socket, mutably.
     pub fn get_mut(&mut self, socket: SocketId) -> Option<&mut M> {
         let machine = self.machines.get_mut(socket.index())?;
         self.to_send.add(socket);
@@ -156,7 +156,8 @@ impl<M: Machine> Machine for PerSocket<M> {
         polled.map(|(socket, transmit)| Transmit { socket, ..transmit })
     }
 
-    /// Those of the first socket. Each machine has its own: see [`outbox_of`](Machine::outbox_of).
+    /// The outbox of the first socket. Each machine has its own: see
+    /// [`outbox_of`](Machine::outbox_of).
     fn outbox(&self) -> &[u8] {
         self.outbox_of(SocketId::FIRST)
     }
@@ -184,7 +185,7 @@ mod tests {
     use super::*;
     use crate::Outbox;
 
-    /// Answers each datagram and reports its first byte.
+    /// A test machine that echoes each datagram and reports its first byte.
     #[derive(Default)]
     struct Echo {
         outbox: Outbox,

@@ -1,15 +1,15 @@
 //! The time passed to a state machine.
 //!
-//! Machines are handed `now` and never read a clock. They have a type of their own for it, and not
-//! `std::time::Instant`, so that a test can say "second 30" outright and a stored time costs eight
-//! bytes, not sixteen.
+//! Machines receive `now` as an argument and never read a clock. This type replaces
+//! `std::time::Instant` so that a test can construct any point in time, and a stored time takes
+//! eight bytes instead of sixteen.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// A point on the driver's monotonic clock: nanoseconds since an origin the driver chose.
+/// A point on the driver's monotonic clock: nanoseconds since an origin that the driver chose.
 ///
-/// 64 bits of nanoseconds reach 584 years. Arithmetic saturates: a deadline too far away is
+/// 64 bits of nanoseconds cover 584 years. Arithmetic saturates: a deadline too far away means
 /// "never", and an earlier point minus a later one is zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);

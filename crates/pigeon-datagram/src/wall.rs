@@ -1,5 +1,5 @@
-//! What time it is, for a machine that reads no clock and yet reports the time: one reading of the
-//! wall clock, and the monotonic time at which it was taken, from which it counts on.
+//! The wall clock for a machine that reads no clock: one reading, and the monotonic time at which
+//! it was taken.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use crate::Instant;
 
 /// A reading of the wall clock, tied to the monotonic clock.
 ///
-/// Between two readings time runs at the monotonic clock's pace, so it neither jumps nor stops
-/// within an exchange. The driver takes a new reading at least once a second while it serves time,
-/// since the wall clock may be set.
+/// From a reading on, time advances with the monotonic clock, so it neither jumps nor stops within
+/// an exchange. A driver that serves time takes a new reading at least once a second, because the
+/// wall clock may be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WallClock {
-    /// What the wall clock read: the time since the Unix epoch, leap seconds not counted.
+    /// The wall clock's reading: the time since the Unix epoch, without leap seconds.
     pub unix: Duration,
-    /// When it read that.
+    /// The monotonic time of the reading.
     pub at: Instant,
 }
 
 impl WallClock {
-    /// A reading: at `at` it was `unix` since the Unix epoch.
+    /// A reading taken at `at`, `unix` after the Unix epoch.
     pub const fn new(unix: Duration, at: Instant) -> Self {
         WallClock { unix, at }
     }
 
-    /// What the wall clock reads at `now`, since the Unix epoch. Times before the reading are
-    /// taken for it.
+    /// The wall-clock time at `now`, since the Unix epoch. A `now` before the reading returns the
+    /// reading.
     pub fn read(self, now: Instant) -> Duration {
         self.unix.saturating_add(now - self.at)
     }

@@ -1,43 +1,44 @@
-//! A token bucket, as the generic cell rate algorithm (GCRA, ITU-T I.371) keeps it: one number, the
-//! time at which everything let through so far would have come at exactly the rate. It may run ahead
-//! of the clock by a second, so a second's worth may come at once.
+//! A token bucket, implemented as the generic cell rate algorithm (GCRA, ITU-T I.371). It stores
+//! one time: when everything passed so far would have finished at exactly the permitted rate. That
+//! time may be up to a second in the future, so a second's worth may pass in one burst.
 
 use std::time::Duration;
 
 use pigeon_datagram::Instant;
 
-/// How far a bucket may run ahead: a burst is what the rate allows in this time.
+/// How far a bucket may run ahead of the clock: the burst is what the rate allows in this time.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// What is left of a rate: eight bytes, and the rate itself stands elsewhere.
+/// The state of one rate limit, in eight bytes. The rate itself is stored elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bucket(Instant);
 
 impl Bucket {
-    /// Whether something of this [`cost`] may pass. What costs more than a second fits a full bucket.
+    /// Whether something of this [`cost`] may pass. A full bucket admits any cost, even one of more
+    /// than a second.
     pub fn has_room(self, now: Instant, cost: Duration) -> bool {
         self.0 <= now + WINDOW.saturating_sub(cost)
     }
 
-    /// Lets it pass.
+    /// Charges a cost to the bucket.
     pub fn take(&mut self, now: Instant, cost: Duration) {
         self.0 = self.0.max(now) + cost;
     }
 
-    /// When a whole burst is free again.
+    /// When the bucket will allow a whole burst again.
     pub fn full_at(self) -> Instant {
         self.0
     }
 
-    /// Whether nothing has passed for so long that a whole burst is free.
+    /// Whether the bucket allows a whole burst.
     pub fn is_full(self, now: Instant) -> bool {
         self.0 <= now
     }
 }
 
-/// The time that `amount` takes at `per_second`. A rate of zero counts as one.
+/// The time that `amount` takes at `per_second`. A rate of zero is treated as one.
 pub fn cost(amount: u64, per_second: u64) -> Duration {
-    // Exact for all that a datagram can hold.
+    // Exact for any amount that a datagram can hold.
     Duration::from_nanos(amount.saturating_mul(1_000_000_000) / per_second.max(1))
 }
 
@@ -62,7 +63,7 @@ mod tests {
     fn a_seconds_worth_may_come_at_once_and_then_the_rate_holds() {
         let twenty = cost(1, 20);
         assert_eq!(passed(twenty, std::iter::repeat_n(5_000, 100)), 20);
-        // 10 s at ten times the rate: the burst, and then 20 a second.
+        // 10 s at ten times the rate: one burst, then 20 a second.
         assert_eq!(passed(twenty, (5_000..15_000).step_by(5)), 219);
         assert_eq!(passed(twenty, (0..10_000).step_by(50)), 200);
     }

@@ -1,12 +1,13 @@
-//! The checks that every server needs that answers strangers over UDP: a sender's address may be
-//! forged, and an answer to it hits the owner of that address.
+//! The checks that a server needs before it answers strangers over UDP. A sender's address may be
+//! forged, and a reply then hits the owner of that address.
 //!
-//! - [`SourceRules`]: whether a sender may be answered at all, and where it comes from ([`Origin`]).
-//! - [`Bucket`]: how often. [`Throttle`]: how often each of any number of senders.
-//! - [`TokenKey`]: short codes that prove that somebody receives at an address, and other such words.
+//! - [`SourceRules`]: whether a sender may be answered at all, and its [`Origin`].
+//! - [`Bucket`]: a rate limit. [`Throttle`]: a rate limit for each of any number of senders.
+//! - [`TokenKey`]: short codes that prove that a sender receives at its address, and other
+//!   unforgeable tokens.
 //!
-//! The hub, the small services and the measurement's server build their own rules on these. Pure:
-//! the time is passed in, and the driver draws the keys.
+//! The hub, the small services and the measurement server build their own rules on these. Pure: the
+//! driver passes in the time and the random keys.
 #![forbid(unsafe_code)]
 
 mod bucket;

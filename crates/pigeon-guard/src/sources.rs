@@ -1,4 +1,4 @@
-//! Which senders may be answered, and where they come from.
+//! Which senders may be answered, and their origin.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -17,43 +17,40 @@ const DEFAULT_OPEN: [&str; 8] = [
     "fc00::/7",
 ];
 
-/// What a server knows of the addresses around it.
+/// The addresses by which a server judges senders.
 #[derive(Clone, Debug)]
 pub struct SourceRules {
-    /// The networks in which a sender's address is believed to be genuine.
+    /// Networks with sender addresses that are believed to be genuine.
     pub open: Vec<IpNet>,
-    /// The server's own addresses, and those of its sisters in one process: what comes from there
-    /// is a loop.
+    /// The server's own addresses, and those of other servers in its process. A datagram from one
+    /// of them is a loop.
     pub own: Vec<SocketAddr>,
-    /// Addresses that are never answered whatever the port: the interfaces' broadcast addresses.
+    /// Addresses that are never answered on any port: the interfaces' broadcast addresses.
     pub never: Vec<IpAddr>,
 }
 
-/// Why a sender may not be answered, whatever it sends.
+/// Why a sender must not be answered, regardless of its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadSource {
-    /// Port 0, or a multicast, broadcast or unspecified address: nobody sends from there.
+    /// Port 0, or a multicast, broadcast or unspecified address: not a valid sender.
     Forged,
     /// The server's own address.
     Own,
 }
 
-/// Where somebody comes from, which decides what it may do and how much.
+/// The trust class of a sender's network, which decides its permissions and limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// This host.
     Loopback,
-    /// A network that is open (`--open`).
+    /// A trusted network (`--open`).
     Open,
-    /// Anywhere else: the address may be forged.
+    /// Any other network: the address may be forged.
     Untrusted,
 }
 
 impl SourceRules {
-    /// Refuses senders that no answer may go to.
-    ///
-    /// # Errors
-    /// What is wrong with the address.
+    /// Rejects senders that must not be answered. Fails with the reason the address is rejected.
     pub fn check(&self, from: SocketAddr) -> Result<(), BadSource> {
         let ip = from.ip();
         let is_broadcast =
@@ -61,14 +58,15 @@ impl SourceRules {
         if from.port() == 0 || ip.is_multicast() || ip.is_unspecified() || is_broadcast {
             return Err(BadSource::Forged);
         }
-        // Whatever the scope: a link-local address of ours is ours on every link.
+        // Regardless of scope: a link-local address of ours is ours on every link.
         match self.own.iter().any(|own| own.ip() == ip && own.port() == from.port()) {
             true => Err(BadSource::Own),
             false => Ok(()),
         }
     }
 
-    /// Classifies an address. Loopback is only loopback while its network is open.
+    /// Classifies an address. Loopback counts as [`Origin::Loopback`] only while its network is
+    /// open.
     pub fn origin(&self, ip: IpAddr) -> Origin {
         match self.open.iter().any(|net| net.contains(&ip)) {
             true if ip.is_loopback() => Origin::Loopback,
@@ -77,9 +75,9 @@ impl SourceRules {
         }
     }
 
-    /// The address under which a sender is counted: its own. But beyond the open networks an IPv6
-    /// network of 64 bits counts as one address, since the holder of one of its addresses has them
-    /// all (RFC 6177). Within them it is a whole link of neighbours.
+    /// The address under which a sender's rate is counted. Outside the open networks an IPv6 /64
+    /// counts as one address, because the holder of one of its addresses has them all (RFC 6177).
+    /// Inside them a /64 is a link with many hosts, so each address counts alone.
     pub fn counted_as(&self, ip: IpAddr) -> IpAddr {
         match ip {
             IpAddr::V6(v6) if self.origin(ip) == Origin::Untrusted => {

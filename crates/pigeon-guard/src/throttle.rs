@@ -1,14 +1,13 @@
-//! How often each of any number of senders is answered, in a table of fixed size.
+//! Limits the rate of replies to each of any number of senders, in a table of fixed size.
 //!
-//! A sender has a place in the table by a hash that nobody outside knows, and there a bucket. Where
-//! two senders meet in one place the later one takes it, so a flood of forged senders makes the table
-//! forget and never refuse: a newcomer is answered whatever others do. The price is that somebody
-//! may be answered more often than that while others are forgotten. With [`ENTRIES`] places, which
-//! stand together in sets of [`WAYS`], each answer beyond costs a flooder about as many datagrams
-//! from different addresses as there are places, and it cannot know which.
+//! A keyed hash maps each sender to a set of [`WAYS`] entries, each with a bucket. In a full set
+//! the newcomer replaces an entry. So a flood of forged senders makes the table forget senders, but
+//! never makes it refuse a newcomer. The cost: a forgotten sender may get more replies than its
+//! rate. With [`ENTRIES`] entries, a flooder pays about as many datagrams from different addresses
+//! for each such reply, and cannot know which entry it evicts.
 //!
-//! Counting the other way round, as a sketch does, would bound everybody exactly and lock newcomers
-//! out: a million forged senders fill every place.
+//! A sketch (counting without eviction) would bound every sender exactly, but a million forged
+//! senders would fill it and lock newcomers out.
 
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
@@ -18,10 +17,10 @@ use siphasher::sip::SipHasher13;
 
 use crate::bucket::{Bucket, cost};
 
-/// How many senders are remembered. 256 KiB.
+/// The number of senders remembered: 256 KiB.
 const ENTRIES: usize = 16_384;
 
-/// How many of them may share one place: the one heard least recently gives way.
+/// Entries per set. A full set evicts the entry that refills its bucket first.
 const WAYS: usize = 4;
 
 #[derive(Clone, Copy, Default)]
@@ -30,26 +29,26 @@ struct Entry {
     bucket: Bucket,
 }
 
-/// Answers a second for each sender.
+/// Replies per second to each sender.
 pub struct Throttle {
     key: [u8; 16],
     cost: Duration,
-    /// Empty until somebody is counted.
+    /// Allocated when the first sender is counted.
     entries: Vec<Entry>,
 }
 
 impl Throttle {
-    /// At most so many answers a second for each sender, and so many at once.
+    /// Allows `per_second` replies to each sender, and bursts of the same number.
     pub fn new(key: [u8; 16], per_second: u32) -> Self {
         Throttle { key, cost: cost(1, per_second.into()), entries: Vec::new() }
     }
 
-    /// Whether one more answer may go to a sender. Nothing is counted.
+    /// Whether one more reply may go to a sender. Counts nothing.
     pub fn has_room(&self, now: Instant, sender: &impl Hash) -> bool {
         self.bucket(sender).is_none_or(|bucket| bucket.has_room(now, self.cost))
     }
 
-    /// Whether a sender has taken more than a second's worth in advance.
+    /// Whether a sender has used more than a second's worth in advance.
     pub fn is_behind(&self, now: Instant, sender: &impl Hash) -> bool {
         self.bucket(sender).is_some_and(|bucket| !bucket.has_room(now, Duration::ZERO))
     }
@@ -60,12 +59,12 @@ impl Throttle {
         entries.iter().find(|entry| entry.tag == tag).map(|entry| entry.bucket)
     }
 
-    /// Counts an answer to a sender.
+    /// Counts a reply to a sender.
     pub fn take(&mut self, now: Instant, sender: &impl Hash) {
         self.take_cost(now, sender, self.cost);
     }
 
-    /// Counts what costs a sender so much of its time.
+    /// Charges a cost to a sender.
     pub fn take_cost(&mut self, now: Instant, sender: &impl Hash, cost: Duration) {
         self.entries.resize(ENTRIES, Entry::default());
         let (set, tag) = self.place(sender);
@@ -81,7 +80,8 @@ impl Throttle {
         entry.bucket.take(now, cost);
     }
 
-    /// The first entry of a sender's set, and its tag, which is never that of an empty entry.
+    /// The first entry of a sender's set, and the sender's tag, which never equals an empty
+    /// entry's.
     fn place(&self, sender: &impl Hash) -> (usize, u64) {
         let mut hasher = SipHasher13::new_with_key(&self.key);
         sender.hash(&mut hasher);
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn few_are_answered_more_often_while_others_come() {
         let mut throttle = Throttle::new([7; 16], 1);
-        // In one second a victim is named 1,000 times, between 8,000 others.
+        // In one second a victim is named 1,000 times, among 8,000 other senders.
         let answered = |n: u32| {
             for other in 0..8 {
                 passes(&mut throttle, 5, 1_000 + 8 * n + other);

@@ -1,10 +1,9 @@
-//! Codes that only this server can have written: proof that somebody receives at an address, and
-//! other words that are handed out and taken back.
+//! Codes that only this server can have written: proofs that a sender receives at its address, and
+//! other tokens that clients return.
 //!
-//! A code is SipHash-2-4-128 over what it speaks for, under a key drawn when the server was made.
-//! Nothing is remembered for a code that was given out, so a flood of forged senders leaves no
-//! trace. SipHash and not HMAC, because it is made for short inputs and a server answers such floods
-//! with these.
+//! A code is SipHash-2-4-128 over its subject, under a key drawn at the server's start. The server
+//! stores nothing for a code it has issued, so a flood of forged senders uses no memory. SipHash is
+//! made for short inputs; HMAC would be slower under such a flood.
 
 use std::hash::Hasher;
 use std::net::{IpAddr, SocketAddr};
@@ -14,38 +13,38 @@ use pigeon_datagram::Instant;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use subtle::ConstantTimeEq;
 
-/// A proof is good in the minute it was written in and the next.
+/// A proof is valid in the minute it was written in and in the next.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// RFC 4648 section 6, in small letters.
+/// RFC 4648 section 6, in lower case.
 const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// The first byte under each code that proves an address; a server's own subjects begin otherwise.
+/// The first byte hashed for codes that prove an address. A server's other codes use other kinds.
 const ADDRESS: u8 = 1;
 
-/// The key, and the codes it makes.
+/// The secret key that codes are made with.
 #[derive(Clone)]
 pub struct TokenKey {
     key: [u8; 16],
 }
 
-/// The code for some bytes: 128 bits.
+/// A code of 128 bits.
 #[derive(Clone, Copy)]
 pub struct Code(u128);
 
 impl TokenKey {
-    /// A token key from bytes that nobody else knows.
+    /// A token key from 16 secret bytes.
     pub fn new(key: [u8; 16]) -> Self {
         TokenKey { key }
     }
 
-    /// A proof of `address`, and of `about` with it (nothing, or a number of a length that is always
-    /// the same), that is good until the end of the next minute.
+    /// A proof of `address` and `about`, valid until the end of the next minute. `about` is empty
+    /// or a number of fixed length.
     pub fn proof(&self, now: Instant, address: SocketAddr, about: &[u8]) -> Code {
         self.address(minute(now), address, about)
     }
 
-    /// The proofs that are good now.
+    /// The proofs valid now: this minute's and the last minute's.
     pub fn proofs(
         &self,
         now: Instant,
@@ -57,8 +56,8 @@ impl TokenKey {
         minutes.map(move |minute| self.address(minute, address, about))
     }
 
-    /// A code for anything else of a server's own. Each kind has codes of its own; 1 stands for
-    /// addresses.
+    /// A code of the server's own `kind`; codes of different kinds never match. Kind 1 is reserved
+    /// for addresses.
     pub fn code(&self, kind: u8, subject: &[u8]) -> Code {
         self.token_key(kind, |hasher| hasher.write(subject))
     }
@@ -84,31 +83,31 @@ impl TokenKey {
 }
 
 impl Code {
-    /// How many letters it has.
+    /// The number of letters in a code's text form.
     pub const LETTERS: usize = 16;
 
-    /// All of it.
+    /// All 16 bytes.
     pub fn bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
 
-    /// Its first 80 bits as 16 letters, for people and for protocols of lines. They cannot be guessed
-    /// over a network: at a million tries a second that takes ten billion years.
+    /// The first 80 bits as 16 letters, for people and for text protocols. Guessing one over a
+    /// network would take ten billion years at a million tries a second.
     pub fn letters(self) -> [u8; Code::LETTERS] {
         std::array::from_fn(|n| BASE32[(self.0 >> (5 * n)) as usize % 32])
     }
 
-    /// A number that nobody outside can foresee.
+    /// The code as an unpredictable number.
     pub fn number(self) -> u64 {
         self.0 as u64
     }
 
-    /// Whether these are its bytes, in constant time.
+    /// Compares with the code's bytes in constant time.
     pub fn has_bytes(self, bytes: &[u8]) -> bool {
         self.bytes().as_slice().ct_eq(bytes).into()
     }
 
-    /// Whether these are its letters, in constant time.
+    /// Compares with the code's letters in constant time.
     pub fn has_letters(self, letters: &[u8]) -> bool {
         self.letters().as_slice().ct_eq(letters).into()
     }

@@ -1,6 +1,5 @@
-//! What the costliest datagrams take the hub, in microseconds: `cargo run --release -p pigeon-hub
-//! --example costs`. Each is sent by a member alone in its room, so what remains is what its sender
-//! makes the hub do by itself.
+//! The cost of the most expensive datagrams in microseconds: `cargo run --release -p pigeon-hub
+//! --example costs`. The sender is alone in its room, so delivery to others is excluded.
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
@@ -89,7 +88,7 @@ fn main() {
     }
 }
 
-/// The shortest of a few turns.
+/// The shortest of several runs.
 fn time(format: Format, encoding: &str, bytes: &[u8]) -> Duration {
     let rate = PerOrigin::default();
     let mut hub = Hub::new(Config { rate, hub_rate: rate, ..Config::of(format) });
@@ -104,7 +103,7 @@ fn time(format: Format, encoding: &str, bytes: &[u8]) -> Duration {
     }
     let turn = |n: u64| {
         let begun = Instant::now();
-        // Echoes are forgotten by then.
+        // By then the echo memory is empty.
         hub.handle_datagram(Now::from_nanos(n * 5_000_000_000), &Received::new(from, bytes));
         drain(&mut hub);
         begun.elapsed()

@@ -8,112 +8,115 @@ use pigeon_guard::{Origin, SourceRules};
 use pigeon_proto::{Format, Language, Name, RoomName};
 use pigeon_text::Charset;
 
-/// The settings of a hub. `Config::default()` is what `pigeon hub` runs with.
+/// A hub's settings. `Config::default()` equals the defaults of `pigeon hub`.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where plain datagrams come in, in the order of their sockets: at least one.
+    /// The listening sockets for plain datagrams, in the order of their socket numbers; at least
+    /// one.
     pub doors: Vec<Door>,
     /// How long a plain member may be silent: three heartbeats of 10 s.
     pub timeout: Duration,
-    /// The addresses that may never be members, and the networks from which everyone may join. An
-    /// address elsewhere must prove that it receives.
+    /// Addresses that can never be members, and networks from which hosts may join directly. Other
+    /// addresses must prove that they receive.
     pub sources: SourceRules,
-    /// What everyone must give with `/pass` before taking part.
+    /// The password that members must send with `/pass`.
     pub password: Option<Box<str>>,
-    /// The most members at once. A further one is refused and gets a line that says so.
+    /// The most members. Further ones are refused with a line that says so.
     pub max_members: usize,
-    /// The most members in one room; `None` for as many as the hub may have.
+    /// The most members in one room; `None` means no limit besides `max_members`.
     pub max_per_room: Option<usize>,
-    /// The most members from one IP address; `None` for no bound. Without `loopback_counts`,
-    /// loopback addresses are exempt: a classroom's programs all run on one machine.
+    /// The most members from one IP address; `None` for no limit. Without `loopback_counts`,
+    /// loopback is exempt, because many programs of one class may run on one host.
     pub max_per_address: Option<usize>,
-    /// Whether `max_per_address` holds for loopback too (when the operator set it outright).
+    /// Whether `max_per_address` applies on loopback too: true if the operator set it explicitly.
     pub loopback_counts: bool,
-    /// What one member may say in a second.
+    /// One member's rate.
     pub rate: PerOrigin<Rate>,
-    /// What all members of one origin together may say in a second.
+    /// The rate of all members of one origin together.
     pub hub_rate: PerOrigin<Rate>,
-    /// How much of a second the hub may work for all members together that are not on its own host.
-    /// What a datagram costs is estimated, never measured.
+    /// The work per second that the hub may do for all members outside its own host. The cost of a
+    /// datagram is estimated, not measured.
     pub work: Duration,
-    /// The most bytes of text in one message, before escaping. `None`: 8 KiB, or in the raw format
-    /// what a datagram holds over IPv4 as well as IPv6.
+    /// The longest text of a message in bytes, before escaping. `None`: 8 KiB, or in the raw format
+    /// the payload that fits a datagram over both IPv4 and IPv6.
     pub max_text: Option<usize>,
-    /// Rooms with more members than this get no notices.
+    /// Rooms with more members than this get no notices of joins and leaves.
     pub notices_up_to: usize,
-    /// The hub's name: the operator's `say` speaks under it, and no member may take it.
+    /// The hub's name: the operator's `say` uses it, and no member may take it.
     pub name: Name,
-    /// The language of sentences, until a member chooses another.
+    /// The default language of notices.
     pub language: Language,
-    /// What plain members read and write, until a member chooses otherwise. It contains ASCII.
+    /// The default encoding of plain members. It must contain ASCII.
     pub encoding: Charset,
-    /// How `/discover` is answered. `None`: not at all, as by hubs that only listen on loopback.
+    /// The answer to `/discover`. `None`: no answer, as for hubs that only listen on loopback.
     pub discovery: Option<Discovery>,
-    /// Keys of the tables' hashes, drawn at random by the driver so that nobody outside can choose
-    /// addresses that collide.
+    /// Hash keys, drawn at random by the driver so that attackers cannot choose addresses that
+    /// collide.
     pub hash_keys: [u64; 4],
-    /// The key of proofs and resume words, drawn at random by the driver.
+    /// The key of proofs and resume tokens, drawn at random by the driver.
     pub secret: [u8; 16],
-    /// The author of messages from members without a key of their own: drawn at each start, so that
-    /// no message of another run has the same identity.
+    /// The author id of messages from members without a key: random at each start, so that messages
+    /// of different runs never share an identity.
     pub run: u128,
-    /// Whether messages are also reported as [`Event`](crate::Event)s for a console. They are
-    /// reported to other links, and for the history, in any case.
+    /// Whether to report messages as [`Event`](crate::Event)s for a console. Other links and the
+    /// history get them in any case.
     pub report_messages: bool,
-    /// What is kept of messages. `None`: nothing.
+    /// The UDP port for members with a key, announced in answers to heartbeats and `/discover`.
+    pub secure_port: Option<u16>,
+    /// The history's settings. `None`: no messages are stored.
     pub history: Option<History>,
-    /// Whether changes of what outlives a restart are reported as [`Event`](crate::Event)s.
+    /// Whether to report changes of persistent state as [`Event`](crate::Event)s.
     pub keeps: bool,
 }
 
-/// What is kept of messages, and who is shown it unasked.
+/// The history's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct History {
-    /// How many messages a newcomer is shown who takes a name.
+    /// The number of earlier messages shown to a member when it takes a name.
     pub backlog: u16,
-    /// Whether the messages of raw rooms are kept too.
+    /// Whether messages of raw rooms are stored, too.
     pub keeps_raw: bool,
 }
 
-/// A socket for plain datagrams.
+/// A listening socket for plain datagrams.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Door {
-    /// How messages are written here.
+    /// The message format.
     pub format: Format,
-    /// The room in which everyone begins who comes in by this door.
+    /// The room of members that join at this socket.
     pub room: RoomName,
 }
 
 impl Door {
-    /// A door to the lobby.
+    /// A listening socket for members that start in the lobby.
     pub fn of(format: Format) -> Door {
         Door { format, room: RoomName::lobby() }
     }
 }
 
-/// What answers to `/discover` say besides the hub's name and members.
+/// The fields of answers to `/discover`, besides the hub's name and members.
 ///
-/// Questions arrive at a door, or at a socket beside the doors that hears only groups and broadcasts:
-/// all sockets with numbers beyond the doors' are such.
+/// Requests arrive at a listening socket, or at a separate one for groups and broadcasts: all
+/// sockets with higher numbers are separate ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Discovery {
-    /// Drawn at start: distinguishes one hub at several addresses from several hubs.
+    /// A random number drawn at the start: the same at each address of one hub.
     pub id: u64,
-    /// The port of the first door that others can reach.
+    /// The port of the first listening socket that others can reach.
     pub port: u16,
-    /// The socket of that door. It answers the questions that arrive beside the doors.
+    /// The number of that socket. It answers requests that arrive at separate sockets.
     pub door: SocketId,
-    /// The only address of that door; `None` where it has every address of its host. Who is in a
-    /// network of another address cannot reach it, and is not answered.
+    /// The only address of that socket; `None` if it listens on every address. Hosts in networks of
+    /// other addresses cannot reach it, and get no answer.
     pub address: Option<IpAddr>,
 }
 
-/// How much may be said in a second. `None` is no limit.
+/// A rate limit. `None` means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rate {
-    /// Messages and commands. Heartbeats have a limit of their own.
+    /// Messages and commands per second. Heartbeats have a separate limit.
     pub messages: Option<u32>,
-    /// Bytes of messages and commands.
+    /// Bytes of messages and commands per second.
     pub bytes: Option<u64>,
 }
 
@@ -127,14 +130,14 @@ impl Rate {
     }
 }
 
-/// One value for each [`Origin`].
+/// A value for each [`Origin`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PerOrigin<T> {
-    /// For this host.
+    /// The value for this host.
     pub loopback: T,
-    /// For open networks.
+    /// The value for open networks.
     pub open: T,
-    /// For everyone else.
+    /// The value for all other addresses.
     pub untrusted: T,
 }
 
@@ -148,7 +151,7 @@ impl<T> PerOrigin<T> {
         }
     }
 
-    /// The value for an origin, to be changed.
+    /// The value for an origin, mutably.
     pub fn get_mut(&mut self, origin: Origin) -> &mut T {
         match origin {
             Origin::Loopback => &mut self.loopback,
@@ -158,18 +161,17 @@ impl<T> PerOrigin<T> {
     }
 }
 
-/// What one member may say: a program on this host, one on a network that is open, and a person
-/// anywhere else.
+/// The default rates of one member: a program on this host, a program on an open network, and a
+/// person elsewhere.
 const DEFAULT_RATE: PerOrigin<Rate> = PerOrigin {
     loopback: Rate { messages: Some(50_000), bytes: Some(256 << 20) },
     open: Rate { messages: Some(5_000), bytes: Some(8 << 20) },
     untrusted: Rate { messages: Some(20), bytes: Some(64 << 10) },
 };
 
-/// What all members of one origin together may say: of open networks ten members at their full rate
-/// (and somewhat less than their bytes, which is half of a fast network), and of everyone else fifty.
-/// One rate for one member and for all would let anybody beyond silence all others there. This host
-/// is its operator's own.
+/// The default rates of all members of an origin: for open networks ten members at the full rate
+/// (but fewer bytes: half of a fast network), for others fifty. If one member's rate equalled the
+/// total, one stranger could silence all others. This host is unlimited: it is the operator's.
 const DEFAULT_HUB_RATE: PerOrigin<Rate> = PerOrigin {
     loopback: Rate::UNLIMITED,
     open: Rate { messages: Some(50_000), bytes: Some(64 << 20) },
@@ -177,7 +179,7 @@ const DEFAULT_HUB_RATE: PerOrigin<Rate> = PerOrigin {
 };
 
 impl Config {
-    /// The most bytes of text in one message at a door of this format.
+    /// The longest text of a message in this format, in bytes.
     pub fn most_text(&self, format: Format) -> usize {
         self.max_text.unwrap_or(match format {
             Format::Chat | Format::Classic => 8 * 1024,
@@ -185,8 +187,7 @@ impl Config {
         })
     }
 
-    /// What plain members read and write at a door of this format, until they choose otherwise. Raw
-    /// data has no encoding.
+    /// The default encoding at a listening socket of this format. Raw data has none.
     pub(crate) fn charset(&self, format: Format) -> Charset {
         match format {
             Format::Raw => Charset::default(),
@@ -194,7 +195,7 @@ impl Config {
         }
     }
 
-    /// The default settings with one door of this format.
+    /// The default settings with one socket of this format.
     pub fn of(format: Format) -> Config {
         Config { doors: vec![Door::of(format)], ..Config::default() }
     }
@@ -224,6 +225,7 @@ impl Default for Config {
             secret: [0; 16],
             run: 0,
             report_messages: false,
+            secure_port: None,
             history: None,
             keeps: false,
         }

@@ -1,4 +1,4 @@
-//! What a hub reports to its host: logs, a console, other links.
+//! Events of a hub for its host: logs, a console, other links.
 
 use std::collections::VecDeque;
 
@@ -10,102 +10,101 @@ use crate::core::kept::Keep;
 use crate::core::message::Message;
 use crate::statistics::{Dropped, Left};
 
-/// The most events kept for a driver that does not collect them.
+/// The most events kept until the driver collects them.
 const MAX_EVENTS: usize = 16_384;
 
-/// Something that happened.
+/// An event of a hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Somebody became a member.
+    /// A new member.
     Joined {
         /// The member.
         member: MemberId,
-        /// What its link calls it.
+        /// The member's label at its link.
         label: Label,
-        /// Its room; `None` until it has given the password.
+        /// The member's room; `None` until it has given the password.
         room: Option<RoomName>,
     },
-    /// A member went to another room.
+    /// A member moved to another room.
     Moved {
         /// The member.
         member: MemberId,
-        /// Its room from now on.
+        /// The new room.
         room: RoomName,
     },
     /// A member left.
     Left {
-        /// Who it was.
+        /// The member.
         member: MemberId,
-        /// What its link called it.
+        /// The member's label at its link.
         label: Label,
-        /// Its name, if it had chosen one.
+        /// The member's name.
         name: Option<Name>,
-        /// Why.
+        /// The reason.
         reason: Left,
     },
     /// A member took a name.
     Renamed {
         /// The member.
         member: MemberId,
-        /// What its link calls it.
+        /// The member's label at its link.
         label: Label,
-        /// Its name from now on.
+        /// The new name.
         name: Name,
     },
-    /// A member is proved to answer by itself. It may say one message a second for a minute.
+    /// A member was found to answer automatically. It may send one message a second for a minute.
     AnswersByItself {
         /// The address.
         label: Label,
-        /// Its name, if it has one.
+        /// The member's name, if it has one.
         name: Option<Name>,
     },
-    /// Somebody spoke. Only with [`Config::report_messages`](crate::Config::report_messages) or
-    /// [`Config::history`](crate::Config::history), or where there are links other than the plain
-    /// one.
+    /// A message. Only with [`Config::report_messages`](crate::Config::report_messages) or
+    /// [`Config::history`](crate::Config::history), or if there are links other than the plain one.
     Message(Message),
-    /// The hub says something to one member of a link other than the plain one.
+    /// A notice for a member of a link other than the plain one.
     Reply {
         /// The member.
         to: MemberId,
         /// The notice.
         notice: Notice,
     },
-    /// The operator may want to know this of a member.
+    /// A remark about a member for the operator.
     Remark {
-        /// What its link calls it.
+        /// The member's label at its link.
         label: Label,
-        /// Its name, if it has one.
+        /// The member's name, if it has one.
         name: Option<Name>,
-        /// What.
+        /// The remark.
         remark: Remark,
     },
-    /// A member wants to hear what was said before: to be answered by
-    /// [`Hub::found`](crate::Hub::found). Only with [`Config::history`](crate::Config::history).
+    /// A request for earlier messages, to be answered with [`Hub::found`](crate::Hub::found). Only
+    /// with [`Config::history`](crate::Config::history).
     Lookup(Lookup),
-    /// Something has changed that outlives a restart. Only with
-    /// [`Config::keeps`](crate::Config::keeps).
+    /// Persistent state has changed. Only with [`Config::keeps`](crate::Config::keeps).
     Keep(Keep),
-    /// News of a room, where there are links other than the plain one.
+    /// Changes of a room's members, if there are links other than the plain one.
     News {
         /// The room.
         room: RoomName,
-        /// Who came, went or took another name.
+        /// The changes.
         news: Vec<News>,
     },
-    /// The hub stops: links say goodbye to their members. Nothing follows.
+    /// The hub stops: links must say goodbye to their members. No events follow.
     Stopped,
 }
 
-/// What an operator may want to know of a member.
+/// A remark about a member for the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remark {
-    /// It has run into a limit and got a line about it. Reported again only after it has kept within it.
+    /// The member exceeded a limit and got a notice. Reported again only after it has kept within
+    /// the limit.
     Limited(Dropped),
-    /// It writes in another encoding than UTF-8 and got a hint.
+    /// The member's text is not in UTF-8; it got a hint.
     NotUtf8,
 }
 
-/// Events that wait for the driver.
+/// Events for the driver.
 #[derive(Default)]
 pub(crate) struct Events {
     queue: VecDeque<Event>,
@@ -113,7 +112,7 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// Keeps an event, or counts it where nobody collects them.
+    /// Queues an event, or counts it as lost if the queue is full.
     pub(crate) fn report(&mut self, event: Event) {
         if self.queue.len() < MAX_EVENTS {
             self.queue.push_back(event);
@@ -126,7 +125,7 @@ impl Events {
         self.queue.pop_front()
     }
 
-    /// How many events were dropped because nobody collected them.
+    /// The number of lost events.
     pub(crate) fn lost(&self) -> u64 {
         self.lost
     }

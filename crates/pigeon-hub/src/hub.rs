@@ -1,4 +1,4 @@
-//! The hub: the core, and the doors by which plain datagrams come in, as one machine.
+//! The hub: the core and the plain link as one machine.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use ipnet::IpNet;
 use pigeon_datagram::{Instant, Machine, Received, Transmit, WallClock};
 use pigeon_guard::Origin;
 use pigeon_proto::{
-    Format, Label, LinkKind, Name, Notice, Reason, Refusal, RoomName, Subject, Text,
+    Format, Identity, Label, LinkKind, Name, Notice, Reason, Refusal, RoomName, Subject, Text,
 };
 
-use crate::config::{Config, Door};
+use crate::config::{Config, Door, Rate};
 use crate::core;
 use crate::core::history::{Found, Lookup};
 use crate::core::id::{LinkId, MemberId, RoomId, Slot};
 use crate::core::input::{Input, Source};
 use crate::core::kept::Keep;
 use crate::core::members::Trait;
-use crate::core::message::Caller;
+use crate::core::message::{Caller, Message};
 use crate::core::output::Output;
 use crate::core::rooms::Room;
 use crate::core::state::Core;
@@ -26,19 +26,20 @@ use crate::plain::Plain;
 use crate::statistics::{Dropped, Left, Statistics};
 use crate::view::{BanError, MemberView, RoomView};
 
-/// Group chat: members of all links, their names and rooms, and every message to all of a room.
+/// Group chat: members of all links, their names and rooms; relays each message to all members of
+/// its room.
 ///
-/// Drive it as [`Machine`] says. Besides datagrams it takes what members of other links do
-/// ([`join`](Hub::join), [`handle_input`](Hub::handle_input)) and what the operator wants
-/// ([`say`](Hub::say), [`kick`](Hub::kick), [`ban`](Hub::ban), [`stop`](Hub::stop)); these count as
-/// `handle_*` calls.
+/// Follow the contract of [`Machine`]. Besides datagrams, the hub takes actions of other links'
+/// members ([`join`](Hub::join), [`handle_input`](Hub::handle_input)) and of the operator
+/// ([`say`](Hub::say), [`kick`](Hub::kick), [`ban`](Hub::ban), [`stop`](Hub::stop)); these methods
+/// count as `handle_*` calls.
 pub struct Hub {
     core: Core,
     doors: Plain,
     events: Events,
-    /// The latest time that the driver gave.
+    /// The driver's latest time.
     now: Instant,
-    /// Whether somebody outside wants what the links hear.
+    /// Whether there are other links, which need messages and changes as events.
     has_links: bool,
 }
 
@@ -54,10 +55,10 @@ impl Hub {
         Hub { core, doors, events, now, has_links: false }
     }
 
-    /// Notes the time, and opens a new batch if the last one has been sent.
+    /// Records the time, and begins a new batch if the last one has been sent.
     fn begin(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        self.doors.begin(&mut self.core);
+        self.doors.begin(&mut self.core, self.now);
     }
 
     fn receive(&mut self, datagram: &Received<'_>) -> Result<(), Dropped> {
@@ -65,14 +66,30 @@ impl Hub {
         doors.receive(core, events, *now, datagram)
     }
 
-    /// Lets a member give way to a newcomer from there, because the hub is full.
+    /// Counts the outcome of a datagram and delivers its outputs.
+    fn settle(&mut self, datagram: &Received<'_>, mut outcome: Result<(), Dropped>) {
+        if outcome == Err(Dropped::HubFull)
+            && self.displace(self.core.config().sources.origin(datagram.from.ip()))
+        {
+            outcome = self.receive(datagram);
+        }
+        if let Err(reason) = outcome {
+            self.core.statistics_mut().count_dropped(reason);
+            if let Some(slot) = self.doors.members().find(datagram.socket, datagram.from) {
+                self.core.count_dropped_of(self.now, slot);
+            }
+        }
+        self.deliver();
+    }
+
+    /// Displaces a member for a newcomer of this origin, because the hub is full.
     fn displace(&mut self, origin: Origin) -> bool {
         let is_displaced = self.doors.displace(&mut self.core, self.now, origin);
         self.deliver();
         is_displaced
     }
 
-    /// Hands every output of the core to the doors and to those outside.
+    /// Passes every output of the core to the plain link and to the driver.
     fn deliver(&mut self) {
         while let Some(output) = self.core.poll_output() {
             self.doors.take(&mut self.core, &output);
@@ -83,7 +100,6 @@ impl Hub {
         self.core.statistics_mut().events_lost = self.events.lost();
     }
 
-    /// What those outside see of an output.
     fn event(&mut self, output: Output) -> Option<Event> {
         let cx = self.doors.context(self.now);
         let label = |member: MemberId| Some(self.core.link_label(&cx, self.core.find_id(member)?));
@@ -128,26 +144,26 @@ impl Hub {
     }
 }
 
-/// What can be seen.
+/// Getters.
 impl Hub {
-    /// How many members there are.
+    /// The number of members.
     pub fn member_count(&self) -> usize {
         self.core.len()
     }
 
-    /// Every member: plain ones first, longest silent first among them.
+    /// All members: first plain ones, the longest silent first.
     pub fn members(&self) -> impl Iterator<Item = MemberView> + '_ {
         let plain = self.doors.members();
         let others = self.core.members().filter(|&slot| !plain.has_slot(slot));
         plain.iter().chain(others).map(|slot| self.view(slot))
     }
 
-    /// The names of those members that have one, in no order.
+    /// The members' names, in any order.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
         self.core.names()
     }
 
-    /// A member, if it is still one.
+    /// A member, if it still exists.
     pub fn member(&self, id: MemberId) -> Option<MemberView> {
         self.core.find_id(id).map(|slot| self.view(slot))
     }
@@ -176,24 +192,29 @@ impl Hub {
         self.core.rooms().map(view)
     }
 
-    /// Every banned network.
+    /// The banned networks.
     pub fn bans(&self) -> impl Iterator<Item = IpNet> + '_ {
         self.core.bans()
     }
 
-    /// Every muted name.
+    /// The muted names.
     pub fn mutes(&self) -> impl Iterator<Item = &Name> {
         self.core.mutes().names()
     }
 
-    /// Every slow room, and how long one must wait in it.
+    /// The rooms in slow mode, with the time between two messages of a member.
     pub fn slow_rooms(&self) -> impl Iterator<Item = (&RoomName, Duration)> {
         self.core.mutes().rooms()
     }
 
-    /// What has been counted so far.
+    /// The counters.
     pub fn statistics(&self) -> &Statistics {
         self.core.statistics()
+    }
+
+    /// The time of day, as messages carry it.
+    pub fn wall(&self, now: Instant) -> Duration {
+        self.core.wall(now)
     }
 
     /// The settings.
@@ -202,19 +223,17 @@ impl Hub {
     }
 }
 
-/// What links other than the plain one do.
+/// Calls for links other than the plain one.
 impl Hub {
-    /// Adds a link for members that reach the hub by other ways than plain datagrams. `None` after
-    /// the 255th. From now on messages and news are reported as events.
+    /// Adds a link for members that use other protocols than plain datagrams. `None` after the
+    /// 255th. From now on, messages and changes are reported as events.
     pub fn add_link(&mut self, kind: LinkKind) -> Option<LinkId> {
         self.has_links = true;
         self.core.add_link(kind)
     }
 
-    /// Makes somebody a member, in the room that the first door leads to.
-    ///
-    /// # Errors
-    /// The refusal, to be passed on. Nothing has changed then.
+    /// Adds a member, in the first room of the first listening socket. Fails without a change, with
+    /// the refusal to show to the newcomer.
     pub fn join(
         &mut self,
         now: Instant,
@@ -248,8 +267,8 @@ impl Hub {
         })
     }
 
-    /// Changes what the link of a member calls it, as when its program has another nickname. A plain
-    /// member, which is called by its address, keeps its label.
+    /// Changes a member's label at its link, for example its nickname there. A plain member's label
+    /// is its address and cannot change.
     pub fn relabel(&mut self, now: Instant, member: MemberId, label: Label) {
         self.begin(now);
         if let Some(slot) = self.core.find_id(member) {
@@ -258,7 +277,8 @@ impl Hub {
         self.deliver();
     }
 
-    /// Tells a member of another link than the plain one that what it sent was not understood.
+    /// Sends a refusal to a member of a link other than the plain one, for input that its link
+    /// could not parse.
     pub fn refuse(&mut self, now: Instant, member: MemberId, refusal: Refusal) {
         self.begin(now);
         if self.core.find_id(member).is_some() {
@@ -267,8 +287,8 @@ impl Hub {
         self.deliver();
     }
 
-    /// Handles what a member of another link than the plain one does. Replies to it come as
-    /// [`Event::Reply`]; an id that belongs to no member any more is ignored.
+    /// Handles the input of a member of a link other than the plain one. Its notices are
+    /// [`Event::Reply`]s; an outdated id is ignored.
     pub fn handle_input(&mut self, now: Instant, member: MemberId, input: Input<'_>) {
         self.begin(now);
         let Some(slot) = self.core.find_id(member) else { return };
@@ -280,49 +300,91 @@ impl Hub {
         let cx = self.doors.context(self.now);
         let outcome = core::handle(&mut self.core, &cx, slot, Caller::Name, input);
         if let Err(reason) = outcome {
-            self.core.statistics_mut().count_dropped(reason);
-            let most = self.core.config().most_text(Format::Chat) as u64;
-            let why = match reason {
-                Dropped::NoPassword => Reason::Password,
-                Dropped::TextTooLong => Reason::TooLong { length, most },
-                Dropped::Reply => Reason::Usage,
-                Dropped::Muted => Reason::Muted,
-                Dropped::TooSoon => self.core.wait_of(member),
-                _ => Reason::Overloaded,
-            };
+            let why = self.why_not_said(member, reason, length);
             if is_message {
                 self.core.reply(member, Notice::Refused(Refusal::new(Subject::Say, why)));
             }
         }
         self.deliver();
     }
+
+    /// The refusal, to be passed on. The message was not relayed.
+    pub fn admit(
+        &mut self,
+        now: Instant,
+        member: MemberId,
+        room: &RoomName,
+        text: &[u8],
+        identity: Identity,
+    ) -> Result<Message, Refusal> {
+        self.begin(now);
+        let cx = self.doors.context(self.now);
+        let admitted = match self.core.find_id(member) {
+            Some(slot) => self.core.admit(&cx, slot, room, text, identity),
+            None => Err(Dropped::NotMember),
+        };
+        admitted.map_err(|reason| {
+            let why = match reason {
+                Dropped::TooSoon => self.core.wait_in(room),
+                _ => self.why_not_said(member, reason, text.len() as u64),
+            };
+            Refusal::new(Subject::Say, why)
+        })
+    }
+
+    /// Relays a message that [`admit`](Hub::admit) gave and the log has stored. False where no plain
+    /// member gets it.
+    pub fn relay(&mut self, now: Instant, message: Message) -> bool {
+        self.begin(now);
+        let is_relayed = self.core.relay(message);
+        self.deliver();
+        is_relayed
+    }
+
+    /// Counts a message that was not taken, and gives the reason for its author.
+    fn why_not_said(&mut self, member: MemberId, reason: Dropped, length: u64) -> Reason {
+        self.core.statistics_mut().count_dropped(reason);
+        let config = self.core.config();
+        let rate = |source: Source| *config.rate.get(source.origin);
+        let source = self.core.find_id(member);
+        let source = source.map(|slot| self.core.source(&self.doors.context(self.now), slot));
+        let Rate { messages, bytes } = source.map_or(Rate::UNLIMITED, rate);
+        match reason {
+            Dropped::NoPassword => Reason::Password,
+            Dropped::TextTooLong => {
+                Reason::TooLong { length, most: config.most_text(Format::Chat) as u64 }
+            }
+            Dropped::Reply => Reason::Usage,
+            Dropped::Muted => Reason::Muted,
+            Dropped::RateLimited => Reason::Rate { messages: messages.map(u64::from), bytes },
+            Dropped::HubRateLimited => Reason::HubRate,
+            Dropped::TooSoon => self.core.wait_of(member),
+            _ => Reason::Overloaded,
+        }
+    }
 }
 
-/// What the operator can do.
+/// Calls for the operator.
 impl Hub {
-    /// Notes the time of what the operator does next. Datagrams and timers bring their own.
+    /// Sets the time for the operator's next calls. Datagrams and timers have their own.
     pub fn set_now(&mut self, now: Instant) {
         self.now = self.now.max(now);
     }
 
-    /// Sets the wall clock, which is for display and for what is kept.
+    /// Sets the wall clock, which is used for display and stored messages.
     pub fn set_wall(&mut self, wall: WallClock) {
         self.core.set_wall(wall);
     }
 
-    /// Speaks to every room as the operator. If some rooms cannot get it, all others have got it.
-    ///
-    /// # Errors
-    /// Why a room did not get it.
+    /// Sends a message as the operator to every room. If it fails for some rooms, all others have
+    /// got it. The error is the reason for a room that did not get it.
     pub fn say(&mut self, text: &str) -> Result<(), Dropped> {
         let rooms = self.core.rooms().map(Room::id).collect();
         self.say_to(rooms, text)
     }
 
-    /// Speaks to one room as the operator; nobody hears it where that room is not open.
-    ///
-    /// # Errors
-    /// Why the room did not get it.
+    /// Sends a message as the operator to one room; ignored if the room does not exist. The error
+    /// is the reason that the room did not get it.
     pub fn say_in(&mut self, room: &RoomName, text: &str) -> Result<(), Dropped> {
         let rooms = self.core.rooms().filter(|open| open.name().folded() == room.folded());
         let rooms = rooms.map(Room::id).collect();
@@ -344,9 +406,9 @@ impl Hub {
         outcome
     }
 
-    /// Removes a member, by its name or its `IP:PORT`, and notifies it. It is refused for ten
-    /// minutes, at that address and port and with its resume word; its name is free. A name that is
-    /// kept for a member that timed out can be kicked too. False if there is none.
+    /// Kicks a member, by its name or its `IP:PORT`, and notifies it. For ten minutes that address
+    /// and port, and its resume token, are refused; its name is free. The name reserved for an
+    /// absent member can be kicked too. Returns false if there is no such member.
     pub fn kick(&mut self, now: Instant, who: &str) -> bool {
         self.begin(now);
         let found = self.core.kick(&self.doors.context(self.now), who);
@@ -354,12 +416,9 @@ impl Hub {
         found
     }
 
-    /// Bans a network (`192.168.7.0/24`, or one address), or the address of a member by its name.
-    /// Members from there are notified and removed; nothing from there is heard or answered any
-    /// more.
-    ///
-    /// # Errors
-    /// It is not a network or a member, or it would be too much. Nothing has changed then.
+    /// Bans a network (`192.168.7.0/24`, or one address), or a member's address by its name.
+    /// Notifies and removes its members; its datagrams are ignored from now on. Fails without a
+    /// change if the text is neither a network nor a member, or the ban is not allowed.
     pub fn ban(&mut self, now: Instant, who: &str) -> Result<IpNet, BanError> {
         self.begin(now);
         let cx = self.doors.context(self.now);
@@ -382,7 +441,7 @@ impl Hub {
         Ok(net)
     }
 
-    /// Lifts a ban. False if there was none.
+    /// Removes a ban. Returns false if there was none.
     pub fn unban(&mut self, net: &str) -> bool {
         self.begin(self.now);
         let was_banned = parse_net(net).is_some_and(|net| self.core.unban(net));
@@ -390,8 +449,8 @@ impl Hub {
         was_banned
     }
 
-    /// Whispers to a member as the operator, by its name or its `IP:PORT`. False if there is none, or
-    /// it reads no lines.
+    /// Sends a private message as the operator, to a member by its name or its `IP:PORT`. Returns
+    /// false if there is no such member, or if it reads no lines.
     pub fn msg(&mut self, who: &str, text: &str) -> bool {
         self.begin(self.now);
         let cx = self.doors.context(self.now);
@@ -404,7 +463,7 @@ impl Hub {
         true
     }
 
-    /// Lets nobody speak who has this name. False if too many names are muted.
+    /// Mutes a name. Returns false if too many names are muted.
     pub fn mute(&mut self, name: Name) -> bool {
         self.begin(self.now);
         let is_muted = self.core.mute(name);
@@ -412,8 +471,8 @@ impl Hub {
         is_muted
     }
 
-    /// Lets a member speak no more, or again, that has no name: by what its link calls it, and for as
-    /// long as it is a member. False if there is none.
+    /// Mutes or unmutes a member without a name, by its link's label, while it is a member. Returns
+    /// false if there is no such member.
     pub fn mute_member(&mut self, label: &str, is_muted: bool) -> bool {
         let cx = self.doors.context(self.now);
         let found = self.core.find(&cx, label);
@@ -421,8 +480,7 @@ impl Hub {
         found.is_some()
     }
 
-    /// Lets a muted name speak again, and a muted member by its present name. False if it was not
-    /// muted.
+    /// Unmutes a name, and its current holder. Returns false if it was not muted.
     pub fn unmute(&mut self, name: &Name) -> bool {
         self.begin(self.now);
         let was_muted = self.core.unmute(name);
@@ -430,8 +488,8 @@ impl Hub {
         was_muted
     }
 
-    /// Makes everybody in a room wait so long between two messages, whether it is open or not. Zero
-    /// lifts it. False if too many rooms are slow.
+    /// Sets a room's slow mode, whether the room exists or not. Zero ends it. Returns false if too
+    /// many rooms are slow.
     pub fn slow(&mut self, room: RoomName, time: Duration) -> bool {
         self.begin(self.now);
         let is_slow = self.core.slow(room, time);
@@ -439,18 +497,18 @@ impl Hub {
         is_slow
     }
 
-    /// Takes from other settings what can change while the hub runs: the password, open networks,
-    /// limits, rates, the time-out and the language. Members stay.
+    /// Adopts settings that may change while the hub runs: the password, open networks, limits,
+    /// rates, the time-out and the language. Members stay.
     pub fn reconfigure(&mut self, config: &Config) {
         self.core.reconfigure(config);
     }
 
-    /// Asks for another password from now on, or for none. Members stay.
+    /// Changes or removes the password. Members stay.
     pub fn set_password(&mut self, password: Option<Box<str>>) {
         self.core.set_password(password);
     }
 
-    /// Says goodbye to everyone. Nothing more is to be handed to the hub afterwards.
+    /// Says goodbye to all members. The hub must not be used afterwards.
     pub fn stop(&mut self) {
         self.begin(self.now);
         self.doors.say_bye(&mut self.core);
@@ -460,26 +518,26 @@ impl Hub {
 
 /// Calls for the driver's log.
 impl Hub {
-    /// Takes back what was kept before a restart. To be called before the first datagram.
+    /// Restores stored state. Call it before the first datagram.
     pub fn restore(&mut self, now: Instant, kept: impl IntoIterator<Item = Keep>) {
         self.begin(now);
         kept.into_iter().for_each(|kept| self.core.restore(self.now, kept));
         self.deliver();
     }
 
-    /// Answers an [`Event::Lookup`]. `None`: it could not be looked for.
+    /// Answers an [`Event::Lookup`]. `None`: the search failed.
     pub fn found(&mut self, now: Instant, lookup: Lookup, found: Option<Found>) {
         self.begin(now);
         self.core.found(lookup, found);
         self.deliver();
     }
 
-    /// Everything that was said in a room up to this position is stored.
+    /// Records that a room is stored up to this position.
     pub fn set_newest(&mut self, room: &RoomName, position: u64) {
         self.core.set_newest(room, position);
     }
 
-    /// Says to everybody that what is said now is kept again, or is not.
+    /// Notifies all members whether messages are stored now.
     pub fn announce_history(&mut self, now: Instant, is_kept: bool) {
         self.begin(now);
         self.core.announce_history(is_kept);
@@ -493,19 +551,9 @@ impl Machine for Hub {
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
         self.begin(now);
         self.core.statistics_mut().received += 1;
-        let mut outcome = self.receive(datagram);
-        if outcome == Err(Dropped::HubFull)
-            && self.displace(self.core.config().sources.origin(datagram.from.ip()))
-        {
-            outcome = self.receive(datagram);
-        }
-        if let Err(reason) = outcome {
-            self.core.statistics_mut().count_dropped(reason);
-            if let Some(slot) = self.doors.members().find(datagram.socket, datagram.from) {
-                self.core.count_dropped_of(self.now, slot);
-            }
-        }
-        self.deliver();
+        let held = self.doors.hold(&mut self.core, self.now, datagram);
+        let outcome = held.unwrap_or_else(|| self.receive(datagram));
+        self.settle(datagram, outcome);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -514,6 +562,11 @@ impl Machine for Hub {
         self.deliver();
         while self.core.send_news(&self.doors.context(self.now)) {}
         self.deliver();
+        while let Some(held) = self.doors.next_held() {
+            let datagram = held.datagram();
+            let outcome = self.receive(&datagram);
+            self.settle(&datagram, outcome);
+        }
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
@@ -528,22 +581,26 @@ impl Machine for Hub {
         self.events.poll()
     }
 
-    /// The earliest of four timers: the longest-silent member's time-out, the gathered notices, the
-    /// answers to those who look for hubs, and the trials of those who may answer by themselves.
+    /// The earliest of four timers: the next time-out of a member, collected changes, discovery
+    /// answers, and trials of possible automatic responders. It is due at once while a drain pauses or
+    /// datagrams wait for their turn.
     fn poll_timeout(&self) -> Option<Instant> {
+        if self.doors.has_more() {
+            return Some(self.now);
+        }
         let timers = [self.doors.poll_timeout(&self.core), self.core.news_due()];
         timers.into_iter().flatten().min()
     }
 }
 
-/// A network, or one address as a network.
+/// Parses a network, or one address as a network.
 fn parse_net(text: &str) -> Option<IpNet> {
     let net = text.parse::<IpNet>().ok();
     let alone = || text.parse::<IpAddr>().ok().map(|ip| IpNet::from(ip.to_canonical()));
     net.or_else(alone).map(|net| net.trunc())
 }
 
-/// Whether a network takes in any of this machine's own addresses.
+/// Whether a network contains any loopback address.
 fn holds_loopback(net: IpNet) -> bool {
     let loopback =
         |text: &str| text.parse::<IpNet>().is_ok_and(|lo| lo.contains(&net) || net.contains(&lo));

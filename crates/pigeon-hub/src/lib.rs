@@ -7,17 +7,16 @@
 //!   other links ─────▶ Hub ───┘                            └─▶ Event ─▶ other links, console, logs
 //! ```
 //!
-//! - [`Hub`] puts the two together and is the [`Machine`](pigeon_datagram::Machine). Read it first.
-//! - `core`: members of all links, names, rooms, order, limits that hold for all, commands. It knows
-//!   no address and no datagram.
-//! - `plain`: the link for plain datagrams: addresses, formats and encodings, the guard against
-//!   echoes, proofs of address, trains. `Plain::receive` is the life of one datagram.
-//! - [`reliable`]: the link for members that lose nothing, over a stream of bytes and a log.
-//! - [`Config`], [`Event`], [`Statistics`], [`MemberView`]: what goes in beside datagrams, and what
-//!   can be seen.
+//! - [`Hub`] combines the two and is the [`Machine`](pigeon_datagram::Machine). Read it first.
+//! - `core`: members of all links, names, rooms, message order, shared limits, commands. It is
+//!   independent of addresses and datagrams.
+//! - `plain`: the link for plain datagrams: addresses, formats and encodings, protection against
+//!   loops, proofs of address, trains. `Plain::receive` handles one datagram.
+//! - [`reliable`]: the link for members that lose nothing, over a byte stream and a log.
+//! - [`Config`], [`Event`], [`Statistics`], [`MemberView`]: the settings, the reports, the counters
+//!   and the current state.
 //!
-//! What plain members may send and what they get is described in `docs/protocol.md`; the words are
-//! `pigeon-proto`'s.
+//! `docs/protocol.md` describes the protocol of plain members, and `pigeon-proto` implements it.
 #![forbid(unsafe_code)]
 
 mod config;

@@ -1,30 +1,30 @@
-//! What a hub has counted since it began, and the reasons it counts by.
+//! A hub's counters, and the reasons it counts by.
 
 use pigeon_proto::{Change, Gone};
 
 /// Why a member left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Left {
-    /// It said `quit`.
+    /// The member sent `quit`.
     Quit,
-    /// It was silent for longer than the time-out.
+    /// The member was silent for longer than the time-out.
     TimedOut,
-    /// The operator removed it.
+    /// Kicked by the operator.
     Kicked,
-    /// The operator banned it.
+    /// Banned by the operator.
     Banned,
-    /// Its name was taken back from another address, with its resume word.
+    /// The member's name was reclaimed from another address with its resume token.
     Moved,
-    /// It was heard once, and gave way to a newcomer when the hub was full.
+    /// The member was heard only once, and was displaced by a newcomer when the hub was full.
     Displaced,
 }
 
 impl Left {
-    /// Every reason, in the order [`Statistics`] counts them.
+    /// Every reason, in the order of [`Statistics`].
     pub const ALL: [Left; 6] =
         [Left::Quit, Left::TimedOut, Left::Kicked, Left::Banned, Left::Moved, Left::Displaced];
 
-    /// As logs and JSON say it.
+    /// The reason's text in logs and JSON.
     pub fn describe(self) -> &'static str {
         match self {
             Left::Quit => "left",
@@ -36,7 +36,7 @@ impl Left {
         }
     }
 
-    /// As the others in its room hear of it.
+    /// The change reported to the other members of its room.
     pub(crate) fn change(self) -> Change {
         match self {
             Left::Quit => Change::Left,
@@ -48,8 +48,8 @@ impl Left {
         }
     }
 
-    /// As the member itself hears of it. `None` for one that asked to leave, and for one that was
-    /// heard once: most of those are forged.
+    /// The notice to the member itself. `None` for one that asked to leave, and for one that was
+    /// heard only once: most of those are forged.
     pub(crate) fn gone(self) -> Option<Gone> {
         match self {
             Left::Quit | Left::Displaced => None,
@@ -61,76 +61,75 @@ impl Left {
     }
 }
 
-/// Why a datagram had no effect, or not the effect that its sender meant.
+/// Why a datagram had no effect, or not the intended one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
-    /// From port 0, a multicast or broadcast address, or the hub itself.
+    /// Port 0, a multicast or broadcast address, or the hub itself.
     BadSource,
-    /// From a network the operator has banned.
+    /// The sender's network is banned.
     Banned,
-    /// From a member that the operator removed less than ten minutes ago.
+    /// The operator kicked the sender less than ten minutes ago.
     Kicked,
     /// Larger than the receive buffer.
     Truncated,
-    /// Somebody's reply (`^hb^ …`, `/here …`): answering or relaying it could start a loop.
+    /// A reply (`^hb^ …`, `/here …`): answering or relaying it could start a loop.
     Reply,
-    /// From a member that is proved to answer by itself, within a second of what it said before.
+    /// The sender was proved to answer automatically, and sent another text less than a second ago.
     AnswersByItself,
-    /// From an address that has not proved that it receives there.
+    /// The sender has not proved its address.
     Unproved,
-    /// A proof that is not valid, or not valid any more.
+    /// An invalid or expired proof.
     BadProof,
-    /// The hub has reached its limit of members.
+    /// The hub has its maximum of members.
     HubFull,
-    /// That IP address has reached its limit of members.
+    /// The IP address has its maximum of members.
     AddressFull,
-    /// Members speak to more of the hub's own addresses than it can distinguish.
+    /// Members use more of the hub's own addresses than it can distinguish.
     LocalsFull,
-    /// That room has reached its limit of members.
+    /// The room has its maximum of members.
     RoomFull,
-    /// The room does not exist, and the hub has reached its limit of rooms.
+    /// The room does not exist, and the hub has its maximum of rooms.
     TooManyRooms,
-    /// That room carries raw data, and the member's door writes lines.
+    /// The room carries raw data, and the member reads lines.
     RawRoom,
-    /// From a member that has not given the hub's password.
+    /// The member has not sent the hub's password.
     NoPassword,
-    /// A password that came after too many wrong ones.
+    /// A password after too many wrong ones.
     GuessLimited,
-    /// The operator has muted the member.
+    /// The member is muted.
     Muted,
-    /// The operator has slowed the room down, and the member spoke a moment ago.
+    /// The room is in slow mode, and the member sent a message a moment ago.
     TooSoon,
-    /// The member says more than its rate allows.
+    /// The member exceeds its rate.
     RateLimited,
-    /// All members together say more than the hub's rate allows.
+    /// All members together exceed the hub's rate.
     HubRateLimited,
-    /// The hub works on as much from that address as it may while others wait.
+    /// The hub spends as much work on that address as it may while others wait.
     WorkLimited,
-    /// A heartbeat of a member that asks for answers more often than it gets them.
+    /// A heartbeat of a member that requests answers too often.
     HeartbeatUnanswered,
-    /// The room has reached its limit of encodings.
+    /// The room has its maximum of encodings.
     EncodingsFull,
-    /// The text exceeds the greatest length of a message.
+    /// The text exceeds the longest message.
     TextTooLong,
-    /// A question for hubs that had been asked before: the same question arrives over every
-    /// interface.
+    /// A repeated discovery request: the same one arrives on every interface.
     AskedBefore,
-    /// A question for hubs from a network in which the hub cannot be reached.
+    /// A discovery request from a network that cannot reach the hub.
     OutOfReach,
-    /// Something else than a question for hubs, to a group or a broadcast address.
+    /// Not a discovery request, but sent to a group or a broadcast address.
     NotAQuestion,
-    /// A question for hubs that came when too many waited for an answer.
+    /// A discovery request while too many are pending.
     QuestionsFull,
-    /// `quit` from someone who was no member.
+    /// `quit` from a sender that is not a member.
     NotMember,
-    /// One batch held more messages than fit the outgoing buffer.
+    /// The batch had more messages than fit the outgoing buffer.
     BatchFull,
-    /// One batch asked for more answers than fit the outgoing buffer: this one was not given.
+    /// The batch had more answers than fit the outgoing buffer: this one was not sent.
     AnswersFull,
 }
 
 impl Dropped {
-    /// Every reason, in the order [`Statistics`] counts them.
+    /// Every reason, in the order of [`Statistics`].
     pub const ALL: [Dropped; 31] = [
         Dropped::BadSource,
         Dropped::Banned,
@@ -165,7 +164,7 @@ impl Dropped {
         Dropped::AnswersFull,
     ];
 
-    /// As logs and the console say it.
+    /// The reason's text in logs and on the console.
     pub fn describe(self) -> &'static str {
         match self {
             Dropped::BadSource => "bad source address",
@@ -203,51 +202,53 @@ impl Dropped {
     }
 }
 
-/// Totals since the hub began.
+/// Totals since the hub's start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// Datagrams received, whatever became of them.
+    /// Datagrams received, whatever their outcome.
     pub received: u64,
     /// Heartbeats, plain and padded.
     pub heartbeats: u64,
-    /// Messages relayed, each counted once.
+    /// Relayed messages, each counted once.
     pub messages: u64,
-    /// Datagrams sent, each member's copy counted.
+    /// Datagrams sent, counting each member's copy.
     pub sent: u64,
     /// Commands answered.
     pub commands: u64,
     /// Members that joined.
     pub joined: u64,
-    /// Proofs of address asked for.
+    /// Requests for a proof of address.
     pub proofs_asked: u64,
-    /// Lines not sent to those who are not members, because they had one lately.
+    /// Lines withheld from addresses that are not members, because they got one recently.
     pub lines_withheld: u64,
-    /// Probes sent to find out who answers by itself.
+    /// Probes sent in trials.
     pub probes: u64,
-    /// Times when a member was proved to answer by itself.
+    /// Members proved to answer automatically.
     pub proved_to_answer: u64,
-    /// Trials put off because too many were going on.
+    /// Trials postponed because too many were running.
     pub trials_put_off: u64,
-    /// Names of members that had gone, given up before their time because too many waited.
+    /// Reserved names given up early, because too many were reserved.
     pub names_given_up: u64,
-    /// Names that were kept for members that timed out and that anybody may take before their time,
-    /// because too many were kept for one address.
+    /// Names of members that timed out, opened to other members early because too many were
+    /// reserved for one address.
     pub names_freed: u64,
-    /// Kicks forgotten before their time, because there were too many.
+    /// Kicks dropped early, because there were too many.
     pub kicks_forgotten: u64,
-    /// Events that nobody collected in time.
+    /// Datagrams that waited until others were served.
+    pub held: u64,
+    /// Events dropped because the driver did not collect them.
     pub events_lost: u64,
     left: [u64; Left::ALL.len()],
     dropped: [u64; Dropped::ALL.len()],
 }
 
 impl Statistics {
-    /// How many members left for this reason.
+    /// The number of members that left for this reason.
     pub fn left(&self, reason: Left) -> u64 {
         self.left[reason as usize]
     }
 
-    /// How many datagrams were dropped for this reason.
+    /// The number of datagrams dropped for this reason.
     pub fn dropped(&self, reason: Dropped) -> u64 {
         self.dropped[reason as usize]
     }

@@ -1,4 +1,4 @@
-//! What the console and the logs see of a hub.
+//! A hub's state as shown by the console and logs.
 
 use std::net::SocketAddr;
 
@@ -11,43 +11,43 @@ use crate::core::id::MemberId;
 /// A member.
 #[derive(Clone, Debug)]
 pub struct MemberView {
-    /// Who it is.
+    /// The member's id.
     pub id: MemberId,
-    /// What its link calls it.
+    /// The member's label at its link.
     pub label: Label,
-    /// Where it is, of a plain member.
+    /// A plain member's address.
     pub address: Option<SocketAddr>,
-    /// What it is called, if it has chosen.
+    /// The member's name.
     pub name: Option<Name>,
-    /// The room it is in; `None` for one that has not given the password.
+    /// The member's room; `None` until it has sent the password.
     pub room: Option<RoomName>,
-    /// The language of the hub's sentences for it.
+    /// The language of the member's notices.
     pub language: Language,
-    /// When it was last heard, of a plain member.
+    /// When a plain member was last heard.
     pub heard: Option<Instant>,
-    /// How many messages a second it has said in the last seconds.
+    /// The member's messages per second.
     pub rate: f64,
-    /// How much of what it sent was not relayed, or not done.
+    /// The member's dropped inputs.
     pub dropped: u64,
-    /// Whether the operator has muted it.
+    /// Whether the member is muted.
     pub is_muted: bool,
 }
 
 /// A room.
 #[derive(Clone, Debug)]
 pub struct RoomView {
-    /// What it is called.
+    /// The room's name.
     pub name: RoomName,
-    /// How many members are in it.
+    /// The room's number of members.
     pub members: usize,
 }
 
-/// A ban that could not be laid.
+/// Why a ban was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BanError {
-    /// It is neither a member nor a network.
+    /// The text is neither a member nor a network.
     Unknown,
-    /// The hub itself stands in that network, and its own machine's programs with it.
+    /// The network contains the hub itself, and so its own host's programs.
     Own,
     /// There are too many bans.
     TooMany,

@@ -1,4 +1,4 @@
-//! What a packet is: a mode in the low eight bits, and options in the others.
+//! A packet's command: a mode in the low eight bits, and options in the others.
 //!
 //! ```text
 //!   a newcomer ── ENTRY, to everybody ─▶ ◀── ANSWER ── who is there       (never answered)
@@ -8,34 +8,34 @@
 
 use std::fmt;
 
-/// Modes that mean something here. Names follow the protocol's text: `IPMSG_BR_ENTRY` and so on.
+/// Supported modes. Names follow the protocol's text: `IPMSG_BR_ENTRY` and so on.
 pub mod mode {
-    /// NOOPERATION: nothing.
+    /// NOOPERATION: no effect.
     pub const NO_OPERATION: u8 = 0x00;
-    /// BR_ENTRY: I am here, answer me.
+    /// BR_ENTRY: announces the sender and requests answers.
     pub const ENTRY: u8 = 0x01;
-    /// BR_EXIT: I leave.
+    /// BR_EXIT: the sender leaves.
     pub const EXIT: u8 = 0x02;
-    /// ANSENTRY: I am here too.
+    /// ANSENTRY: answers an entry.
     pub const ANSWER: u8 = 0x03;
-    /// BR_ABSENCE: I have another nickname or state.
+    /// BR_ABSENCE: the sender's nickname or state changed.
     pub const ABSENCE: u8 = 0x04;
     /// SENDMSG: a message.
     pub const TEXT: u8 = 0x20;
-    /// RECVMSG: your message of this number arrived.
+    /// RECVMSG: acknowledges the message with this number.
     pub const RECEIVED: u8 = 0x21;
-    /// GETINFO: which program are you?
+    /// GETINFO: requests the program's version.
     pub const GET_INFO: u8 = 0x40;
     /// SENDINFO: its answer.
     pub const INFO: u8 = 0x41;
-    /// GETABSENCEINFO: what did you leave word of?
+    /// GETABSENCEINFO: requests the absence message.
     pub const GET_ABSENCE: u8 = 0x50;
     /// SENDABSENCEINFO: its answer.
     pub const ABSENCE_INFO: u8 = 0x51;
     /// iptux: a message to a group, a segment or everybody.
     pub const IPTUX_GROUP: u8 = 0xfb;
 
-    /// Every mode of the family that has a name, whether it means anything here or not.
+    /// Every mode that any program of the family has a name for, supported here or not.
     pub(super) const NAMED: [u8; 38] = [
         NO_OPERATION,
         ENTRY,
@@ -85,29 +85,29 @@ pub mod mode {
 
 /// Options.
 pub mod option {
-    /// Of an entry: absent.
+    /// In an entry: absent.
     pub const ABSENT: u32 = 0x0100;
-    /// Of an entry: reached by a dial-up line, so broadcasts do not get there. iptux sets it in
-    /// every unicast entry.
+    /// In an entry: on a dial-up line, which broadcasts do not reach. iptux sets it in every
+    /// unicast entry.
     pub const DIAL_UP: u32 = 0x0001_0000;
     /// Files are offered, or can be received.
     pub const FILES: u32 = 0x0020_0000;
-    /// The text is encrypted, or keys are understood.
+    /// The text is encrypted, or encryption is supported.
     pub const ENCRYPT: u32 = 0x0040_0000;
-    /// Texts are UTF-8.
+    /// The texts are UTF-8.
     pub const UTF8: u32 = 0x0080_0000;
-    /// Of an entry: reads texts in UTF-8.
+    /// In an entry: UTF-8 is supported.
     pub const CAN_UTF8: u32 = 0x0100_0000;
 
-    /// Of a text: acknowledge it.
+    /// In a text: an acknowledgement is requested.
     pub const CHECK: u32 = 0x0100;
-    /// Of a text: sent to everybody, and not to be acknowledged.
+    /// In a text: sent to everybody, must not be acknowledged.
     pub const BROADCAST: u32 = 0x0400;
-    /// Of a text: sent to several, and not to be acknowledged.
+    /// In a text: sent to several recipients, must not be acknowledged.
     pub const MULTICAST: u32 = 0x0800;
-    /// Of a text: a program answered by itself, since its user is absent.
+    /// In a text: an automatic answer, because the user is absent.
     pub const AUTOMATIC: u32 = 0x2000;
-    /// Of a text: sent again.
+    /// In a text: a retransmission.
     pub const RETRY: u32 = 0x4000;
 }
 
@@ -116,7 +116,7 @@ pub mod option {
 pub struct Command(u32);
 
 impl Command {
-    /// The command as the wire has it.
+    /// The command with these bits.
     pub const fn new(bits: u32) -> Command {
         Command(bits)
     }
@@ -126,7 +126,7 @@ impl Command {
         Command(mode as u32 | options & !0xff)
     }
 
-    /// As the wire has it.
+    /// The bits sent in a packet.
     pub const fn bits(self) -> u32 {
         self.0
     }
@@ -141,7 +141,7 @@ impl Command {
         self.0 & options & !0xff != 0
     }
 
-    /// Whether some program of the family has a name for the mode.
+    /// Whether any program of the family has a name for the mode.
     pub fn is_named(self) -> bool {
         mode::NAMED.contains(&self.mode())
     }

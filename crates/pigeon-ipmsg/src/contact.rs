@@ -1,4 +1,4 @@
-//! One contact: who it is, what it may get, and what is on its way to it.
+//! One contact: its entry, its limits, and the texts in flight to it.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -10,57 +10,57 @@ use pigeon_guard::Bucket;
 
 use crate::entry::{Entry, Program};
 
-/// How many numbers of received texts are remembered, and for how long. Every program has stopped
-/// sending a text again by then; iptux counts from 1 when it is started again.
+/// How many numbers of received texts are remembered, and for how long. By then every program has
+/// stopped retransmitting. iptux restarts its numbers at 1.
 const SEEN: usize = 128;
 const SEEN_FOR: Duration = Duration::from_secs(30);
 
-/// How long a program sends a text again: IP Messenger 4.5 s, which is the longest.
+/// How long programs retransmit a text: IP Messenger 4.5 s, which is the longest.
 const SENT_AGAIN: Duration = Duration::from_secs(6);
 
-/// The most acknowledgements that wait for a contact that has not shown that it receives. Others come
-/// when their texts are sent again: so nothing draws more than two packets.
+/// The most queued acknowledgements for an unproved contact; retransmissions request the rest. So
+/// no datagram draws more than two packets.
 const MAX_OWED: usize = 1;
 
-/// The most packets that such a contact is still owed: what it sent, less what it was sent.
+/// The most credit of an unproved contact: packets received from it, minus packets sent to it.
 const MAX_CREDIT: u8 = 8;
 
-/// A text that was queued, for the reports about it.
+/// Identifies a queued text in events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(pub(crate) u64);
 
-/// Whether a contact gets more than it sends.
+/// Whether a contact may get more packets than it sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// Its address may be forged: it gets at most one packet for each that came.
+    /// The contact's address may be forged: it gets at most one packet for each it sends.
     Unproved {
-        /// How many more it may get.
+        /// How many more packets the contact may get.
         credit: u8,
     },
-    /// It has acknowledged the number of a text.
+    /// The contact has acknowledged a text's number, which proves that it receives.
     Proved,
-    /// The user named its address.
+    /// The user entered the contact's address.
     Named,
 }
 
-/// A text on its way.
+/// A text in flight.
 pub(crate) struct InFlight {
     pub(crate) number: u32,
-    /// As they are sent.
+    /// The encoded text.
     pub(crate) bytes: Vec<u8>,
-    /// Whether they are said to be UTF-8.
+    /// Whether a text is marked as UTF-8.
     pub(crate) is_labelled: bool,
     pub(crate) ids: Vec<MessageId>,
-    /// How often it was sent, or could have been.
+    /// The number of attempts, including those skipped for lack of credit.
     pub(crate) tries: u32,
     pub(crate) next_try: Instant,
 }
 
-/// A text that came, for [`Messenger::accept`](crate::Messenger::accept).
+/// A received text, for [`Messenger::accept`](crate::Messenger::accept).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) number: u64,
-    /// Of its bytes: a program that was started again may use a number again.
+    /// A hash of its bytes: a restarted program may reuse a number.
     pub(crate) hash: u64,
     pub(crate) at: Instant,
     pub(crate) is_accepted: bool,
@@ -68,31 +68,31 @@ pub(crate) struct Seen {
 
 pub(crate) struct Contact {
     pub(crate) entry: Entry,
-    /// Which of our addresses it wrote to, where that is known.
+    /// The local address that the contact writes to, if known.
     pub(crate) local: Option<IpAddr>,
     pub(crate) trust: Trust,
-    /// When it was first heard.
+    /// When the contact was first heard.
     pub(crate) met: Instant,
-    /// When it was last heard.
+    /// When the contact was last heard.
     pub(crate) heard: Instant,
-    /// The number of its latest entry, and when that came.
+    /// The number and time of its latest entry.
     pub(crate) entered: Option<(u64, Instant)>,
-    /// When its entry is answered.
+    /// When to answer the contact's entry.
     pub(crate) answer_at: Option<Instant>,
-    /// When it was last sent an entry or an answer to one.
+    /// When an entry or an answer was last sent to the contact.
     pub(crate) answered: Option<Instant>,
-    /// Whether it was sent an entry, or has answered one.
+    /// Whether an entry was sent to it, or it has answered one.
     pub(crate) was_asked: bool,
-    /// Whether nothing is known of it but its address, which the user has named.
+    /// Whether only the address is known, because the user entered the contact.
     pub(crate) is_blank: bool,
-    /// How often it was asked in vain whether it is still there, and when it is asked next.
+    /// How many probes the contact left unanswered, and when the next is due.
     pub(crate) probes: u32,
     pub(crate) probe_at: Instant,
-    /// Texts that it sent lately.
+    /// Recently received texts.
     seen: VecDeque<Seen>,
-    /// Numbers that are to be acknowledged.
+    /// Numbers to acknowledge.
     pub(crate) owed: VecDeque<u64>,
-    /// What is left of the texts that it may send.
+    /// The rate of texts that the contact may send.
     pub(crate) says: Bucket,
     pub(crate) last_number: u32,
     pub(crate) queue: VecDeque<(MessageId, Arc<str>)>,
@@ -100,9 +100,9 @@ pub(crate) struct Contact {
     pub(crate) in_flight: Option<InFlight>,
     /// When the next text may be sent.
     pub(crate) next_text: Instant,
-    /// Texts in a row that it did not acknowledge.
+    /// Consecutive texts that it did not acknowledge.
     pub(crate) failures: u32,
-    /// The deadline that stands in the schedule.
+    /// The contact's deadline in the schedule.
     pub(crate) scheduled: Option<Instant>,
 }
 
@@ -134,12 +134,12 @@ impl Contact {
         }
     }
 
-    /// Whether one more packet may go to it now.
+    /// Whether one more packet may be sent to the contact now.
     pub(crate) fn may_get(&self) -> bool {
         !matches!(self.trust, Trust::Unproved { credit: 0 })
     }
 
-    /// Counts a packet to it. False: it may not get one.
+    /// Counts a packet to it. Returns false if it may not get one.
     pub(crate) fn spend(&mut self) -> bool {
         let may = self.may_get();
         if let Trust::Unproved { credit } = &mut self.trust {
@@ -155,8 +155,8 @@ impl Contact {
         }
     }
 
-    /// How often a text is sent, and how long it is waited for in between. What each program does
-    /// itself.
+    /// The number of attempts for a text, and the time between them, as the program at the other
+    /// end does.
     pub(crate) fn retries(&self) -> (u32, Duration) {
         match self.entry.program {
             Program::IpMessenger => (6, Duration::from_millis(750)),
@@ -166,7 +166,7 @@ impl Contact {
         }
     }
 
-    /// A text that came before.
+    /// Finds a text among those received before.
     pub(crate) fn seen(&mut self, now: Instant, number: u64, hash: u64) -> Option<&mut Seen> {
         while self.seen.front().is_some_and(|seen| now - seen.at > SEEN_FOR) {
             self.seen.pop_front();
@@ -187,13 +187,13 @@ impl Contact {
         self.seen.retain(|seen| (seen.number, seen.hash) != (number, hash));
     }
 
-    /// Forgets the texts of before: the program was started again. Those that may still be sent again
-    /// stay, since an entry may arrive after a text that was sent behind it.
+    /// Forgets earlier texts, because the program was restarted. Keeps texts that may still be
+    /// retransmitted: an entry may arrive after a text that was sent later.
     pub(crate) fn forget_older(&mut self, now: Instant) {
         self.seen.retain(|seen| now - seen.at < SENT_AGAIN);
     }
 
-    /// Notes that a number is to be acknowledged.
+    /// Queues an acknowledgement.
     pub(crate) fn owe(&mut self, number: u64) {
         if self.owed.len() < MAX_OWED && !self.owed.contains(&number) {
             self.owed.push_back(number);

@@ -1,4 +1,4 @@
-//! Who somebody is: what the EXTRA of BR_ENTRY, ANSENTRY and BR_ABSENCE says, read and written.
+//! Entries: the sender's names and features in the EXTRA of BR_ENTRY, ANSENTRY and BR_ABSENCE.
 //!
 //! ```text
 //!   NICK NUL GROUP                                    every program
@@ -12,17 +12,17 @@ use crate::command::{Command, option};
 use crate::packet::Packet;
 use crate::text::{decode, decode_utf8};
 
-/// The most characters of a nickname or a group, which come from outside and are kept.
+/// The longest nickname or group kept, in characters: both come from outside.
 const MAX_CHARS: usize = 64;
 
-/// What a packet says of its sender.
+/// A packet's information about its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) nick: String,
     pub(crate) group: String,
     pub(crate) user: String,
     pub(crate) host: String,
-    /// How to write to it.
+    /// The encoding for texts to it.
     pub(crate) writes: Writes,
     pub(crate) program: Program,
     pub(crate) is_absent: bool,
@@ -33,30 +33,30 @@ pub(crate) struct Entry {
 pub struct Writes {
     /// The encoding.
     pub encoding: Encoding,
-    /// Whether texts carry the option that says UTF-8.
+    /// Whether texts carry the UTF-8 option.
     pub is_labelled: bool,
 }
 
 impl Writes {
-    /// UTF-8 without the option: what iptux recognizes.
+    /// UTF-8 without the option bit that marks it, as iptux expects.
     const PLAIN_UTF8: Writes = Writes { encoding: Encoding::UTF_8, is_labelled: false };
-    /// UTF-8 with the option: IP Messenger since it knows UTF-8.
+    /// UTF-8 with the option bit that marks it, as newer versions of IP Messenger expect.
     const LABELLED_UTF8: Writes = Writes { encoding: Encoding::UTF_8, is_labelled: true };
 
-    /// In this encoding, without an option.
+    /// An encoding without the UTF-8 option bit.
     pub(crate) fn plain(encoding: Encoding) -> Writes {
         Writes { encoding, is_labelled: false }
     }
 }
 
-/// The program at the other end, which decides how often a text is sent again.
+/// The program at the other end, which determines retransmission times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     /// iptux, for Linux.
     Iptux,
     /// FeiQ, for Windows.
     FeiQ,
-    /// IP Messenger 4 and later, and whatever else reads labelled UTF-8.
+    /// IP Messenger 4 and later, and any other that reads labelled UTF-8.
     IpMessenger,
     /// pigeon itself, as a client.
     Pigeon,
@@ -76,7 +76,7 @@ impl Program {
     }
 }
 
-/// Who the sender of a packet without an entry is, as far as its header says.
+/// The information in the header of a packet without an entry.
 pub(crate) fn of_header(packet: &Packet<'_>, legacy: Encoding) -> Entry {
     let text = |bytes: &[u8]| short(&decode(bytes, legacy));
     let program = Program::of(packet.version, packet.command);
@@ -95,7 +95,7 @@ pub(crate) fn of_header(packet: &Packet<'_>, legacy: Encoding) -> Entry {
     }
 }
 
-/// Reads an entry.
+/// Parses an entry.
 pub(crate) fn read(packet: &Packet<'_>, legacy: Encoding) -> Entry {
     let text = |bytes: &[u8]| match packet.command.has(option::UTF8) {
         true => short(&decode_utf8(bytes)),
@@ -128,7 +128,7 @@ pub(crate) fn read(packet: &Packet<'_>, legacy: Encoding) -> Entry {
 }
 
 impl Entry {
-    /// Takes what stands there in UTF-8 beside fields in the code page.
+    /// Reads the UTF-8 copies of fields that are also given in the code page.
     fn take_utf8(&mut self, lines: &[u8]) {
         for line in lines.split(|&byte| byte == b'\n') {
             let Some((name, value)) = line.split_at_checked(3) else { continue };
@@ -144,12 +144,12 @@ impl Entry {
     }
 }
 
-/// A text from outside as it is kept: not longer than a name should be.
+/// A text from outside, cut to the length kept.
 fn short(text: &str) -> String {
     text.trim().chars().take(MAX_CHARS).collect()
 }
 
-/// Who we are.
+/// Our own identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The program: `1_` and its name.
@@ -165,11 +165,11 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The EXTRA of an entry for programs of which nothing is known: in the code page for old ones,
-    /// in UTF-8 for new ones, and the label for which iptux writes UTF-8.
+    /// The EXTRA of an entry for unknown programs: names in the code page for old ones, in UTF-8
+    /// for new ones, and a label that makes iptux use UTF-8.
     ///
-    /// Only BR_ENTRY may carry both: iptux takes the label of ANSENTRY and BR_ABSENCE for the encoding
-    /// of the packet.
+    /// Only BR_ENTRY may carry both: in ANSENTRY and BR_ABSENCE iptux takes the label for the
+    /// packet's encoding.
     pub(crate) fn for_everybody(&self, legacy: Encoding) -> Vec<u8> {
         let mut extra = Vec::new();
         for field in [&self.nick, &self.group] {
@@ -185,7 +185,7 @@ impl Identity {
         extra
     }
 
-    /// The EXTRA of an entry for one contact, in the encoding that it reads.
+    /// The EXTRA of an entry for one contact, in its encoding.
     pub(crate) fn for_contact(&self, writes: Writes) -> Vec<u8> {
         let mut extra = Vec::new();
         for field in [&self.nick, &self.group] {
@@ -199,7 +199,7 @@ impl Identity {
     }
 }
 
-/// A field of an entry: line ends would end it, and so would a NUL.
+/// A field of an entry, without line ends and NULs, which would end it.
 fn one_line(text: &str) -> String {
     text.replace(['\n', '\0'], " ")
 }
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!((entry.user.as_str(), entry.host.as_str()), ("root", "hosta"));
         assert_eq!((entry.program, entry.writes), (Program::Iptux, Writes::PLAIN_UTF8));
         assert!(entry.is_absent);
-        // Its label is a constant, true or not.
+        // iptux's label is constant, right or wrong.
         let gbk = b"1_iptux 0.8.3:1:root:hosta:257:\xb0\xa2\xb0\xae\0\0icon-tux.png\0utf-8\0";
         assert_eq!(read_bytes(gbk).nick, "阿爱");
     }

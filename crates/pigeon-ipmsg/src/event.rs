@@ -1,4 +1,4 @@
-//! What a [`Messenger`](crate::Messenger) reports.
+//! Events of a [`Messenger`](crate::Messenger).
 
 use std::net::SocketAddr;
 
@@ -6,22 +6,22 @@ use crate::contact::MessageId;
 use crate::entry::{Program, Writes};
 use crate::text::Offer;
 
-/// Something that happened.
+/// An event of a messenger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A contact was heard for the first time.
+    /// A new contact.
     Appeared(SocketAddr),
-    /// A contact has another name, group or state.
+    /// A contact changed its name, group or state.
     Changed(SocketAddr),
-    /// A known contact announced itself again: its program was started, or its user asked who is
-    /// there.
+    /// A known contact announced itself again: its program was restarted, or its user refreshed the
+    /// list.
     Entered(SocketAddr),
-    /// A contact has shown that it receives at its address, by acknowledging a text.
+    /// A contact has proved that it receives at its address, by acknowledging a text.
     Proved(SocketAddr),
-    /// A contact is forgotten.
+    /// A contact was removed.
     Gone(SocketAddr, WhyGone),
-    /// Somebody wrote. To be taken by [`Messenger::accept`](crate::Messenger::accept), which
-    /// acknowledges it, or left by [`Messenger::refuse`](crate::Messenger::refuse).
+    /// A text arrived. The host must call [`Messenger::accept`](crate::Messenger::accept), which
+    /// acknowledges it, or [`Messenger::refuse`](crate::Messenger::refuse).
     Text(Text),
     /// Texts were acknowledged.
     Delivered(SocketAddr, Vec<MessageId>),
@@ -29,69 +29,69 @@ pub enum Event {
     Undelivered(SocketAddr, Vec<MessageId>, WhyUndelivered),
 }
 
-/// A text that came.
+/// A received text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
-    /// Who wrote.
+    /// The sender.
     pub from: SocketAddr,
-    /// What, in lines that end with LF; perhaps empty where files are offered.
+    /// The text, in lines that end with LF; may be empty if files are offered.
     pub text: String,
-    /// The files that are offered with it.
+    /// The files offered with it.
     pub files: Vec<Offer>,
-    /// Whether it went to several, or to everybody.
+    /// Whether the text was sent to several recipients or to everybody.
     pub is_for_many: bool,
-    /// Whether a program wrote it by itself, because its user is absent. It must not be answered.
+    /// Whether it is an automatic answer. It must not be answered.
     pub is_automatic: bool,
     pub(crate) number: u64,
     pub(crate) hash: u64,
     pub(crate) wants_receipt: bool,
 }
 
-/// Why a contact is forgotten.
+/// Why a contact was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhyGone {
-    /// It said that it leaves.
+    /// The contact announced that it leaves.
     Left,
-    /// It did not answer for some minutes.
+    /// The contact did not answer for some minutes.
     Silent,
-    /// It did not acknowledge what was sent to it.
+    /// The contact did not acknowledge texts.
     Unreachable,
-    /// Others came, there was no more room, and it had never shown that it receives.
+    /// The contact was unproved, and new contacts needed its place.
     Displaced,
 }
 
-/// Why a text is taken for not delivered.
+/// Why a text counts as undelivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhyUndelivered {
-    /// It was sent several times and never acknowledged.
+    /// The text was sent several times and never acknowledged.
     NoReply,
-    /// Nobody listens there, says the other host.
+    /// The port is closed (ICMP).
     Refused,
-    /// The contact left before it was acknowledged or even sent.
+    /// The contact was removed before the text was acknowledged or sent.
     Gone,
-    /// Too many texts waited for the contact.
+    /// The contact's queue was full.
     Overflow,
 }
 
-/// Who a contact is. Texts are as they came: escape them where they are shown.
+/// A contact. Texts are as received: escape them for display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContactView<'a> {
-    /// Its address.
+    /// The contact's address.
     pub address: SocketAddr,
-    /// Its nickname.
+    /// The contact's nickname.
     pub nick: &'a str,
-    /// Its group.
+    /// The contact's group.
     pub group: &'a str,
-    /// Its login name.
+    /// The contact's login name.
     pub user: &'a str,
-    /// Its host name.
+    /// The contact's host name.
     pub host: &'a str,
-    /// Its program.
+    /// The contact's program.
     pub program: Program,
     /// The encoding of texts for it.
     pub writes: Writes,
-    /// Whether its user is absent.
+    /// Whether the contact's user is absent.
     pub is_absent: bool,
-    /// Whether it has shown that it receives at its address.
+    /// Whether the contact has proved that it receives at its address.
     pub is_proved: bool,
 }

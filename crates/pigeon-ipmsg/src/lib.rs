@@ -1,13 +1,14 @@
 //! IP Messenger (飞鸽传书) and its relatives FeiQ and iptux: their packets, and one participant as a
 //! state machine. Pure: no clock, no socket, no randomness of its own.
 //!
-//! - [`Messenger`] is the machine. Read it first: contacts come and go, texts are acknowledged and
-//!   sent again, and nobody who may have forged its address gets more than it sent.
-//! - [`Packet`], [`Command`], [`mode`], [`option`]: what travels.
-//! - [`Identity`], [`Writes`], [`Program`]: what an entry says of its sender, and how to write to it.
-//! - [`Event`], [`Text`], [`Offer`], [`Statistics`]: what is reported.
+//! - [`Messenger`] is the machine. Read it first: it keeps contacts, acknowledges and retransmits
+//!   texts, and never sends more to an unproved address than it received from it.
+//! - [`Packet`], [`Command`], [`mode`], [`option`]: the packets.
+//! - [`Identity`], [`Writes`], [`Program`]: the sender's description in an entry, and the encoding
+//!   for it.
+//! - [`Event`], [`Text`], [`Offer`], [`Statistics`]: the reports.
 //!
-//! `docs/ipmsg.md` describes what users see of it.
+//! `docs/ipmsg.md` is the user documentation.
 #![forbid(unsafe_code)]
 
 mod command;

@@ -1,16 +1,16 @@
-//! One participant: it has contacts, writes to them and is written to.
+//! One participant in IP Messenger: keeps contacts, and exchanges texts with them.
 //!
 //! ```text
-//!   somebody's BR_ENTRY ──▶ within a second our own, or ANSENTRY once it has shown that it receives
-//!   ANSENTRY, BR_ABSENCE ─▶ nothing is answered: two programs that answered would never stop
-//!   SENDMSG ──▶ Event::Text ──▶ the host takes it (accept) ──▶ RECVMSG
+//!   BR_ENTRY received ──▶ within a second our own, or ANSENTRY once the sender is proved
+//!   ANSENTRY, BR_ABSENCE ─▶ never answered: two programs that answered would never stop
+//!   SENDMSG ──▶ Event::Text ──▶ the host accepts it ──▶ RECVMSG
 //!   the host sends a text ──▶ SENDMSG, again until RECVMSG comes ──▶ Event::Delivered or Undelivered
 //! ```
 //!
-//! **Nothing is authenticated, so nobody gets more than it sent** before it has acknowledged a number
-//! that it could only know by receiving it: until then a contact has a credit of one packet for each
-//! that came from its address ([`Trust`]). Therefore the first entry of a contact is answered by an
-//! entry, which draws an answer from a real program, and with it the credit for a first text.
+//! **Nothing is authenticated, so no contact gets more than it sent** until it acknowledges a
+//! number that it can only know by receiving it. Until then it has a credit of one packet for each
+//! that came from its address ([`Trust`]). So the first entry of a contact is answered by an entry:
+//! a real program answers that, and so earns credit for a first text.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -31,14 +31,14 @@ use crate::sending::{MAX_TEXT, SendError};
 use crate::statistics::{Ignored, Statistics};
 use crate::text::{decode, decode_utf8, offers, without_feiq};
 
-/// The most contacts, and the most at one address.
+/// The most contacts, in total and per address.
 const MAX_CONTACTS: usize = 4_096;
 const MAX_PER_ADDRESS: usize = 8;
 
-/// The most events kept for a host that does not collect them.
+/// The most events kept until the host collects them.
 const MAX_EVENTS: usize = 16_384;
 
-/// How late an entry is answered at most, by how many contacts there are: everybody answers a
+/// The longest delay of an answer to an entry, by the number of contacts. Everybody answers a
 /// broadcast, and its sender's buffer is small. IP Messenger does the same.
 const ANSWER_WITHIN: [(usize, Duration); 3] = [
     (50, Duration::from_secs(1)),
@@ -46,70 +46,70 @@ const ANSWER_WITHIN: [(usize, Duration); 3] = [
     (usize::MAX, Duration::from_secs(4)),
 ];
 
-/// Between two answers to one contact.
+/// The least time between two answers to one contact.
 const ANSWER_EVERY: Duration = Duration::from_secs(1);
 
-/// An entry with the number of the last is its copy by the other broadcast address. iptux begins
-/// with the number 1 whenever it is started, so not for long.
+/// An entry with the number of the last one is a copy sent to the other broadcast address. Applies
+/// only for a short time, because iptux starts with number 1 after each restart.
 const SAME_ENTRY: Duration = Duration::from_secs(3);
 
-/// An entry that comes this long after the last one is reported: somebody is back.
+/// A repeated entry is reported if it comes at least this long after the last one.
 const ENTERED_AGAIN: Duration = Duration::from_secs(10);
 
-/// How long a contact may be silent before it is asked whether it is there. Rarely: iptux redraws its
-/// windows for each question, and crashed once with a window open.
+/// How long a contact may be silent before it is probed. Rarely: iptux redraws its windows for each
+/// probe, and crashed once with a window open.
 const SILENT: Duration = Duration::from_secs(300);
 
-/// How often it is asked, and how long it has for its answer.
+/// The number of probes, and the time for each answer.
 const PROBES: u32 = 3;
 const PROBE_EVERY: Duration = Duration::from_secs(10);
 
-/// How often somebody whom the user has named is asked who it is, and how long a text waits for its
-/// answer, which names the encoding.
+/// How often a contact entered by the user is asked for its entry, and how long a text waits for
+/// the answer, which determines the encoding.
 const WHO_EVERY: Duration = Duration::from_millis(500);
 const WHO_WITHIN: Duration = Duration::from_millis(2_500);
 
-/// How many texts in a row a contact may leave unacknowledged.
+/// How many consecutive texts a contact may leave unacknowledged.
 const MAX_FAILURES: u32 = 2;
 
-/// Texts a second from one contact, and so many at once.
+/// The rate and burst of texts from one contact, per second.
 const SAYS_PER_SECOND: u64 = 20;
 
-/// The answers to questions for our version and our user's absence.
+/// The answers to requests for our version and absence message.
 const INFO: &[u8] = b"pigeon";
 const NOT_ABSENT: &[u8] = b"Not absence mode";
 
-/// Who we are and how we behave.
+/// A participant's settings.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Who we are.
+    /// Our identity.
     pub identity: Identity,
-    /// The encoding of programs that know no UTF-8: GB18030 in China, Shift_JIS in Japan.
+    /// The encoding of programs without UTF-8: GB18030 in China, Shift_JIS in Japan.
     pub legacy: Encoding,
-    /// Which sources are heard: contacts are in the open networks.
+    /// Which senders are accepted: contacts must be in the open networks.
     pub sources: SourceRules,
-    /// Whether texts are passed on. Then other gateways are no contacts.
+    /// Whether this is a gateway, which relays texts. It ignores other gateways.
     pub is_gateway: bool,
-    /// Whether texts that wait for one contact are joined.
+    /// Whether to join queued texts to one contact.
     pub joins_texts: bool,
-    /// Between two texts to one contact.
+    /// The time between two texts to one contact.
     pub pace: Duration,
-    /// For delays that nobody can foresee.
+    /// The seed of unpredictable delays.
     pub seed: u64,
-    /// The wall clock, from which packet numbers rise across restarts.
+    /// The wall clock, which keeps packet numbers increasing across restarts.
     pub wall: WallClock,
 }
 
-/// What the version of every gateway of pigeon begins with.
+/// The prefix of every pigeon gateway's version.
 pub const GATEWAY_VERSION: &str = "1_pigeon-hub";
 
-/// One participant. Drive it as [`Machine`] says; [`send`](Messenger::send),
-/// [`accept`](Messenger::accept), [`announce`](Messenger::announce) and their like count as `handle_*`
-/// calls.
+/// One participant. Follow the contract of [`Machine`]; [`send`](Messenger::send),
+/// [`accept`](Messenger::accept), [`announce`](Messenger::announce) and similar methods count as
+/// `handle_*` calls.
 pub struct Messenger {
     config: Config,
     contacts: BTreeMap<SocketAddr, Contact>,
-    /// Contacts that have not shown that they receive, the oldest first.
+    /// Unproved contacts, the oldest first.
     unproved: BTreeSet<(Instant, SocketAddr)>,
     /// The next deadline of each contact.
     schedule: BTreeSet<(Instant, SocketAddr)>,
@@ -138,8 +138,6 @@ impl Messenger {
         }
     }
 
-    // What can be seen.
-
     /// A contact.
     pub fn contact(&self, address: SocketAddr) -> Option<ContactView<'_>> {
         self.contacts.get(&address).map(|contact| view(address, contact))
@@ -150,30 +148,29 @@ impl Messenger {
         self.contacts.iter().map(|(&address, contact)| view(address, contact))
     }
 
-    /// What has been counted so far.
+    /// The counters.
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
     }
 
-    // What the host does.
+    // Commands.
 
-    /// Announces us: a BR_ENTRY to each of these addresses, which are broadcast addresses or those
-    /// of single hosts.
+    /// Announces us: sends a BR_ENTRY to each of these broadcast or unicast addresses.
     pub fn announce(&mut self, now: Instant, to: &[SocketAddr]) {
         self.outbox.reset_if_drained();
         let number = self.number(now, 0);
         to.iter().for_each(|&to| self.send_entry(to, number, 0));
     }
 
-    /// Asks every address of these ranges whether somebody is there, at a pace, and again every ten
-    /// minutes those at which nobody is known.
+    /// Sends an entry to every address of these ranges, at a limited rate. Repeats this every ten
+    /// minutes for addresses without a known contact.
     pub fn scan(&mut self, now: Instant, ranges: &[(Ipv4Addr, Ipv4Addr)]) {
         self.outbox.reset_if_drained();
         self.scan.begin(now, ranges);
     }
 
-    /// Takes in a contact that the user has named, of whose program nothing is known, and asks it
-    /// who it is. A text waits for its answer, and is sent without it after a while.
+    /// Adds a contact entered by the user, and asks it for its entry, because its program is
+    /// unknown. Texts wait for the answer, but only for a while.
     pub fn add(&mut self, now: Instant, address: SocketAddr) {
         self.outbox.reset_if_drained();
         let legacy = self.config.legacy;
@@ -200,18 +197,15 @@ impl Messenger {
         self.turn(now, address);
     }
 
-    /// Chooses the encoding of texts for a contact, until its program announces itself again. False
-    /// if there is no such contact.
+    /// Sets the encoding of texts for a contact, until its program announces itself again. Returns
+    /// false if there is no such contact.
     pub fn set_encoding(&mut self, address: SocketAddr, encoding: Encoding) -> bool {
         let contact = self.contacts.get_mut(&address);
         contact.map(|contact| contact.entry.writes = Writes::plain(encoding)).is_some()
     }
 
-    /// Sends a text to a contact, after those that wait for it. [`Event::Delivered`] or
-    /// [`Event::Undelivered`] tells what became of it.
-    ///
-    /// # Errors
-    /// There is no such contact, or the text is too long. Nothing has changed then.
+    /// Queues a text to a contact. [`Event::Delivered`] or [`Event::Undelivered`] reports the
+    /// outcome. Fails without a change if there is no such contact, or the text is too long.
     pub fn send(
         &mut self,
         now: Instant,
@@ -233,7 +227,7 @@ impl Messenger {
         Ok(id)
     }
 
-    /// Takes a text that was reported, and acknowledges it.
+    /// Accepts a reported text, and acknowledges it.
     pub fn accept(&mut self, now: Instant, text: &Text) {
         self.outbox.reset_if_drained();
         let Some(contact) = self.contacts.get_mut(&text.from) else { return };
@@ -246,15 +240,15 @@ impl Messenger {
         self.turn(now, text.from);
     }
 
-    /// Leaves a text that was reported, as if it had been lost: its sender sends it again, or is
-    /// told that it did not arrive.
+    /// Ignores a reported text as if it were lost: its sender retransmits it, or learns that it was
+    /// not delivered.
     pub fn refuse(&mut self, text: &Text) {
         if let Some(contact) = self.contacts.get_mut(&text.from) {
             contact.forget(text.number, text.hash);
         }
     }
 
-    /// Says to all contacts, and to these broadcast addresses, that we leave.
+    /// Announces to all contacts, and to these broadcast addresses, that we leave.
     pub fn leave(&mut self, now: Instant, broadcast: &[SocketAddr]) {
         self.outbox.reset_if_drained();
         let number = self.number(now, 0);
@@ -266,7 +260,7 @@ impl Messenger {
     }
 }
 
-/// Packets that came.
+/// Incoming packets.
 impl Messenger {
     fn receive(&mut self, now: Instant, datagram: &Received<'_>) -> Result<(), Ignored> {
         let from = datagram.from;
@@ -335,11 +329,11 @@ impl Messenger {
         Ok(())
     }
 
-    /// Somebody says who it is.
+    /// Handles an entry.
     fn meet(&mut self, now: Instant, datagram: &Received<'_>, entry: Entry) -> Result<(), Ignored> {
         let from = datagram.from;
         if let Some(contact) = self.contacts.get_mut(&from) {
-            // Nothing was known of who the user has named.
+            // Until now only its address was known, from the user.
             let is_new = std::mem::replace(&mut contact.is_blank, false);
             let is_changed = contact.entry != entry;
             contact.entry = entry;
@@ -369,8 +363,8 @@ impl Messenger {
         Ok(())
     }
 
-    /// A contact announced itself: its program may have been started again. It is answered once a
-    /// number and a second.
+    /// Handles a contact's announcement: its program may have been restarted. Answers once per
+    /// number and per second.
     fn entered(&mut self, now: Instant, from: SocketAddr, number: u64) {
         let within = ANSWER_WITHIN.iter().find(|(up_to, _)| self.contacts.len() <= *up_to);
         let within = within.map_or(ANSWER_EVERY, |&(_, within)| within);
@@ -440,7 +434,7 @@ impl Messenger {
         Ok(())
     }
 
-    /// A text was acknowledged. Never acknowledged in turn, though iptux asks for it.
+    /// Handles an acknowledgement. Never acknowledged in turn, though iptux requests it.
     fn received(
         &mut self,
         now: Instant,
@@ -469,7 +463,7 @@ impl Messenger {
         Ok(())
     }
 
-    /// Answers a question of a contact, as often as entries are answered.
+    /// Answers a request of a contact, as often as entries are answered.
     fn inform(&mut self, now: Instant, to: SocketAddr, answer: u8, extra: &[u8]) {
         let number = self.number(now, 0);
         let Some(contact) = self.contacts.get_mut(&to) else { return };
@@ -481,9 +475,9 @@ impl Messenger {
     }
 }
 
-/// What is due for a contact.
+/// Timers of a contact.
 impl Messenger {
-    /// Does for a contact whatever is due, and notes when it is its turn again.
+    /// Does everything that is due for a contact, and schedules its next deadline.
     fn turn(&mut self, now: Instant, address: SocketAddr) {
         self.answer(now, address);
         self.start_text(now, address);
@@ -511,7 +505,7 @@ impl Messenger {
         }
         contact.answered = Some(now);
         let writes = contact.entry.writes;
-        // Once: somebody who does the same would go on for ever.
+        // Once only: two programs that both did this would never stop.
         let was_asked = std::mem::replace(&mut contact.was_asked, true);
         if contact.trust_is_earned() || was_asked {
             let labelled = if writes.is_labelled { option::UTF8 | option::CAN_UTF8 } else { 0 };
@@ -522,7 +516,6 @@ impl Messenger {
         }
     }
 
-    /// Sends the next text, if none is in flight.
     fn start_text(&mut self, now: Instant, to: SocketAddr) {
         let wall = self.number(now, 0);
         let (pace, joins) = (self.config.pace, self.config.joins_texts);
@@ -536,7 +529,7 @@ impl Messenger {
         contact.last_number = number;
         contact.next_text = now + pace;
         let next_try = now + contact.retries().1;
-        // Encoded once: it must be the same whenever it is sent, whatever is learned meanwhile.
+        // Encoded once: retransmissions must be identical, even if the contact's encoding changes.
         let writes = contact.entry.writes;
         let mut bytes = Vec::new();
         writes.encoding.encode_lossy(&text.replace('\0', "\\0"), &mut bytes);
@@ -558,7 +551,7 @@ impl Messenger {
         }
     }
 
-    /// Sends a text again that was not acknowledged, or gives it up.
+    /// Retransmits an unacknowledged text, or gives it up.
     fn repeat_text(&mut self, now: Instant, to: SocketAddr) {
         let Some(contact) = self.contacts.get_mut(&to) else { return };
         let (most, every) = contact.retries();
@@ -577,7 +570,7 @@ impl Messenger {
         self.start_text(now, to);
     }
 
-    /// Gives up the text in flight, and with it a contact that acknowledges nothing.
+    /// Gives up the text in flight, and removes a contact that acknowledges nothing.
     fn give_up(&mut self, to: SocketAddr, why: WhyUndelivered) {
         let Some(contact) = self.contacts.get_mut(&to) else { return };
         let Some(sent) = contact.in_flight.take() else { return };
@@ -593,7 +586,7 @@ impl Messenger {
         }
     }
 
-    /// Asks a silent contact whether it is there, and forgets one that is not.
+    /// Probes a silent contact, and removes one that does not answer.
     fn probe(&mut self, now: Instant, to: SocketAddr) {
         let number = self.number(now, 0);
         let Some(contact) = self.contacts.get_mut(&to) else { return };
@@ -610,7 +603,7 @@ impl Messenger {
         }
     }
 
-    /// Forgets a contact, and reports it.
+    /// Removes a contact, and reports that.
     fn gone(&mut self, address: SocketAddr, why: WhyGone) {
         if let Some(mut contact) = self.remove(address) {
             self.undelivered(address, contact.take_undelivered(), WhyUndelivered::Gone);
@@ -676,13 +669,13 @@ impl Messenger {
         self.statistics.sent += 1;
     }
 
-    /// A packet number: above `last`, and rising from one run to the next, as seconds do.
+    /// A packet number: above `last`, and increasing across restarts, because it follows the clock.
     fn number(&self, now: Instant, last: u32) -> u32 {
         let seconds = self.config.wall.read(now).as_secs();
         last.saturating_add(1).max(u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 
-    /// A number from 0 to 1 (SplitMix64).
+    /// A random number from 0 to 1 (SplitMix64).
     fn draw(&mut self) -> f64 {
         self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.dice;
@@ -693,17 +686,18 @@ impl Messenger {
 }
 
 impl Contact {
-    /// Whether it has shown that it receives, or the user has named it.
+    /// Whether the contact is proved, or was entered by the user.
     fn trust_is_earned(&self) -> bool {
         !matches!(self.trust, Trust::Unproved { .. })
     }
 
-    /// Whether a text may be begun: none is in flight, and the credit is not kept for an answer.
+    /// Whether a new text may be sent: none is in flight, and the credit is not needed for an
+    /// answer.
     fn is_free(&self) -> bool {
         self.in_flight.is_none() && (self.trust_is_earned() || self.answer_at.is_none())
     }
 
-    /// Whether it is asked who it is, or whether it is still there. Whom the user has named stays.
+    /// Whether to probe the contact. One entered by the user is never removed.
     fn is_asked(&self) -> bool {
         match self.trust {
             Trust::Named => self.is_blank && self.probes + 1 < PROBES,
@@ -711,7 +705,7 @@ impl Contact {
         }
     }
 
-    /// When something is due next.
+    /// The next deadline.
     fn due(&self) -> Option<Instant> {
         let text = !self.queue.is_empty() && self.is_free() && self.may_get();
         let timers = [
@@ -735,8 +729,8 @@ impl Machine for Messenger {
         }
     }
 
-    /// Such a message can be forged: it ends a text to somebody whom the user has named, which can be
-    /// sent again, and nothing else.
+    /// ICMP messages can be forged. This one only ends a text to a contact entered by the user,
+    /// which can be sent again.
     fn handle_refused_by(&mut self, now: Instant, _: SocketId, peer: SocketAddr) {
         self.outbox.reset_if_drained();
         let Some(contact) = self.contacts.get_mut(&peer) else { return };
@@ -746,7 +740,7 @@ impl Machine for Messenger {
         if contact.in_flight.is_some() {
             self.give_up(peer, WhyUndelivered::Refused);
         } else if contact.is_blank {
-            // It will not say who it is: the text shows at once whether anybody is there.
+            // The contact's entry will not come: sending the text shows whether the contact exists.
             contact.next_text = now;
         }
         self.turn(now, peer);
@@ -783,7 +777,7 @@ impl Machine for Messenger {
         self.events.pop_front()
     }
 
-    /// The earliest of what is due for a contact, and the next address of the search.
+    /// The earliest deadline of the contacts and of the scan.
     fn poll_timeout(&self) -> Option<Instant> {
         let contact = self.schedule.first().map(|&(at, _)| at);
         [contact, self.scan.due()].into_iter().flatten().min()
@@ -805,8 +799,8 @@ fn view(address: SocketAddr, contact: &Contact) -> ContactView<'_> {
     }
 }
 
-/// A hash of a text, to tell it from another with the same number (FNV-1a). Nobody gains by a
-/// collision but to lose a text of his own.
+/// A hash of a text, to distinguish texts with the same number (FNV-1a). A sender who forces a
+/// collision only loses a text of its own.
 fn hash(bytes: &[u8]) -> u64 {
     let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)

@@ -5,45 +5,41 @@
 
 use crate::command::Command;
 
-/// The port of IP Messenger, at both ends.
+/// IP Messenger's port, at both ends.
 pub const PORT: u16 = 2425;
 
-/// A packet, its texts still as bytes: which encoding they are in depends on the command and on the
-/// sender.
+/// A packet with its texts as bytes: their encoding depends on the command and the sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
-    /// The program: `1`, then what the program calls itself, such as `1_iptux 0.8.3`.
+    /// The program: `1`, then its own name, such as `1_iptux 0.8.3`.
     pub version: &'a [u8],
-    /// The packet's number, which an acknowledgement repeats.
+    /// The packet's number, which acknowledgements repeat.
     pub number: u64,
     /// The sender's login name.
     pub user: &'a [u8],
     /// The sender's host name.
     pub host: &'a [u8],
-    /// What it is, with its options.
+    /// The command with its options.
     pub command: Command,
-    /// What follows, without the last NUL.
+    /// The rest, without the last NUL.
     pub extra: &'a [u8],
 }
 
-/// Why a datagram is not a packet.
+/// Why a datagram is not a valid packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Malformed {
     /// There are fewer than five colons.
     Fields,
-    /// The version read as a number is not 1. FeiQ and IP Messenger drop such a packet too.
+    /// The version is not 1. FeiQ and IP Messenger drop such a packet too.
     Version,
-    /// The packet number is not a decimal number of 64 bits.
+    /// The packet number is not a decimal 64-bit integer.
     Number,
-    /// The command is not a decimal number of 32 bits.
+    /// The command is not a decimal 32-bit integer.
     Command,
 }
 
 impl<'a> Packet<'a> {
-    /// Reads a datagram.
-    ///
-    /// # Errors
-    /// It is not a packet.
+    /// Parses a datagram. Fails for an invalid packet.
     pub fn parse(datagram: &'a [u8]) -> Result<Packet<'a>, Malformed> {
         let mut fields = datagram.splitn(6, |&byte| byte == b':');
         let mut field = || fields.next().ok_or(Malformed::Fields);
@@ -82,19 +78,19 @@ impl<'a> Packet<'a> {
         bytes
     }
 
-    /// The part of EXTRA before its first NUL, and what follows that NUL.
+    /// EXTRA split at its first NUL.
     pub fn split_extra(&self) -> (&'a [u8], &'a [u8]) {
         let end = self.extra.iter().position(|&byte| byte == 0).unwrap_or(self.extra.len());
         (&self.extra[..end], self.extra.get(end + 1..).unwrap_or_default())
     }
 }
 
-/// Whether a version begins with the number 1, as C's `atoi` reads it.
+/// Whether a version begins with the number 1, as C's `atoi` would parse it.
 fn is_version_1(version: &[u8]) -> bool {
     matches!(version, [b'1', rest @ ..] if !rest.first().is_some_and(u8::is_ascii_digit))
 }
 
-/// Reads a decimal number up to the first NUL.
+/// Parses a decimal number up to the first NUL.
 pub(crate) fn decimal(bytes: &[u8]) -> Option<u64> {
     let digits = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
     let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);

@@ -1,29 +1,28 @@
-//! The search in networks that no broadcast reaches: every address is asked by itself, at a pace.
+//! Scans networks that no broadcast reaches: sends an entry to every address, at a limited rate.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use pigeon_datagram::Instant;
 
-/// Between two questions: twenty a second.
+/// The time between two entries: twenty a second.
 const PACE: Duration = Duration::from_millis(50);
 
-/// Between the end of a search and the next. Who starts a program in such a network meanwhile cannot
-/// be heard.
+/// The time between two scans. A program that starts in such a network meanwhile is not noticed.
 const AGAIN: Duration = Duration::from_secs(600);
 
-/// Ranges of addresses, and which one is next.
+/// Address ranges, and the next address.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
     ranges: Vec<(u32, u32)>,
     range: usize,
-    /// How many addresses of the range have been asked.
+    /// How many addresses of the range are done.
     asked: u32,
     due: Option<Instant>,
 }
 
 impl Scan {
-    /// Begins to ask the addresses from the first to the last of each range.
+    /// Starts scanning these ranges.
     pub(crate) fn begin(&mut self, now: Instant, ranges: &[(Ipv4Addr, Ipv4Addr)]) {
         let numbers = ranges.iter().map(|&(first, last)| (first.to_bits(), last.to_bits()));
         self.ranges = numbers.filter(|(first, last)| first <= last).collect();
@@ -35,7 +34,7 @@ impl Scan {
         self.due
     }
 
-    /// The next address, if it is time to ask one.
+    /// The next address, if it is due.
     pub(crate) fn next(&mut self, now: Instant) -> Option<Ipv4Addr> {
         if self.due.is_none_or(|due| due > now) {
             return None;

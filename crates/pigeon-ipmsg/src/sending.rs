@@ -1,35 +1,35 @@
-//! Texts that wait for a contact. One is in flight at a time: iptux acknowledges a text whose number
-//! is not above that of the last one and does not show it.
+//! The queue of texts to a contact. Only one is in flight at a time: iptux acknowledges a text with
+//! a number not above the last one, but does not show it.
 
 use std::sync::Arc;
 
 use crate::contact::{Contact, MessageId};
 
-/// The most bytes of a text in the encoding of its reader. iptux reads 8,192 bytes of a datagram, and
-/// acknowledges what it cut off.
+/// The longest text, in the recipient's encoding. iptux reads 8,192 bytes of a datagram, and
+/// acknowledges even a text that it cut.
 pub const MAX_TEXT: usize = 7_800;
 
-/// The most bytes of several texts joined to one, so that they cross any network unfragmented.
+/// The longest text joined from several, so that it crosses any network unfragmented.
 const MAX_JOINED: usize = 1_000;
 
-/// The most that waits for one contact.
+/// The most texts queued for one contact.
 const MAX_QUEUED: usize = 1_024;
 const MAX_QUEUED_BYTES: usize = 64 * 1_024;
 
-/// Why a text was not queued. Nothing has changed then.
+/// Why a text was not queued. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
     /// There is no such contact.
     Unknown,
-    /// It is longer than any program of the family reads.
+    /// The text is longer than any program of the family can read.
     TooLong {
-        /// Its length in bytes, in the encoding of its reader.
+        /// The text's length in bytes, in the recipient's encoding.
         length: usize,
     },
 }
 
 impl Contact {
-    /// Queues a text. Returns those that gave way: the oldest.
+    /// Queues a text. Returns the oldest ones, which were dropped for it.
     pub(crate) fn enqueue(&mut self, id: MessageId, text: Arc<str>) -> Vec<MessageId> {
         self.queued_bytes += text.len();
         self.queue.push_back((id, text));
@@ -49,7 +49,7 @@ impl Contact {
         Some((id, text))
     }
 
-    /// The next text to send; with `joins`, as many as wait and are short, each in a line.
+    /// The next text to send; with `joins`, all short queued ones, one per line.
     pub(crate) fn next_text(&mut self, joins: bool) -> Option<(Vec<MessageId>, String)> {
         let (id, first) = self.dequeue()?;
         let (mut ids, mut text) = (vec![id], first.to_string());
@@ -64,7 +64,7 @@ impl Contact {
         Some((ids, text))
     }
 
-    /// Everything that was not acknowledged, the oldest first.
+    /// Takes all unacknowledged texts, the oldest first.
     pub(crate) fn take_undelivered(&mut self) -> Vec<MessageId> {
         let in_flight = self.in_flight.take().map(|sent| sent.ids).unwrap_or_default();
         self.queued_bytes = 0;

@@ -1,35 +1,35 @@
-//! What a [`Messenger`](crate::Messenger) counts.
+//! A [`Messenger`](crate::Messenger)'s counters.
 
 use crate::packet::Malformed;
 
-/// Why a packet was ignored, or a part of it.
+/// Why a packet, or a part of it, was ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ignored {
-    /// It is not a packet.
+    /// The packet is invalid.
     Malformed(Malformed),
-    /// Its sender is not in the open networks.
+    /// The packet's sender is outside the open networks.
     NotOpen,
-    /// Nobody can have sent it: a broadcast address, port 0.
+    /// The packet's sender address is invalid: a broadcast address, or port 0.
     Forged,
-    /// It came from this program itself, as broadcasts do.
+    /// The packet is our own, as with broadcasts.
     Own,
-    /// It came from another gateway, with which this one would talk without end.
+    /// The packet is from another gateway; two gateways would relay to each other without end.
     Gateway,
-    /// No program of the family has a name for the command.
+    /// The packet's command has no name in any program of the family.
     UnknownCommand,
-    /// It means nothing here.
+    /// The packet's command is not supported.
     NoMeaning,
-    /// It is encrypted.
+    /// The packet is encrypted.
     Encrypted,
-    /// Its sender says more than it may in a second.
+    /// The packet's sender exceeds the rate.
     TooFast,
-    /// It was received before.
+    /// The packet was received before.
     Duplicate,
-    /// Its sender's address has as many contacts as it may have.
+    /// The sender's address has its maximum of contacts.
     AddressFull,
-    /// Nobody takes the events.
+    /// The event queue is full.
     Overflow,
-    /// It acknowledges nothing that is on its way.
+    /// The packet acknowledges a text that is not in flight.
     UnknownNumber,
 }
 
@@ -46,7 +46,7 @@ pub struct Statistics {
     pub receipts: u64,
     /// Texts that their recipients acknowledged.
     pub delivered: u64,
-    /// Texts that they did not.
+    /// Texts that their recipients did not acknowledge.
     pub undelivered: u64,
     /// Contacts displaced by newcomers.
     pub displaced: u64,
@@ -58,12 +58,12 @@ impl Statistics {
         *self.ignored.entry(why).or_default() += 1;
     }
 
-    /// What was ignored, by reason.
+    /// Ignored packets by reason.
     pub fn ignored(&self) -> impl Iterator<Item = (Ignored, u64)> + '_ {
         self.ignored.iter().map(|(&why, &count)| (why, count))
     }
 
-    /// How much was ignored for this reason.
+    /// Packets ignored for this reason.
     pub fn ignored_for(&self, why: Ignored) -> u64 {
         self.ignored.get(&why).copied().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! The texts of packets: which encoding they are in, and what is cut from them.
+//! Texts of packets: their encoding, and removal of FeiQ's markup.
 
 use std::borrow::Cow;
 
@@ -6,9 +6,8 @@ use pigeon_text::Encoding;
 
 use crate::packet::decimal;
 
-/// Reads a text. Programs without UTF-8 write in the code page of their system, which the packet
-/// does not name: what is valid UTF-8 is UTF-8, everything else is in `legacy`. Bytes that are
-/// neither are shown as escapes.
+/// Decodes a text. Programs without UTF-8 use their system's code page, which the packet does not
+/// specify, so a text that is not valid UTF-8 is decoded as `legacy`. Invalid bytes become escapes.
 pub(crate) fn decode(bytes: &[u8], legacy: Encoding) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
@@ -16,13 +15,13 @@ pub(crate) fn decode(bytes: &[u8], legacy: Encoding) -> Cow<'_, str> {
     }
 }
 
-/// The same, of a packet that says that its text is UTF-8.
+/// Decodes the text of a packet marked as UTF-8.
 pub(crate) fn decode_utf8(bytes: &[u8]) -> Cow<'_, str> {
     Encoding::UTF_8.decode(bytes)
 }
 
-/// What FeiQ adds to a text cut off: the font at its end, `{/font;-16 0 … 微软雅黑 8404992;}`, its
-/// emoticons, `/:name`, and its pictures, `/~#>…<B~`. Nobody else could show them.
+/// Removes FeiQ's markup: the font at the end, `{/font;-16 0 … 微软雅黑 8404992;}`, emoticons,
+/// `/:name`, and pictures, `/~#>…<B~`. Other programs cannot display it.
 pub(crate) fn without_feiq(text: &str) -> String {
     let text = text.trim_end_matches('\0');
     let cut = match text.rfind("{/font;") {
@@ -46,40 +45,40 @@ pub(crate) fn without_feiq(text: &str) -> String {
     kept
 }
 
-/// How many bytes of a text that begins with a slash are an emoticon or a picture.
+/// The length in bytes of an emoticon or picture at the start of a text.
 fn length_of_feiq(text: &str, before: Option<char>) -> Option<usize> {
     const PICTURE: (&str, &str) = ("/~#>", "<B~");
     if text.starts_with(PICTURE.0) {
         return text.find(PICTURE.1).map(|end| end + PICTURE.1.len());
     }
     let name = text.strip_prefix("/:")?;
-    // `http://…` has no colon behind its slash, and `a/:b` is a path.
+    // Excludes paths such as `a/:b`; `http://…` has no colon after its slash.
     if before.is_some_and(|c| c.is_ascii_alphanumeric()) {
         return None;
     }
     let length = name.bytes().take_while(u8::is_ascii_alphanumeric).count();
-    // `/:)` and its like: one mark alone.
+    // `/:)` and similar: a single punctuation mark.
     let is_mark = |c: &char| c.is_ascii_punctuation() && !matches!(c, '/' | ':');
     let mark = name.chars().next().filter(is_mark).map_or(0, char::len_utf8);
     (length.max(mark) > 0).then(|| "/:".len() + length.max(mark))
 }
 
-/// A file that somebody offers. Files travel over TCP, which nothing here does.
+/// An offered file. Files are transferred over TCP, which is not implemented here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// Its name.
+    /// The file's name.
     pub name: String,
-    /// Its size in bytes. Of a folder it means nothing.
+    /// The file's size in bytes; meaningless for a folder.
     pub size: u64,
-    /// Whether it is a folder.
+    /// Whether the file is a folder.
     pub is_folder: bool,
 }
 
-/// The most files reported of one message.
+/// The most files reported per message.
 const MAX_OFFERS: usize = 16;
 
-/// Reads the files of a message: `ID:NAME:SIZE:MTIME:ATTRIBUTES:`, the numbers but ID hexadecimal,
-/// a colon in NAME doubled, BEL between files.
+/// Parses the files of a message: `ID:NAME:SIZE:MTIME:ATTRIBUTES:`, with hexadecimal numbers except
+/// ID, doubled colons in NAME, and BEL between files.
 pub(crate) fn offers(bytes: &[u8], read: impl Fn(&[u8]) -> String) -> Vec<Offer> {
     bytes.split(|&byte| byte == 7).filter_map(|file| offer(file, &read)).take(MAX_OFFERS).collect()
 }
@@ -90,7 +89,7 @@ fn offer(file: &[u8], read: &impl Fn(&[u8]) -> String) -> Option<Offer> {
     while let Some((&byte, behind)) = rest.split_first() {
         rest = behind;
         match (byte, behind) {
-            // Only a name has colons of its own.
+            // Only a name may contain colons.
             (b':', [b':', more @ ..]) if fields.len() == 2 => {
                 fields.last_mut()?.push(b':');
                 rest = more;

@@ -1,47 +1,48 @@
-//! What is handed to a log, and what it weighs in memory and is in SQLite.
+//! The messages passed to a log, their size in memory, and their form in SQLite.
 
 use std::time::Duration;
 
 use pigeon_proto::{Identity, LinkKind, Message, Position, RoomName};
 
-/// A message on its way into the log, which draws its position.
+/// A message submitted to the log, which assigns its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
-    /// The room in which it was said.
+    /// The room.
     pub room: RoomName,
-    /// What the speaker is called.
+    /// The speaker's name.
     pub speaker: Box<str>,
-    /// The link by which it came.
+    /// The link that the message arrived on.
     pub link: LinkKind,
     /// The time since the Unix epoch. The log keeps whole milliseconds.
     pub wall: Duration,
-    /// What was said.
+    /// The text or payload.
     pub text: Box<[u8]>,
-    /// Which message it is.
+    /// The message's identity.
     pub identity: Identity,
-    /// How its number must follow the outbox's last one.
+    /// The rule for the message's number.
     pub numbering: Numbering,
 }
 
-/// How the number of a message must follow the last one of its outbox, and what happens to a message
-/// that cannot be stored.
+/// How a message's number must follow the last one of its outbox, and what happens if the message
+/// cannot be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Numbering {
-    /// The author numbers, and repeats what was not stored: a larger number is accepted where the
-    /// last one is exactly `after`, so that nothing gets lost between two messages. An author may pass
-    /// over numbers of messages that were refused for good, so a message never changes its number.
+    /// The author numbers its messages, and repeats those that were not stored: a larger number is
+    /// accepted if the last one is exactly `after`, so that nothing is lost between two messages.
+    /// An author may skip the numbers of messages that were refused permanently, so a message never
+    /// changes its number.
     ByAuthor {
         /// The number of the author's message before this one, or 0.
         after: u64,
     },
-    /// The hub numbers messages of members without a key, and nobody repeats them. A larger number
-    /// is accepted. A message that cannot be stored was relayed all the same, so it is counted for a
-    /// [`Gap`].
+    /// The hub numbers messages of members without a key, and never repeats one. A larger number is
+    /// accepted. A message that cannot be stored was relayed anyway, so it is counted for a
+    /// `Gap`.
     ByHub,
 }
 
 impl Append {
-    /// What it counts for in a queue bounded in bytes.
+    /// The entry's size in a queue bounded in bytes.
     pub(crate) fn weight(&self) -> usize {
         weight(self.text.len(), &self.room, &self.speaker)
     }
@@ -59,7 +60,7 @@ fn weight(text: usize, room: &RoomName, speaker: &str) -> usize {
     text + room.as_str().len() + speaker.len() + OVERHEAD
 }
 
-/// A link as SQLite stores it. 0 marks a gap.
+/// A link's code in SQLite. 0 marks a gap.
 pub(crate) fn link_code(link: LinkKind) -> i64 {
     match link {
         LinkKind::Key => 1,
@@ -70,27 +71,26 @@ pub(crate) fn link_code(link: LinkKind) -> i64 {
     }
 }
 
-/// The link of a code. `None` for a gap, and in damaged files.
+/// The link of a code. `None` for a gap, or in a damaged file.
 pub(crate) fn link_of(code: i64) -> Option<LinkKind> {
     LinkKind::ALL.into_iter().find(|link| link_code(*link) == code)
 }
 
-/// Milliseconds as SQLite stores them.
 pub(crate) fn millis(wall: Duration) -> i64 {
     i64::try_from(wall.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The time of stored milliseconds.
 pub(crate) fn wall_of(millis: i64) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
 /// A position as SQLite stores it.
 pub(crate) trait Sql {
-    /// To SQLite.
+    /// Converts to SQLite's integer.
     fn sql(self) -> i64;
 
-    /// From SQLite. A damaged file may hold anything; what is out of range becomes the nearest.
+    /// Converts from SQLite's integer. A damaged file may hold anything; an out-of-range number
+    /// becomes the nearest valid one.
     fn from_sql(number: i64) -> Self;
 }
 

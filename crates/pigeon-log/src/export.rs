@@ -6,8 +6,8 @@
 //! {"position":8,"room":"lobby","unix_ms":1795824000000,"missing":3,"after":7}
 //! ```
 //!
-//! Bytes that are not UTF-8 stand in `base64` instead of `text`. Authors and outboxes are hexadecimal,
-//! since readers of JSON round large numbers.
+//! Bytes that are not UTF-8 appear as `base64` instead of `text`. Authors and outboxes are
+//! hexadecimal, because JSON parsers round large numbers.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use thiserror::Error;
 use crate::entry::millis;
 use crate::{Entry, Position, ReadError, Reader, folder};
 
-/// Why an export ended early. What was written is whole lines, but for the last one.
+/// Why an export stopped early. All lines written are whole, except the last.
 #[derive(Debug, Error)]
 pub enum ExportError {
     /// The log could not be read.
@@ -34,10 +34,10 @@ pub enum ExportError {
     Write(#[from] io::Error),
 }
 
-/// Why no backup was made. Nothing was left behind.
+/// Why a backup failed. No file was left behind.
 #[derive(Debug, Error)]
 pub enum BackupError {
-    /// The file exists. It is left as it is.
+    /// The file exists already; it was left unchanged.
     #[error("{} exists and is left as it is; choose another name", file.display())]
     Exists {
         /// The file.
@@ -48,7 +48,7 @@ pub enum BackupError {
     Write {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// SQLite failed.
@@ -56,18 +56,18 @@ pub enum BackupError {
     Sqlite {
         /// The file.
         file: PathBuf,
-        /// What SQLite said.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
 }
 
-/// Entries read at once. Between two reads the write-ahead log can begin anew, which one long read
-/// would prevent until the disk is full.
+/// Entries per read. Between two reads SQLite can reset the write-ahead log; one long read would
+/// prevent that until the disk is full.
 const AT_ONCE: usize = 512;
 
 impl Reader {
-    /// Writes everything after a position and up to what is newest now, of one room or of all, while
-    /// the hub goes on. Returns how many lines were written.
+    /// Writes all entries after a position, up to the newest at the call, of one room or of all.
+    /// The hub keeps running. Returns the number of lines.
     pub fn export(
         &self,
         after: Position,
@@ -89,11 +89,11 @@ impl Reader {
         Ok(lines)
     }
 
-    /// Copies the log to a new file while the hub goes on. A log that is opened from it begins a new
-    /// epoch, so that followers notice.
+    /// Copies the log to a new file while the hub keeps running. A log opened from the copy begins
+    /// a new epoch, so that followers notice.
     ///
-    /// The copy is one step. In many steps, SQLite would begin again after every message stored
-    /// meanwhile and never end.
+    /// The copy is a single step. In several steps, SQLite would restart after every message stored
+    /// meanwhile, and might never finish.
     pub fn backup(&self, file: &Path) -> Result<(), BackupError> {
         let refused = |source: io::Error| match source.kind() {
             io::ErrorKind::AlreadyExists => BackupError::Exists { file: file.to_owned() },
@@ -127,12 +127,12 @@ impl Reader {
             return Err(rusqlite::Error::SqliteFailure(busy, None));
         }
         crate::store::set(&target, "restored", 1)?;
-        // Closing moves the write-ahead log into the file.
+        // Closing merges the write-ahead log into the file.
         target.close().map_err(|(_, error)| error)
     }
 }
 
-/// An entry as a line, without the newline.
+/// An entry as a line of JSON, without the newline.
 pub(crate) fn line_of(entry: &Entry) -> Value {
     match entry {
         Entry::Gap(gap) => json!({

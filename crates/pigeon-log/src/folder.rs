@@ -1,33 +1,33 @@
-//! The folder of a log: its files, their modes, and the lock that keeps a second hub out.
+//! A log's folder: its files, their modes, and the lock against a second hub.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-/// The log itself. SQLite keeps `-wal` and `-shm` beside it.
+/// The log's file. SQLite keeps `-wal` and `-shm` beside it.
 pub(crate) const FILE: &str = "log.sqlite";
 const LOCK: &str = "lock";
 
-/// The lock of a folder. It is held while this lives, and the system gives it back when the process
-/// ends in any way.
+/// A lock on a folder, held while this value lives. The system releases it when the process ends in
+/// any way.
 #[derive(Debug)]
 pub(crate) struct Lock {
     file: File,
 }
 
-/// Why a folder was not locked.
+/// Why a folder could not be locked.
 pub(crate) enum LockError {
-    /// By the process with this id, if it could be read.
+    /// Another process holds the lock; its id, if readable.
     Held(Option<u32>),
     Io(io::Error),
 }
 
 impl Lock {
-    /// Locks a folder and writes this process's id into the file.
+    /// Locks a folder and writes this process's id into the lock file.
     ///
-    /// The lock is the system's (`flock`), not the file's existence: a file outlives `kill -9` and
-    /// would lock its own hub out. The file is never removed, since removing it would race with a
-    /// process that has just opened it.
+    /// The lock is the system's (`flock`), not the file's existence: a file survives `kill -9` and
+    /// would lock the hub out. The file is never removed, because removing it would race with
+    /// another process that has just opened it.
     pub(crate) fn take(folder: &Path) -> Result<Lock, LockError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -40,7 +40,7 @@ impl Lock {
         }
         let id = std::process::id().to_string();
         let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| {
-            // A full disk must not keep a hub from reading its log.
+            // Ignores errors: even with a full disk, a hub must be able to read its log.
             file.write_all(id.as_bytes()).or(Ok(()))
         });
         written.map_err(LockError::Io)?;
@@ -50,7 +50,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Closing the file gives the lock back anyway.
+        // Closing the file releases the lock anyway.
         let _ = self.file.unlock();
     }
 }
@@ -61,8 +61,8 @@ fn read_id(file: &mut File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
-/// Creates the folder for its owner alone. One that exists keeps its mode: it may be shared on
-/// purpose.
+/// Creates the folder, accessible only to its owner. An existing folder keeps its mode: it may be
+/// shared on purpose.
 pub(crate) fn create(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
@@ -74,8 +74,8 @@ pub(crate) fn create(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Creates an empty file for its owner alone. SQLite gives `-wal` and `-shm` the mode of the file
-/// they belong to. Fails where a file exists.
+/// Creates an empty file, accessible only to its owner; SQLite copies its mode to `-wal` and
+/// `-shm`. Fails if the file exists.
 pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
@@ -90,20 +90,22 @@ fn private(options: &mut OpenOptions) {
     let _ = options;
 }
 
-/// Gives a finished file its name, so that the name stands for a whole file or for none, also after
-/// a power cut.
+/// Renames a finished file to its final name. Even after a power cut, the name leads to a whole
+/// file or to none.
 pub(crate) fn put_in_place(from: &Path, to: &Path) -> io::Result<()> {
     File::open(from)?.sync_all()?;
     std::fs::rename(from, to)?;
-    sync_folder(to.parent().unwrap_or(Path::new(".")))
+    // A bare file name has an empty parent, which cannot be opened.
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    sync_folder(folder.unwrap_or(Path::new(".")))
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    // Windows opens no folders, and needs no sync to keep a name.
+    // Windows cannot open folders, and needs no sync to keep a name.
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// Tells whether a path still leads to the file that was opened there.
+/// Checks whether a path still leads to the same file.
 #[derive(Debug)]
 pub(crate) struct SameFile {
     path: PathBuf,
@@ -120,7 +122,7 @@ impl SameFile {
         })
     }
 
-    /// One system call, so cheap enough for every transaction.
+    /// Costs one system call, cheap enough for every transaction.
     pub(crate) fn is_there(&self) -> bool {
         #[cfg(unix)]
         return inode(&self.path).is_ok_and(|inode| inode == self.inode);

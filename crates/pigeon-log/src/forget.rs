@@ -1,14 +1,14 @@
-//! Deleting for good.
+//! Permanent deletion.
 //!
-//! 1. The request is stored, so that it is carried on after a crash.
+//! 1. The request is stored, so that it resumes after a crash.
 //! 2. Messages are deleted in slices. SQLite zeroes the bytes of deleted rows (`secure_delete`).
-//! 3. Partitions of the index that held them are built anew, and the old ones dropped.
-//! 4. Free pages, which still hold old content, are cut off the file.
-//! 5. The write-ahead log is moved into the file and truncated.
+//! 3. Index partitions that contained them are rebuilt, and the old ones dropped.
+//! 4. Free pages, which still contain old data, are cut off the file.
+//! 5. The write-ahead log is merged into the file and truncated.
 //!
-//! Followers that are there remove their copies when it is reported. For those that are away it is
-//! noted from where to where messages were forgotten, but not which: a list of them would tell of what
-//! is to be forgotten.
+//! Connected followers delete their copies when the deletion is reported. For absent followers the
+//! log stores the range of positions that lost messages, but not a list of them: such a list would
+//! reveal something about the deleted messages.
 
 use pigeon_proto::{RoomName, fold};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -19,38 +19,38 @@ use crate::retention::{Doomed, SCAN};
 use crate::store::{bytes_of, find_room};
 use crate::{Position, Trouble};
 
-/// What is to be forgotten.
+/// What to delete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Forget {
-    /// All that was said in a room.
+    /// All messages in a room.
     Room(RoomName),
-    /// All that was said under a name, in every room, whatever its capitals.
+    /// All messages under a name, in every room, regardless of capitals.
     Speaker(Box<str>),
 }
 
-/// What was forgotten.
+/// The result of a deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forgotten {
-    /// What was asked for.
+    /// The request.
     pub what: Forget,
-    /// Only messages up to here were forgotten.
+    /// The newest position that the request covers.
     pub up_to: Position,
-    /// How many there were.
+    /// The number of messages deleted.
     pub messages: u64,
 }
 
-/// Why something was not forgotten.
+/// Why a deletion failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ForgetError {
-    /// The log is closed. A request that was stored is carried on at the next start.
+    /// The log is closed. A stored request resumes at the next start.
     #[error("cannot forget: the log is closed")]
     Closed,
-    /// The log cannot be written at present. Nothing was deleted.
+    /// The log cannot be written now. Nothing was deleted.
     #[error("cannot forget, and nothing was deleted: {0}")]
     Unable(Trouble),
 }
 
-/// A request under way.
+/// A request in progress.
 pub(crate) struct Forgetting {
     pub(crate) id: i64,
     pub(crate) what: Forget,
@@ -68,10 +68,10 @@ pub(crate) enum Step {
     Truncate,
 }
 
-/// The most stretches that are noted. The oldest become one.
+/// The most ranges stored. Beyond it, the oldest are merged into one.
 const MAX_STRETCHES: i64 = 64;
 
-/// Notes that messages of a request were deleted, `first` among them the oldest.
+/// Stores a range of deleted messages; `first` is the oldest of them.
 pub(crate) fn note_forgotten(
     connection: &Connection,
     up_to: Position,
@@ -99,8 +99,8 @@ pub(crate) fn note_forgotten(
     Ok(())
 }
 
-/// Where the first message stood that a follower may still have, of those forgotten after it saw its
-/// last one.
+/// The position of the first message deleted after a follower saw its last one, and which it may
+/// still have.
 pub(crate) fn first_forgotten(
     connection: &Connection,
     seen: Position,
@@ -128,7 +128,7 @@ impl Forgetting {
         Ok(Forgetting::new(connection.last_insert_rowid(), what, up_to))
     }
 
-    /// Requests that a crash interrupted.
+    /// Requests interrupted by a crash.
     pub(crate) fn unfinished(connection: &Connection) -> rusqlite::Result<Vec<Forgetting>> {
         let mut statement =
             connection.prepare("SELECT id, room, speaker, up_to FROM forgetting ORDER BY id")?;
@@ -154,7 +154,7 @@ impl Forgetting {
         Forgotten { what: self.what.clone(), up_to: self.up_to, messages: self.deleted }
     }
 
-    /// The next messages to delete, and the position up to which was looked. `None` at the end.
+    /// The next messages to delete, and the position searched so far. `None` at the end.
     pub(crate) fn next(
         &self,
         connection: &Connection,

@@ -1,27 +1,28 @@
-//! Search for substrings with a full-text index: texts and queries as short pieces of text.
+//! Substring search with a full-text index: converts texts and queries to short pieces (grams).
 //!
-//! A word found only as a whole is of no use in Chinese, where words have no boundaries, and of
-//! little use for numbers and addresses. So every substring is found, in any script. Texts are
-//! compared folded: without the difference of capitals, and full-width forms as ASCII.
+//! Search by whole words is useless in Chinese, where words have no boundaries, and poor for
+//! numbers and addresses. So every substring is found, in any script. Texts are compared folded:
+//! without case, and with full-width forms as ASCII.
 //!
-//! The index holds *grams*: one for each character of a text, of the character and those after it.
-//! Two characters are selective where an alphabet is large, as in Chinese. Elsewhere three are
-//! taken, because pairs of Latin letters stand in most messages and an index of them finds nothing
-//! quickly. At the end of a run grams get shorter:
+//! The index stores a *gram* for each character of a text: the character and the one or two after
+//! it. In large alphabets, such as Chinese, two characters are selective enough. In others a gram
+//! has three, because pairs of Latin letters occur in most messages and would make searches slow.
+//! At the end of a run grams get shorter:
 //!
 //! ```text
 //! 温度ok21   →   温度 度ok ok2 k21 21 1
 //! ```
 //!
-//! A query is cut in the same way. Its last grams may be shorter than those of the text, since the
-//! text goes on; a query that has only such grams asks for a prefix. The index yields candidates, and
-//! [`Query::matches`] decides, so a gram may find too much but never too little.
+//! A query is split the same way. Its last grams may be shorter than the text's, because the text
+//! continues; a query with only such grams becomes a prefix search. The index yields candidates,
+//! and [`Query::matches`] verifies them, so grams may match too much but never too little.
 //!
-//! SQLite's own `trigram` tokenizer finds nothing for Chinese words of two characters. Its
-//! `unicode61` would fold and split by tables of an older Unicode; `ascii` takes grams as they are.
+//! SQLite's own `trigram` tokenizer cannot find Chinese words of two characters. Its `unicode61`
+//! would fold and split by an older Unicode's tables; `ascii` takes grams unchanged.
 
-/// Makes one table of the index: contentless, so that no text is stored twice. `room` holds one
-/// gram, the room's id. Sizes of columns are for ranking, and results are ordered by position.
+/// Creates one table of the index. It is contentless, so that no text is stored twice. `room` holds
+/// one gram, the room's id. Column sizes are off: they serve ranking, and results are ordered by
+/// position.
 pub(crate) fn create_table(name: &str) -> String {
     format!(
         r##"CREATE VIRTUAL TABLE {name} USING fts5(
@@ -30,10 +31,10 @@ pub(crate) fn create_table(name: &str) -> String {
     )
 }
 
-/// A text as it is compared.
+/// Folds a text for comparison.
 ///
-/// Not by the rules for names, which may become stricter: the index holds texts as they were folded
-/// when it was made.
+/// The folding rules of names do not apply: they may become stricter, and the index contains texts
+/// as folded when they were indexed.
 pub(crate) fn folded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     if text.is_ascii() {
@@ -53,10 +54,10 @@ fn half_width(c: char) -> char {
     }
 }
 
-/// Appends the grams of a folded text, each behind a space.
+/// Appends the grams of a folded text, each after a space.
 pub(crate) fn push_grams(folded: &str, out: &mut String) {
     for run in runs(folded) {
-        // The three characters that begin here, as byte offsets.
+        // Three characters of look-ahead, as byte offsets.
         let mut ahead = run.char_indices().map(|(at, c)| (at, wide(c))).peekable();
         while let Some((at, first_wide)) = ahead.next() {
             let mut after = ahead.clone();
@@ -75,25 +76,24 @@ pub(crate) fn push_grams(folded: &str, out: &mut String) {
     }
 }
 
-/// The gram that stands for a room.
 pub(crate) fn room_gram(room: i64) -> String {
     format!("r{room}")
 }
 
-/// Words to search for. A text matches that contains each of them, in any order.
+/// A search query. A text matches if it contains every word, in any order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     words: Vec<Box<str>>,
 }
 
-/// The most words of a query; more are passed over.
+/// The most words of a query; further words are ignored.
 const MAX_WORDS: usize = 16;
 
 impl Query {
-    /// Reads words, separated by white space. `None` where there are none.
+    /// Splits a query into words at white space. `None` if it has none.
     ///
-    /// A single character is a word too. In Chinese it may be one, and in other scripts it finds
-    /// much and costs little, since the newest are found first.
+    /// A single character counts as a word. In Chinese it may be one; in other scripts it matches a
+    /// lot but costs little, because the newest matches come first.
     pub fn parse(text: &str) -> Option<Query> {
         let words: Vec<Box<str>> =
             folded(text).split_whitespace().take(MAX_WORDS).map(Into::into).collect();
@@ -106,13 +106,13 @@ impl Query {
         self.words.iter().all(|word| text.contains(&**word))
     }
 
-    /// The query for the index, and how many grams it asks for. `None` where the index cannot help:
-    /// for words of nothing but control characters.
+    /// The FTS5 query for the index, and its number of grams. `None` if the index cannot help: the
+    /// words contain only control characters.
     ///
-    /// It asks for so many grams at most, and for a prefix only where there is nothing better: for
-    /// each letter a prefix reads as much as many grams. What it leaves out, [`Query::matches`] sees.
+    /// The number of grams is limited, and a prefix is used only as a last resort: it reads as much
+    /// as many grams do. [`Query::matches`] checks the rest.
     ///
-    /// Every gram stands in quotes, so that nothing in a query is taken for an operator.
+    /// Every gram is quoted, so that no part of a query acts as an operator.
     pub(crate) fn expression(&self, room: Option<i64>) -> Option<(String, usize)> {
         let mut phrases = Vec::new();
         let mut grams = 0;
@@ -142,14 +142,13 @@ impl Query {
     }
 }
 
-/// The most grams that the index is asked for at once.
+/// The most grams of one query to the index.
 const MAX_GRAMS: usize = 16;
 
-/// How many grams a prefix counts for.
+/// The cost of a prefix, in grams.
 const PREFIX_GRAMS: usize = 16;
 
-/// The grams that any text with this run has in a row, as far as they are whole and at most so many;
-/// and how many there are.
+/// The whole grams of a run, as a phrase of at most `most` grams; and their number.
 fn phrase(run: &str, most: usize) -> (String, usize) {
     let characters: Vec<char> = run.chars().collect();
     let mut phrase = String::from("body : \"");
@@ -175,7 +174,7 @@ fn phrase(run: &str, most: usize) -> (String, usize) {
     (phrase, whole)
 }
 
-/// The beginning of a gram that any text with this run has.
+/// A gram prefix that occurs in any text with this run.
 fn prefix(run: &str) -> String {
     let mut phrase = String::from("body : \"");
     push_quoted(run.chars(), &mut phrase);
@@ -192,13 +191,13 @@ fn push_quoted(gram: impl Iterator<Item = char>, out: &mut String) {
     }
 }
 
-/// What grams do not cross. No separator may be inside a gram: a C string would end at NUL, and the
+/// Splits a text at characters that no gram may contain: a C string would end at NUL, and the
 /// tokenizer splits at control characters.
 fn runs(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|run| !run.is_empty())
 }
 
-/// Whether the character is of a large alphabet: Chinese, Japanese and Korean.
+/// Whether a character belongs to a large alphabet: Chinese, Japanese or Korean.
 fn wide(c: char) -> bool {
     matches!(u32::from(c),
         0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xac00..=0xd7af | 0xf900..=0xfaff

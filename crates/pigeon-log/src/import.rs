@@ -1,7 +1,7 @@
-//! Import of JSON lines, as [`export`](crate::Reader::export) writes them.
+//! Import of JSON lines, as written by [`export`](crate::Reader::export).
 //!
-//! A message keeps its identity, so importing twice changes nothing. It gets a new position and the
-//! link [`LinkKind::Import`]: nobody has checked who said it.
+//! A message keeps its identity, so a second import changes nothing. It gets a new position and the
+//! link [`LinkKind::Import`], which marks its author as unverified.
 
 use std::io::{self, BufRead, Read};
 use std::sync::mpsc::{self, Sender};
@@ -16,30 +16,30 @@ use thiserror::Error;
 use crate::queue::Queue;
 use crate::{Append, Identity, Numbering, Outcome, Trouble};
 
-/// What became of the lines.
+/// The result of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
     /// Entries stored.
     pub stored: u64,
-    /// Entries that were there already.
+    /// Entries that the log had already.
     pub known: u64,
-    /// Messages whose identity belongs to another message. They were not stored.
+    /// Messages not stored because another message has the same identity.
     pub conflicts: u64,
-    /// Lines that are not entries. They were passed over.
+    /// Invalid lines, which were skipped.
     pub bad: u64,
-    /// The first of these, by line number, and what is wrong with them.
+    /// The first bad lines, by line number, with the error.
     pub bad_lines: Vec<(u64, String)>,
 }
 
-/// Why an import ended early. What was stored before stays; importing again goes on.
+/// Why an import stopped early. Entries stored so far stay; importing again continues.
 #[derive(Debug, Error)]
 pub enum ImportError {
     /// The lines could not be read.
     #[error("cannot read line {line}: {source}")]
     Read {
-        /// Which line.
+        /// The line.
         line: u64,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The log cannot be written at present.
@@ -47,7 +47,7 @@ pub enum ImportError {
     Unable {
         /// The next line.
         line: u64,
-        /// Why.
+        /// The reason.
         trouble: Trouble,
     },
     /// The log is closed.
@@ -58,7 +58,7 @@ pub enum ImportError {
     },
 }
 
-/// Entries of an import, for one transaction.
+/// Imported entries for one transaction.
 pub(crate) struct Chunk {
     pub(crate) items: Vec<ChunkItem>,
     pub(crate) reply: Sender<Result<Vec<Outcome>, Trouble>>,
@@ -75,18 +75,18 @@ pub(crate) struct ImportedGap {
     pub(crate) wall: Duration,
 }
 
-/// Lines of one transaction: the hub's messages wait so long at most.
+/// Lines per transaction: the hub's messages wait no longer than that takes.
 const CHUNK: usize = 256;
 const CHUNK_BYTES: usize = 1 << 20;
-/// The longest line read. Longer ones are bad.
+/// The longest line accepted.
 const MAX_LINE: usize = 1 << 20;
-/// The most bad lines that are reported one by one.
+/// The most invalid lines reported individually.
 const MAX_BAD_LINES: usize = 100;
 
 /// Reads all lines and waits until they are stored.
 pub(crate) fn import(queue: &Queue, lines: impl BufRead) -> Result<Imported, ImportError> {
     let imported = store_lines(queue, lines);
-    // A part without items is the last. Where the log is closed the next start sees to it.
+    // An empty chunk is the last. If the log is closed, the next start finishes the import.
     let (reply, _) = mpsc::channel();
     let _ = queue.push_chunk(Chunk { items: Vec::new(), reply });
     imported

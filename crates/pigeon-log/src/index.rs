@@ -1,14 +1,14 @@
-//! The index, which follows behind the writer in transactions of its own: the messages of each room,
-//! what each speaker holds, and the grams of the full-text index.
+//! The index, updated after the writer in its own transactions: the messages of each room, the size
+//! of each speaker's messages, and the grams of the full-text index.
 //!
-//! The full-text index consists of partitions, each a table for a range of positions. Deleting a message touches no
-//! partition: a candidate that is no longer stored is passed over. A partition that has lost much of
-//! its messages is built anew from what is left, slice by slice, and the old one is dropped. One table
-//! for everything was rejected: deleting from it costs about what inserting did, it grows before it
-//! shrinks, and what was deleted stays readable until merges reach it.
+//! The full-text index consists of partitions, one table per range of positions. Deleting a message
+//! does not touch its partition: a search skips candidates that are no longer stored. A partition
+//! that has lost many of its messages is rebuilt slice by slice, and the old one is dropped. A
+//! single table was rejected: deleting from it costs about as much as inserting, it grows before it
+//! shrinks, and deleted text stays readable until merges reach it.
 //!
-//! A transaction of the index is not synced. The next one with messages syncs the same write-ahead
-//! log, and a power cut before it loses a part of the index, which is then made again.
+//! Index transactions are not synced. The next transaction with messages syncs the same write-ahead
+//! log. A power cut before that loses a part of the index, which is then rebuilt.
 
 use std::collections::BTreeMap;
 
@@ -19,17 +19,17 @@ use crate::entry::Sql;
 use crate::grams::{self, folded, push_grams};
 use crate::store::{bytes_of, get, set};
 
-/// The messages of one partition. A few for the largest log one keeps, and each is rebuilt in
+/// Messages per partition. The largest usual log has a few partitions, and each is rebuilt in
 /// seconds.
 const PARTITION_ROWS: i64 = 65_536;
 
-/// What a message counts for in `usage` besides its strings.
+/// A message's size in `usage` besides its strings.
 pub(crate) const ROW_BYTES: i64 = 48;
 
-/// Sums by room and speaker.
+/// Sizes by room and speaker.
 pub(crate) type Usage = BTreeMap<(i64, Box<str>), (i64, i64)>;
 
-/// How far the index goes.
+/// The newest indexed position.
 pub(crate) fn indexed(connection: &Connection) -> rusqlite::Result<Position> {
     Ok(Position::from_sql(get(connection, "indexed")?.unwrap_or(0)))
 }
@@ -39,8 +39,8 @@ pub(crate) fn table(partition: i64) -> String {
     format!("grams_{partition}")
 }
 
-/// Indexes the next messages, at most so many. To be called within a transaction. Returns how far
-/// the index goes now, and how many messages were added.
+/// Indexes the next messages, up to a limit. Must run within a transaction. Returns the newest
+/// indexed position and the number of messages added.
 pub(crate) fn index_slice(
     connection: &Connection,
     after: Position,
@@ -90,7 +90,7 @@ pub(crate) fn index_slice(
     Ok((last, total))
 }
 
-/// Adds sums to the table of usage, which may be negative.
+/// Adds to the table of usage; sums may be negative.
 pub(crate) fn add_usage(connection: &Connection, usage: &Usage) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO usage (room, speaker, messages, bytes) VALUES (?1, ?2, ?3, ?4)
@@ -106,12 +106,12 @@ pub(crate) fn add_usage(connection: &Connection, usage: &Usage) -> rusqlite::Res
     Ok(())
 }
 
-/// What a message counts for in `usage`.
+/// A message's size in `usage`.
 pub(crate) fn row_bytes(text: Option<&[u8]>) -> i64 {
     text.map_or(0, <[u8]>::len) as i64 + ROW_BYTES
 }
 
-/// Notes that indexed messages were deleted. Drops partitions that have none left.
+/// Records that indexed messages were deleted, and drops partitions without any left.
 pub(crate) fn bury(connection: &Connection, positions: &[Position]) -> rusqlite::Result<()> {
     let mut note = connection.prepare_cached(
         "UPDATE partitions SET dead = dead + ?2
@@ -130,11 +130,11 @@ pub(crate) fn bury(connection: &Connection, positions: &[Position]) -> rusqlite:
     Ok(())
 }
 
-/// Builds a slice of the partition that has lost the largest share of its messages, if it has lost
-/// more than one of so many. To be called within a transaction. False where there is nothing to do.
+/// Rebuilds a slice of the partition that has lost the largest share of its messages, if that share
+/// exceeds a limit. Must run within a transaction. Returns false if there is nothing to do.
 ///
-/// The new partition takes messages from the front of the old one, so at every moment each message
-/// is in exactly one partition's range.
+/// The new partition takes messages from the front of the old one, so each message always belongs
+/// to exactly one partition's range.
 pub(crate) fn rebuild_slice(
     connection: &Connection,
     one_of: i64,
@@ -155,7 +155,7 @@ pub(crate) fn rebuild_slice(
         })
         .optional()?;
     let old = match get(connection, "rebuilding")? {
-        // One at a time, to its end.
+        // One partition at a time.
         Some(id) if id > 0 => connection
             .prepare_cached("SELECT id, first, last, rows FROM partitions WHERE id = ?1")?
             .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
@@ -167,7 +167,7 @@ pub(crate) fn rebuild_slice(
         return Ok(false);
     };
     set(connection, "rebuilding", id)?;
-    // The new partition that ends where the old one begins, or none yet.
+    // The new partition, which ends where the old one begins, if it exists already.
     let target = connection
         .prepare_cached("SELECT id, rows FROM partitions WHERE last = ?1 - 1 AND id > ?2")?
         .query_row([first, id], |row| Ok(Open { id: row.get(0)?, rows: row.get(1)? }))
@@ -214,7 +214,7 @@ pub(crate) fn rebuild_slice(
     Ok(true)
 }
 
-/// Partitions from the newest to the oldest: id, first and last position.
+/// The partitions, newest first: id, first and last position.
 pub(crate) fn partitions(connection: &Connection) -> rusqlite::Result<Vec<(i64, i64, i64)>> {
     connection
         .prepare_cached("SELECT id, first, last FROM partitions ORDER BY first DESC")?
@@ -225,14 +225,14 @@ pub(crate) fn partitions(connection: &Connection) -> rusqlite::Result<Vec<(i64, 
 const SELECT_AFTER: &str = "SELECT position, room, speaker, text FROM messages
      WHERE position > ?1 AND position <= ?2 ORDER BY position LIMIT ?3";
 
-/// A partition that takes messages.
+/// A partition that still accepts messages.
 struct Open {
     id: i64,
     rows: i64,
 }
 
 impl Open {
-    /// The one with the newest messages, unless it is being rebuilt.
+    /// The newest partition, unless it is being rebuilt.
     fn newest(connection: &Connection) -> rusqlite::Result<Option<Open>> {
         let rebuilding = get(connection, "rebuilding")?.unwrap_or(0);
         connection
@@ -251,7 +251,8 @@ impl Open {
         let id = connection.last_insert_rowid();
         let table = table(id);
         connection.execute_batch(&grams::create_table(&table))?;
-        // Merges wait for more segments, which writes each gram less often. A partition has few.
+        // Merging later, at more segments, writes each gram less often. A partition has few
+        // segments.
         connection.execute_batch(&format!(
             "INSERT INTO {table} ({table}, rank) VALUES ('automerge', 8)"
         ))?;
@@ -266,7 +267,7 @@ impl Open {
         text: Option<&[u8]>,
         grams: &mut String,
     ) -> rusqlite::Result<()> {
-        // Payloads that are not text are found by no word.
+        // Payloads that are not text match no word.
         let Some(text) = text.and_then(|text| std::str::from_utf8(text).ok()) else {
             return Ok(());
         };
@@ -289,7 +290,7 @@ impl Open {
     }
 }
 
-/// Statements of the table must not be cached any longer, or it could not be dropped.
+/// The table cannot be dropped while its statements are cached.
 fn drop_partition(connection: &Connection, id: i64) -> rusqlite::Result<()> {
     connection.flush_prepared_statement_cache();
     connection.execute_batch(&format!("DROP TABLE IF EXISTS {}", table(id)))?;

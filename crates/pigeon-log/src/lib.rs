@@ -1,18 +1,19 @@
-//! The room log of a hub: what was said, on the disk, in one order.
+//! A hub's room log: messages on disk, in one order.
 //!
-//! One SQLite file in a folder. One thread writes it, in groups, each one transaction and one sync;
-//! readers beside it make it wait for nothing.
+//! The log is one SQLite file in a folder. One thread writes it, in groups of one transaction and
+//! one sync each; readers never block it.
 //!
-//! - [`Log`] opens a folder for writing. [`Log::try_append`] queues an [`Append`] and never waits;
-//!   [`Report`]s say what is on the disk, and at which [`Position`]. An outcome other than
-//!   [`Outcome::Stored`] and [`Outcome::Again`] means that the message is not stored.
-//! - [`Reader`] reads, from the newest entries in memory or from the file: [`Reader::after`] and
-//!   [`Reader::before`] a position, [`Reader::search`] for a [`Query`], [`Reader::follow`] from the
-//!   last message [`Seen`]. [`Reader::export`] and [`Reader::backup`] copy the log, and
-//!   [`Log::import`] reads it back.
-//! - [`State`] is what the hub keeps besides messages, one [`Fact`] each.
-//! - [`Log::forget`] deletes for good. Retention deletes by age and size, by [`Options`].
-//! - [`check`] examines a folder and changes nothing.
+//! - [`Log`] opens a folder for writing. [`Log::try_append`] queues an [`Append`] without blocking;
+//!   [`Report`]s say which messages are durable, and at which [`Position`]. Only
+//!   [`Outcome::Stored`] and [`Outcome::Again`] mean that a message is stored.
+//! - [`Reader`] reads the newest entries from memory and older ones from the file:
+//!   [`Reader::after`] and [`Reader::before`] a position, [`Reader::search`] for a [`Query`],
+//!   [`Reader::follow`] from the last message [`Seen`]. [`Reader::export`] and [`Reader::backup`]
+//!   copy the log, and [`Log::import`] reads an export.
+//! - [`State`] holds the hub's other data, one [`Fact`] each.
+//! - [`Log::forget`] deletes permanently. Retention deletes by age and size, as configured in
+//!   [`Options`].
+//! - [`check`] examines a folder without changing it.
 //!
 //! How a group is stored:
 //!
@@ -20,8 +21,8 @@
 //!   try_append ──▶ queue ──▶ writer ──▶ transaction: messages, outboxes ──▶ sync
 //!                                           │                                 │
 //!   Report::Settled { durable, outcomes } ◀─┴── tail in memory ◀──────────────┘
-//!                                           then, when nothing waits: a slice of the index,
-//!                                           of retention, of forgetting
+//!                                           then, while the queue is empty: a slice
+//!                                           of the index, of retention, of forgetting
 //! ```
 #![forbid(unsafe_code)]
 
@@ -50,7 +51,7 @@ pub use export::{BackupError, ExportError};
 pub use forget::{Forget, ForgetError, Forgotten};
 pub use grams::Query;
 pub use import::{ImportError, Imported};
-pub use log::{AppendError, Log, Options, Pending};
+pub use log::{AppendError, Log, NewestEntries, Options, Pending};
 pub use pigeon_proto::{Entry, Follow, Gap, Identity, Message, Position, Seen};
 pub use reader::{Found, ReadError, Reader};
 pub use report::{Outcome, Report, Ticket};

@@ -1,4 +1,4 @@
-//! A log that is open for writing: the hub's handle.
+//! The hub's handle of a log that is open for writing.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,32 +28,32 @@ use crate::{
 };
 use crate::{schema, state};
 
-/// The most rooms whose newest position is kept until the next [`Log::take_newest`].
+/// Maximum number of rooms for which the newest position is kept for the next [`Log::take_newest`].
 const MAX_ROOMS: usize = 10_000;
 
-/// How a log is kept.
+/// A log's settings.
 #[derive(Clone)]
 pub struct Options {
-    /// The most bytes waiting for the writer.
+    /// The size limit of the writer's queue, in bytes.
     pub queue_bytes: usize,
-    /// The most bytes of newest messages kept in memory for followers.
+    /// The size limit of the newest entries kept in memory for followers, in bytes.
     pub tail_bytes: usize,
-    /// How long messages are kept, by the age of the log. `None`: for ever.
+    /// How long to keep messages, by the age of the log. `None`: for ever.
     pub keep: Option<Duration>,
-    /// How large the file may get. `None`: without a bound.
+    /// The largest file size. `None`: unlimited.
     pub keep_size: Option<u64>,
-    /// How many stored messages may wait for the index while the writer has no pause. A search reads
-    /// through them.
+    /// The most stored messages that may wait for the index while the writer is busy. A search
+    /// scans them.
     pub index_lag: usize,
-    /// Whether to read through the whole file at the start and look for damage.
+    /// Whether to check the whole file for damage at the start.
     pub quick_check: bool,
-    /// The monotonic clock, from any beginning. It is what a wall clock that jumps is compared with.
+    /// The monotonic clock, with any origin. Detects jumps of the wall clock.
     pub clock: Arc<dyn Fn() -> Duration + Send + Sync>,
 }
 
 impl Default for Options {
-    /// 90 days and 1 GiB, with a queue of 16 MiB. The tail has 4 MiB: what leaves a larger one has left
-    /// the CPU's cache too, and costs as much as storing it.
+    /// 90 days and 1 GiB, with a queue of 16 MiB. The tail is limited to 4 MiB: a larger one
+    /// exceeds the CPU's cache, and costs as much as storing.
     fn default() -> Options {
         let start = Instant::now();
         Options {
@@ -83,7 +83,7 @@ impl fmt::Debug for Options {
 
 /// A log that is open for writing, by one process at a time.
 ///
-/// Dropping it stores what is queued and ends the writer.
+/// Dropping it stores queued entries and stops the writer.
 pub struct Log {
     folder: PathBuf,
     shared: Arc<Shared>,
@@ -93,20 +93,51 @@ pub struct Log {
     _lock: Lock,
 }
 
-/// What the handle, the writer and the readers share.
+/// The newest stored entries, in memory: reading them waits for no disk.
+#[derive(Clone)]
+pub struct NewestEntries {
+    shared: Arc<Shared>,
+}
+
+impl NewestEntries {
+    /// Everything up to this position is on the disk.
+    pub fn durable(&self) -> Position {
+        self.shared.durable()
+    }
+
+    /// The next entries after a position, of one room or of all. `None` where some of them are no
+    /// longer in memory; a [`Reader`] reads them from the disk.
+    pub fn after(
+        &self,
+        position: Position,
+        room: Option<&RoomName>,
+        limit: usize,
+    ) -> Option<Vec<Entry>> {
+        self.shared.tail.after(position, room, limit)
+    }
+}
+
+impl fmt::Debug for NewestEntries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewestEntries").finish_non_exhaustive()
+    }
+}
+
+/// State shared by the handle, the writer and the readers.
 pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) tail: Tail,
-    /// The newest position of rooms in which something was stored, until somebody asks.
+    /// The newest position of each room with new entries, until the next `take_newest`.
     newest: Mutex<BTreeMap<RoomName, Position>>,
     durable: AtomicU64,
     indexed: AtomicU64,
 }
 
-/// Why something was not queued. Nothing was stored.
+/// Why an entry was not queued. Nothing was stored.
 #[derive(Debug, Error)]
 pub enum AppendError<T> {
-    /// Too much is waiting. A message numbered by the hub counts as lost; another one may come again.
+    /// The queue is full. A message numbered by the hub counts as lost; its author may repeat any
+    /// other.
     #[error("the log's queue is full")]
     Full(T),
     /// The log is closed.
@@ -114,7 +145,7 @@ pub enum AppendError<T> {
     Closed(T),
 }
 
-/// The answer to a request that takes its time.
+/// The future result of a slow request.
 #[derive(Debug)]
 pub struct Pending<T> {
     answer: Receiver<T>,
@@ -122,22 +153,22 @@ pub struct Pending<T> {
 }
 
 impl<T> Pending<T> {
-    /// Waits for the answer.
+    /// Blocks until the result is available.
     pub fn wait(self) -> T {
         self.answer.recv().unwrap_or(self.closed)
     }
 
-    /// The answer, if it is there. It is given once.
+    /// The result, if available. It is returned once.
     pub fn poll(&self) -> Option<T> {
         self.answer.try_recv().ok()
     }
 }
 
 impl Log {
-    /// Opens the log of a folder, which is created if need be.
+    /// Opens the log of a folder, and creates it if necessary.
     ///
-    /// `report` runs on the writer's thread and must not wait: it puts the report into a queue of its
-    /// own and wakes the loop that reads it.
+    /// `report` runs on the writer's thread and must not block: it should queue the report and wake
+    /// the loop that reads it.
     pub fn open(
         folder: &Path,
         options: Options,
@@ -168,7 +199,7 @@ impl Log {
             durable: AtomicU64::new(newest.get()),
             indexed: AtomicU64::new(0),
         });
-        // The write-ahead log exists from the first transaction on.
+        // The write-ahead log exists after the first transaction.
         let files = [file.clone(), folder.join(format!("{FILE}-wal"))];
         let files = files.iter().map(|file| SameFile::of(file)).collect::<Result<_, _>>();
         let files = files.map_err(refused("find the files of"))?;
@@ -188,70 +219,76 @@ impl Log {
         Ok(Log { folder: folder.to_owned(), shared, state, writer: Some(writer), _lock: lock })
     }
 
-    /// Queues a message, and never waits. Its outcome is reported.
+    /// Queues a message without blocking. Its outcome is reported later.
     #[expect(clippy::result_large_err, reason = "the message comes back, without an allocation")]
     pub fn try_append(&self, append: Append) -> Result<Ticket, AppendError<Append>> {
         self.shared.queue.push(append).map_err(|(why, append)| why.with(append))
     }
 
-    /// Queues a fact to be kept in place of the one with the same key, and never waits.
+    /// Queues a fact, which replaces the one with the same key, without blocking.
     pub fn try_set(&self, fact: &Fact) -> Result<Ticket, AppendError<()>> {
         self.shared.queue.push_change(Change::set(fact)).map_err(|why| why.with(()))
     }
 
-    /// Queues the removal of a fact, and never waits.
+    /// Queues the removal of a fact without blocking.
     pub fn try_remove(&self, key: &Key) -> Result<Ticket, AppendError<()>> {
         self.shared.queue.push_change(Change::remove(key)).map_err(|why| why.with(()))
     }
 
-    /// The facts as they were when the log was opened.
+    /// The facts at the time of opening.
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// Everything up to this position is on the disk.
+    /// The newest position on disk.
     pub fn durable(&self) -> Position {
         self.shared.durable()
     }
 
-    /// Everything up to this position is in the index.
+    /// The newest indexed position.
     pub fn indexed(&self) -> Position {
         Position::from_sql(self.shared.indexed.load(Ordering::Acquire) as i64)
     }
 
-    /// Rooms in which something was stored since this was last called, and the newest position of
-    /// each.
+    /// The rooms with new entries since the last call, and the newest position of each.
     pub fn take_newest(&self) -> BTreeMap<RoomName, Position> {
         std::mem::take(&mut self.shared.newest())
     }
 
-    /// A reader with a connection of its own, for one thread.
+    /// The newest entries, for any thread.
+    pub fn newest_entries(&self) -> NewestEntries {
+        NewestEntries { shared: Arc::clone(&self.shared) }
+    }
+
+    /// A reader with its own connection, for one thread.
     pub fn reader(&self) -> Result<Reader, OpenError> {
         Reader::beside(&self.folder, Arc::clone(&self.shared))
     }
 
-    /// Deletes for good. The answer comes when nothing is left in any file; messages are stored
-    /// meanwhile.
+    /// Deletes permanently. The result is available once nothing is left in any file; storing
+    /// continues meanwhile.
     pub fn forget(&self, what: Forget) -> Pending<Result<Forgotten, ForgetError>> {
         self.job(|reply| Job::Forget(what, reply), Err(ForgetError::Closed))
     }
 
-    /// Waits until everything queued before has its outcome.
+    /// Waits for the outcomes of everything queued so far.
     pub fn flush(&self) -> Pending<()> {
         self.job(Job::Flush, ())
     }
 
-    /// Begins a new epoch, since earlier positions may have been used elsewhere. Answers its number.
+    /// Begins a new epoch, because earlier positions may have been used elsewhere. Returns its
+    /// number.
     pub fn begin_epoch(&self) -> Pending<Result<u64, Trouble>> {
         self.job(Job::NewEpoch, Err(Trouble::Other))
     }
 
-    /// Reads JSON lines, as [`Reader::export`] writes them. What is there already is passed over.
+    /// Imports JSON lines, as written by [`Reader::export`]. Skips entries that the log has
+    /// already.
     pub fn import(&self, lines: impl BufRead) -> Result<Imported, ImportError> {
         crate::import::import(&self.shared.queue, lines)
     }
 
-    /// Stores what is queued and ends the writer.
+    /// Stores queued entries and stops the writer.
     pub fn close(mut self) {
         self.end();
     }
@@ -259,14 +296,14 @@ impl Log {
     fn end(&mut self) {
         self.shared.queue.close();
         if let Some(writer) = self.writer.take() {
-            // A panic of `report` is not passed on: the log is closed all the same.
+            // Ignores a panic of `report`: the log is closed anyway.
             let _ = writer.join();
         }
     }
 
     fn job<T>(&self, job: impl FnOnce(mpsc::Sender<T>) -> Job, closed: T) -> Pending<T> {
         let (reply, answer) = mpsc::channel();
-        // Where the queue is closed the sender is dropped, which `wait` notices.
+        // If the queue is closed, the sender is dropped, and `wait` notices that.
         let _ = self.shared.queue.push_job(job(reply));
         Pending { answer, closed }
     }
@@ -285,12 +322,12 @@ impl fmt::Debug for Log {
 }
 
 impl Shared {
-    /// Notes the newest position of rooms. So many are noted that nobody asks for; of those beyond,
-    /// the next message makes up for it.
+    /// Records the newest position of each room, up to a limit. A room beyond the limit is recorded
+    /// with its next message.
     pub(crate) fn note_newest(&self, entries: &[Entry]) {
         let mut newest = self.newest();
         let mut last: Option<&RoomName> = None;
-        // From the newest on: of most groups one look at each room is enough.
+        // Newest first: in most groups each room is then looked up once.
         for entry in entries.iter().rev() {
             let room = entry.room();
             if last.is_some_and(|last| last == room) {
@@ -331,8 +368,8 @@ impl PushError {
     }
 }
 
-/// Where positions go on, and the newest stored one. A restored backup goes on in a new epoch: the
-/// log it was taken from has used the positions that follow.
+/// The next position to assign, and the newest stored one. A restored backup continues in a new
+/// epoch, because the original log has already used the following positions.
 fn positions(connection: &Connection) -> rusqlite::Result<(Positions, Position)> {
     let newest = connection
         .query_row("SELECT max(position) FROM messages", [], |row| row.get::<_, Option<i64>>(0))?

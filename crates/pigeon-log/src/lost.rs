@@ -1,15 +1,14 @@
-//! Messages that were relayed and could not be stored, counted until a gap can be marked.
+//! Counts messages that were relayed but could not be stored, until a gap can be stored for them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pigeon_proto::RoomName;
 
-/// The most rooms counted apart. Messages of further rooms are counted in the total and marked
-/// nowhere.
+/// The most rooms counted separately. Messages of further rooms only count in the total.
 const MAX_ROOMS: usize = 256;
 
-/// Counts by room.
+/// The number of lost messages per room.
 #[derive(Debug, Default)]
 pub(crate) struct Lost {
     rooms: BTreeMap<RoomName, LostOfRoom>,
@@ -19,7 +18,7 @@ pub(crate) struct Lost {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LostOfRoom {
     pub(crate) count: u64,
-    /// When the first of them was said.
+    /// The time of the first lost message.
     pub(crate) first: Duration,
 }
 
@@ -49,7 +48,7 @@ impl Lost {
         self.total == 0
     }
 
-    /// In all rooms.
+    /// The total of all rooms.
     pub(crate) fn total(&self) -> u64 {
         self.total
     }

@@ -1,5 +1,5 @@
-//! What waits for the writer, bounded in bytes. The hub's data loop puts messages here and never
-//! waits: the lock is held for some instructions at either end.
+//! The writer's queue, bounded in bytes. The hub's data loop adds messages without blocking: either
+//! side holds the lock for a few instructions only.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,24 +11,24 @@ use crate::state::Change;
 use crate::writer::Job;
 use crate::{Append, Numbering, Ticket};
 
-/// Something to be stored.
+/// An item to store.
 pub(crate) enum Item {
     Message(Append),
     Change(Change),
 }
 
-/// What the writer takes at once.
+/// A batch taken from the queue by the writer.
 #[derive(Default)]
 pub(crate) struct Taken {
     pub(crate) items: Vec<(Ticket, Item)>,
-    /// Messages that found the queue full, after the items.
+    /// Messages rejected by the full queue after these items.
     pub(crate) lost: Lost,
     pub(crate) chunk: Option<Chunk>,
     pub(crate) jobs: Vec<Job>,
     pub(crate) closed: bool,
 }
 
-/// The most items of one transaction, so that the first of them does not wait for long.
+/// The most items per transaction, so that the first does not wait long.
 const MAX_GROUP: usize = 8_192;
 
 pub(crate) struct Queue {
@@ -49,7 +49,7 @@ struct Inner {
     waiting: bool,
 }
 
-/// Why something was not queued.
+/// Why an item was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PushError {
     Full,
@@ -61,7 +61,7 @@ impl Queue {
         Queue { inner: Mutex::default(), work: Condvar::new(), max_bytes }
     }
 
-    /// Queues a message, or hands it back. A message numbered by the hub is counted as lost then.
+    /// Queues a message, or returns it. A returned message numbered by the hub counts as lost.
     #[expect(clippy::result_large_err, reason = "the message is handed back, not boxed for it")]
     pub(crate) fn push(&self, append: Append) -> Result<Ticket, (PushError, Append)> {
         let mut inner = self.lock();
@@ -82,7 +82,7 @@ impl Queue {
         Ok(self.add(&mut inner, change.weight(), Item::Change(change)))
     }
 
-    /// Queues a job. False where the queue is closed.
+    /// Queues a job. Returns false if the queue is closed.
     pub(crate) fn push_job(&self, job: Job) -> bool {
         let mut inner = self.lock();
         if inner.closed {
@@ -93,7 +93,7 @@ impl Queue {
         true
     }
 
-    /// Queues a part of an import. False where the queue is closed.
+    /// Queues a chunk of an import. Returns false if the queue is closed.
     pub(crate) fn push_chunk(&self, chunk: Chunk) -> bool {
         let mut inner = self.lock();
         if inner.closed {
@@ -104,15 +104,14 @@ impl Queue {
         true
     }
 
-    /// Accepts nothing from now on. What is queued already will be taken.
+    /// Closes the queue for new items. Items already queued are still taken.
     pub(crate) fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;
         self.wake(&mut inner);
     }
 
-    /// Takes what is queued; where nothing is, waits for it for so long at most. `None` waits for
-    /// ever.
+    /// Takes the queued items; waits up to `patience` if there are none. `None` waits for ever.
     pub(crate) fn take(&self, patience: Option<Duration>) -> Taken {
         let mut inner = self.lock();
         if inner.is_idle() && patience != Some(Duration::ZERO) {
@@ -136,10 +135,10 @@ impl Queue {
         let all = inner.items.is_empty();
         Taken {
             items,
-            // They came after everything that was queued.
+            // The losses came after everything in the queue.
             lost: if all { std::mem::take(&mut inner.lost) } else { Lost::default() },
             chunk: inner.chunks.pop_front(),
-            // A flush waits for everything before it.
+            // A flush must wait for everything before it.
             jobs: if all { std::mem::take(&mut inner.jobs) } else { Vec::new() },
             closed: inner.closed && all && inner.chunks.is_empty(),
         }
@@ -149,7 +148,7 @@ impl Queue {
         if inner.closed {
             return Err(PushError::Closed);
         }
-        // A message larger than the queue is accepted by an empty one.
+        // An empty queue accepts even a message larger than its limit.
         let fits = inner.bytes == 0 || inner.bytes + bytes <= self.max_bytes;
         if fits { Ok(()) } else { Err(PushError::Full) }
     }
@@ -163,7 +162,7 @@ impl Queue {
         ticket
     }
 
-    /// Spares the system call while the writer is busy.
+    /// Saves the system call while the writer is busy.
     fn wake(&self, inner: &mut Inner) {
         if std::mem::take(&mut inner.waiting) {
             self.work.notify_one();

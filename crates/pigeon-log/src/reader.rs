@@ -1,11 +1,12 @@
-//! Reading beside the writer. Readers see whole transactions, wait for nobody, and make nobody wait.
+//! Reading beside the writer. Readers see whole transactions, and neither wait for the writer nor
+//! block it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pigeon_proto::RoomName;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use thiserror::Error;
 
 use crate::entry::{Sql, link_of, wall_of, weight_of};
@@ -16,50 +17,50 @@ use crate::{
     Entry, Follow, Gap, Identity, Message, OpenError, Position, Query, Seen, forget, index, schema,
 };
 
-/// A reader with a connection of its own, for one thread.
+/// A reader with its own connection, for one thread.
 pub struct Reader {
     pub(crate) connection: Connection,
     file: PathBuf,
-    /// What the writer in the same process holds in memory.
+    /// In-memory state of the writer in the same process.
     shared: Option<Arc<Shared>>,
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// The newest first.
+    /// The matches, newest first.
     pub messages: Vec<Arc<Message>>,
-    /// Search goes on before this position. `None`: everything was searched. Where fewer messages
-    /// were found than asked for, the search stopped because it had cost enough.
+    /// The search continues before this position. `None`: the search is complete. If fewer messages
+    /// than requested were found, the search stopped at its cost limit.
     pub more: Option<Position>,
 }
 
-/// Why something was not read. Reading changes nothing.
+/// Why reading failed.
 #[derive(Debug, Error)]
 pub enum ReadError {
-    /// The file is damaged where it was read.
+    /// The file is damaged.
     #[error("cannot {doing} {}: the file is damaged ({what}); restore a backup", file.display())]
     Damaged {
-        /// What was attempted.
+        /// The attempted operation.
         doing: &'static str,
         /// The file.
         file: PathBuf,
-        /// What was found.
+        /// The damage.
         what: String,
     },
     /// SQLite failed for another reason.
     #[error("cannot {doing} {}: {}", file.display(), schema::in_a_line(source))]
     Sqlite {
-        /// What was attempted.
+        /// The attempted operation.
         doing: &'static str,
         /// The file.
         file: PathBuf,
-        /// What SQLite said.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
 }
 
-/// A row of [`SELECT`] that makes no sense.
+/// An invalid row of [`SELECT`].
 struct Nonsense(String);
 
 enum RowError {
@@ -85,21 +86,21 @@ const BY_ROOM: &str = "by_room b CROSS JOIN";
 const JOINS: &str = "messages m LEFT JOIN rooms r ON r.id = m.room
      LEFT JOIN outboxes o ON o.id = m.outbox LEFT JOIN gaps g ON g.position = m.position";
 
-/// Rows that a search looks at before it asks the index. What stands in most messages is found among
-/// the newest of them, and the index would be slowest for it.
+/// Rows that a search scans before it uses the index. A word found in most messages is found among
+/// the newest ones; the index would be slowest for it.
 const SCAN: usize = 1_024;
 
-/// The bytes that one search looks at, about.
+/// The approximate cost limit of one search, in bytes read.
 const SEARCH_BYTES: usize = 4 << 20;
-/// The bytes of entries that are read at once, about.
+/// The approximate limit of one read, in bytes of entries.
 const READ_BYTES: usize = 4 << 20;
-/// What a row costs besides its text, in bytes that could be read instead.
+/// The cost of a row besides its text, in bytes.
 const ROW_COST: usize = 128;
-/// What it costs to ask a partition of the index for one gram.
+/// The cost of looking up one gram in one partition, in bytes.
 const GRAM_COST: usize = 16 << 10;
 
-/// What may still be spent. The last expense may be larger than what is left, so that every call
-/// makes some progress.
+/// The remaining cost limit. The last expense may exceed it, so that every call makes some
+/// progress.
 struct Budget(usize);
 
 impl Budget {
@@ -112,18 +113,18 @@ impl Budget {
     }
 }
 
-/// How looking at the newest rows ended.
+/// Why scanning the newest rows ended.
 enum Scan {
-    /// Nothing is left to look at.
+    /// No rows are left.
     End,
-    /// The index goes on before this position.
+    /// The index covers the rows before this position.
     Index(i64),
-    /// Enough was found or spent. Search goes on before this position.
+    /// Found enough, or reached the cost limit. The search continues before this position.
     Stopped(i64),
 }
 
 impl Reader {
-    /// Opens the log of a folder for reading, beside a hub or without one.
+    /// Opens the log of a folder for reading, with or without a running hub.
     pub fn open(folder: &Path) -> Result<Reader, OpenError> {
         Reader::new(folder, None)
     }
@@ -137,8 +138,8 @@ impl Reader {
         Ok(Reader { connection, file: folder.join(FILE), shared })
     }
 
-    /// The next entries after a position, of one room or of all. There are fewer than `limit` where
-    /// they are large; after the last one there are none.
+    /// The next entries after a position, of one room or of all. Returns fewer than `limit` if they
+    /// are large, and none at the end.
     pub fn after(
         &self,
         position: Position,
@@ -162,8 +163,8 @@ impl Reader {
                 )?,
                 Some((room, _)) => self.after_in(room, position, limit)?,
             };
-            // In a damaged file rows stand out of order, and who reads on from the last one would
-            // read in a circle.
+            // In a damaged file rows may be out of order. Continuing from the last one could then
+            // loop for ever.
             let positions = [position].into_iter().chain(entries.iter().map(Entry::position));
             if !positions.is_sorted_by(|a, b| a < b) {
                 return Err(Nonsense(format!("what follows {position} is out of order")).into());
@@ -172,8 +173,8 @@ impl Reader {
         })
     }
 
-    /// The last entries before a position, the oldest of them first. [`Position::END`] is after all.
-    /// There are fewer than `limit` where they are large; before the first one there are none.
+    /// The last entries before a position, oldest first. [`Position::END`] is after all entries.
+    /// Returns fewer than `limit` if they are large, and none at the start.
     pub fn before(
         &self,
         position: Position,
@@ -196,8 +197,8 @@ impl Reader {
         })
     }
 
-    /// The newest messages before a position that contain every word, the newest first. For more,
-    /// ask again before [`Found::more`]. One search costs some tens of milliseconds at most.
+    /// The newest messages before a position that contain every word, newest first. For more,
+    /// search again before [`Found::more`]. One search takes at most some tens of milliseconds.
     pub fn search(
         &self,
         query: &Query,
@@ -208,7 +209,7 @@ impl Reader {
         self.reading("search", || {
             let Some(room) = self.room(room)? else { return Ok(Found::default()) };
             let room = room.map(|(room, _)| room);
-            // One snapshot, or the index could move on between two statements.
+            // One snapshot: otherwise the index could advance between two statements.
             let _transaction = self.connection.unchecked_transaction()?;
             let mut budget = Budget(SEARCH_BYTES);
             let mut found = Vec::new();
@@ -220,7 +221,7 @@ impl Reader {
                 }
             };
             if more.is_some_and(|more| limit > 0 && more >= before.sql()) {
-                // Who went on there would search in a circle.
+                // Continuing there would loop for ever.
                 return Err(Nonsense(format!("what precedes {before} is out of order")).into());
             }
             let mut messages = Vec::with_capacity(found.len());
@@ -233,7 +234,22 @@ impl Reader {
         })
     }
 
-    /// Where a follower goes on that has seen this message last.
+    /// The last number of an outbox that was stored; 0 where nothing of it was. It outlives the
+    /// messages themselves.
+    pub fn last_number(&self, author: u128, outbox: u64) -> Result<u64, ReadError> {
+        self.reading("read the outboxes of", || {
+            let last = self
+                .connection
+                .prepare_cached(
+                    "SELECT last_number FROM outboxes WHERE author = ?1 AND outbox = ?2",
+                )?
+                .query_row(params![author.to_be_bytes(), outbox as i64], |row| row.get::<_, i64>(0))
+                .optional()?;
+            Ok(last.map_or(0, i64::unsigned_abs))
+        })
+    }
+
+    /// Where a follower continues after its last seen message.
     pub fn follow(&self, seen: Option<Seen>) -> Result<Follow, ReadError> {
         self.reading("follow", || {
             let Some(seen) = seen else { return Ok(Follow::From(Position::START)) };
@@ -266,7 +282,7 @@ impl Reader {
         Ok(newest.first().map_or(Position::START, Entry::position))
     }
 
-    /// Rooms that hold something, by name.
+    /// The rooms with entries, by name.
     pub fn rooms(&self) -> Result<Vec<RoomName>, ReadError> {
         self.reading("list the rooms of", || {
             let mut statement = self.connection.prepare_cached(
@@ -283,7 +299,7 @@ impl Reader {
         })
     }
 
-    /// Looks at the newest rows: those that are not indexed, and some more.
+    /// Scans the newest rows: all that are not indexed, and some more.
     fn scan(
         &self,
         query: &Query,
@@ -384,7 +400,7 @@ impl Reader {
         Ok(None)
     }
 
-    /// The room's row: `None` where there is no such room, `Some(None)` where all are meant.
+    /// The room's row: `None` if the room does not exist, `Some(None)` for all rooms.
     fn room(&self, room: Option<&RoomName>) -> Result<Option<Option<(i64, RoomName)>>, RowError> {
         let Some(room) = room else { return Ok(Some(None)) };
         Ok(find_room(&self.connection, room)?.map(Some))
@@ -395,14 +411,14 @@ impl Reader {
         Ok(self.entries("", "m.position = ?1", params![position], one)?.pop())
     }
 
-    /// The next entries of a room: those that the index knows, then those behind it.
+    /// The next entries of a room: indexed ones, then those not yet indexed.
     fn after_in(
         &self,
         room: i64,
         position: Position,
         limit: usize,
     ) -> Result<Vec<Entry>, RowError> {
-        // One snapshot, or the index could move on between two statements.
+        // One snapshot: otherwise the index could advance between two statements.
         let transaction = self.connection.unchecked_transaction()?;
         let indexed = index::indexed(&transaction)?;
         let mut budget = Budget(READ_BYTES);
@@ -505,7 +521,7 @@ impl std::fmt::Debug for Reader {
     }
 }
 
-/// Whether a text contains every word. Payloads that are not text contain none.
+/// Whether a text contains every word. Payloads that are not text match no word.
 fn matches(query: &Query, text: ValueRef<'_>, budget: &mut Budget) -> bool {
     let text = bytes_of(text).unwrap_or_default();
     budget.spend(text.len() + ROW_COST);

@@ -1,74 +1,73 @@
-//! What the writer reports.
+//! The writer's reports.
 
 use crate::{Forgotten, Position, Trouble};
 
-/// Stands for something that was queued, until its outcome is reported. Tickets grow in the order of
-/// queueing.
+/// Identifies a queued item until its outcome is reported. Tickets increase in queueing order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub(crate) u64);
 
 impl Ticket {
-    /// Its number.
+    /// The ticket's number.
     pub fn get(self) -> u64 {
         self.0
     }
 }
 
-/// What became of something that was queued. Every ticket gets exactly one outcome.
+/// The outcome of a queued item. Every ticket gets exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The message is on the disk.
+    /// The message is on disk.
     Stored {
-        /// Where.
+        /// The message's position.
         position: Position,
     },
-    /// The message was on the disk before: it came again.
+    /// The message was already on disk: this is a repetition.
     Again {
-        /// Where. `None` where retention or `forget` has removed it since; its text can no longer
-        /// be compared then.
+        /// The message's position. `None` if retention or `forget` has deleted it since; then its
+        /// text can no longer be compared.
         position: Option<Position>,
     },
-    /// Another message with this identity is on the disk. This one was not stored.
+    /// Another message with this identity is on disk. This one was not stored.
     Conflict {
-        /// Where the other one is.
+        /// The other message's position.
         position: Position,
     },
-    /// A number before this one is missing. The message was not stored.
+    /// An earlier number is missing. The message was not stored.
     Gap {
-        /// The number that the outbox continues with.
+        /// The next number that the outbox accepts.
         expected: u64,
     },
-    /// The fact is on the disk.
+    /// The fact is on disk.
     Kept,
-    /// Nothing was stored: [`Report::Unable`] said why.
+    /// The message was not stored: [`Report::Unable`] gave the reason.
     NotStored,
 }
 
-/// What the writer reports, in order, from its own thread.
+/// A report of the writer, sent from its thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     /// A group was stored, or refused.
     Settled {
-        /// Everything up to this position is on the disk.
+        /// The newest position on disk.
         durable: Position,
-        /// What became of each, in the order of the tickets. Empty for a part of an import.
+        /// The outcomes in the order of the tickets. Empty for a chunk of an import.
         outcomes: Vec<(Ticket, Outcome)>,
     },
-    /// The log cannot store. Until [`Report::Healed`] everything is refused at once, while the writer
-    /// tries again each second.
+    /// The log cannot store. Until [`Report::Healed`] everything is refused at once, and the writer
+    /// retries each second.
     Unable {
-        /// What kind of trouble it is, with what to do.
+        /// The kind of trouble, with advice.
         trouble: Trouble,
-        /// What SQLite said.
+        /// SQLite's error.
         error: Box<str>,
     },
-    /// The log stores again. Markers for what was lost are on the disk.
+    /// The log can store again, and has stored gap markers for lost messages.
     ///
-    /// This is reported without [`Report::Unable`] before it where messages found the queue full.
+    /// Also reported without a previous [`Report::Unable`], if the queue was full.
     Healed {
-        /// How many relayed messages were not stored.
+        /// The number of relayed messages that were not stored.
         lost: u64,
     },
-    /// Messages were forgotten. Followers remove their copies.
+    /// Messages were deleted by `forget`. Followers must delete their copies.
     Forgotten(Forgotten),
 }

@@ -1,4 +1,4 @@
-//! What is deleted when it gets old or too much, in slices between which the writer stores messages.
+//! Retention: deletes messages by age and size, in slices between which the writer stores messages.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use crate::entry::Sql;
 use crate::index::{Usage, add_usage, bury, row_bytes};
 use crate::store::bytes_of;
 
-/// How long rows of outboxes outlive the messages, so that a member that was away is not told that
-/// what it said is new.
+/// How long outbox rows outlive their messages. Without them, an absent member's repeated messages
+/// would count as new.
 const OUTBOX_OUTLIVES: Duration = Duration::from_secs(90 * 86_400);
 
-/// The most outboxes without messages. The ones used longest ago go first.
+/// The most outboxes without messages. The least recently used are removed first.
 const MAX_IDLE_OUTBOXES: i64 = 100_000;
 
-/// The age of the log: the time in which messages were stored. Messages are as old as the log has
-/// become since.
+/// The age of the log: the total time in which messages were stored. A message's age is how much
+/// the log's age has grown since.
 ///
-/// It advances with the times of the messages, so a hub that is off or silent forgets nothing. And no
-/// faster than the monotonic clock, so a wall clock that jumps, in either direction, deletes nothing.
-/// Across a restart there is no monotonic clock; there it advances by a week at most.
+/// The log's age advances with the times of messages, so a hub that is off or silent deletes
+/// nothing. It advances no faster than the monotonic clock, so a jumping wall clock deletes
+/// nothing. Across a restart there is no monotonic clock, so it advances by a week at most.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Age {
     age: Duration,
@@ -31,18 +31,18 @@ pub(crate) struct Age {
 }
 
 const ACROSS_RESTARTS: Duration = Duration::from_secs(7 * 86_400);
-/// A message may be stored a little later than it was said.
+/// The largest delay between sending a message and storing it.
 const SLACK: Duration = Duration::from_secs(1);
 
 impl Age {
-    /// The age at a restart: what was noted last, and the wall clock then. `now` is monotonic.
+    /// The age at a restart, from the stored age and wall clock. `now` is monotonic.
     pub(crate) fn resume(age: Duration, wall: Duration, now: Duration) -> Age {
-        // A log without messages has no wall clock to compare with.
+        // A log without messages has no stored wall clock to compare with.
         let wall = if wall.is_zero() { Duration::MAX } else { wall };
         Age { age, wall, since: now, allowance: ACROSS_RESTARTS }
     }
 
-    /// Takes the time of the newest stored message, and returns the age.
+    /// Advances to the time of the newest stored message, and returns the age.
     pub(crate) fn advance(&mut self, wall: Duration, now: Duration) -> Duration {
         let elapsed = now.saturating_sub(self.since);
         let step = wall.saturating_sub(self.wall);
@@ -60,13 +60,13 @@ impl Age {
     }
 }
 
-/// How finely ages are noted: a hundredth of what is kept, at most an hour.
+/// The resolution of stored ages: a hundredth of the retention time, at most an hour.
 pub(crate) fn grain(keep: Option<Duration>) -> Duration {
     let hour = Duration::from_secs(3_600);
     keep.map_or(hour, |keep| (keep / 100).clamp(Duration::from_secs(1), hour))
 }
 
-/// Notes which position was the newest at an age.
+/// Stores the newest position at an age.
 pub(crate) fn note_age(
     connection: &Connection,
     age: &Age,
@@ -78,7 +78,7 @@ pub(crate) fn note_age(
     crate::store::set(connection, "age_wall", crate::entry::millis(age.wall))
 }
 
-/// What was noted last.
+/// The last stored age, and its wall clock.
 pub(crate) fn noted_age(connection: &Connection) -> rusqlite::Result<(Duration, Duration)> {
     let age: Option<i64> =
         connection.query_row("SELECT max(age) FROM ages", [], |row| row.get(0))?;
@@ -87,7 +87,7 @@ pub(crate) fn noted_age(connection: &Connection) -> rusqlite::Result<(Duration, 
     Ok((age, crate::entry::wall_of(wall)))
 }
 
-/// Messages up to this position are older than what is kept.
+/// The newest position beyond the retention time.
 pub(crate) fn expired(
     connection: &Connection,
     age: &Age,
@@ -100,7 +100,7 @@ pub(crate) fn expired(
     Ok(position.map_or(Position::START, Position::from_sql))
 }
 
-/// A message to be deleted.
+/// A message to delete.
 pub(crate) struct Doomed {
     pub(crate) position: Position,
     pub(crate) room: i64,
@@ -122,7 +122,7 @@ impl Doomed {
     }
 }
 
-/// Deletes messages, and what counts them. To be called within a transaction.
+/// Deletes messages, and updates their counts. Must run within a transaction.
 pub(crate) fn delete(
     connection: &Connection,
     doomed: &[Doomed],
@@ -164,23 +164,23 @@ pub(crate) fn oldest(
         .collect()
 }
 
-/// Whose messages are deleted for the size.
+/// The room and speaker that lose messages when retention deletes by size.
 pub(crate) struct Victim {
     pub(crate) room: i64,
-    /// `None`: everybody's in the room.
+    /// `None`: all speakers of the room.
     pub(crate) speaker: Option<Box<str>>,
-    /// How far the room was looked through.
+    /// The position searched so far.
     pub(crate) cursor: Position,
-    /// What may be deleted before it is decided again, in bytes.
+    /// The bytes to delete before choosing again.
     pub(crate) quota: i64,
 }
 
-/// A speaker stands out with this share of a room.
+/// A speaker with this share of a room is its largest.
 const ONE_OF: i64 = 16;
 
-/// Who holds most: the largest room, and in it the largest speaker. Not the largest speaker of all:
-/// somebody who floods one room under many names would stay, and a faithful one elsewhere would not.
-/// Where nobody stands out, as members without a name or with many do not, the room loses its oldest.
+/// Chooses the largest room, and its largest speaker. Choosing the largest speaker of all was
+/// rejected: it would spare a flooder with many names, and hit a long-standing speaker elsewhere.
+/// If no speaker stands out (members may have many names or none), the room's oldest messages go.
 pub(crate) fn largest(connection: &Connection) -> rusqlite::Result<Option<Victim>> {
     let room: Option<(i64, i64)> = connection
         .prepare_cached(
@@ -198,9 +198,9 @@ pub(crate) fn largest(connection: &Connection) -> rusqlite::Result<Option<Victim
     Ok(Some(Victim { room, speaker, cursor: Position::START, quota: 0 }))
 }
 
-/// The oldest indexed messages of a victim behind its cursor, and the position up to which was
-/// looked. `None` behind the room's end. It looks at so many messages at most, since a speaker may be
-/// found late.
+/// The oldest indexed messages of a victim after its cursor, and the position searched so far.
+/// `None` at the end of the room. Examines a limited number of messages, because the
+/// speaker's messages may come late.
 pub(crate) fn oldest_of(
     connection: &Connection,
     victim: &Victim,
@@ -229,10 +229,10 @@ pub(crate) fn oldest_of(
     Ok(last.map(|last| (found, last)))
 }
 
-/// The most messages looked at in one slice.
+/// The most messages examined in one slice.
 pub(crate) const SCAN: usize = 4_096;
 
-/// The bytes in use, free pages apart; and all that messages count for.
+/// The bytes in use, without free pages; and the total size of messages.
 pub(crate) fn sizes(connection: &Connection) -> rusqlite::Result<(u64, u64)> {
     let pragma = |name: &str| -> rusqlite::Result<u64> {
         let number =
@@ -246,8 +246,8 @@ pub(crate) fn sizes(connection: &Connection) -> rusqlite::Result<(u64, u64)> {
     Ok((pages * pragma("page_size")?, counted.unsigned_abs()))
 }
 
-/// Removes outboxes that nobody used for long, and rooms and ages that stand for nothing any more.
-/// Outboxes that have messages stay, since messages are found through them.
+/// Removes outboxes unused for long, and rooms and ages that nothing refers to. Outboxes with
+/// messages stay, because messages are found through them.
 pub(crate) fn tidy(
     connection: &Connection,
     age: &Age,
@@ -271,7 +271,7 @@ pub(crate) fn tidy(
         ))?
         .execute([MAX_IDLE_OUTBOXES])?;
     delete_empty_rooms(connection)?;
-    // The newest note is the age itself.
+    // The newest row stores the age itself.
     connection
         .prepare_cached(
             "DELETE FROM ages WHERE position < ?1 AND age < (SELECT max(age) FROM ages)",
@@ -280,7 +280,7 @@ pub(crate) fn tidy(
     Ok(())
 }
 
-/// Removes rooms that hold nothing.
+/// Removes rooms without entries.
 pub(crate) fn delete_empty_rooms(connection: &Connection) -> rusqlite::Result<()> {
     let indexed = crate::index::indexed(connection)?;
     connection

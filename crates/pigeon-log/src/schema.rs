@@ -1,8 +1,8 @@
-//! The file: how it is made, examined, brought up to date and opened.
+//! The file: creating, examining, upgrading and opening it.
 //!
-//! Examination happens on a connection that cannot write, before any other is opened. So a file that
-//! is refused stays as it was, byte for byte: a connection that may write would move the
-//! write-ahead log into the file when it closes.
+//! The examination uses a read-only connection before any other is opened. So a rejected file stays
+//! unchanged byte for byte: a writable connection would merge the write-ahead log into the file
+//! when it closes.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,15 +16,15 @@ use thiserror::Error;
 use crate::Position;
 use crate::folder::{self, FILE};
 
-/// "pglg", in the header of every file of this kind.
+/// "pglg", in the header of every log file.
 pub(crate) const APPLICATION_ID: i32 = 0x7067_6c67;
 
-/// What each version adds. A new file takes all steps; an older one those it lacks.
+/// The schema changes of each version. A new file gets all steps; an older one those it lacks.
 ///
-/// A step that was released is never edited: files in the field have taken it as it was.
+/// A released step must never be edited: existing files have applied the original.
 pub(crate) const STEPS: [&str; 4] = [
-    // 1: messages and what finds them. An identity is found through its outbox's row, which keeps 32 bytes out of every
-    // message and its index.
+    // 1: messages and their lookup tables. A message refers to its outbox's row, which saves 32
+    // bytes in every message and in its index.
     "CREATE TABLE rooms (
          id INTEGER PRIMARY KEY, folded TEXT NOT NULL UNIQUE, name TEXT NOT NULL);
      CREATE TABLE outboxes (
@@ -42,11 +42,11 @@ pub(crate) const STEPS: [&str; 4] = [
          kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
          PRIMARY KEY (kind, key)) WITHOUT ROWID;
      CREATE TABLE settings (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;",
-    // 2: the index, retention and forgetting. What `indexed` covers is counted in `usage`, so the
-    // messages of an older file are counted while they are indexed.
+    // 2: the index, retention and forgetting. `usage` covers the messages that `indexed` covers, so
+    // an older file's messages are counted while they are indexed.
     //
-    // `by_room` is made behind the writer too. As an index of the table it dirtied a page for each
-    // room in every transaction and took a third of the writer's speed.
+    // `by_room` is filled after the writer, like the index. As an SQLite index it dirtied a page
+    // per room in every transaction, which took a third of the writer's speed.
     "DROP INDEX messages_by_room;
      CREATE TABLE by_room (
          room INTEGER NOT NULL, position INTEGER NOT NULL,
@@ -60,56 +60,57 @@ pub(crate) const STEPS: [&str; 4] = [
      CREATE TABLE ages (age INTEGER PRIMARY KEY, position INTEGER NOT NULL);
      CREATE TABLE forgetting (
          id INTEGER PRIMARY KEY, room TEXT, speaker TEXT, up_to INTEGER NOT NULL);",
-    // 3: where messages were forgotten, for followers that were away. It names nobody.
+    // 3: ranges of forgotten messages, for absent followers. They contain no names.
     "CREATE TABLE forgotten (
          up_to INTEGER PRIMARY KEY, first INTEGER NOT NULL) WITHOUT ROWID;",
-    // 4: what the hub numbers itself (links 2 and 4) comes once, so its identities need not be found. They
-    // cost a third of the writer's time. An import, which may bring them again, makes an index for itself.
+    // 4: the hub never repeats its own numbers (links 2 and 4), so these identities need no index.
+    // It took a third of the writer's time. An import, which may repeat them, creates an index
+    // temporarily.
     "DROP INDEX messages_by_identity;
      CREATE UNIQUE INDEX messages_by_identity ON messages (outbox, number)
          WHERE link NOT IN (2, 4);",
 ];
 
-/// Makes the index by which an import finds what is there already. Not unique, so that a damaged file
-/// fails where it is read and not here.
+/// Creates the index for finding repeated entries in an import. Not unique: a damaged file must
+/// fail in reading, not here.
 pub(crate) const BEGIN_IMPORT: &str =
     "CREATE INDEX IF NOT EXISTS import_by_identity ON messages (outbox, number)
      WHERE outbox IS NOT NULL";
 
-/// Drops it. One that a crash left behind is dropped when the log is opened.
+/// Drops that index, at the end of an import or at the next start after a crash.
 pub(crate) const END_IMPORT: &str = "DROP INDEX IF EXISTS import_by_identity";
 
-/// The version this program writes.
+/// The version that this program writes.
 pub(crate) const VERSION: i64 = STEPS.len() as i64;
 
-/// Why a log was not opened. Nothing was changed, except by an upgrade that was completed.
+/// Why a log was not opened. The file is unchanged, unless an upgrade was completed.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// Another process has it open.
+    /// Another process has the log open.
     #[error("{} is in use by {}; stop that hub, or choose another folder", folder.display(), process(*by))]
     InUse {
         /// The folder.
         folder: PathBuf,
-        /// The process, if its id could be read.
+        /// The process's id, if readable.
         by: Option<u32>,
     },
     /// The folder or a file could not be created or read.
     #[error("cannot {doing} {}: {source}; check its owner and mode, or choose another folder", path.display())]
     Folder {
-        /// What was attempted.
+        /// The attempted operation.
         doing: &'static str,
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// There is no log there.
+    /// The folder contains no log.
     #[error("there is no log in {}", folder.display())]
     Missing {
         /// The folder.
         folder: PathBuf,
     },
-    /// The file is something else.
+    /// The file is not a log.
     #[error("{} is not a pigeon log and is left as it is; choose another folder", file.display())]
     Foreign {
         /// The file.
@@ -123,7 +124,7 @@ pub enum OpenError {
     Damaged {
         /// The file.
         file: PathBuf,
-        /// What was found.
+        /// The damage.
         what: String,
     },
     /// A newer program wrote the file.
@@ -131,30 +132,30 @@ pub enum OpenError {
     Newer {
         /// The file.
         file: PathBuf,
-        /// Its version.
+        /// The file's version.
         found: i64,
     },
-    /// An older program wrote the file, and it can be upgraded only by a hub.
+    /// An older program wrote the file, and only a hub can upgrade it.
     #[error("{} has version {found}; start the hub once to upgrade it", file.display())]
     Older {
         /// The file.
         file: PathBuf,
-        /// Its version.
+        /// The file's version.
         found: i64,
     },
     /// SQLite failed for a reason other than damage.
     #[error("cannot {doing} {}: {}", file.display(), in_a_line(source))]
     Sqlite {
-        /// What was attempted.
+        /// The attempted operation.
         doing: &'static str,
         /// The file.
         file: PathBuf,
-        /// What SQLite said.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
 }
 
-/// What SQLite said, in one line and without the statement that it said it of.
+/// SQLite's error message in one line, without the SQL statement.
 pub(crate) fn in_a_line(error: &rusqlite::Error) -> String {
     let said = match error {
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
@@ -167,7 +168,7 @@ fn process(id: Option<u32>) -> String {
     id.map_or("another process".into(), |id| format!("process {id}"))
 }
 
-/// Opens the file of a folder for the writer, after it was created, examined or upgraded.
+/// Opens a folder's file for the writer; creates, examines or upgrades it first.
 pub(crate) fn open_for_writing(folder: &Path, thorough: bool) -> Result<Connection, OpenError> {
     let file = folder.join(FILE);
     match file.try_exists() {
@@ -188,7 +189,7 @@ pub(crate) fn open_for_writing(folder: &Path, thorough: bool) -> Result<Connecti
     Ok(connection)
 }
 
-/// Opens the file of a folder for reading, beside the writer.
+/// Opens a folder's file for reading, beside the writer.
 pub(crate) fn open_for_reading(folder: &Path) -> Result<Connection, OpenError> {
     let file = folder.join(FILE);
     check_header(&file)?;
@@ -203,8 +204,8 @@ pub(crate) fn open_for_reading(folder: &Path) -> Result<Connection, OpenError> {
     }
 }
 
-/// Examines a file and changes nothing, not even its write-ahead log. Damage in the middle is found
-/// by `thorough` alone, which reads the whole file.
+/// Examines a file without changing it or its write-ahead log. Only a `thorough` examination, which
+/// reads the whole file, finds damage in the middle.
 pub(crate) fn examine(file: &Path, thorough: bool) -> Result<(), OpenError> {
     check_header(file)?;
     let damaged = |what: String| OpenError::Damaged { file: file.to_owned(), what };
@@ -222,7 +223,7 @@ pub(crate) fn examine(file: &Path, thorough: bool) -> Result<(), OpenError> {
         let verdict: String =
             connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
         if verdict != "ok" {
-            // Above the last line it names the database, of which there is one.
+            // The lines before the last only name the database.
             return Err(damaged(verdict.lines().last().unwrap_or_default().to_owned()));
         }
     }
@@ -233,8 +234,8 @@ pub(crate) fn examine(file: &Path, thorough: bool) -> Result<(), OpenError> {
     }
 }
 
-/// Compares the tables with those that a new file of this version has. SQLite's own examination does
-/// not read the text that defines them, and errors of statements would be the first to show it.
+/// Compares the tables with those of a new file of this version. SQLite's own check does not read
+/// the table definitions, so damage there would only show in later statements.
 fn check_schema(connection: &Connection, file: &Path, version: i64) -> Result<(), OpenError> {
     let failed = |source| reading_error(file, source);
     let differs = || -> rusqlite::Result<Option<String>> {
@@ -266,7 +267,8 @@ fn check_schema(connection: &Connection, file: &Path, version: i64) -> Result<()
     }
 }
 
-/// What the newest message must agree with, which is what damage and a split transaction break.
+/// Checks that the newest message agrees with its outbox and counters: damage and split
+/// transactions break that.
 fn check_contents(connection: &Connection) -> rusqlite::Result<Option<String>> {
     for table in ["rooms", "gaps", "facts", "settings"] {
         connection.query_row(&format!("SELECT count(*) FROM {table} LIMIT 1"), [], |_| Ok(()))?;
@@ -293,7 +295,7 @@ fn check_contents(connection: &Connection) -> rusqlite::Result<Option<String>> {
     Ok(None)
 }
 
-/// Looks at the header without SQLite, which would create files beside one that is not its own.
+/// Checks the header without SQLite, which would create files beside a foreign one.
 fn check_header(path: &Path) -> Result<(), OpenError> {
     let folder = || path.parent().unwrap_or(path).to_owned();
     let mut header = [0; 100];
@@ -317,8 +319,8 @@ fn check_header(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Makes a new file under another name and puts it in place when it is whole. So the log's name
-/// never stands for half a file, and an empty one is known to be damaged.
+/// Creates a new file under another name, and renames it when complete. So the log's name never
+/// leads to half a file, and an empty one must be damaged.
 fn create(folder: &Path, file: &Path) -> Result<(), OpenError> {
     let wal = folder.join(format!("{FILE}-wal"));
     if wal.metadata().is_ok_and(|metadata| metadata.len() > 0) {
@@ -340,20 +342,20 @@ fn create(folder: &Path, file: &Path) -> Result<(), OpenError> {
 fn build(part: &Path) -> rusqlite::Result<()> {
     let mut connection =
         Connection::open_with_flags(part, flags(OpenFlags::SQLITE_OPEN_READ_WRITE))?;
-    // A group is written in half as many pages as in SQLite's default of 4,096 bytes, each of which
-    // costs two calls. Larger ones make a single message dearer.
+    // With pages twice SQLite's default of 4,096 bytes, a group needs half as many, at two system
+    // calls each. Larger pages make a single message more expensive.
     connection.pragma_update(None, "page_size", 8_192)?;
-    // Retention gives space back in slices; a whole VACUUM would stall the writer.
+    // Retention frees space in slices; a whole VACUUM would stall the writer.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-    // Before the file gets its name: changing the mode later goes through a rollback journal, which
-    // the connection that examines could not roll back after a power cut.
+    // Set before the file gets its name. Changing the mode later uses a rollback journal, which the
+    // read-only examination could not roll back after a power cut.
     connection.query_row("PRAGMA journal_mode=WAL", [], |_| Ok(()))?;
     upgrade(&mut connection)?;
     connection.close().map_err(|(_, error)| error)
 }
 
-/// Takes the steps a file lacks, all or none.
+/// Applies the missing steps, all or none.
 pub(crate) fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
     let found = version(connection)?;
     if found >= VERSION {
@@ -385,26 +387,26 @@ fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
     let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
     debug_assert_eq!(mode, "wal");
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // Zeroes what is deleted where that costs no further writes. `forget` takes care of the rest.
+    // Zeroes deleted bytes where that needs no extra writes. `forget` takes care of the rest.
     connection.pragma_update(None, "secure_delete", "FAST")?;
     connection.pragma_update(None, "cache_size", -16_384)
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    // Readers and the writer do not wait for each other. This is for programs beside the hub, such
-    // as SQLite's shell.
+    // For other programs, such as SQLite's shell: our readers and the writer never wait for each
+    // other.
     connection.busy_timeout(Duration::from_millis(250))?;
     connection.set_prepared_statement_cache_capacity(64);
-    // Else SQLite plans a statement anew for each value of a parameter, which takes longer than most of
-    // them run.
+    // Without this, SQLite plans a statement again for each parameter value, which takes longer
+    // than most of them run.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    // A damaged or hostile file must not run code or lead beyond its pages.
+    // A damaged or hostile file must not run code or refer to pages beyond its end.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.pragma_update(None, "cell_size_check", true)
 }
 
-/// Why a file could not be examined. The statements are right, so it is damage where SQLite finds an
-/// error in one: a table is missing, or its definition cannot be read.
+/// Converts an error of the examination. Our statements are valid, so an SQL error means damage: a
+/// table is missing, or its definition is unreadable.
 fn reading_error(file: &Path, source: rusqlite::Error) -> OpenError {
     let is_of_statement = match &source {
         rusqlite::Error::SqlInputError { .. } => true,
@@ -416,12 +418,12 @@ fn reading_error(file: &Path, source: rusqlite::Error) -> OpenError {
     }
 }
 
-/// One thread uses a connection, so SQLite's own mutexes are not needed.
+/// Only one thread uses a connection, so SQLite's mutexes are unnecessary.
 fn flags(mode: OpenFlags) -> OpenFlags {
     mode | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }
 
-/// An error of SQLite as one of opening: damage is told apart, since it asks for other acts.
+/// Converts an SQLite error, and separates damage, which needs other measures.
 fn sqlite_error(doing: &'static str, file: &Path, source: rusqlite::Error) -> OpenError {
     let file = file.to_owned();
     match crate::Trouble::of(&source) {
@@ -430,7 +432,7 @@ fn sqlite_error(doing: &'static str, file: &Path, source: rusqlite::Error) -> Op
     }
 }
 
-/// Examines the log of a folder, reads all of it, and changes nothing.
+/// Examines the whole log of a folder without changing it.
 pub fn check(folder: &Path) -> Result<(), OpenError> {
     examine(&folder.join(FILE), true)
 }

@@ -1,7 +1,7 @@
-//! What a hub keeps besides messages: names, its secret, bans, mutes and the settings of rooms.
+//! The hub's data besides messages: names, its secret, bans, mutes and room settings.
 //!
-//! Each is a [`Fact`] under a [`Key`]. The hub reads all of them when it starts, keeps them in memory
-//! and writes each change through the log's writer. How many there may be is the hub's to bound.
+//! Each is a [`Fact`] under a [`Key`]. The hub reads all of them at its start, keeps them in memory
+//! and writes each change through the log's writer. The hub must bound their number.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,40 +12,40 @@ use serde_json::{Value, json};
 
 use crate::entry::millis;
 
-/// One thing the hub keeps.
+/// A value stored for the hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
-    /// The secret from which resume words are made.
+    /// The secret key of resume tokens.
     ResumeSecret([u8; 16]),
-    /// A name that somebody has, for the resume word that speaks for this number.
+    /// A granted name, which the resume token with this number claims.
     Grant {
         /// The number.
         grant: u32,
         /// The name.
         name: Name,
-        /// The room that its holder is in.
+        /// The holder's room.
         room: RoomName,
-        /// Its holder's address.
+        /// The holder's address.
         ip: IpAddr,
-        /// Whether its holder's client brings the word by itself.
+        /// Whether the holder's client sends the token automatically.
         resumes: bool,
-        /// Whether its holder has left, and anybody may take it.
+        /// Whether the holder has left, so that others may take the name.
         is_free: bool,
     },
-    /// Numbers of grants up to this one may have been used.
+    /// The highest grant number that may have been used.
     Grants(u32),
-    /// A network from which nobody may join, as the hub writes it.
+    /// A banned network, in the hub's notation.
     Ban(Box<str>),
-    /// A name that may not speak.
+    /// A muted name.
     Mute {
         /// The name.
         name: Name,
     },
-    /// How a room is set.
+    /// A room's settings.
     Room {
         /// The room.
         room: RoomName,
-        /// Its settings.
+        /// The room's settings.
         settings: RoomSettings,
     },
 }
@@ -53,33 +53,34 @@ pub enum Fact {
 /// The settings of a room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RoomSettings {
-    /// The least time between two messages of one member.
+    /// The least time between two messages of one member (slow mode).
     pub slow: Option<Duration>,
 }
 
-/// Which fact it is. A fact replaces the one with the same key.
+/// The key of a fact. A fact replaces the one with the same key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Key {
     /// The resume secret.
     ResumeSecret,
-    /// The grant of this number.
+    /// The grant with this number.
     Grant(u32),
-    /// The last number of a grant.
+    /// The highest grant number.
     Grants,
     /// The ban of a network.
     Ban(Box<str>),
-    /// The mute of a name, whatever its capitals.
+    /// The mute of a name, regardless of capitals.
     Mute(Name),
-    /// The settings of a room, whatever its capitals.
+    /// The settings of a room, regardless of capitals.
     Room(RoomName),
 }
 
-/// Everything that was kept.
+/// All stored facts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// In the order of their keys.
+    /// Sorted by key.
     pub facts: Vec<Fact>,
-    /// Facts that this program does not understand: of a newer one, or damaged. They stay stored.
+    /// The number of facts that this program cannot read: written by a newer one, or damaged. They
+    /// stay stored.
     pub unknown: usize,
 }
 
@@ -93,7 +94,7 @@ impl State {
     }
 }
 
-/// A row to be written, or to be removed where there is no value.
+/// A row to write, or to remove if it has no value.
 #[derive(Debug)]
 pub(crate) struct Change {
     pub(crate) kind: &'static str,
@@ -118,7 +119,7 @@ impl Change {
 }
 
 impl Fact {
-    /// The key under which it is kept.
+    /// The fact's key.
     pub fn key(&self) -> Key {
         match self {
             Fact::ResumeSecret(_) => Key::ResumeSecret,
@@ -131,7 +132,7 @@ impl Fact {
     }
 }
 
-/// Reads everything.
+/// Reads all facts.
 pub(crate) fn load(connection: &Connection) -> rusqlite::Result<State> {
     let mut state = State::default();
     let mut statement =
@@ -158,7 +159,7 @@ fn row_key(key: &Key) -> (&'static str, Box<str>) {
     }
 }
 
-/// JSON, so that a fact can gain a field without a new version of the file.
+/// JSON, so that a fact can gain a field without a new file version.
 fn value_of(fact: &Fact) -> Value {
     match fact {
         Fact::ResumeSecret(secret) => {

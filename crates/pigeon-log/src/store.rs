@@ -1,5 +1,5 @@
-//! One transaction of messages and facts: what is inserted, what is already there, and what the
-//! author numbered wrongly.
+//! One transaction of messages and facts: insertion, and detection of repeated and wrongly numbered
+//! messages.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,30 +14,29 @@ use crate::lost::Lost;
 use crate::state::Change;
 use crate::{Append, Entry, Gap, Identity, Message, Numbering, Outcome, Position, Trouble};
 
-/// Positions are reserved in blocks, each written with the first message that needs it. So a
-/// transaction writes no counter, and positions that were drawn and not stored are not drawn again
-/// after `kill -9`. The rest of a block is skipped then; 2^24 blocks last longer than the disk.
+/// Positions are reserved in blocks of this size. A reservation is written with the first message
+/// that needs it, so most transactions write no counter, and `kill -9` never causes a position to
+/// be assigned twice. It skips the rest of a block; 2^24 blocks last longer than any disk.
 const RESERVE: u64 = 1 << 16;
 
-/// Where the next position comes from.
+/// The source of positions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Positions {
-    /// The last one drawn.
     pub(crate) last: Position,
-    /// The last one that may be drawn before more are reserved.
+    /// The last position that may be assigned before the next reservation.
     pub(crate) reserved: Position,
 }
 
-/// Rooms by the names that members gave. A bounded cache of what the file holds.
+/// Room ids by the name that members used. A bounded cache of the file's rows.
 #[derive(Default)]
 pub(crate) struct Rooms {
-    /// `None` for the name where it was given to the room first.
+    /// `None` if the room's stored name is the same.
     known: HashMap<RoomName, (i64, Option<RoomName>)>,
 }
 
 const MAX_KNOWN_ROOMS: usize = 4_096;
 
-/// What a transaction is about to store. Dropped, together with the transaction, where it fails.
+/// The contents of a transaction. If the transaction fails, both are dropped.
 pub(crate) struct Batch<'a> {
     connection: &'a Connection,
     rooms: &'a mut Rooms,
@@ -47,13 +46,13 @@ pub(crate) struct Batch<'a> {
     newest: Position,
     age: i64,
     outboxes: Vec<Outbox>,
-    /// Where an outbox stands among them.
+    /// Indices of outboxes in the batch.
     places: HashMap<(u128, u64), usize>,
-    /// The one used last: messages of one author often follow each other.
+    /// The last one used: messages of one author often follow each other.
     recent: Option<((u128, u64), usize)>,
-    /// Kept over the whole group: finding it in the cache takes a third as long as running it.
+    /// Cached for the whole group: looking it up takes a third of its running time.
     insert: Option<CachedStatement<'a>>,
-    /// What was inserted, in order.
+    /// Inserted entries, in order.
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -64,7 +63,7 @@ struct Outbox {
     changed: bool,
 }
 
-/// Why a transaction cannot go on.
+/// Why a transaction failed.
 pub(crate) enum StoreError {
     Sqlite(rusqlite::Error),
     NoPositions,
@@ -90,8 +89,8 @@ const INSERT: &str =
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 impl<'a> Batch<'a> {
-    /// To be called within a transaction. `newest` is the newest stored position, and `age` the
-    /// log's in seconds.
+    /// Starts a batch; must be called within a transaction. `newest` is the newest stored position,
+    /// and `age` the log's age in seconds.
     pub(crate) fn new(
         connection: &'a Connection,
         rooms: &'a mut Rooms,
@@ -115,7 +114,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Stores a message, or finds out why not.
+    /// Stores a message, or returns why not.
     pub(crate) fn append(&mut self, append: Append) -> Result<Outcome, StoreError> {
         let Identity { author, outbox, number } = append.identity;
         let Ok(number) = i64::try_from(number) else {
@@ -127,8 +126,8 @@ impl<'a> Batch<'a> {
         let imported = append.link == pigeon_proto::LinkKind::Import;
         if number <= last {
             let found = self.find_again(&append, id, number)?;
-            // Import brings back what retention or `forget` removed; others say again what was
-            // acknowledged.
+            // An import restores messages that retention or `forget` deleted; otherwise a
+            // repetition must not be stored again.
             if !(imported && found == (Outcome::Again { position: None })) {
                 return Ok(found);
             }
@@ -171,7 +170,7 @@ impl<'a> Batch<'a> {
         Ok(Outcome::Stored { position })
     }
 
-    /// Stores a marker for each room that lost messages.
+    /// Stores a gap marker for each room that lost messages.
     pub(crate) fn mark_gaps(&mut self, lost: &Lost) -> Result<(), StoreError> {
         for (name, of_room) in lost.rooms() {
             let (room, name) = self.rooms.find_or_insert(self.connection, name.clone())?;
@@ -180,7 +179,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Stores a marker of another log, unless it is there.
+    /// Stores a gap marker from another log, unless it exists.
     pub(crate) fn import_gap(&mut self, gap: &ImportedGap) -> Result<Outcome, StoreError> {
         let (room, name) = self.rooms.find_or_insert(self.connection, gap.room.clone())?;
         let wall = millis(gap.wall);
@@ -217,8 +216,8 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Writes what was gathered. To be called before the commit; the positions' reservation counts
-    /// only after it.
+    /// Writes the collected rows. Must be called before the commit; the reservation takes effect
+    /// after it.
     pub(crate) fn finish(mut self) -> Result<(Vec<Entry>, Position), StoreError> {
         for outbox in self.outboxes.iter().filter(|outbox| outbox.changed) {
             self.connection.prepare_cached(
@@ -253,12 +252,12 @@ impl<'a> Batch<'a> {
     }
 
     fn draw(&mut self) -> Result<Position, StoreError> {
-        // It is not taken back where the transaction fails.
+        // A failed transaction does not return its positions.
         self.positions.last = self.positions.last.next().ok_or(StoreError::NoPositions)?;
         Ok(self.positions.last)
     }
 
-    /// Where an outbox stands, which is loaded with its first message.
+    /// An outbox's index in the batch; loads the outbox on first use.
     fn outbox(&mut self, key: (u128, u64)) -> Result<usize, StoreError> {
         if let Some((recent, place)) = self.recent
             && recent == key
@@ -303,10 +302,10 @@ impl<'a> Batch<'a> {
         Ok(Outbox { id, last: 0, position: Position::START, changed: false })
     }
 
-    /// Compares a message with the stored one of the same identity. Speaker and time may differ: who
-    /// repeats a message may have another name by now.
+    /// Compares a message with the stored one of the same identity. Ignores speaker and time: the
+    /// author may have changed names before repeating it.
     fn find_again(&self, append: &Append, outbox: i64, number: i64) -> Result<Outcome, StoreError> {
-        // Each by the index that holds it: see `schema`.
+        // Each link has its own index: see `schema`.
         let indexed = match append.link {
             LinkKind::Import => "INDEXED BY import_by_identity",
             _ => "INDEXED BY messages_by_identity",
@@ -336,7 +335,7 @@ impl<'a> Batch<'a> {
 }
 
 impl Rooms {
-    /// The id of a room, and the name that was given to it first.
+    /// A room's id and first name; inserts the room if it is new.
     fn find_or_insert(
         &mut self,
         connection: &Connection,
@@ -362,14 +361,13 @@ impl Rooms {
         Ok((id, first))
     }
 
-    /// To be called where rows of rooms may be gone: after a failed transaction, and after rooms
-    /// were deleted.
+    /// Clears the cache. Must be called after a failed transaction, and after rooms were deleted.
     pub(crate) fn clear(&mut self) {
         self.known.clear();
     }
 }
 
-/// The id and the name of a room that the file holds.
+/// The id and name of a stored room.
 pub(crate) fn find_room(
     connection: &Connection,
     room: &RoomName,
@@ -386,7 +384,7 @@ pub(crate) fn room_of(value: ValueRef<'_>) -> Option<RoomName> {
     RoomName::parse(bytes_of(value)?).ok()
 }
 
-/// A number among the settings.
+/// Reads a number from the settings table.
 pub(crate) fn get(connection: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
     connection
         .prepare_cached("SELECT value FROM settings WHERE name = ?1")?
@@ -394,7 +392,7 @@ pub(crate) fn get(connection: &Connection, name: &str) -> rusqlite::Result<Optio
         .optional()
 }
 
-/// Sets a number among the settings.
+/// Writes a number to the settings table.
 pub(crate) fn set(connection: &Connection, name: &str, value: i64) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
@@ -405,10 +403,10 @@ pub(crate) fn set(connection: &Connection, name: &str, value: i64) -> rusqlite::
     Ok(())
 }
 
-/// Text is stored as text where it is UTF-8, so that SQLite's shell shows it.
+/// Stores UTF-8 as text, so that SQLite's shell shows it.
 fn text_to_sql(text: &[u8]) -> ToSqlOutput<'_> {
     match std::str::from_utf8(text) {
-        // A NUL would end the text for some of SQLite's functions.
+        // Some SQLite functions end a text at NUL.
         Ok(text) if !text.contains('\0') => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
         _ => ToSqlOutput::Borrowed(ValueRef::Blob(text)),
     }

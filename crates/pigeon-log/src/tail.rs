@@ -1,5 +1,5 @@
-//! The newest entries, in memory and bounded in bytes. Followers that are up to date read from here
-//! and cost the disk nothing.
+//! The newest entries in memory, bounded in bytes. Up-to-date followers read them without touching
+//! the disk.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,14 +18,14 @@ pub(crate) struct Tail {
 
 #[derive(Debug)]
 struct Inner {
-    /// Every stored entry after this position is here.
+    /// All entries after this position are in memory.
     floor: Position,
     entries: VecDeque<Entry>,
     bytes: usize,
 }
 
-/// The most entries looked at while the lock is held, so that a reader never makes the writer wait
-/// for more than some microseconds.
+/// The most entries read under one lock, so that a reader blocks the writer for some microseconds
+/// only.
 const STRIDE: usize = 256;
 
 impl Tail {
@@ -34,7 +34,7 @@ impl Tail {
         Tail { inner: Mutex::new(inner), max_bytes }
     }
 
-    /// Adds entries that have just been stored.
+    /// Adds newly stored entries.
     pub(crate) fn push(&self, entries: impl IntoIterator<Item = Entry>) {
         let mut inner = self.lock();
         for entry in entries {
@@ -49,7 +49,7 @@ impl Tail {
         }
     }
 
-    /// Entries after a position. `None` where some of them are no longer here.
+    /// The entries after a position. `None` if some of them are no longer in memory.
     pub(crate) fn after(
         &self,
         mut position: Position,
@@ -78,7 +78,7 @@ impl Tail {
         Some(inner.entries.range(start..).take(STRIDE).cloned().collect())
     }
 
-    /// Removes entries that were deleted. The positions are sorted.
+    /// Removes deleted entries. The positions must be sorted.
     pub(crate) fn remove(&self, positions: &[Position]) {
         let mut inner = self.lock();
         if positions.last().is_none_or(|last| *last <= inner.floor) {

@@ -1,20 +1,20 @@
-//! Why SQLite could not do what was asked.
+//! Kinds of SQLite failures.
 
 use std::fmt;
 
 use rusqlite::ErrorCode;
 
-/// Why the log cannot store at present, or not at all.
+/// Why the log cannot store, now or at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// No space is left.
+    /// The disk is full.
     Full,
-    /// The file or its folder cannot be written.
+    /// The file or its folder is not writable.
     ReadOnly,
     /// The disk failed to read or write.
     Io,
-    /// The files are no longer where they were opened. What SQLite writes now would go into files
-    /// without a name, and nobody would find it again.
+    /// The files were removed or replaced. SQLite would continue to write to files without a name,
+    /// which could not be opened again.
     Gone,
     /// Another program holds the file's lock.
     Busy,
@@ -27,7 +27,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// What kind of trouble an error of SQLite is.
+    /// Classifies an SQLite error.
     pub(crate) fn of(error: &rusqlite::Error) -> Trouble {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Trouble::Full,
@@ -39,7 +39,7 @@ impl Trouble {
         }
     }
 
-    /// Whether the log tries again by itself.
+    /// Whether the log retries automatically.
     pub fn heals(&self) -> bool {
         !matches!(self, Trouble::Damaged | Trouble::NoPositions)
     }

@@ -1,7 +1,8 @@
-//! The writer: one thread with the only connection that writes.
+//! The writer: one thread with the only writable connection.
 //!
-//! Each turn it takes what is queued, stores it in one transaction with one sync, and reports. What is
-//! left of its time goes to the index, to retention and to forgetting, in slices of some milliseconds.
+//! In each turn it takes the queued items, stores them in one transaction with one sync, and
+//! reports. It spends the remaining time on the index, retention and forgetting, in slices of some
+//! milliseconds.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -22,9 +23,9 @@ use crate::schema::{BEGIN_IMPORT, END_IMPORT};
 use crate::store::{self, Batch, Positions, Rooms, StoreError};
 use crate::{Entry, Numbering, Options, Outcome, Position, Report, Ticket, Trouble};
 
-/// Something the writer does besides storing.
+/// A request to the writer other than storing.
 pub(crate) enum Job {
-    /// Answered when everything queued before is settled.
+    /// Answered once everything queued before has its outcome.
     Flush(Sender<()>),
     Forget(Forget, ForgetReply),
     NewEpoch(Sender<Result<u64, Trouble>>),
@@ -32,15 +33,15 @@ pub(crate) enum Job {
 
 type ForgetReply = Sender<Result<Forgotten, ForgetError>>;
 
-/// Messages of a slice of the index, and of a slice that is deleted. 256 take about 5 ms.
+/// Messages per slice of indexing or deleting. 256 take about 5 ms.
 const SLICE: usize = 256;
-/// A small rest of the index waits for more, since one message costs nearly as much as many.
+/// How long a small backlog of the index waits for more: one message costs nearly as much as many.
 const SETTLE: Duration = Duration::from_millis(200);
-/// So long must nothing arrive before a slice is indexed.
+/// How long the queue must be empty before a slice is indexed.
 const PAUSE: Duration = Duration::from_millis(1);
-/// After trouble the writer tries again so often. In between everything is refused at once.
+/// The time between retries after a failure. Meanwhile everything is refused at once.
 const RETRY: Duration = Duration::from_secs(1);
-/// How often sizes and ages are looked at while messages are stored.
+/// How often sizes and ages are checked while messages are stored.
 const LOOK: Duration = Duration::from_secs(1);
 
 pub(crate) struct Writer {
@@ -53,37 +54,37 @@ pub(crate) struct Writer {
     positions: Positions,
     age: Age,
     noted: Duration,
-    /// Messages relayed and not stored, for the next transaction that succeeds.
+    /// Messages relayed but not stored, for the next successful transaction.
     lost: Lost,
     trouble: Option<Trouble>,
     retry_at: Instant,
-    /// Whether commits sync. Those of the index do not.
+    /// Whether commits sync. Index commits do not.
     syncing: bool,
     indexed: Position,
     backlog: usize,
-    /// Messages indexed since the last checkpoint in a pause.
+    /// Messages indexed since the last checkpoint during a pause.
     unmoved: usize,
     forgetting: Vec<(Forgetting, Option<ForgetReply>)>,
     retention: Retention,
-    /// Whether the index is there that an import needs.
+    /// Whether the import's index exists.
     importing: bool,
 }
 
-/// What retention is about to do.
+/// Retention's state.
 #[derive(Default)]
 struct Retention {
     due: bool,
     looked: Option<Instant>,
-    /// Whether the last slice left something to do.
+    /// Whether the last slice left work.
     more: bool,
-    /// Bytes of messages still to be deleted for the size.
+    /// Bytes of messages still to be deleted by size.
     excess: u64,
     victim: Option<Victim>,
     tidied: Duration,
 }
 
 impl Writer {
-    /// To be called with a connection that may write, before the thread starts.
+    /// Needs a writable connection. Called before the thread starts.
     pub(crate) fn new(
         connection: Connection,
         files: Vec<SameFile>,
@@ -126,7 +127,7 @@ impl Writer {
 
     /// Runs until the queue is closed and empty.
     pub(crate) fn run(mut self) {
-        // Nothing may wait for a writer that is gone, also where the report panics.
+        // Even if the report callback panics, nothing may wait for a stopped writer.
         let shared = Arc::clone(&self.shared);
         let _closing = scopeguard(|| shared.queue.close());
         loop {
@@ -191,7 +192,7 @@ impl Writer {
             self.fail(&error);
             return self.refuse(items, lost);
         }
-        // What must be known of a message after it was moved into a transaction that failed.
+        // Kept to count messages that moved into a failed transaction.
         let mut losable = Lost::default();
         items.iter().for_each(|(_, item)| count_losable(item, &mut losable));
         let tickets: Vec<Ticket> = items.iter().map(|(ticket, _)| *ticket).collect();
@@ -232,8 +233,8 @@ impl Writer {
         }
     }
 
-    /// Runs a transaction that syncs, and returns what it stored only if it is on the disk, in the
-    /// file where a reader looks for it.
+    /// Runs a synced transaction, and returns its result only if the data is on disk and readers
+    /// can find the file.
     fn transaction<T>(
         &mut self,
         work: impl FnOnce(&mut Batch<'_>) -> Result<T, StoreError>,
@@ -244,7 +245,7 @@ impl Writer {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if self.trouble.is_some() {
-            // An empty transaction would succeed on a full disk.
+            // Writes something, because an empty transaction would succeed on a full disk.
             store::set(&transaction, "reserved", self.positions.reserved.sql())?;
         }
         let mut batch = Batch::new(
@@ -393,13 +394,13 @@ impl Writer {
         Ok(Forgetting::begin(&self.connection, what, up_to)?)
     }
 
-    /// One slice of each kind of work that is due.
+    /// Runs one slice of each kind of work that is due.
     fn maintain(&mut self, idle: bool, group: usize) -> Result<(), Failure> {
         if self.backlog >= self.options.index_lag {
-            // In step with what is stored, or the index would never catch up.
+            // Proportional to the stored messages: otherwise the index would never catch up.
             self.index(group.saturating_mul(2).max(4 * SLICE))?;
         } else if idle && self.backlog > 0 {
-            // A large slice costs less for each message, and a long rest is worth a longer one.
+            // A large slice costs less per message, and a large backlog justifies a longer one.
             self.index(if self.backlog > 16 * SLICE { 4 * SLICE } else { SLICE })?;
         }
         if !self.forgetting.is_empty() {
@@ -412,12 +413,12 @@ impl Writer {
         let after = self.indexed;
         let (indexed, added) = self.unsynced(|c| index::index_slice(c, after, limit))?;
         self.indexed = indexed;
-        // Fewer may be left than were counted: some were deleted.
+        // Fewer may be left than counted, because some were deleted.
         self.backlog = if added < limit { 0 } else { self.backlog.saturating_sub(added) };
         self.unmoved += added;
         if self.backlog == 0 && self.unmoved >= 4 * SLICE {
-            // In a pause, or the next messages would wait for it. A reader in the middle does not
-            // matter: what it needs is moved another time.
+            // Only during a pause: otherwise the next messages would wait for it. A reader may
+            // delay moving some pages to the next checkpoint.
             self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
             self.unmoved = 0;
         }
@@ -458,7 +459,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Deletes messages, which a request to forget up to a position asks for, or retention.
+    /// Deletes messages for retention, or for a request to forget up to a position.
     fn delete(&mut self, doomed: &[Doomed], forgotten: Option<Position>) -> Result<(), Failure> {
         let indexed = self.indexed;
         self.unsynced(|c| {
@@ -493,7 +494,7 @@ impl Writer {
         let id = current.id;
         self.set_syncing(true)?;
         self.connection.prepare_cached("DELETE FROM forgetting WHERE id = ?1")?.execute([id])?;
-        // The request itself names somebody.
+        // The request itself contains a name.
         self.truncate()?;
         let (current, reply) = self.forgetting.remove(0);
         if let Some(reply) = reply {
@@ -502,7 +503,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives free pages back to the file system, some at a time. True when so few are left.
+    /// Returns some free pages to the file system. Returns true when few are left.
     fn cut_off(&mut self, left: i64) -> Result<bool, Failure> {
         let free: i64 = self.connection.query_row("PRAGMA freelist_count", [], |row| row.get(0))?;
         if free <= left {
@@ -517,9 +518,9 @@ impl Writer {
         Ok(false)
     }
 
-    /// Empties the write-ahead log. False while a reader is in the middle of it.
+    /// Truncates the write-ahead log. Returns false while a reader uses it.
     fn truncate(&mut self) -> Result<bool, Failure> {
-        // The writer waits for nobody.
+        // The writer must not block.
         self.connection.busy_timeout(Duration::ZERO)?;
         let busy: Result<i64, _> =
             self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
@@ -531,7 +532,7 @@ impl Writer {
         Ok(busy == 0)
     }
 
-    /// One slice of retention, if it is due.
+    /// Runs one slice of retention, if it is due.
     fn retain(&mut self) -> Result<(), Failure> {
         let waits = self.retention.looked.is_some_and(|looked| looked.elapsed() < LOOK);
         if !self.retention.more && (!self.retention.due || waits) {
@@ -545,7 +546,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Deletes by age, then by size, then gives space back. False where nothing was to be done.
+    /// Deletes by age, then by size, then frees space. Returns false if there was nothing to do.
     fn retain_slice(&mut self) -> Result<bool, Failure> {
         if self.retention.excess > 0 {
             self.shrink()?;
@@ -565,12 +566,12 @@ impl Writer {
         if self.age.age() >= self.retention.tidied + retention::grain(self.options.keep) {
             self.tidy()?;
         }
-        // A few free pages are soon used again.
+        // A few free pages are soon reused.
         Ok(!self.cut_off(1_024)?)
     }
 
-    /// Whether something was done about the size. What was deleted leaves its grams in the index
-    /// until partitions are built anew, so that comes first.
+    /// Returns whether anything was done about the size. Deleted messages leave grams in the index
+    /// until partitions are rebuilt, so rebuilding comes first.
     fn is_too_large(&mut self) -> Result<bool, Failure> {
         let Some(keep) = self.options.keep_size else { return Ok(false) };
         let (used, counted) = retention::sizes(&self.connection)?;
@@ -580,15 +581,15 @@ impl Writer {
         if self.unsynced(|c| index::rebuild_slice(c, 10, SLICE))? {
             return Ok(true);
         }
-        // In proportion, since pages and index belong to the messages.
+        // Scaled, because pages and index belong to the messages.
         let excess = used - keep / 100 * 97;
         let share = excess as f64 / used as f64;
         self.retention.excess = (counted as f64 * share).ceil() as u64;
         Ok(true)
     }
 
-    /// Deletes a slice for the size. Who holds most is decided some times in a run and not for each
-    /// slice, since it takes a look at every speaker.
+    /// Deletes a slice by size. Chooses the victim only a few times per run, because choosing looks
+    /// at every speaker.
     fn shrink(&mut self) -> Result<(), Failure> {
         let before = self.retention.victim.take();
         let mut victim = match before {
@@ -611,7 +612,8 @@ impl Writer {
         let found = retention::oldest_of(&self.connection, &victim, indexed, SLICE)?;
         let Some((doomed, looked)) = found else {
             if victim.cursor == Position::START {
-                // Usage counts messages that are not there: nothing more can be deleted for it.
+                // The usage table counts messages that do not exist, so deleting cannot reduce it
+                // further.
                 self.retention.excess = 0;
             }
             return Ok(());
@@ -637,7 +639,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Runs a transaction without a sync, for what can be made again or will be done again.
+    /// Runs a transaction without a sync, for data that can be rebuilt.
     fn unsynced<T>(
         &mut self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -667,10 +669,10 @@ impl Writer {
         }
     }
 
-    /// What must happen before the first transaction after a failure.
+    /// Recovers before the first transaction after a failure.
     ///
-    /// A sync that failed may have dropped pages that a later sync then reports as written. Pages of
-    /// the write-ahead log are the base of all that follows in it, so it must begin anew.
+    /// A failed sync may have dropped pages that a later sync reports as written. Everything after
+    /// them in the write-ahead log depends on them, so the log must be restarted.
     fn recover(&mut self) -> Result<(), Failure> {
         if let Some(trouble) = &self.trouble
             && !trouble.heals()
@@ -692,7 +694,7 @@ impl Writer {
         }
     }
 
-    /// Notes a failure, and reports it unless it goes on.
+    /// Records a failure, and reports it if it is new.
     fn fail(&mut self, failure: &Failure) {
         self.retry_at = Instant::now() + RETRY;
         self.rooms.clear();
@@ -710,13 +712,13 @@ impl Writer {
             }
         }
         if self.trouble.is_none() && self.check_files().is_ok() && self.set_syncing(true).is_ok() {
-            // The rest of the reserved block is not skipped after an orderly end.
+            // After a clean shutdown, the rest of the reserved block is not skipped.
             let _ = store::set(&self.connection, "reserved", self.positions.last.sql());
         }
     }
 }
 
-/// Why a transaction failed, and what SQLite said.
+/// Why a transaction failed, with SQLite's message.
 pub(crate) struct Failure {
     trouble: Trouble,
     error: Box<str>,
@@ -739,7 +741,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// Counts a message that was relayed and is not stored.
+/// Counts a relayed message that is not stored.
 fn count_losable(item: &Item, lost: &mut Lost) {
     if let Item::Message(append) = item
         && append.numbering == Numbering::ByHub

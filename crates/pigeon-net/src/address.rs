@@ -1,8 +1,8 @@
-//! Addresses in the one form that the rest of the program knows.
+//! Addresses in canonical form: IPv4-mapped ones as IPv4.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// The address with an IPv4-mapped IPv6 one (RFC 4291 section 2.5.5.2) turned into its IPv4 one.
+/// Converts an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) to IPv4.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         // Only a real IPv6 address keeps its scope.

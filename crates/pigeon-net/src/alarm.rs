@@ -1,4 +1,4 @@
-//! Waking at a time that is finer than the readiness queue's own millisecond.
+//! A timer with a finer resolution than the readiness queue's millisecond.
 
 use std::time::Duration;
 #[cfg(target_os = "linux")]
@@ -6,19 +6,20 @@ use std::time::Instant;
 
 use mio::{Registry, Token};
 
-/// A timer that ends a wait: on Linux a timerfd(2), in nanoseconds. epoll_wait(2) knows whole
-/// milliseconds only, and a link with a delay of a hundred microseconds would have a tenfold one.
-/// Elsewhere, and where no timer can be made, the wait's own limit has to do.
+/// A timer that ends a wait: on Linux a timerfd(2), in nanoseconds. epoll_wait(2) only knows whole
+/// milliseconds, and would delay a simulated link of a hundred microseconds tenfold. Elsewhere, or
+/// if creating the timer fails, the wait's own timeout is used.
 #[derive(Debug)]
 pub(crate) struct Alarm {
     #[cfg(target_os = "linux")]
     timer: Option<nix::sys::timerfd::TimerFd>,
-    /// When it goes off next. Many waits in a row have the same end, and need no call each.
+    /// When it goes off next. Consecutive waits often end at the same time, and need no further
+    /// system call.
     #[cfg(target_os = "linux")]
     set_for: Option<Instant>,
 }
 
-/// Ends of waits that differ by less are the same.
+/// End times that differ by less count as the same.
 #[cfg(target_os = "linux")]
 const SAME: Duration = Duration::from_micros(1);
 
@@ -40,8 +41,8 @@ impl Alarm {
         Alarm { timer, set_for: None }
     }
 
-    /// Sets it to go off after `limit`, and returns the limit that the wait itself still needs.
-    /// Without a limit it may still go off as it was set before, which only ends the wait early.
+    /// Sets the timer to go off after `limit`, and returns the timeout that the wait still needs.
+    /// Without a limit, an earlier setting may still end the wait early.
     pub(crate) fn set(&mut self, limit: Option<Duration>) -> Option<Duration> {
         use nix::sys::time::TimeSpec;
         use nix::sys::timerfd::{Expiration, TimerSetTimeFlags};
@@ -55,7 +56,7 @@ impl Alarm {
         let after = after.min(Duration::from_secs(86_400));
         let now = Instant::now();
         let end = now + after;
-        // One that is over has gone off, and would not again.
+        // A timer in the past has gone off already and must be set again.
         if self.set_for.is_some_and(|at| at > now && at + SAME > end && end + SAME > at) {
             return None;
         }

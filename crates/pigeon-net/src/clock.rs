@@ -1,11 +1,11 @@
-//! The monotonic clock. Drivers read it and pass the time to machines, which read no clock.
+//! The monotonic clock. Drivers read it and pass the time to machines.
 
 use std::time;
 
 use pigeon_datagram::Instant;
 
-/// A monotonic clock that began when it was started. Copies read the same time, so other threads
-/// can carry one.
+/// A monotonic clock that counts from its start. Copies read the same time, so other threads can
+/// use one.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: time::Instant,

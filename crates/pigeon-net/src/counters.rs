@@ -1,5 +1,5 @@
-//! What went in, what went out, and what was dropped for which reason: running totals since the
-//! socket was opened.
+//! Running totals of a socket since it was opened: received, sent, and dropped datagrams with
+//! reasons.
 
 use std::fmt;
 use std::io;
@@ -8,16 +8,16 @@ use std::net::SocketAddr;
 /// All totals of a socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// What was received.
+    /// Received datagrams.
     pub received: ReceiveCounters,
-    /// What was sent, and what was not.
+    /// Sent and dropped datagrams.
     pub sent: SendCounters,
     /// Datagrams the kernel dropped because the receive buffer was full.
     pub kernel_drops: u64,
 }
 
 impl Stats {
-    /// Adds what another socket counted.
+    /// Adds another socket's totals.
     pub(crate) fn add(&mut self, other: &Stats) {
         let (received, sent) = (&mut self.received, &mut self.sent);
         received.datagrams += other.received.datagrams;
@@ -36,55 +36,55 @@ impl Stats {
     }
 }
 
-/// What was received.
+/// Totals of received datagrams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReceiveCounters {
     /// Datagrams.
     pub datagrams: u64,
-    /// Bytes of payload, at the datagrams' true lengths.
+    /// Payload bytes, at the datagrams' original lengths.
     pub bytes: u64,
     /// Datagrams that were longer than `receive_size`.
     pub truncated: u64,
-    /// Errors about single datagrams that were sent before, such as ICMP messages. The refusals of
-    /// a connected socket's peer do not count.
+    /// Errors caused by earlier sent datagrams, such as ICMP messages. Refusals by a connected
+    /// socket's peer do not count.
     pub ignored_errors: u64,
-    /// The last of them.
+    /// The last such error.
     pub last_error: Option<Undelivered>,
 }
 
-/// A datagram that left, and met an error on its way.
+/// A sent datagram that failed on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Undelivered {
-    /// Where it went, as far as the system knows.
+    /// The datagram's destination, if the system knows it.
     pub to: Option<SocketAddr>,
     /// The system's error number.
     pub os_error: i32,
-    /// Whether the way may be there in a moment: no route, or no such host, which routers also
-    /// report in passing (soft errors, RFC 1122 section 4.2.3.9), and which the system reports only to
-    /// a socket that was opened to hear which peer refuses; or too long for a link, and the system
-    /// sends the next one in fragments.
+    /// Whether the error may be temporary (a soft error, RFC 1122 section 4.2.3.9): no route or no
+    /// such host, which the system reports only to a socket with
+    /// [`SocketOptions::refusals`](crate::SocketOptions); or too long for a link, after which the
+    /// system sends the next one in fragments.
     pub passing: bool,
 }
 
 impl Undelivered {
-    /// Whether nobody listens at the port (ICMP port unreachable).
+    /// Whether the port is closed (ICMP port unreachable).
     pub fn is_refusal(&self) -> bool {
         io::Error::from_raw_os_error(self.os_error).kind() == io::ErrorKind::ConnectionRefused
     }
 }
 
-/// What was sent, and what was not.
+/// Totals of sent and dropped datagrams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SendCounters {
-    /// Datagrams the kernel took. Each datagram of a train counts.
+    /// Datagrams that the kernel accepted. Each datagram of a train counts.
     pub datagrams: u64,
-    /// Bytes of payload the kernel took.
+    /// Payload bytes that the kernel accepted.
     pub bytes: u64,
-    /// Trains the kernel took whole.
+    /// Trains that the kernel accepted whole.
     pub trains: u64,
-    /// Trains the kernel would not take and that were sent again datagram by datagram.
+    /// Trains that the kernel rejected and that were sent again as single datagrams.
     pub fallbacks: u64,
-    /// How often the memory of destinations that take no trains was full and forgotten.
+    /// How often the memory of destinations that reject trains was full and cleared.
     pub forgotten: u64,
     /// Datagrams that were dropped, by reason.
     pub dropped: DropCounts,
@@ -95,11 +95,11 @@ pub struct SendCounters {
 /// A datagram or train that was dropped instead of sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SendFailure {
-    /// Where it should have gone.
+    /// The destination.
     pub to: SocketAddr,
-    /// Why it did not.
+    /// The reason.
     pub reason: DropReason,
-    /// The system's error number, where there was one.
+    /// The system's error number, if there was one.
     pub os_error: Option<i32>,
 }
 
@@ -116,28 +116,29 @@ impl fmt::Display for SendFailure {
 /// Why a datagram was dropped instead of sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropReason {
-    /// No route, or nobody at the end of it.
+    /// No route, or no such host.
     Unreachable,
-    /// A firewall forbids it, or it is a broadcast and the socket may not.
+    /// A firewall forbids it, or it is a broadcast and the socket does not allow them.
     NotPermitted,
-    /// Longer than a datagram, or than the path, can be.
+    /// The payload is longer than a datagram or the path allows.
     TooLarge,
     /// The kernel or the network card had no buffer space for it.
     NoBuffers,
-    /// No datagram can go there: port 0, another address family, a source that is not ours.
+    /// An invalid destination or source: port 0, another address family, a source address that is
+    /// not ours.
     Invalid,
-    /// The far side refused the ones before.
+    /// The peer refused earlier datagrams.
     Refused,
-    /// The send buffer stayed full for longer than the sender could wait.
+    /// The send buffer stayed full for longer than the sender may wait.
     Congested,
-    /// The socket that it was to leave from is closed.
+    /// The socket to send from is closed.
     Closed,
     /// Any other error.
     Other,
 }
 
 impl DropReason {
-    /// Every reason, in the order of their declaration.
+    /// Every reason, in the order of declaration.
     pub const ALL: [DropReason; 9] = [
         DropReason::Unreachable,
         DropReason::NotPermitted,

@@ -3,15 +3,15 @@
 //! ```text
 //!          ┌─────────────────────────────────────────────────┐
 //!          ▼                                                 │
-//!   woken? ─▶ a few batches, a socket at a time ─▶ timers ─▶ idle? ─▶ sleep until the next deadline,
+//!   woken? ─▶ a few batches, socket by socket ─▶ timers ─▶ idle? ─▶ sleep until the next deadline,
 //!             (each is followed by a drain)                           datagram or wake-up
 //! ```
 //!
-//! Datagrams come before timers: what arrived before a deadline is handled before it. A process may
-//! be stopped (SIGSTOP, a suspended laptop, a paused virtual machine), and when it goes on the
-//! heartbeats of its peers wait in the socket while its timers say that nobody was heard.
+//! Datagrams come before timers: those that arrived before a deadline are handled before it.
+//! Otherwise a process that was stopped (SIGSTOP, a suspended laptop, a paused virtual machine)
+//! would time out its peers while their heartbeats wait in the socket.
 //!
-//! Work between two looks at the clock and the waker is bounded, so a flood of datagrams holds up
+//! Work between two checks of the clock and the waker is bounded, so a flood of datagrams delays
 //! neither timers nor a stop.
 
 use std::io;
@@ -29,52 +29,50 @@ use crate::socket::Socket;
 use crate::sockets::{Batch, Sockets};
 use crate::waker::Waker;
 
-/// Batches received before timers and the waker are looked at again.
+/// Batches received before timers and the waker are checked again.
 const BATCHES: usize = 4;
 
-/// Batches thrown away at the most before a machine's turn: a peer that never stops sending does
-/// not keep it from beginning.
+/// The most batches discarded before a machine starts, so that a peer that sends without pause
+/// cannot prevent the start.
 const STALE_BATCHES: usize = 64;
 
 /// Transmits gathered for one call of [`Socket::send`].
 const GATHER: usize = 256;
 
-/// How often one drain sends again because an event made the machine send more. What is left
-/// follows in the next turn: a host that always answers would keep the loop from receiving.
+/// How often one drain sends again because an event made the machine send more. The rest follows in
+/// the next turn: a host that always answers would prevent the loop from receiving.
 const ROUNDS: usize = 4;
 
-/// How long the last drain may take, so that a goodbye reaches everybody and a stop still ends
-/// within a second.
+/// Time limit of the last drain, so that goodbyes are sent and a stop still ends within a second.
 const LAST_PATIENCE: Duration = Duration::from_millis(800);
 
-/// A timer that is later than this indicates a pause: the loop looks again at what has arrived. A
-/// sleep ends within a millisecond or two of its time.
+/// A timer later than this indicates a pause: the loop checks again for received datagrams. A sleep
+/// ends within a millisecond or two of its time.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How long timers wait at the most for what arrived in a pause. To read a receive buffer of 64 MiB
-/// full of short datagrams takes a hub about a fifth of a second; a second leaves room for a slower
-/// machine, and a second is what people notice.
+/// Maximum delay of timers for datagrams that arrived during a pause. A hub takes about a fifth of
+/// a second to read a full receive buffer of 64 MiB; a second leaves time for slower machines, and
+/// is as long as people accept.
 const HOLD: Duration = Duration::from_secs(1);
 
-/// How often in a row the loop looks for an answer that the machine awaits, before it looks what
-/// else is due: some microseconds.
+/// How often in a row the loop polls for an awaited answer before it checks other work: some
+/// microseconds.
 const LOOKS: usize = 8;
 
 /// How a loop spends time. The default is for programs that wait for people and networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// How long one drain may wait for room in the send buffers. What it cannot send in that time
-    /// is dropped: a hub that waited for one slow link would stop receiving from all. 100 ms by
-    /// default.
+    /// How long one drain may wait for room in the send buffers. Then it drops the rest: a hub that
+    /// waited for one slow link would stop receiving from all. 100 ms by default.
     pub patience: Duration,
     /// Whether deadlines are kept to some microseconds. Otherwise they may come a millisecond late,
-    /// which saves a system call each sleep.
+    /// which saves a system call per sleep.
     pub precise: bool,
-    /// How long before a deadline the loop stops sleeping and looks at the clock instead: about as
-    /// late as the system wakes a thread. Zero by default.
+    /// How long before a deadline the loop stops sleeping and polls the clock instead: about the
+    /// delay of a thread's wake-up. Zero by default.
     pub early: Duration,
-    /// How often to ask the kernel what it has dropped, for
-    /// [`Machine::handle_kernel_drops`]. `None`, the default: never.
+    /// How often to ask the kernel for its drop count, for [`Machine::handle_kernel_drops`].
+    /// `None`, the default: never.
     pub kernel_drops: Option<Duration>,
 }
 
@@ -89,22 +87,22 @@ impl Default for Timing {
     }
 }
 
-/// Why a loop ended other than by a stop. The machine and the sockets can still be taken back; what
-/// the machine had left to send was not sent.
+/// Why a loop ended other than by a stop. The machine and the sockets can still be taken back; the
+/// machine's pending datagrams were not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum DriveError {
-    /// A socket is of no more use.
+    /// A socket can no longer receive.
     #[error("cannot receive on {local}")]
     Receive {
         /// The socket's own address.
         local: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The system cannot wait for the sockets.
     #[error("cannot wait for datagrams")]
     Wait {
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -115,12 +113,9 @@ impl DriveError {
     }
 }
 
-/// Runs a machine over a socket until it reports something, and returns that: what a program does
-/// that wants one answer and has nothing else to do meanwhile. `clock` is the one the machine was
-/// made with.
-///
-/// # Errors
-/// When the socket is of no more use, or the system cannot wait for it.
+/// Runs a machine over a socket until its first event, and returns it, for a program that needs one
+/// answer. `clock` must be the one that the machine was created with. Fails if the socket fails, or
+/// the system cannot wait for it.
 pub fn first_event<M: Machine>(
     machine: M,
     socket: Socket,
@@ -129,7 +124,7 @@ pub fn first_event<M: Machine>(
     Driver::new(machine, socket).map_err(DriveError::wait)?.with_clock(clock).run_to_event()
 }
 
-/// A host that has seen enough with the first event.
+/// A host that stops at the first event.
 struct First<E>(Option<E>);
 
 impl<M: Machine> Host<M> for First<M::Event> {
@@ -146,36 +141,30 @@ pub struct Driver<M> {
     sockets: Sockets,
     clock: Clock,
     timing: Timing,
-    /// Those of one socket that are about to be sent. Reused from drain to drain.
+    /// Transmits of one socket, about to be sent. Reused between drains.
     transmits: Vec<Transmit>,
-    /// Polled, but of another socket than those gathered.
+    /// A polled transmit of another socket than the gathered ones.
     pending: Option<Transmit>,
-    /// The places among `transmits` of what could not be sent, with how many datagrams. Reused.
+    /// Indices in `transmits` of unsent transmits, with the number of their datagrams. Reused.
     unsent: Vec<(usize, u64)>,
     /// The machine may still have something to send or report.
     undrained: bool,
     /// When this turn began.
     began: Instant,
-    /// When the loop last looked at the timers and held none of them up.
+    /// When the loop last checked the timers without delaying any.
     looked: Instant,
-    /// Until when a timer that is due waits for what has arrived.
+    /// Until when a due timer waits for datagrams that arrived earlier.
     held: Option<Instant>,
 }
 
 impl<M: Machine> Driver<M> {
-    /// Puts a machine and its first socket together.
-    ///
-    /// # Errors
-    /// When the system has no more file descriptors.
+    /// Creates a driver with one socket. Fails if the system has no more file descriptors.
     pub fn new(machine: M, socket: Socket) -> io::Result<Driver<M>> {
         Driver::over(machine, [socket])
     }
 
-    /// Puts a machine and its sockets together; they are numbered from 0 on. More may follow, from
-    /// its host.
-    ///
-    /// # Errors
-    /// When the system has no more file descriptors, or there are more than 65,536 sockets.
+    /// Creates a driver with several sockets, numbered from 0. The host may add more. Fails if the
+    /// system has no more file descriptors, or there are more than 65,536 sockets.
     pub fn over(machine: M, sockets: impl IntoIterator<Item = Socket>) -> io::Result<Driver<M>> {
         let mut all = Sockets::new()?;
         for (number, socket) in sockets.into_iter().enumerate() {
@@ -232,26 +221,24 @@ impl<M: Machine> Driver<M> {
         &self.machine
     }
 
-    /// The machine, to be changed before or between runs.
+    /// The machine, mutably, before or between runs.
     pub fn machine_mut(&mut self) -> &mut M {
         &mut self.machine
     }
 
-    /// The totals of all sockets, those that were closed included.
+    /// The totals of all sockets, including closed ones.
     pub fn stats(&mut self) -> Stats {
         self.sockets.stats()
     }
 
-    /// Takes the two apart again.
+    /// Returns the machine and the sockets.
     pub fn into_parts(self) -> (M, Sockets) {
         (self.machine, self.sockets)
     }
 
-    /// Runs until the host says `Break`, then drains once more. It can be called again.
-    ///
-    /// # Errors
-    /// When a socket is of no more use and the host does not go on without it, or the system cannot
-    /// wait for the sockets.
+    /// Runs until the host returns `Break`, then drains once more. It can be called again. Fails if
+    /// a socket fails and the host does not continue without it, or the system cannot wait for the
+    /// sockets.
     pub fn run(&mut self, host: &mut impl Host<M>) -> Result<(), DriveError> {
         (self.looked, self.held) = (self.clock.now(), None);
         while self.turn(host)?.is_continue() && self.rest(host)?.is_continue() {}
@@ -259,19 +246,18 @@ impl<M: Machine> Driver<M> {
         Ok(())
     }
 
-    /// Runs the next machine over the same sockets until it reports something: for a program that
-    /// asks again and again. What came before, such as a late reply to the last request, is thrown
-    /// away first; a late reply that comes after that looks like a reply to this request.
-    ///
-    /// # Errors
-    /// As [`run`](Driver::run).
+    /// Runs the next machine over the same sockets until its first event, for a program that sends
+    /// several requests. Discards earlier datagrams first, such as a late reply to the last
+    /// request; a late reply that arrives afterwards looks like a reply to this request. Fails like
+    /// [`run`](Driver::run).
     pub fn next_event(&mut self, machine: M) -> Result<M::Event, DriveError> {
         self.machine = machine;
         (self.pending, self.undrained) = (None, false);
         while self.sockets.next_refused().is_some() {}
         for place in 0..self.sockets.places() {
             let Some(id) = self.sockets.id_at(place) else { continue };
-            // Until nothing is there: a refusal of the last request may wait behind datagrams.
+            // Until the queue is empty: a refusal of the last request may be queued behind
+            // datagrams.
             for _ in 0..STALE_BATCHES {
                 let received = self.sockets.receive(id, &mut |_, _| {});
                 let batch = received.map_err(|error| self.cannot_receive(id, error))?;
@@ -286,7 +272,7 @@ impl<M: Machine> Driver<M> {
     fn run_to_event(&mut self) -> Result<M::Event, DriveError> {
         let mut first = First(None);
         self.run(&mut first)?;
-        // The loop ends only by an event.
+        // The loop ends only with an event.
         first.0.ok_or_else(|| DriveError::wait(io::ErrorKind::UnexpectedEof.into()))
     }
 
@@ -310,7 +296,7 @@ impl<M: Machine> Driver<M> {
                 return Ok(ControlFlow::Break(()));
             }
         }
-        // Also what was queued before the loop began, or by a host between two runs.
+        // Also sends data queued before the loop began, or by a host between two runs.
         if self.drain(host, now).is_break() {
             return Ok(ControlFlow::Break(()));
         }
@@ -327,14 +313,14 @@ impl<M: Machine> Driver<M> {
         self.fire(host)
     }
 
-    /// Hands the machine one batch, and drains it. Says whether there was one.
+    /// Passes one batch to the machine, and drains it. Returns whether there was one.
     fn receive(
         &mut self,
         host: &mut impl Host<M>,
         id: SocketId,
     ) -> Result<(bool, ControlFlow<()>), DriveError> {
         let (machine, clock) = (&mut self.machine, self.clock);
-        // The time of the whole batch, once it is here: no datagram of it came later.
+        // One time for the whole batch, after it was received: no datagram of it arrived later.
         let mut arrived = None;
         let received = self.sockets.receive(id, &mut |joined, segment| {
             let now = *arrived.get_or_insert_with(|| clock.now());
@@ -353,7 +339,7 @@ impl<M: Machine> Driver<M> {
         };
         match batch.receipt {
             Receipt::Refused => self.machine.handle_refused(now, id),
-            // Nothing: the error queue may know why, or why an error was passed over.
+            // The error queue may have the reason, for example for an ignored error.
             Receipt::Empty | Receipt::Datagrams(0) => {
                 let machine = &mut self.machine;
                 self.sockets.undelivered(id, &mut |error| match error.to {
@@ -372,7 +358,7 @@ impl<M: Machine> Driver<M> {
         Ok((batch.receipt != Receipt::Empty, self.drain(host, now)))
     }
 
-    /// Calls what is due, once what arrived before has been handled.
+    /// Calls due timers, once earlier datagrams have been handled.
     fn fire(&mut self, host: &mut impl Host<M>) -> Result<ControlFlow<()>, DriveError> {
         let Some(deadline) = self.deadline(host) else {
             (self.looked, self.held) = (self.began, None);
@@ -399,21 +385,21 @@ impl<M: Machine> Driver<M> {
         Ok(self.drain(host, now))
     }
 
-    /// Whether a timer that is due waits until more of what has arrived is handled.
+    /// Whether a due timer waits until more received datagrams are handled.
     ///
     /// It waits while a socket has more, and at most for as long as the loop was away, asleep or
-    /// stopped: a loop that keeps up reads in less time what arrived in that time. In a flood the
-    /// loop is never away, so a timer waits for one turn. A constant bound would be too long there,
-    /// or too short after a pause. [`HOLD`] ends it in any case.
+    /// stopped: a loop that keeps up reads the datagrams of a period in less time. In a flood the
+    /// loop is never away, so a timer waits for one turn. A constant limit was rejected: it would
+    /// be too long in a flood, or too short after a pause. [`HOLD`] ends it in any case.
     fn is_held(&mut self, now: Instant, deadline: Instant) -> Result<bool, DriveError> {
         let held = match self.held {
             Some(held) => held,
             None => {
                 if now - deadline.max(self.looked) >= PAUSE {
-                    // What is known of the sockets may be from before a pause.
+                    // The known state of the sockets may be from before a pause.
                     self.sockets.wait(Some(Duration::ZERO)).map_err(DriveError::wait)?;
                 }
-                // The turn itself counts only where the pause was in it.
+                // The turn itself counts only if it contained the pause.
                 let turn_end = if now - self.began < PAUSE { self.began } else { now };
                 *self.held.insert(now + (turn_end - self.looked).min(HOLD))
             }
@@ -435,7 +421,7 @@ impl<M: Machine> Driver<M> {
             }
             let mut reported = false;
             let mut flow = ControlFlow::Continue(());
-            // A stop is obeyed after the last event: a machine's outbox is settled only then.
+            // A stop takes effect after the last event: only then is a machine's outbox complete.
             while let Some(event) = self.machine.poll_event() {
                 reported = true;
                 let mut io = Io { now, sockets: &mut self.sockets };
@@ -451,7 +437,7 @@ impl<M: Machine> Driver<M> {
         ControlFlow::Continue(())
     }
 
-    /// Sends what was gathered. Returns how long that waited for room.
+    /// Sends the gathered transmits. Returns the time spent waiting for room.
     fn send(&mut self, now: Instant, id: SocketId, patience: Duration) -> Duration {
         let Driver { machine, sockets, transmits, unsent, .. } = self;
         let note = |place, datagrams| unsent.push((place, datagrams));
@@ -464,7 +450,7 @@ impl<M: Machine> Driver<M> {
         report.waited
     }
 
-    /// Like `drain`, with a deadline of its own; what the host says no longer matters.
+    /// Like `drain`, with its own deadline, and ignoring the host's result.
     fn drain_last(&mut self, host: &mut impl Host<M>) {
         let deadline = self.clock.now() + LAST_PATIENCE;
         for _ in 0..ROUNDS {
@@ -489,7 +475,7 @@ impl<M: Machine> Driver<M> {
         }
     }
 
-    /// Gathers what one socket is to send next, and says which socket.
+    /// Gathers the next transmits of one socket, and returns the socket.
     fn gather(&mut self) -> Option<SocketId> {
         self.transmits.clear();
         let first = self.pending.take().or_else(|| self.machine.poll_transmit())?;
@@ -507,10 +493,9 @@ impl<M: Machine> Driver<M> {
         Some(id)
     }
 
-    /// Sleeps until the next deadline, a datagram, or a call of the waker; not at all where there is
-    /// something to do.
+    /// Sleeps until the next deadline, a datagram, or a wake-up. Does not sleep if there is work.
     fn rest(&mut self, host: &mut impl Host<M>) -> Result<ControlFlow<()>, DriveError> {
-        // It knows that its only socket can be read.
+        // The only socket is known to be readable.
         if self.sockets.is_ready() && self.sockets.len() == 1 {
             return Ok(ControlFlow::Continue(()));
         }
@@ -526,15 +511,15 @@ impl<M: Machine> Driver<M> {
             true => Some(Duration::ZERO),
             false => self.deadline(host).map(|at| (at - now).saturating_sub(self.timing.early)),
         };
-        // Also where there is something to do: only this call shows which sockets can be read, and
-        // a machine that always has something due would never hear of its peers.
+        // Also called if there is work: only this call finds readable sockets, and a machine that
+        // always has a due timer would otherwise never receive.
         self.sockets.wait(limit).map_err(DriveError::wait)?;
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Looks for datagrams until there are some, or something else may be due. To ask which socket
-    /// has one would take as long as to look, and each trip would include half the time between two
-    /// looks.
+    /// Polls for datagrams until some arrive, or something else may be due. Asking which socket is
+    /// readable would take as long as polling, and would add half the polling interval to each
+    /// round trip.
     fn look(&mut self, host: &mut impl Host<M>) -> Result<ControlFlow<()>, DriveError> {
         for _ in 0..LOOKS {
             let mut arrived = false;

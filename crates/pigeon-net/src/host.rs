@@ -1,4 +1,4 @@
-//! What stands around a machine while a loop drives it: console, logs, screen.
+//! The host: the machine's environment (console, logs, screen) while a loop drives it.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -9,12 +9,12 @@ use crate::counters::Stats;
 use crate::socket::Socket;
 use crate::sockets::Sockets;
 
-/// The loop as a [`Host`] sees it: the time, and the sockets.
+/// A [`Host`]'s access to the loop: the time and the sockets.
 #[derive(Debug)]
 pub struct Io<'a> {
-    /// The time of what is reported.
+    /// The time of the report.
     pub now: Instant,
-    /// The sockets of the loop, to which the host may add and from which it may remove.
+    /// The loop's sockets; the host may add and remove some.
     pub sockets: &'a mut Sockets,
 }
 
@@ -24,17 +24,15 @@ impl Io<'_> {
         self.sockets.stats()
     }
 
-    /// Has a socket hear no longer what [`SocketOptions::refusals`](crate::SocketOptions) asked for. To
-    /// one that does, Linux also reports what a queue of this host dropped, as not sent (ENOBUFS); a
-    /// measurement counts that with all else that was lost on the way.
+    /// Turns [`SocketOptions::refusals`](crate::SocketOptions) off again. While it is on, Linux
+    /// also reports datagrams dropped by a queue of this host as unsent (ENOBUFS); a measurement
+    /// counts those with all other losses.
     pub fn ignore_refusals(&mut self, id: SocketId) {
         self.sockets.ignore_refusals(id);
     }
 
-    /// Adds a socket, as [`Sockets::insert`] does.
-    ///
-    /// # Errors
-    /// When the system cannot watch the socket; it is closed then.
+    /// Adds a socket, as [`Sockets::insert`] does. If the system cannot watch the socket, it is
+    /// closed.
     pub fn open(&mut self, id: SocketId, socket: Socket) -> io::Result<()> {
         self.sockets.insert(id, socket)
     }
@@ -45,42 +43,40 @@ impl Io<'_> {
     }
 }
 
-/// What stands around a machine: console, logs, screen.
+/// A machine's environment: console, logs, screen.
 ///
 /// Every method may change the machine; the loop drains it afterwards. `Break` stops the loop after
 /// a last drain.
 pub trait Host<M: Machine> {
-    /// Another thread called the [`Waker`](crate::Waker): do what it asked for.
+    /// Called after another thread used the [`Waker`](crate::Waker).
     fn woken(&mut self, machine: &mut M, io: &mut Io<'_>) -> ControlFlow<()> {
         let _ = (machine, io);
         ControlFlow::Continue(())
     }
 
-    /// The machine reported something. Everything it had to send before is sent. An event may name
-    /// bytes of the machine's outbox, which are still there.
+    /// Called for each event of the machine, after everything it queued before is sent. An event
+    /// may refer to bytes of the machine's outbox, which are still valid.
     fn event(&mut self, machine: &mut M, io: &mut Io<'_>, event: M::Event) -> ControlFlow<()>;
 
-    /// When [`tick`](Host::tick) is to be called next, if ever.
+    /// When to call [`tick`](Host::tick) next, if ever.
     fn deadline(&self) -> Option<Instant> {
         None
     }
 
-    /// The deadline has come.
+    /// Called at the deadline.
     fn tick(&mut self, machine: &mut M, io: &mut Io<'_>) -> ControlFlow<()> {
         let _ = (machine, io);
         ControlFlow::Continue(())
     }
 
-    /// Datagrams arrived and are about to be handed to the machine, joined as
-    /// [`Machine::handle_joined`] has it: to record them, or to pass the machine the wall clock.
+    /// Called before datagrams are passed to the machine, joined as in [`Machine::handle_joined`]:
+    /// to record them, or to pass the machine the wall clock.
     fn arrived(&mut self, machine: &mut M, now: Instant, joined: &Received<'_>, segment: usize) {
         let _ = (machine, now, joined, segment);
     }
 
-    /// A socket can no longer receive. With `Ok` the loop closes it and goes on.
-    ///
-    /// # Errors
-    /// The error given, by default, or another: it ends the loop.
+    /// Called when a socket can no longer receive. After `Ok` the loop closes it and continues. An
+    /// error ends the loop; the default returns the given one.
     fn failed(&mut self, machine: &mut M, socket: SocketId, error: io::Error) -> io::Result<()> {
         let _ = (machine, socket);
         Err(error)

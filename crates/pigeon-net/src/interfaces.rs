@@ -1,26 +1,27 @@
-//! The addresses of this host, so that a hub can refuse to take itself or a broadcast address for
-//! a member.
+//! The addresses of this host. A hub needs them to reject itself and broadcast addresses as
+//! members.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// The addresses of this host's interfaces, as they were at one moment.
+/// The addresses of this host's interfaces at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interfaces {
     addresses: Vec<LocalAddress>,
 }
 
-/// One address of one interface.
+/// One address of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalAddress {
     /// The interface's name, such as `eth0`.
     pub interface: String,
-    /// The interface's index (if_nametoindex(3)). An interface that goes and comes back has another.
+    /// The interface's index (if_nametoindex(3)). An interface that is removed and added again gets
+    /// a new one.
     pub index: u32,
     /// The address.
     pub address: IpAddr,
-    /// The directed broadcast address of its network, if it has one: the configured one, or else
-    /// the last address of the network (RFC 919), which the kernel takes for one all the same.
+    /// The network's directed broadcast address, if it has one: the configured one, or else the
+    /// network's last address (RFC 919), which the kernel treats as broadcast anyway.
     pub broadcast: Option<Ipv4Addr>,
 }
 
@@ -30,16 +31,16 @@ impl Interfaces {
         self.addresses.iter()
     }
 
-    /// Only the addresses of one interface, given by its name, by its index or by one of its
-    /// addresses. `None` if there is no such interface.
+    /// The addresses of one interface, given by name, index or one of its addresses. `None` if
+    /// there is no such interface.
     pub fn only(&self, interface: &str) -> Option<Interfaces> {
         let found = self.named(interface)?;
         let same = |local: &&LocalAddress| local.index == found.index;
         Some(Interfaces { addresses: self.iter().filter(same).cloned().collect() })
     }
 
-    /// An interface by its name, by its index or by one of its addresses: its first IPv4 address, if
-    /// it has one, and its index. `None` if there is no such interface.
+    /// Finds an interface by name, index or one of its addresses; returns its first IPv4 address,
+    /// if any, and its index.
     pub fn find(&self, interface: &str) -> Option<(Option<Ipv4Addr>, u32)> {
         let ip = interface.parse::<IpAddr>().ok();
         let found = self.named(interface)?;
@@ -54,16 +55,16 @@ impl Interfaces {
         Some((v4, found.index))
     }
 
-    /// The first address of an interface that is called so, has this index or this address.
+    /// The first address of the interface with this name, index or address.
     fn named(&self, interface: &str) -> Option<&LocalAddress> {
         let (ip, index) = (interface.parse::<IpAddr>().ok(), interface.parse::<u32>().ok());
-        // A name may look like an index, and goes first.
+        // A name may look like an index, and takes precedence.
         self.iter().find(|local| local.interface == interface).or_else(|| {
             self.iter().find(|local| Some(local.address) == ip || Some(local.index) == index)
         })
     }
 
-    /// Each interface once that has an address of the same family as `ip`: its name and its index.
+    /// The interfaces with an address in the family of `ip`: name and index of each.
     pub fn with_family_of(&self, ip: IpAddr) -> Vec<(&str, u32)> {
         let mut found: Vec<(&str, u32)> = Vec::new();
         for local in self.iter().filter(|local| local.address.is_ipv4() == ip.is_ipv4()) {
@@ -74,15 +75,16 @@ impl Interfaces {
         found
     }
 
-    /// Whether this host has the address. All of 127.0.0.0/8 and `::1` count (RFC 1122 section
+    /// Whether the address is one of this host's. All of 127.0.0.0/8 and `::1` count (RFC 1122
+    /// section
     /// 3.2.1.3, RFC 4291 section 2.5.3).
     pub fn is_own(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         ip.is_loopback() || self.iter().any(|local| local.address == ip)
     }
 
-    /// Whether the address is 255.255.255.255 or the broadcast address of a network this host is
-    /// in.
+    /// Whether the address is 255.255.255.255 or the broadcast address of one of this host's
+    /// networks.
     pub fn is_broadcast(&self, ip: IpAddr) -> bool {
         match ip.to_canonical() {
             IpAddr::V4(ip) => ip.is_broadcast() || self.iter().any(|l| l.broadcast == Some(ip)),
@@ -91,7 +93,7 @@ impl Interfaces {
     }
 }
 
-/// The addresses of this host now (getifaddrs(3)).
+/// This host's current addresses (getifaddrs(3)).
 #[cfg(unix)]
 pub fn local_addresses() -> io::Result<Interfaces> {
     use nix::net::if_::InterfaceFlags;
@@ -99,10 +101,10 @@ pub fn local_addresses() -> io::Result<Interfaces> {
     let mut addresses = Vec::new();
     for entry in nix::ifaddrs::getifaddrs()? {
         let Some(address) = entry.address.as_ref().and_then(ip) else { continue };
-        // The field is shared with the far end of a point-to-point link; the flag says which it is.
+        // The field also holds the far end of a point-to-point link; the flag distinguishes them.
         let may_broadcast = entry.flags.contains(InterfaceFlags::IFF_BROADCAST);
         let broadcast = match entry.broadcast.as_ref().filter(|_| may_broadcast).and_then(ip) {
-            // Where none is configured glibc reports the address itself.
+            // Without a configured one, glibc reports the address itself.
             Some(IpAddr::V4(broadcast)) if broadcast != address && !broadcast.is_unspecified() => {
                 Some(broadcast)
             }
@@ -111,7 +113,7 @@ pub fn local_addresses() -> io::Result<Interfaces> {
             }
             _ => None,
         };
-        // It may have gone since.
+        // The interface may be gone by now.
         let Some(index) = index(&entry.interface_name) else { continue };
         let interface = entry.interface_name;
         addresses.push(LocalAddress { interface, index, address, broadcast });
@@ -119,8 +121,7 @@ pub fn local_addresses() -> io::Result<Interfaces> {
     Ok(Interfaces { addresses })
 }
 
-/// The addresses of this host now: none, as this system is not asked. Loopback and the limited
-/// broadcast address are known all the same.
+/// None on this system. Loopback and the limited broadcast address are recognised anyway.
 #[cfg(not(unix))]
 pub fn local_addresses() -> io::Result<Interfaces> {
     Ok(Interfaces::default())
@@ -132,8 +133,8 @@ fn ip(address: &nix::sys::socket::SockaddrStorage) -> Option<IpAddr> {
     v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
 }
 
-/// The last address of a network, where that is its broadcast address: not where it has one or two
-/// (RFC 3021).
+/// The last address of a network, its broadcast address; `None` for a network of one or two
+/// addresses (RFC 3021).
 #[cfg(unix)]
 fn last_of(address: IpAddr, mask: IpAddr) -> Option<Ipv4Addr> {
     match (address, mask) {

@@ -1,17 +1,19 @@
-//! Sockets, batches, and the loop that drives a state machine. Decides nothing and knows no hub:
-//! what to send is the business of a [`Machine`](pigeon_datagram::Machine).
+//! Sockets, batches, and the loop that drives a [`Machine`](pigeon_datagram::Machine). The machine
+//! decides what to send; this crate only moves bytes.
 //!
-//! - [`Driver`]: the one loop that moves bytes between a machine and its sockets; [`Host`] is what
-//!   stands around the machine, [`Io`] the loop as the host sees it, [`Waker`] how other threads
-//!   reach it, [`Timing`] how it spends time.
-//! - [`Socket`]: a UDP socket that receives and sends in batches. [`SocketOptions`] says how to
-//!   open it, [`OpenError`] why it could not, [`Capabilities`] what the system granted.
+//! - [`Driver`]: the loop that moves bytes between a machine and its sockets. [`Host`] is the
+//!   machine's environment, [`Io`] the host's access to the loop, [`Waker`] wakes the loop from
+//!   other threads, [`Timing`] configures its delays.
+//! - [`Socket`]: a UDP socket that receives and sends in batches. [`SocketOptions`] configures it,
+//!   [`OpenError`] is a failure to open it, [`Capabilities`] are the features that the system
+//!   granted.
 //! - [`Sockets`]: the sockets of one loop.
-//! - [`Stats`]: what went in, what went out, and what was dropped for which reason.
-//! - [`Clock`]: the monotonic clock that machines get their time from.
-//! - [`Interfaces`]: the addresses of this host. [`SocketTable`]: its UDP sockets and who holds them.
+//! - [`Stats`]: received, sent and dropped datagrams.
+//! - [`Clock`]: the monotonic clock, the source of the machines' time.
+//! - [`Interfaces`]: the addresses of this host. [`SocketTable`]: its UDP sockets and their
+//!   processes.
 //!
-//! Inside, every call goes through one of two paths that share one interface:
+//! Every system call goes through one of two paths with the same interface:
 //!
 //! ```text
 //!                       ┌─ linux/     recvmmsg + GRO in, sendmmsg + GSO trains out
@@ -19,9 +21,9 @@
 //!                       └─ portable   recvfrom and sendto, on any system
 //! ```
 //!
-//! The portable path is compiled everywhere and can be asked for with [`IoPath::Portable`], so
-//! that it is tested where the other one runs. This is the only crate of pigeon with `unsafe`, one
-//! small file a family of system calls, all of them below `linux/`.
+//! The portable path is compiled everywhere, and [`IoPath::Portable`] selects it, so that Linux
+//! tests cover both. This is the only crate of pigeon with `unsafe`, in one small file per
+//! family of system calls, all below `linux/`.
 
 mod address;
 mod alarm;

@@ -1,10 +1,9 @@
-//! Opening a socket: to which address, with which options, and what happens when the system says
-//! no.
+//! Opening a socket: address, options, and the system's errors.
 //!
-//! An address that a host can have is bound without `SO_REUSEADDR` and `SO_REUSEPORT`: for UDP they
-//! let any process, or any of the same user, take a share of the port's datagrams, or all of them,
-//! unnoticed (socket(7)). Groups and broadcast addresses can be shared
-//! ([`SocketOptions::share`]): each socket gets its own copy there.
+//! A unicast address is bound without `SO_REUSEADDR` and `SO_REUSEPORT`: with them, any process (or
+//! any of the same user) could receive a share of the port's datagrams, or all of them, unnoticed
+//! (socket(7)). Groups and broadcast addresses can be shared ([`SocketOptions::share`]): there each
+//! socket gets its own copy.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
@@ -17,28 +16,28 @@ use crate::options::{BufferSize, SocketOptions};
 use crate::path::Path;
 use crate::socket::Socket;
 
-/// A socket could not be opened. Nothing stays open, no port stays taken.
+/// Opening a socket failed. Nothing stays open, and no port stays taken.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {operation} {address}")]
 pub struct OpenError {
-    /// What was attempted.
+    /// The failed step.
     pub operation: Operation,
-    /// On which address.
+    /// The address.
     pub address: SocketAddr,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
 /// A step of opening a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Creating it, with the address family of the address.
+    /// Creating the socket, with the address family of the address.
     Create,
     /// Setting the option of this name.
     Configure(&'static str),
-    /// Binding it to a local address.
+    /// Binding the socket to a local address.
     Bind,
-    /// Connecting it to a peer.
+    /// Connecting the socket to the peer.
     Connect,
 }
 
@@ -56,17 +55,18 @@ impl std::fmt::Display for Operation {
 impl Socket {
     /// A socket for many peers, bound to one address. Port 0 lets the system choose.
     ///
-    /// An IPv6 address means IPv6 only, `[::]` too; [`bind_any`](Socket::bind_any) takes both.
+    /// An IPv6 address means IPv6 only, even `[::]`; [`bind_any`](Socket::bind_any) serves both
+    /// families.
     pub fn bind(address: SocketAddr, options: &SocketOptions) -> Result<Socket, OpenError> {
         open_alone(address, IpFamilies::One, options)
     }
 
     /// A socket for many peers on every local address of both families: one dual-stack `[::]`
-    /// socket, on which IPv4 peers look like IPv4 peers; `0.0.0.0` where the host has no IPv6.
+    /// socket, on which IPv4 peers have IPv4 addresses; `0.0.0.0` if the host has no IPv6.
     pub fn bind_any(port: u16, options: &SocketOptions) -> Result<Socket, OpenError> {
         let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
         match open_alone(v6, IpFamilies::Both, options) {
-            // A port that is taken is the answer, and not a reason to try for half of it.
+            // A taken port is an error: `0.0.0.0` would only serve half of it.
             Err(error) if lacks_ipv6(&error) => {
                 Socket::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), options)
             }
@@ -74,7 +74,7 @@ impl Socket {
         }
     }
 
-    /// A socket for one peer: it receives from no other, sends to no other, and learns when the
+    /// A socket for one peer: it sends to and receives from no other, and is notified when the
     /// peer's port is closed. Without `local` the system chooses address and port.
     pub fn connect(
         to: SocketAddr,
@@ -89,12 +89,13 @@ impl Socket {
         open(local.unwrap_or(unspecified), Some(to), IpFamilies::One, options)
     }
 
-    /// A socket towards one host, any port of which may answer: it leaves from the address that the
-    /// route to `to` begins at, and is not connected. Other hosts' datagrams arrive too.
+    /// An unconnected socket for one host, which may answer from any port. It is bound to the local
+    /// address of the route to `to`. Datagrams from other hosts arrive too.
     pub fn bind_towards(to: SocketAddr, options: &SocketOptions) -> Result<Socket, OpenError> {
         let to = canonical(to);
         let failed = |operation| move |source| OpenError { operation, address: to, source };
-        // Connecting sends nothing: the system chooses the route and with it the address.
+        // Connecting sends nothing: it only makes the system choose a route, and so the local
+        // address.
         let probe = socket2::Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP))
             .map_err(failed(Operation::Create))?;
         probe.connect(&to.into()).map_err(failed(Operation::Connect))?;
@@ -104,19 +105,19 @@ impl Socket {
     }
 }
 
-/// What became of joining a multicast group on several interfaces.
+/// The result of joining a multicast group on several interfaces.
 #[derive(Debug, Default)]
 pub struct Joins {
-    /// The interfaces on which the group was joined now.
+    /// The interfaces on which the group was newly joined.
     pub joined: Vec<String>,
-    /// On how many it had been joined before.
+    /// The number of interfaces on which it had been joined before.
     pub before: usize,
-    /// The interfaces on which it cannot be joined, and what the system says.
+    /// The interfaces on which joining failed, with the system's error.
     pub failed: Vec<(String, io::Error)>,
 }
 
 impl Socket {
-    /// Whether it sends to and receives from addresses of the family of `ip`.
+    /// Whether the socket can reach addresses of the family of `ip`.
     pub fn serves(&self, ip: IpAddr) -> bool {
         let own = self.local_addr().ip();
         let is_dual =
@@ -125,8 +126,8 @@ impl Socket {
     }
 
     /// Joins a multicast group on each of these interfaces that has an address of its family
-    /// (`IP_ADD_MEMBERSHIP`, ip(7); `IPV6_JOIN_GROUP`, ipv6(7)). Interfaces are named by their index:
-    /// two may have one address.
+    /// (`IP_ADD_MEMBERSHIP`, ip(7); `IPV6_JOIN_GROUP`, ipv6(7)). Identifies interfaces by index,
+    /// because two may have the same address.
     pub fn join_group(&self, group: IpAddr, interfaces: &Interfaces) -> Joins {
         let socket = SockRef::from(&self.udp);
         let mut joins = Joins::default();
@@ -146,13 +147,10 @@ impl Socket {
         joins
     }
 
-    /// Lets sockets of the same user be bound to groups and broadcast addresses at the port of this
-    /// one, which is bound to every address (`SO_REUSEPORT`, socket(7)). They have to ask for it, as
-    /// [`SocketOptions::share`] does; a second socket for every address is still refused unless it
-    /// does, too.
-    ///
-    /// # Errors
-    /// When the system does not know the option.
+    /// Allows sockets of the same user to bind to groups and broadcast addresses at this wildcard
+    /// socket's port (`SO_REUSEPORT`, socket(7)). They must set [`SocketOptions::share`]. A second
+    /// wildcard socket is still refused unless it sets it, too. Fails if the system does not
+    /// support the option.
     pub fn let_groups_share(&self) -> io::Result<()> {
         #[cfg(unix)]
         return SockRef::from(&self.udp).set_reuse_port(true);
@@ -161,15 +159,15 @@ impl Socket {
     }
 }
 
-/// Which families a socket serves.
+/// The address families that a socket serves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum IpFamilies {
     One,
     Both,
 }
 
-/// Opens a socket that has its address for itself. Sockets that share a group or a broadcast address
-/// at the port do not count: a wildcard address would collide with them.
+/// Opens a socket with exclusive use of its address. Other programs' sockets for a group or
+/// broadcast address at the port do not count, although a wildcard address would collide with them.
 fn open_alone(
     address: SocketAddr,
     families: IpFamilies,
@@ -192,7 +190,7 @@ fn open_alone(
     stop_sharing.map_err(failed).map(|()| socket)
 }
 
-/// Whether a socket of another program has the port for an address of this host, or may have.
+/// Whether another program's socket has, or may have, the port at a unicast address of this host.
 fn is_held(wildcard: SocketAddr, families: IpFamilies) -> bool {
     let Ok(interfaces) = local_addresses() else { return true };
     interfaces.iter().any(|local| {
@@ -268,7 +266,7 @@ fn open(
     size_buffer(&socket_ref, Direction::Send, options.send_buffer)
         .map_err(configure("SO_SNDBUF"))?;
 
-    // Everything the kernel adds to a datagram is asked for before the first can arrive.
+    // All kernel reports are enabled before the first datagram can arrive.
     let ip = address.ip();
     let any = peer.is_none() && (ip.is_unspecified() || ip.is_multicast() || options.share);
     let (path, mut capabilities) = Path::open(&socket, address.is_ipv6(), any, options);
@@ -287,8 +285,8 @@ fn open(
         .map_err(failed(Operation::Bind))
 }
 
-/// Whether the host has no IPv6: no such family (EAFNOSUPPORT, at creation), or no such address
-/// (IPv6 switched off by sysctl).
+/// Whether the host lacks IPv6: no such family (EAFNOSUPPORT, at creation), or no such address
+/// (IPv6 disabled by sysctl).
 fn lacks_ipv6(error: &OpenError) -> bool {
     error.operation == Operation::Create
         || (error.operation == Operation::Bind
@@ -301,8 +299,9 @@ enum Direction {
     Send,
 }
 
-/// Sizes a kernel buffer. "Largest" descends from 64 MiB, because some systems refuse what is
-/// over their limit where Linux grants the limit; it never fails, as any buffer is one.
+/// Sets a kernel buffer's size. "Largest" tries sizes from 64 MiB downwards, because some systems
+/// reject sizes above their limit instead of capping them as Linux does. It never fails: the
+/// default size is acceptable.
 fn size_buffer(socket: &SockRef<'_>, direction: Direction, size: BufferSize) -> io::Result<()> {
     match size {
         BufferSize::Bytes(bytes) => set_buffer(socket, direction, bytes),
@@ -315,9 +314,9 @@ fn size_buffer(socket: &SockRef<'_>, direction: Direction, size: BufferSize) -> 
 }
 
 fn set_buffer(socket: &SockRef<'_>, direction: Direction, bytes: usize) -> io::Result<()> {
-    // The option is a C `int`: of 4 GiB it would keep the lower half, which is zero.
+    // The option is a C `int`: 4 GiB would become its lower half, zero.
     let bytes = bytes.min(i32::MAX as usize);
-    // With CAP_NET_ADMIN Linux lets the size pass net.core.rmem_max and wmem_max (socket(7)).
+    // With CAP_NET_ADMIN Linux allows sizes above net.core.rmem_max and wmem_max (socket(7)).
     #[cfg(target_os = "linux")]
     if crate::linux::force_buffer_size(socket, matches!(direction, Direction::Receive), bytes) {
         return Ok(());
@@ -328,8 +327,8 @@ fn set_buffer(socket: &SockRef<'_>, direction: Direction, bytes: usize) -> io::R
     }
 }
 
-/// The size in the unit it was asked for: Linux doubles it for its own bookkeeping and reports
-/// the double (socket(7)).
+/// Converts a reported size to the requested unit: Linux doubles sizes for its bookkeeping
+/// (socket(7)).
 fn granted(reported: io::Result<usize>) -> usize {
     let reported = reported.unwrap_or(0);
     if cfg!(target_os = "linux") { reported / 2 } else { reported }

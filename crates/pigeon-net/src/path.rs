@@ -1,4 +1,4 @@
-//! The one interface of the two ways to the kernel, and the choice between them.
+//! The common interface of the two I/O paths, and the choice between them.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::options::{Capabilities, SocketOptions};
 use crate::portable::Portable;
 use crate::queue::{Cursor, Progress, Queue};
 
-/// How a socket talks to the kernel.
+/// A socket's I/O path.
 #[derive(Debug)]
 pub(crate) enum Path {
     #[cfg(target_os = "linux")]
@@ -18,8 +18,8 @@ pub(crate) enum Path {
 }
 
 impl Path {
-    /// Prepares a socket that is not bound yet. `v6` is its address family; `any` says that it
-    /// will be bound to every local address, or to one that is no host's.
+    /// Prepares a socket before binding. `v6` is its address family; `any` is true for a wildcard,
+    /// group or broadcast address.
     pub(crate) fn open(
         socket: &socket2::Socket,
         v6: bool,
@@ -36,7 +36,7 @@ impl Path {
         (Path::Portable(Portable::new(v6)), Capabilities::default())
     }
 
-    /// Receives into the other's buffers from now on, where the path has any worth sharing.
+    /// Shares the other's receive buffers from now on, if the path has any.
     pub(crate) fn share(&mut self, other: &Path) {
         match (self, other) {
             #[cfg(target_os = "linux")]
@@ -45,9 +45,9 @@ impl Path {
         }
     }
 
-    /// Receives one batch at `socket`, or the error that came first. Each message may be several
-    /// datagrams, joined, of the size given. True if the batch took all that waited; an error that
-    /// waits behind it does not count.
+    /// Receives one batch at `socket`, or returns the first error. Each message may be several
+    /// joined datagrams of the given size. Returns true if nothing is left at the socket; an error
+    /// behind the batch is not considered.
     pub(crate) fn receive(
         &mut self,
         udp: &mio::net::UdpSocket,
@@ -61,8 +61,8 @@ impl Path {
         }
     }
 
-    /// Sends some of the queue from `at` on. An error is about the message at `at`, and nothing
-    /// was sent then.
+    /// Sends a part of the queue, from `at` on. An error concerns the message at `at`; nothing was
+    /// sent then.
     pub(crate) fn send(
         &mut self,
         udp: &mio::net::UdpSocket,
@@ -77,7 +77,7 @@ impl Path {
         }
     }
 
-    /// The next datagram that met an error on its way, if there is one.
+    /// The next datagram that failed on its way.
     pub(crate) fn undelivered(&mut self, udp: &mio::net::UdpSocket) -> Option<Undelivered> {
         match self {
             #[cfg(target_os = "linux")]
@@ -89,7 +89,7 @@ impl Path {
         }
     }
 
-    /// Has the kernel report no more errors than it does to any socket.
+    /// Turns error reports off.
     pub(crate) fn ignore_refusals(&self, udp: &mio::net::UdpSocket) {
         match self {
             #[cfg(target_os = "linux")]
@@ -100,7 +100,7 @@ impl Path {
         }
     }
 
-    /// How many datagrams the kernel has dropped because the receive buffer was full.
+    /// The number of datagrams that the kernel dropped because the receive buffer was full.
     pub(crate) fn kernel_drops(&mut self, udp: &mio::net::UdpSocket) -> u64 {
         match self {
             #[cfg(target_os = "linux")]

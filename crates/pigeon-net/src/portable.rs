@@ -1,4 +1,4 @@
-//! The way to the kernel that every system has: one call a datagram.
+//! The portable I/O path: one system call per datagram.
 
 use std::io;
 use std::net::{SocketAddr, SocketAddrV6};
@@ -11,11 +11,11 @@ use crate::queue::{Cursor, Progress, Queue};
 
 #[derive(Debug)]
 pub(crate) struct Portable {
-    /// Takes the largest datagram however little is kept of it: recvfrom alone would not report the
-    /// true length of a truncated datagram.
+    /// Fits the largest datagram even if less is kept: recvfrom does not report the original length
+    /// of a truncated datagram.
     buffer: Vec<u8>,
     v6: bool,
-    /// An error that came after datagrams of the same batch; the next call reports it.
+    /// An error after some datagrams of a batch; the next call reports it.
     pending: Option<io::Error>,
 }
 
@@ -38,7 +38,7 @@ impl Portable {
                 Ok(received) => received,
                 Err(error) if count == 0 => return Err(error),
                 Err(error) => {
-                    // "Empty" holds for this moment only; the next call finds out anew.
+                    // "Empty" is only true for the moment; the next call checks again.
                     self.pending = Some(error).filter(|e| e.kind() != io::ErrorKind::WouldBlock);
                     return Ok(self.pending.is_none());
                 }
@@ -71,8 +71,8 @@ impl Portable {
         Ok(progress)
     }
 
-    /// The destination in the socket's own address family: a dual-stack socket knows IPv4 peers by
-    /// their IPv4-mapped addresses.
+    /// The destination in the socket's own address family: a dual-stack socket uses IPv4-mapped
+    /// addresses.
     fn destination(&self, to: SocketAddr) -> SocketAddr {
         match to {
             SocketAddr::V4(v4) if self.v6 => {

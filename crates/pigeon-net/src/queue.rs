@@ -1,4 +1,4 @@
-//! The transmits of one sending call, as both paths to the kernel walk through them.
+//! The transmits of one send call, and an iterator over them for both I/O paths.
 
 use std::num::NonZeroU16;
 use std::ops::Range;
@@ -7,40 +7,40 @@ use pigeon_datagram::Transmit;
 
 use crate::trains::TrainMemory;
 
-/// What is to be sent, as both paths walk through it.
+/// The transmits to send.
 pub(crate) struct Queue<'a> {
     pub(crate) outbox: &'a [u8],
     pub(crate) transmits: &'a [Transmit],
-    /// Destinations that take no trains; `None` where none does.
+    /// Destinations that reject trains; `None` if trains are unsupported.
     pub(crate) trains: Option<&'a TrainMemory>,
 }
 
-/// A place in a queue: a transmit, and how many bytes of it are done.
+/// A position in a queue: a transmit, and the bytes of it that are done.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cursor {
     pub(crate) transmit: usize,
     pub(crate) offset: usize,
 }
 
-/// What a path has sent of a queue.
+/// The result of sending a part of a queue.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Progress {
-    /// The first that is unsent.
+    /// The first unsent message.
     pub(crate) next: Cursor,
     pub(crate) datagrams: u64,
     pub(crate) bytes: u64,
     pub(crate) trains: u64,
 }
 
-/// One message for the kernel: a datagram, or a train of them.
+/// One message for the kernel: a datagram or a train.
 pub(crate) struct Step<'a> {
     pub(crate) transmit: &'a Transmit,
-    /// Where its bytes stand in the outbox; they do stand there.
+    /// The position of the bytes, which is within the outbox.
     pub(crate) range: Range<usize>,
-    /// The size of each datagram of a train; `None` for a datagram.
+    /// The size of each datagram of a train; `None` for a single datagram.
     pub(crate) segment: Option<NonZeroU16>,
     pub(crate) datagrams: u64,
-    /// What comes after it.
+    /// The cursor after this step.
     pub(crate) next: Cursor,
 }
 
@@ -51,7 +51,7 @@ impl Cursor {
 }
 
 impl<'a> Queue<'a> {
-    /// The message at a place; `None` at the end, and where a transmit's range lies outside the
+    /// The message at a position; `None` at the end, or if a transmit's range is outside the
     /// outbox.
     pub(crate) fn step(&self, at: Cursor) -> Option<Step<'a>> {
         let transmit = self.transmits.get(at.transmit)?;
@@ -64,7 +64,7 @@ impl<'a> Queue<'a> {
         };
         let Some(segment) = cut else { return whole(None, 1) };
         let size = usize::from(segment.get());
-        // A train of which a part has gone already goes on as it began.
+        // A train that was sent in part continues as it began.
         if at.offset == 0 && self.takes_trains(transmit, segment) {
             return whole(Some(segment), length.div_ceil(size) as u64);
         }
@@ -96,7 +96,7 @@ mod tests {
         Transmit { socket, to, from: None, range: 0..5, segment: NonZeroU16::new(segment) }
     }
 
-    /// The payloads a path would be given, and how many datagrams each of them is.
+    /// The payloads that a path would get, and the number of datagrams in each.
     fn walk(queue: &Queue<'_>) -> Vec<(&'static [u8], u64)> {
         let first = queue.step(Cursor::default());
         std::iter::successors(first, |step| queue.step(step.next))

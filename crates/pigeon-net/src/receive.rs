@@ -1,4 +1,4 @@
-//! Receiving: one batch a call, with the errors of other datagrams kept out of it.
+//! Receiving one batch per call, without the errors of other datagrams.
 
 use pigeon_datagram::Received;
 use std::io;
@@ -7,23 +7,20 @@ use crate::counters::Undelivered;
 use crate::socket::Socket;
 use crate::socket_errors::{OnReceive, is_about_the_path_mtu, on_receive};
 
-/// What one call of [`Socket::receive`] brought.
+/// The result of one call of [`Socket::receive`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Receipt {
-    /// So many datagrams; there may be more. It is 0 when an error was ignored.
+    /// The number of datagrams; there may be more. 0 after an ignored error.
     Datagrams(usize),
-    /// There is nothing to receive now.
+    /// Nothing is waiting.
     Empty,
-    /// The peer of a connected socket does not listen (ICMP port unreachable).
+    /// The port of a connected socket's peer is closed (ICMP port unreachable).
     Refused,
 }
 
 impl Socket {
-    /// Receives one batch and hands `each` its datagrams in the order they came.
-    ///
-    /// # Errors
-    /// Only those after which the socket is of no more use. Datagrams of earlier calls are not
-    /// affected.
+    /// Receives one batch and passes its datagrams to `each` in order of arrival. Fails only if the
+    /// socket is unusable. Datagrams of earlier calls are not affected.
     pub fn receive(&mut self, each: &mut dyn FnMut(Received<'_>)) -> io::Result<Receipt> {
         let keep = self.keep;
         self.receive_messages(&mut |message, segment| {
@@ -33,13 +30,10 @@ impl Socket {
         })
     }
 
-    /// The same, but datagrams that the kernel joined (GRO) are handed over joined: the payload
-    /// holds them one behind the other, each of the size given but for the last, which may be
-    /// shorter. For a caller that sends them on as a train, cutting them apart would be the larger
-    /// work. A truncated datagram comes alone.
-    ///
-    /// # Errors
-    /// As [`receive`](Socket::receive).
+    /// Like `receive`, but passes datagrams joined by the kernel (GRO) as they are: the payload
+    /// holds datagrams of the given size in sequence, the last perhaps shorter. Suits callers that
+    /// forward them as a train: splitting them would cost more. A truncated datagram is never
+    /// joined. Fails like [`receive`](Socket::receive).
     pub fn receive_joined(
         &mut self,
         each: &mut dyn FnMut(Received<'_>, usize),
@@ -55,7 +49,7 @@ impl Socket {
         })
     }
 
-    /// Receives one batch of what the kernel hands over: datagrams of this segment size, joined.
+    /// Receives one batch of messages: datagrams of this segment size, joined.
     fn receive_messages(
         &mut self,
         each: &mut dyn FnMut(Received<'_>, usize),
@@ -96,12 +90,12 @@ impl Socket {
 const ERRORS: usize = 64;
 
 impl Socket {
-    /// Hands `each` the datagrams that met an error on their way, since the last call. True if there
-    /// may be more.
+    /// Passes `each` the datagrams that failed on their way since the last call. Returns true if
+    /// there may be more.
     ///
-    /// A socket that was opened to hear which peer refuses
-    /// ([`SocketOptions::refusals`](crate::SocketOptions)) knows them one by one. Another one knows the
-    /// last, and only if it is connected; its peer's refusals are [`Receipt::Refused`].
+    /// A socket with [`SocketOptions::refusals`](crate::SocketOptions) reports each of them.
+    /// Another socket reports only the last, and only if it is connected; its peer's refusals are
+    /// [`Receipt::Refused`].
     pub fn undelivered(&mut self, each: &mut dyn FnMut(Undelivered)) -> bool {
         if !self.capabilities().refusals {
             self.undelivered.take().into_iter().for_each(each);
@@ -115,21 +109,21 @@ impl Socket {
             if self.peer.is_some() && error.is_refusal() {
                 continue;
             }
-            // The call that failed before has counted it, and did not know where it went.
+            // The failed call has already counted it, without knowing the destination.
             self.stats.received.last_error = Some(error);
             each(error);
         }
         count == ERRORS
     }
 
-    /// As [`Io::ignore_refusals`](crate::Io::ignore_refusals).
+    /// See [`Io::ignore_refusals`](crate::Io::ignore_refusals).
     pub(crate) fn ignore_refusals(&mut self) {
         if std::mem::take(&mut self.capabilities.refusals) {
             self.path.ignore_refusals(&self.udp);
         }
     }
 
-    /// Counts an error that an earlier datagram met.
+    /// Counts an error caused by an earlier datagram.
     pub(crate) fn note_undelivered(&mut self, error: &io::Error) {
         let Some(os_error) = error.raw_os_error() else { return };
         let passing = is_about_the_path_mtu(error);
@@ -140,16 +134,16 @@ impl Socket {
     }
 }
 
-/// Cuts what one receiving call put into `buffer` into its datagrams: `length` bytes arrived, of
-/// which the buffer may hold fewer, joined from datagrams of `segment` bytes. Yields each
-/// datagram's first `keep` bytes at most, and its true length.
+/// Splits a received message into its datagrams: `length` bytes arrived, possibly more than fit the
+/// buffer, joined from datagrams of `segment` bytes. Yields each datagram's first `keep` bytes and
+/// its original length.
 fn cut(
     buffer: &[u8],
     length: usize,
     segment: usize,
     keep: usize,
 ) -> impl Iterator<Item = (&[u8], usize)> {
-    // An empty datagram is a datagram.
+    // An empty datagram must be yielded.
     (0..length.max(1)).step_by(segment).map(move |start| {
         let length = segment.min(length - start);
         let held = start.min(buffer.len())..(start + length.min(keep)).min(buffer.len());

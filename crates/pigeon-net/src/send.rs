@@ -1,7 +1,7 @@
-//! Sending: a list of transmits goes out whole, and what cannot go is dropped with its reason.
+//! Sending a list of transmits. Datagrams that cannot be sent are dropped with a reason.
 //!
-//! This file waits, falls back from trains to single datagrams and counts. `queue.rs` walks the
-//! list; the system calls stand behind [`Path::send`](crate::path::Path::send).
+//! This file waits, falls back from trains to single datagrams, and counts. `queue.rs` iterates
+//! over the list; [`Path::send`](crate::path::Path::send) makes the system calls.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -14,48 +14,48 @@ use crate::queue::{Cursor, Queue};
 use crate::socket_errors::{OnSend, may_be_earlier, on_send};
 use crate::trains::TrainMemory;
 
-/// What one call of `Socket::send` did.
+/// The result of one call of `Socket::send`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SendReport {
-    /// Datagrams the kernel took.
+    /// Datagrams that the kernel accepted.
     pub sent: u64,
-    /// Datagrams that were dropped; [`SendCounters`] has the reasons.
+    /// Dropped datagrams; [`SendCounters`] has the reasons.
     pub dropped: u64,
-    /// The peer of a connected socket does not listen (ICMP port unreachable).
+    /// The port of a connected socket's peer is closed (ICMP port unreachable).
     pub refused: bool,
-    /// The system's number of another error that an earlier datagram met on its way.
+    /// The system's number of another error, caused by an earlier datagram.
     pub undelivered: Option<i32>,
-    /// How long the call waited for room in the send buffer.
+    /// How long the call waited for space in the send buffer.
     pub waited: Duration,
 }
 
-/// Datagrams of one transmit that were dropped: the transmit's place in the list, and how many.
+/// Dropped datagrams of one transmit: the transmit's index in the list, and their number.
 pub(crate) type Unsent = (usize, u64);
 
-/// What is remembered from one call to the next.
+/// State kept between calls.
 #[derive(Debug)]
 pub(crate) struct Sender {
-    /// Whether the kernel cuts trains at all.
+    /// Whether the kernel splits trains.
     offload: bool,
     trains: TrainMemory,
-    /// What the last call dropped, in the order of its transmits. Reused.
+    /// The last call's drops, in the order of its transmits. Reused.
     unsent: Vec<Unsent>,
 }
 
-/// One call: what it sends, from where, and how long it may wait for room.
+/// The parameters of a call: data, socket and time limit.
 #[derive(Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub(crate) udp: &'a mio::net::UdpSocket,
     pub(crate) connected: bool,
-    /// Whether sending may report an error (ICMP) that an earlier datagram caused: on a connected
-    /// socket, and on one that was opened to hear which peer refuses.
+    /// Whether `send` may report an ICMP error caused by an earlier datagram: on a connected
+    /// socket, and with [`SocketOptions::refusals`](crate::SocketOptions).
     pub(crate) late_errors: bool,
     pub(crate) outbox: &'a [u8],
     pub(crate) transmits: &'a [Transmit],
     pub(crate) patience: Duration,
 }
 
-/// A call on its way: what is left of its patience, and what it has counted.
+/// A call in progress: its remaining time and its counts.
 struct Run<'a> {
     call: Call<'a>,
     counters: &'a mut SendCounters,
@@ -68,7 +68,7 @@ impl Sender {
         Sender { offload, trains: TrainMemory::default(), unsent: Vec::new() }
     }
 
-    /// Sends all transmits of a call, and counts what became of them.
+    /// Sends all transmits of a call, and counts the results.
     pub(crate) fn send(
         &mut self,
         path: &mut Path,
@@ -89,7 +89,7 @@ impl Sender {
         report
     }
 
-    /// What the last call dropped.
+    /// The last call's drops.
     pub(crate) fn unsent(&self) -> &[Unsent] {
         &self.unsent
     }
@@ -97,12 +97,12 @@ impl Sender {
     fn send_all(&mut self, path: &mut Path, run: &mut Run<'_>) {
         let Call { udp, connected, late_errors, outbox, transmits, .. } = run.call;
         let mut at = Cursor::default();
-        // The error that the datagram at `at` has met and that may be an earlier one's.
+        // An error returned for the datagram at `at` that an earlier datagram may have caused.
         let mut met_before: Option<io::Error> = None;
         while let Some(transmit) = transmits.get(at.transmit) {
             let queue = Queue { outbox, transmits, trains: self.offload.then_some(&self.trains) };
             let Some(step) = queue.step(at) else {
-                // The machine's range lies outside its outbox.
+                // The machine's range is outside its outbox.
                 run.drop(at, transmit.count() as u64, DropReason::Invalid, None);
                 at = at.next_transmit();
                 continue;
@@ -114,7 +114,7 @@ impl Sender {
                     run.counters.bytes += progress.bytes;
                     run.counters.trains += progress.trains;
                     at = progress.next;
-                    // It came once, so it was an earlier one's.
+                    // The error did not recur, so an earlier datagram caused it.
                     run.note_earlier(met_before.take());
                     continue;
                 }
@@ -127,9 +127,9 @@ impl Sender {
                     run.drop_rest(at);
                     return;
                 }
-                // It may be the error of an earlier datagram, which the kernel reports once; an
-                // error of this datagram comes again. One that cannot be an earlier one's is not
-                // tried again: a local firewall that rejects would answer with a refusal.
+                // The error may be an earlier datagram's, which the kernel reports once; an error
+                // of this datagram recurs. An error that cannot be an earlier one's is not retried,
+                // because a rejecting local firewall would answer a retry with a refusal.
                 (OnSend::Drop(_) | OnSend::Split, _)
                     if late_errors && met_before.is_none() && may_be_earlier(&error) =>
                 {
@@ -142,7 +142,7 @@ impl Sender {
                     run.counters.fallbacks += 1;
                     continue;
                 }
-                // Only trains are split.
+                // A single datagram cannot be split.
                 (OnSend::Split, None) => DropReason::Other,
                 (OnSend::Refused, _) => {
                     run.report.refused |= connected;
@@ -155,7 +155,7 @@ impl Sender {
                 (OnSend::Drop(reason), _) => reason,
             };
             if reason == DropReason::Invalid && transmit.segment.is_some() {
-                // The kernel minds the destination or the source, at any size.
+                // The kernel rejects the destination or the source at any size.
                 self.trains.forget(transmit.to.ip());
             }
             run.drop(at, datagrams, reason, Some(&error));
@@ -167,21 +167,21 @@ impl Sender {
 }
 
 impl Run<'_> {
-    /// Waits until the send buffer has room. False when the patience is used up.
+    /// Waits for space in the send buffer. Returns false when the time limit is reached.
     fn wait(&mut self) -> bool {
         if self.call.patience.is_zero() {
             return false;
         }
         let start = Instant::now();
         wait_writable(self.call.udp, self.call.patience);
-        // At least a microsecond, so that a poll that always returns at once ends some day.
+        // At least a microsecond, so that a poll that always returns at once cannot loop for ever.
         let waited = start.elapsed().max(Duration::from_micros(1));
         self.report.waited += waited;
         self.call.patience = self.call.patience.saturating_sub(waited);
         true
     }
 
-    /// Notes an error that an earlier datagram met, unless it is a refusal, which is noted already.
+    /// Records an error of an earlier datagram, except a refusal, which is recorded already.
     fn note_earlier(&mut self, error: Option<io::Error>) {
         let refused = io::ErrorKind::ConnectionRefused;
         if let Some(error) = error.filter(|error| error.kind() != refused) {
@@ -189,7 +189,7 @@ impl Run<'_> {
         }
     }
 
-    /// Counts datagrams of the transmit at a place that will not be sent.
+    /// Counts unsent datagrams of a transmit as dropped.
     fn drop(&mut self, at: Cursor, datagrams: u64, reason: DropReason, error: Option<&io::Error>) {
         if let Some(transmit) = self.call.transmits.get(at.transmit) {
             drop_datagrams(self.counters, transmit, datagrams, reason, error);
@@ -212,7 +212,7 @@ impl Run<'_> {
     }
 }
 
-/// Waits until the socket can send, or `limit` has passed. The next send shows which it was.
+/// Waits until the socket can send or `limit` has passed. The next send shows which.
 #[cfg(unix)]
 fn wait_writable(udp: &mio::net::UdpSocket, limit: Duration) {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -224,14 +224,14 @@ fn wait_writable(udp: &mio::net::UdpSocket, limit: Duration) {
     let _ = poll(&mut [PollFd::new(udp.as_fd(), PollFlags::POLLOUT)], timeout);
 }
 
-/// Waits a little. Other systems' ways to wait for one socket are not worth an `unsafe` each:
-/// their send buffers are rarely full.
+/// Sleeps briefly. Waiting for one socket would need `unsafe` on each other system, and their send
+/// buffers are rarely full.
 #[cfg(not(unix))]
 fn wait_writable(_: &mio::net::UdpSocket, limit: Duration) {
     std::thread::sleep(limit.min(Duration::from_millis(1)));
 }
 
-/// Counts datagrams that will not be sent.
+/// Counts dropped datagrams.
 pub(crate) fn drop_datagrams(
     counters: &mut SendCounters,
     transmit: &Transmit,

@@ -1,5 +1,5 @@
-//! A UDP socket that receives and sends in batches. Opening it stands in `open.rs`, receiving in
-//! `receive.rs`; what sending does stands in `send.rs`.
+//! A UDP socket that receives and sends in batches. See `open.rs`, `receive.rs` and `send.rs` for
+//! the operations.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -13,24 +13,24 @@ use crate::options::Capabilities;
 use crate::path::Path;
 use crate::send::{Call, SendReport, Sender, Unsent, drop_datagrams};
 
-/// A non-blocking UDP socket: bound, and perhaps connected to one peer.
+/// A non-blocking UDP socket, bound and optionally connected.
 #[derive(Debug)]
 pub struct Socket {
-    /// mio's, because on Windows only its own calls keep readiness events coming.
+    /// From mio: on Windows only its own calls keep readiness events coming.
     pub(crate) udp: mio::net::UdpSocket,
-    /// What its owner calls it; each datagram says so.
+    /// The owner's number for it, reported with each datagram.
     pub(crate) id: SocketId,
     pub(crate) path: Path,
     pub(crate) sender: Sender,
     pub(crate) stats: Stats,
     pub(crate) peer: Option<SocketAddr>,
-    /// How many bytes of a datagram are kept.
+    /// The bytes kept of a datagram.
     pub(crate) keep: usize,
     local: SocketAddr,
     pub(crate) capabilities: Capabilities,
-    /// Whether the last receiving call took all that waited.
+    /// Whether the last receive call emptied the socket.
     pub(crate) exhausted: bool,
-    /// What a connected socket has yet to report: the last error that an earlier datagram met.
+    /// The last unreported error of a connected socket's earlier datagrams.
     pub(crate) undelivered: Option<Undelivered>,
 }
 
@@ -60,7 +60,7 @@ impl Socket {
         })
     }
 
-    /// The address the socket is bound to, with the port the system chose if it was left to it.
+    /// The bound address, with the actual port.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
     }
@@ -70,20 +70,20 @@ impl Socket {
         self.peer
     }
 
-    /// What the socket can do here, for logs.
+    /// The socket's features on this system, for logs.
     pub fn capabilities(&self) -> Capabilities {
         self.capabilities
     }
 
-    /// Receives into the buffers of `other` from now on: what many sockets of one loop do, so that a
-    /// thousand of them cost no more memory than one. Does nothing where `other` keeps less of a
-    /// datagram, or the two use different system calls.
+    /// Shares the receive buffers of `other` from now on, so that a thousand sockets in one loop
+    /// need no more memory than one. Does nothing if those buffers are smaller, or if the two use
+    /// different system calls.
     pub fn share_buffers(&mut self, other: &Socket) {
         self.path.share(&other.path);
     }
 
-    /// How many datagrams the kernel has dropped so far because the receive buffer was full, up to
-    /// this moment. Always 0 where [`Capabilities::kernel_drops`] is false.
+    /// The number of datagrams that the kernel has dropped so far because the receive buffer was
+    /// full. Always 0 if [`Capabilities::kernel_drops`] is false.
     pub fn kernel_drops(&mut self) -> u64 {
         self.path.kernel_drops(&self.udp)
     }
@@ -95,11 +95,11 @@ impl Socket {
     }
 
     /// Sends all `transmits`; `outbox` holds their bytes. On a connected socket everything goes to
-    /// the peer, whatever its destination says; which socket a transmit names does not matter here.
+    /// the peer, whatever its destination. Ignores the transmits' socket ids.
     ///
-    /// Where the send buffer is full the call waits for room, `patience` in all; after that it
-    /// drops the rest. It cannot fail: what one destination does is no reason not to send to the
-    /// others, and a socket that is broken altogether says so when it receives.
+    /// If the send buffer is full, the call waits for space up to `patience` in total, then drops
+    /// the rest. It never fails: a failing destination must not affect the others, and a broken
+    /// socket reports an error when it receives.
     pub fn send(
         &mut self,
         outbox: &[u8],
@@ -121,19 +121,19 @@ impl Socket {
         report
     }
 
-    /// What the last [`send`](Socket::send) dropped.
+    /// The drops of the last [`send`](Socket::send).
     pub(crate) fn unsent(&self) -> &[Unsent] {
         self.sender.unsent()
     }
 
-    /// Counts a transmit that will not be sent, as the sender has no more time.
+    /// Counts a transmit as dropped for lack of time.
     pub(crate) fn abandon(&mut self, transmit: &Transmit) {
         let (counters, datagrams) = (&mut self.stats.sent, transmit.count() as u64);
         drop_datagrams(counters, transmit, datagrams, DropReason::Congested, None);
     }
 
-    /// Whether a call may report an error (ICMP) that an earlier datagram caused. An unconnected
-    /// socket that does not ask for such errors gets none (udp(7), "Error handling").
+    /// Whether calls may report ICMP errors of earlier datagrams. An unconnected socket gets none
+    /// unless it enables them (udp(7), "Error handling").
     pub(crate) fn hears_errors(&self) -> bool {
         self.peer.is_some() || self.capabilities.refusals
     }

@@ -1,103 +1,102 @@
-//! The one table of socket errors: which of them are ignored, retried, reported or fatal, and why.
+//! The table of socket errors: which are ignored, retried, reported or fatal, and why.
 //!
-//! The rule behind it: an error about one datagram or one peer never ends a loop. UDP sockets
-//! report such errors late, at a call that has nothing to do with the datagram that caused them
-//! (udp(7), "Error handling").
+//! An error about one datagram or one peer never ends the loop. UDP sockets report such errors
+//! late, in a call unrelated to the datagram that caused them (udp(7), "Error handling").
 
 use std::io::{self, ErrorKind};
 
 use crate::counters::DropReason;
 
-/// What to do about an error of a receiving call.
+/// How to handle an error of a receive call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnReceive {
-    /// Nothing is there: wait for the next datagram.
+    /// Nothing is waiting: wait for the next datagram.
     Empty,
     /// Receive again; nothing is lost.
     Again,
-    /// Notify the machine that nobody listens at the far side.
+    /// Notify the machine that the peer's port is closed.
     Refused,
-    /// Count it and receive again.
+    /// Count the error and receive again.
     Ignore,
-    /// The socket is of no more use.
+    /// The socket is unusable.
     Fatal,
 }
 
-/// What to do about an error of a sending call.
+/// How to handle an error of a send call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnSend {
-    /// Send the same again; nothing is lost.
+    /// Send the same message again; nothing is lost.
     Again,
-    /// Wait until the send buffer has room.
+    /// Wait for space in the send buffer.
     Wait,
-    /// The far side refused an *earlier* datagram; this one was not sent. Report it and send this
-    /// one again, once.
+    /// The peer refused an *earlier* datagram; this one was not sent. Report that and send this one
+    /// again, once.
     Refused,
-    /// Send the train again datagram by datagram, and remember that the destination needs it.
+    /// Send the train's datagrams individually, and remember that for the destination.
     Split,
-    /// Drop the datagram and go on with the next.
+    /// Drop the datagram and continue with the next.
     Drop(DropReason),
 }
 
-/// The table for receiving. `connected` says whether the socket has one peer only.
+/// The table for receiving. `connected`: whether the socket has a single peer.
 pub(crate) fn on_receive(error: &io::Error, connected: bool) -> OnReceive {
     match error.kind() {
         ErrorKind::WouldBlock => OnReceive::Empty,
-        // A signal came first.
+        // Interrupted by a signal.
         ErrorKind::Interrupted => OnReceive::Again,
-        // ICMP port unreachable; Windows calls it "connection reset". From a connected socket it
-        // can only be about its peer.
+        // ICMP port unreachable; Windows calls it "connection reset". On a connected socket it
+        // concerns the peer.
         ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset if connected => {
             OnReceive::Refused
         }
-        // One of many peers has gone. The error does not say which, and the others go on.
+        // One of many peers has closed its port. The error does not say which; the others are
+        // unaffected.
         ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => OnReceive::Ignore,
-        // ICMP about the way to a peer, which routers also send in passing; or an interface that
-        // is down for now.
+        // ICMP about the route to a peer, possibly temporary; or an interface that is down for now.
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => {
             OnReceive::Ignore
         }
-        // EPERM: a sandbox forbids the call (seccomp(2)), and will again. No ICMP message becomes it.
+        // EPERM: a sandbox forbids the call (seccomp(2)) permanently. No ICMP message maps to it.
         ErrorKind::PermissionDenied if error.raw_os_error() == Some(code::FORBIDDEN) => {
             OnReceive::Fatal
         }
-        // EACCES: ICMPv6 "administratively prohibited", a firewall on the way.
+        // EACCES: ICMPv6 "administratively prohibited", from a firewall on the way.
         ErrorKind::PermissionDenied => OnReceive::Ignore,
-        // Short of memory now, perhaps not at the next datagram.
+        // Out of memory now, perhaps not at the next datagram.
         ErrorKind::OutOfMemory => OnReceive::Ignore,
         _ => match error.raw_os_error() {
-            // The path's MTU shrank, the far host rejects the protocol, or there was no memory:
-            // again news of one datagram.
+            // The path's MTU shrank, the host rejects the protocol, or memory was short: each
+            // concerns a single datagram.
             Some(raw) if code::PASSING.contains(&raw) => OnReceive::Ignore,
-            // A bad descriptor, a bad pointer, or what we have never seen: going on would spin.
+            // A bad descriptor, a bad pointer, or an unknown error: continuing would spin.
             _ => OnReceive::Fatal,
         },
     }
 }
 
-/// The table for sending. `train` says whether the message that failed was a train. Nothing here
-/// is fatal: a socket that is truly broken also fails to receive, and says so there.
+/// The table for sending. `train`: whether the failed message was a train. No error is fatal here:
+/// a broken socket also fails to receive, and reports it there.
 pub(crate) fn on_send(error: &io::Error, train: bool) -> OnSend {
     let raw = error.raw_os_error();
-    // EIO: the device cannot checksum what it would have to cut. EMSGSIZE, or EINVAL on older
-    // kernels: a segment does not fit the path's MTU, or the train has more segments than this
-    // kernel allows. Each of its datagrams may well go by itself.
+    // EIO: the device cannot checksum the segments of a train. EMSGSIZE, or EINVAL on older
+    // kernels: a segment exceeds the path's MTU, or the train has more segments than this kernel
+    // allows. Its datagrams may still succeed individually.
     if train && (raw == Some(code::IO) || raw == Some(code::TOO_LARGE) || is_invalid(error)) {
         return OnSend::Split;
     }
     match error.kind() {
         ErrorKind::WouldBlock => OnSend::Wait,
-        // A signal came first.
+        // Interrupted by a signal.
         ErrorKind::Interrupted => OnSend::Again,
-        // ICMP port unreachable about an earlier datagram.
+        // ICMP port unreachable for an earlier datagram.
         ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => OnSend::Refused,
-        // No route to this one destination; the others may have theirs.
+        // No route to this destination; others may be reachable.
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => {
             OnSend::Drop(DropReason::Unreachable)
         }
         // EPERM: a local firewall rule. EACCES: a broadcast without `SO_BROADCAST`.
         ErrorKind::PermissionDenied => OnSend::Drop(DropReason::NotPermitted),
-        // Waiting would not help: poll(2) says "writable" while a device queue is full.
+        // Waiting would not help: poll(2) reports "writable" while a device queue is full.
         ErrorKind::OutOfMemory => OnSend::Drop(DropReason::NoBuffers),
         _ if is_invalid(error) => OnSend::Drop(DropReason::Invalid),
         _ => OnSend::Drop(match raw {
@@ -110,30 +109,30 @@ pub(crate) fn on_send(error: &io::Error, train: bool) -> OnSend {
     }
 }
 
-/// Whether a sending call may report with this error what an earlier datagram met. No ICMP message
-/// becomes EPERM, which is a local firewall's word about this datagram.
+/// Whether an earlier datagram may have caused this error of a send call. No ICMP message maps to
+/// EPERM, which means that a local firewall rejects this datagram.
 pub(crate) fn may_be_earlier(error: &io::Error) -> bool {
     error.raw_os_error() != Some(code::FORBIDDEN)
 }
 
-/// Whether an earlier datagram was too long for a link on its way. The system has learned the path's
+/// Whether an earlier datagram exceeded a link's MTU on its way. The system has learned the path's
 /// MTU and sends the next one in fragments.
 pub(crate) fn is_about_the_path_mtu(error: &io::Error) -> bool {
     error.raw_os_error() == Some(code::TOO_LARGE)
 }
 
-/// Whether a train that failed with this error was too large, in segments or in bytes. Any other
-/// error, EIO above all, comes from a device that cannot cut trains of any size.
+/// Whether a train failed because it had too many segments or bytes. Any other error, above all
+/// EIO, means that the device cannot split trains of any size.
 pub(crate) fn is_about_size(error: &io::Error) -> bool {
     error.kind() == ErrorKind::InvalidInput || error.raw_os_error() == Some(code::TOO_LARGE)
 }
 
-/// EINVAL (port 0, a bad option) and EADDRNOTAVAIL (a source address that is not ours).
+/// EINVAL (port 0, a bad option) or EADDRNOTAVAIL (a source address that is not ours).
 fn is_invalid(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::AddrNotAvailable)
 }
 
-/// Error numbers that `ErrorKind` has no stable name for.
+/// Error numbers without a stable `ErrorKind`.
 #[cfg(unix)]
 mod code {
     use nix::errno::Errno;
@@ -144,7 +143,7 @@ mod code {
     pub(super) const NO_BUFFERS: i32 = Errno::ENOBUFS as i32;
     pub(super) const HOST_DOWN: i32 = Errno::EHOSTDOWN as i32;
     pub(super) const OTHER_FAMILY: i32 = Errno::EAFNOSUPPORT as i32;
-    /// What a received ICMP message can become, beyond the named kinds, and lack of buffers.
+    /// Errors of received ICMP messages, beyond the named kinds, and lack of buffers.
     pub(super) const PASSING: &[i32] = &[
         TOO_LARGE,
         NO_BUFFERS,
@@ -159,12 +158,12 @@ mod code {
     ];
 }
 
-/// The same in Winsock's numbers, WSAE….
+/// Winsock's numbers of these errors (WSAE…).
 #[cfg(not(unix))]
 mod code {
-    /// No Windows call answers with this; trains do not exist there.
+    /// No Windows call returns this; trains do not exist there.
     pub(super) const IO: i32 = i32::MIN;
-    /// Nor with this one.
+    /// No Windows call returns this.
     pub(super) const FORBIDDEN: i32 = i32::MIN;
     pub(super) const TOO_LARGE: i32 = 10_040;
     pub(super) const NO_BUFFERS: i32 = 10_055;
@@ -191,7 +190,7 @@ mod tests {
     fn a_bad_descriptor_is_fatal_and_icmp_is_not() {
         use nix::errno::Errno;
         let error = |errno: Errno| io::Error::from_raw_os_error(errno as i32);
-        // EPERM is no network's word but a sandbox's, which says it again each time.
+        // EPERM comes from a sandbox, not from the network, and recurs.
         for errno in [Errno::EBADF, Errno::EPERM, Errno::ENOSYS] {
             assert_eq!(on_receive(&error(errno), false), OnReceive::Fatal, "{errno}");
         }

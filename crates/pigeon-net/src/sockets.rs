@@ -1,5 +1,5 @@
-//! The sockets of one loop, by their numbers: waited for together, and received from in turn, so
-//! that a busy one does not starve the others.
+//! The sockets of one loop, by number: waited for together, and received from in turn, so that a
+//! busy one does not starve the others.
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,37 +20,36 @@ pub struct Sockets {
     wait: Wait,
     entries: Vec<Option<Entry>>,
     count: usize,
-    /// Sockets that may have something, in turn.
+    /// Sockets that may have datagrams, in turn.
     ready: VecDeque<SocketId>,
-    /// What the last wait found. Reused.
+    /// The result of the last wait. Reused.
     readable: Vec<SocketId>,
-    /// Sockets that learned while sending that their peer refuses.
+    /// Sockets that were refused while sending.
     refused: Vec<SocketId>,
-    /// What sockets counted that are no longer here.
+    /// The totals of removed sockets.
     closed: Stats,
 }
 
 #[derive(Debug)]
 struct Entry {
     socket: Socket,
-    /// Whether it is in the queue of those that may have something. It stays there until a receive
-    /// has taken everything.
+    /// Whether the socket is in the ready queue. It stays there until a receive empties it.
     is_ready: bool,
     is_refused: bool,
-    /// When the kernel was last asked what it dropped.
+    /// When the kernel's drop count was last read.
     drops_asked: Instant,
 }
 
-/// What one receive from a socket brought.
+/// The result of one receive call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Batch {
     pub(crate) receipt: Receipt,
-    /// Nothing more waits at the socket: the next wait says when something does.
+    /// Nothing is left at the socket: the next wait reports new datagrams.
     pub(crate) is_last: bool,
 }
 
 impl Sockets {
-    /// None yet. Fails where the system has no more file descriptors.
+    /// An empty set. Fails if the system has no more file descriptors.
     pub(crate) fn new() -> io::Result<Sockets> {
         Ok(Sockets {
             wait: Wait::new()?,
@@ -63,7 +62,7 @@ impl Sockets {
         })
     }
 
-    /// Ends of waits are kept to some microseconds from now on.
+    /// Makes waits end within some microseconds of their limit.
     pub(crate) fn make_precise(&mut self) {
         self.wait.make_precise();
     }
@@ -73,11 +72,8 @@ impl Sockets {
         self.wait.waker().clone()
     }
 
-    /// Adds a socket; one that has its number already is closed. All sockets of a loop receive into
-    /// the same buffers, as far as those are large enough.
-    ///
-    /// # Errors
-    /// When the system cannot watch the socket; it is closed then.
+    /// Adds a socket, and closes any other with its number. The sockets of a loop share receive
+    /// buffers, if large enough. If the system cannot watch the socket, it is closed.
     pub fn insert(&mut self, id: SocketId, mut socket: Socket) -> io::Result<()> {
         self.remove(id);
         socket.id = id;
@@ -96,17 +92,17 @@ impl Sockets {
             drops_asked: Instant::ORIGIN,
         });
         self.count += 1;
-        // It may have received before it was watched.
+        // Datagrams may have arrived before the socket was watched.
         self.queue(id);
         Ok(())
     }
 
-    /// Closes a socket. Its counts stay in the totals.
+    /// Closes a socket. Its totals are kept.
     pub fn remove(&mut self, id: SocketId) {
         drop(self.take(id));
     }
 
-    /// Takes a socket out of the loop. Its counts so far stay in the totals.
+    /// Removes a socket without closing it. Its totals so far are kept.
     pub fn take(&mut self, id: SocketId) -> Option<Socket> {
         let mut entry = self.entries.get_mut(id.index())?.take()?;
         self.wait.remove(&mut entry.socket);
@@ -117,12 +113,12 @@ impl Sockets {
         Some(entry.socket)
     }
 
-    /// A socket.
+    /// The socket with this number.
     pub fn get(&self, id: SocketId) -> Option<&Socket> {
         Some(&self.entries.get(id.index())?.as_ref()?.socket)
     }
 
-    /// The numbers of the sockets, lowest first.
+    /// The sockets' numbers in ascending order.
     pub fn ids(&self) -> impl Iterator<Item = SocketId> {
         self.entries.iter().flatten().map(|entry| entry.socket.id)
     }
@@ -132,14 +128,13 @@ impl Sockets {
         Some(self.entry(id)?.socket.stats())
     }
 
-    /// The totals of all sockets, those no longer here included. Asks the system for each.
+    /// The totals of all sockets, including removed ones. Asks the system for each.
     pub fn stats(&mut self) -> Stats {
         let mut all = self.closed;
         self.entries.iter_mut().flatten().for_each(|entry| all.add(&entry.socket.stats()));
         all
     }
 
-    /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.count
     }
@@ -149,12 +144,12 @@ impl Sockets {
         self.entries.len()
     }
 
-    /// The socket with this number as an index.
+    /// The socket at this index.
     pub(crate) fn id_at(&self, place: usize) -> Option<SocketId> {
         Some(self.entries.get(place)?.as_ref()?.socket.id)
     }
 
-    /// Whether a socket may have something.
+    /// Whether any socket may have datagrams.
     pub(crate) fn is_ready(&self) -> bool {
         !self.ready.is_empty()
     }
@@ -164,21 +159,18 @@ impl Sockets {
         self.wait.waker().is_pending()
     }
 
-    /// The same, and the call is answered.
+    /// Takes a pending call of the [`Waker`], and returns whether there was one.
     pub(crate) fn take_woken(&mut self) -> bool {
         self.wait.waker().take()
     }
 
-    /// The next socket that may have something, each in its turn. A receive from it must follow.
+    /// The next socket that may have datagrams, in turn. A receive from it must follow.
     pub(crate) fn next_ready(&mut self) -> Option<SocketId> {
         self.ready.front().copied()
     }
 
-    /// Receives one batch from a socket, joined as [`Socket::receive_joined`] does. After it the
-    /// others have their turn first. A socket that is not here has nothing.
-    ///
-    /// # Errors
-    /// Only those after which the socket is of no more use.
+    /// Receives one batch from a socket, as [`Socket::receive_joined`] does, and moves it behind
+    /// the others. A missing socket has nothing. Fails only if the socket is unusable.
     pub(crate) fn receive(
         &mut self,
         id: SocketId,
@@ -208,22 +200,21 @@ impl Sockets {
         Ok(Batch { receipt, is_last })
     }
 
-    /// Hands `each` the datagrams that met an error on their way, as [`Socket::undelivered`] does.
+    /// Passes `each` the datagrams that failed on their way, as [`Socket::undelivered`] does.
     pub(crate) fn undelivered(&mut self, id: SocketId, each: &mut dyn FnMut(Undelivered)) {
         if self.entry(id).is_some_and(|entry| entry.socket.undelivered(each)) {
             self.queue(id);
         }
     }
 
-    /// As [`Io::ignore_refusals`](crate::Io::ignore_refusals).
+    /// See [`Io::ignore_refusals`](crate::Io::ignore_refusals).
     pub(crate) fn ignore_refusals(&mut self, id: SocketId) {
         if let Some(entry) = self.entry(id) {
             entry.socket.ignore_refusals();
         }
     }
 
-    /// How many datagrams the kernel has dropped at a socket so far, unless it was asked within
-    /// `every`.
+    /// The kernel's drop count of a socket; `None` if it was read within `every`.
     pub(crate) fn kernel_drops(
         &mut self,
         id: SocketId,
@@ -235,9 +226,8 @@ impl Sockets {
         Some(entry.socket.kernel_drops())
     }
 
-    /// Sends transmits of one socket, as [`Socket::send`] does, and hands `unsent` the place of each
-    /// that was dropped, with how many of its datagrams. From a socket that is not here nothing is
-    /// sent.
+    /// Sends transmits of one socket, as [`Socket::send`] does, and passes `unsent` the index of
+    /// each dropped one, with the number of its datagrams. A missing socket sends nothing.
     pub(crate) fn send(
         &mut self,
         id: SocketId,
@@ -268,14 +258,14 @@ impl Sockets {
         report
     }
 
-    /// Counts a transmit that will not be sent, as there is no more time.
+    /// Counts a transmit as dropped for lack of time.
     pub(crate) fn abandon(&mut self, transmit: &Transmit) {
         if let Some(entry) = self.entry(transmit.socket) {
             entry.socket.abandon(transmit);
         }
     }
 
-    /// The next socket that learned while sending that its peer refuses.
+    /// The next socket that was refused while sending.
     pub(crate) fn next_refused(&mut self) -> Option<SocketId> {
         let id = self.refused.pop()?;
         if let Some(entry) = self.entry(id) {
@@ -284,15 +274,14 @@ impl Sockets {
         Some(id)
     }
 
-    /// Whether there is such a socket.
     pub(crate) fn has_refused(&self) -> bool {
         !self.refused.is_empty()
     }
 
-    /// Waits until a socket may have something, the waker was called, or `limit` has passed. With a
-    /// limit of zero it is a look at what is ready.
+    /// Waits until a socket may have datagrams, the waker was called, or `limit` has passed. A
+    /// limit of zero only checks.
     pub(crate) fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
-        // What is readable is noted afterwards: the sockets are lent out meanwhile.
+        // Collected first, because the sockets are borrowed meanwhile.
         let mut readable = std::mem::take(&mut self.readable);
         readable.clear();
         let sockets = self.entries.iter().flatten().map(|entry| &entry.socket);

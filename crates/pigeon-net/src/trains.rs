@@ -1,4 +1,4 @@
-//! Which destinations take no trains. A train that failed once is not tried there again: every
+//! Destinations that reject trains. A train that failed once is not tried there again: every
 //! failure costs a system call and a rebuilt batch.
 
 use std::collections::HashMap;
@@ -8,14 +8,14 @@ use std::num::NonZeroU16;
 
 use crate::socket_errors;
 
-/// How many destinations are remembered. When it is full everything is forgotten and learned anew,
-/// which costs one failed train each; choosing one to evict would not be worth its code.
+/// The most destinations remembered. When full, the memory is cleared, which costs one failed train
+/// per destination; choosing one to evict is not worth the code.
 const REMEMBERED: usize = 4096;
 
-/// For each destination that refused a train, the smallest segment size known not to work.
+/// For each destination that rejected a train, the smallest segment size known to fail.
 ///
-/// A size and not a plain "no": a train of segments larger than the path's MTU fails while smaller
-/// ones to the same host still go.
+/// A size instead of a flag: trains with segments above the path's MTU fail, while smaller ones to
+/// the same host succeed.
 #[derive(Debug, Default)]
 pub(crate) struct TrainMemory {
     refused: HashMap<IpAddr, u16>,
@@ -23,14 +23,14 @@ pub(crate) struct TrainMemory {
 }
 
 impl TrainMemory {
-    /// Whether a train of such segments is worth trying.
+    /// Whether a train of this segment size may succeed.
     pub(crate) fn allows(&self, to: IpAddr, segment: NonZeroU16) -> bool {
-        // Mostly nothing is remembered; then nothing is hashed.
+        // Mostly the memory is empty, which avoids hashing.
         self.refused.is_empty()
             || self.refused.get(&to).is_none_or(|refused| segment.get() < *refused)
     }
 
-    /// Remembers that a train of such segments failed with `error`.
+    /// Records that a train of this segment size failed with `error`.
     pub(crate) fn refuse(&mut self, to: IpAddr, segment: NonZeroU16, error: &io::Error) {
         if self.refused.len() >= REMEMBERED && !self.refused.contains_key(&to) {
             self.refused.clear();
@@ -41,13 +41,13 @@ impl TrainMemory {
         *known = refused.min(*known);
     }
 
-    /// Forgets what failed there: it was not for its size. A source address that is not ours (any
-    /// more) has the same error, and would cost the destination its trains for good.
+    /// Clears a destination's record: the failure was not about size. A source address that is no
+    /// longer ours causes the same error, and would disable trains to the destination permanently.
     pub(crate) fn forget(&mut self, to: IpAddr) {
         self.refused.remove(&to);
     }
 
-    /// How often everything was forgotten.
+    /// How often the memory was cleared.
     pub(crate) fn forgotten(&self) -> u64 {
         self.forgotten
     }

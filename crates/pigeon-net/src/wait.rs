@@ -5,10 +5,10 @@
 //!   many sockets     the readiness queue (epoll(7) and its like) has them all
 //! ```
 //!
-//! A socket in a readiness queue pays for each datagram: the kernel calls the queue whenever one
-//! arrives and whenever a sent one is freed, whether the loop sleeps or not. That is 2 to 5 % of
-//! what a hub's fan-out costs. ppoll(2) watches a socket only while the loop sleeps, but it looks
-//! at every socket in each call, so it is not for many.
+//! A readiness queue costs time for each datagram: the kernel notifies it whenever one arrives and
+//! whenever a sent one is freed, even while the loop is awake. That takes 2 to 5 % of a hub's
+//! fan-out. ppoll(2) watches a socket only while the loop sleeps, but checks every socket in each
+//! call, so it suits only a few.
 
 use std::io;
 use std::time::Duration;
@@ -23,29 +23,29 @@ use crate::waker::Waker;
 const WAKER: Token = Token(usize::MAX);
 const ALARM: Token = Token(usize::MAX - 1);
 
-/// Events taken from the system at once; what is beyond comes with the next look.
+/// Events taken from the system at once; the rest comes with the next call.
 const EVENTS: usize = 256;
 
 #[cfg(target_os = "linux")]
 const A_DAY: Duration = Duration::from_secs(86_400);
 
-/// The most sockets that are given to ppoll(2).
+/// The most sockets passed to ppoll(2).
 pub(crate) const FEW: usize = 8;
 
-/// What a loop sleeps on.
+/// The sleep of a loop.
 #[derive(Debug)]
 pub(crate) struct Wait {
     poll: Poll,
     events: Events,
     waker: Waker,
-    /// `None`: limits are as fine as the system's own call has them.
+    /// `None`: limits are as precise as the system call's.
     alarm: Option<Alarm>,
     /// Whether the sockets are in the readiness queue.
     queued: bool,
 }
 
 impl Wait {
-    /// Fails where the system has no more file descriptors.
+    /// Fails if the system has no more file descriptors.
     pub(crate) fn new() -> io::Result<Wait> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
@@ -57,19 +57,19 @@ impl Wait {
         &self.waker
     }
 
-    /// Limits are kept to some microseconds from now on.
+    /// Makes the time limits of waits precise to some microseconds.
     pub(crate) fn make_precise(&mut self) {
         let registry = self.poll.registry();
         self.alarm.get_or_insert_with(|| Alarm::new(registry, ALARM));
     }
 
-    /// Whether a socket is said to be readable only once for what has arrived (edge-triggered): then
-    /// an error that waits behind the last datagram may go unnoticed.
+    /// Whether a socket is reported only once per arrival (edge-triggered): then an error behind
+    /// the last datagram may be missed.
     pub(crate) fn is_edge_triggered(&self) -> bool {
         self.queued
     }
 
-    /// A socket is added to those waited for; `others` are the `count` sockets already here.
+    /// Adds a socket to those waited for; `others` are the `count` sockets already present.
     pub(crate) fn add<'a>(
         &mut self,
         socket: &mut Socket,
@@ -79,11 +79,13 @@ impl Wait {
         if !self.queued && count < FEW {
             return Ok(());
         }
-        // From many to few the queue is kept: a relay that had many clients may have them again.
+        // The queue is kept when few sockets remain: a relay that had many clients may have many
+        // again.
         if !self.queued {
             for other in others {
                 match self.register(other) {
-                    // An earlier attempt failed at a later socket.
+                    // The socket is already registered by an earlier attempt, which failed at a
+                    // later socket.
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                     registered => registered?,
                 }
@@ -98,19 +100,19 @@ impl Wait {
         self.poll.registry().register(&mut socket.udp, token, Interest::READABLE)
     }
 
-    /// A socket is no longer waited for.
+    /// Removes a socket from those waited for.
     pub(crate) fn remove(&mut self, socket: &mut Socket) {
         if self.queued {
-            // Fails only if the socket was never registered, and it was.
+            // Fails only for a socket that was never registered.
             let _ = self.poll.registry().deregister(&mut socket.udp);
         }
     }
 
-    /// Waits, and gives `ready` the sockets that may have something. Any event of a socket
-    /// is a reason to read it: errors are read the same way.
+    /// Waits, and fills `ready` with the sockets that may have datagrams. Any event of a socket
+    /// counts: errors are read the same way.
     ///
-    /// After a signal it looks once more, without waiting: also a process that was stopped and goes
-    /// on comes back so (signal(7)), and much may have arrived.
+    /// After a signal it checks once more without waiting: a stopped process that continues also
+    /// gets here (signal(7)), and many datagrams may have arrived.
     pub(crate) fn wait<'a>(
         &mut self,
         limit: Option<Duration>,
@@ -151,7 +153,7 @@ impl Wait {
         ready: &mut dyn FnMut(SocketId),
     ) -> io::Result<()> {
         self.poll.poll(&mut self.events, limit)?;
-        // The tokens of the waker and the alarm are no socket's number.
+        // The tokens of the waker and the alarm are not socket numbers.
         let numbers = self.events.iter().filter_map(|event| u16::try_from(event.token().0).ok());
         numbers.for_each(|number| ready(SocketId::new(number)));
         Ok(())
@@ -169,7 +171,7 @@ impl Wait {
         use nix::poll::{PollFd, PollFlags, ppoll};
         use nix::sys::time::TimeSpec;
 
-        // The readiness queue comes first: its length is known.
+        // The readiness queue comes first, at a fixed index.
         let mut files = [self.poll.registry().as_fd(); FEW + 1];
         let mut ids = [SocketId::FIRST; FEW];
         let mut count = 0;

@@ -1,4 +1,4 @@
-//! How other threads reach a loop that may be asleep.
+//! Wakes a sleeping loop from other threads.
 
 use std::io;
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mio::{Registry, Token};
 
 /// Wakes a loop from another thread, so that it calls [`Host::woken`](crate::Host::woken). Several
-/// calls before the loop gets to it are one.
+/// calls in quick succession count as one.
 #[derive(Clone, Debug)]
 pub struct Waker(Arc<Signal>);
 
 #[derive(Debug)]
 struct Signal {
-    /// The truth. The readiness event below only ends a sleep.
+    /// The actual state. The readiness event below only ends a sleep.
     pending: AtomicBool,
     event: mio::Waker,
 }
@@ -37,7 +37,7 @@ impl Waker {
         self.0.pending.load(Ordering::Acquire)
     }
 
-    /// Whether somebody called since the last time.
+    /// Returns whether `wake` was called since the last time.
     pub(crate) fn take(&self) -> bool {
         // Loading first keeps the busy loop from writing to a shared cache line.
         self.is_pending() && self.0.pending.swap(false, Ordering::AcqRel)

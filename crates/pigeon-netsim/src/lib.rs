@@ -1,11 +1,11 @@
-//! Network simulation: a seeded model of what may happen to a datagram on the way, and virtual time
-//! over it. Pure: no clock, no socket, no randomness of its own.
+//! Network simulation: a seeded model of a network path, and virtual time on top of it. Pure: no
+//! clock, no socket, no randomness of its own.
 //!
 //! - [`path`]: one direction of a network path, with loss, delay, a rate, and so on.
-//! - [`relay`]: two such paths between many clients and a target. The only one that runs over real
-//!   sockets, too.
-//! - [`sequence`]: what a receiver can conclude from the numbers of the datagrams that arrived:
-//!   loss, duplicates, reordering, jitter.
+//! - [`relay`]: two such paths between many clients and a target. Only this one also runs over real
+//!   sockets.
+//! - [`sequence`]: receiver statistics from the sequence numbers of arrived datagrams: loss,
+//!   duplicates, reordering, jitter.
 //! - [`simulation`]: machines at addresses, paths between them, and virtual time.
 //!
 //! ```text

@@ -1,4 +1,4 @@
-//! What holds for a path under any conditions and any traffic.
+//! Properties of a path under any conditions and any traffic.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside of `#[test]`")]
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use pigeon_netsim::path::{
 };
 use proptest::prelude::*;
 
-/// What a caller may do.
+/// A call to the path.
 #[derive(Clone, Debug)]
 enum Step {
     Send(usize),
@@ -23,7 +23,7 @@ fn probability() -> impl Strategy<Value = Probability> {
     prop_oneof![Just(0.0), Just(1.0), 0.0..1.0].prop_map(|p| Probability::new(p).unwrap())
 }
 
-/// Mostly of the order of a network's, sometimes as long as there are.
+/// Mostly network delays, sometimes the longest possible duration.
 fn duration() -> impl Strategy<Value = Duration> {
     prop_oneof![
         8 => (0..50_000_000_u64).prop_map(Duration::from_nanos),
@@ -86,7 +86,7 @@ fn instant() -> impl Strategy<Value = Instant> {
         .prop_map(Instant::from_nanos)
 }
 
-/// Everything a run shows.
+/// Everything observable in a run.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     fates: Vec<Fate>,
@@ -94,7 +94,7 @@ struct Outcome {
     counters: PathCounters,
 }
 
-/// Plays the steps, and checks on the way what must always hold.
+/// Runs the steps, and checks the invariants on the way.
 fn play(start: Instant, conditions: &Conditions, seed: u64, steps: &[Step]) -> Outcome {
     let limit = InFlightLimit { datagrams: 20, bytes: 4_000 };
     let path = Path::seeded(conditions.clone(), seed).unwrap();
@@ -127,7 +127,7 @@ fn play(start: Instant, conditions: &Conditions, seed: u64, steps: &[Step]) -> O
     Outcome { fates, arrivals, counters: *path.statistics() }
 }
 
-/// Takes out what is due: never before its time, and in order.
+/// Takes the due datagrams: never before their time, and in order.
 fn take(path: &mut Path<Vec<u8>>, now: Instant, arrivals: &mut Vec<(Instant, Vec<u8>)>) {
     let mut earlier = Instant::ORIGIN;
     loop {
@@ -156,7 +156,7 @@ proptest! {
         steps in steps(),
     ) {
         let outcome = play(start, &conditions, seed, &steps);
-        // What arrived is what the fates said would.
+        // The arrivals match the fates.
         let mut due: Vec<_> = outcome.fates.iter().flat_map(|fate| match *fate {
             Fate::Carried { due, copy_due, .. } => [Some(due), copy_due],
             Fate::Dropped(_) => [None, None],
@@ -218,19 +218,21 @@ fn the_bounds_of_the_model_are_kept_and_counted() {
     };
     let limit = InFlightLimit { datagrams: 3, bytes: 100 };
     let mut path = Path::seeded(far, 1).unwrap().with_in_flight_limit(limit);
-    // With its copy; then alone, for want of an entry; then not at all.
+    // The path has three entries: for the first datagram and its copy, and for the second without
+    // its copy. It drops the third.
     for _ in 0..3 {
         path.send(Instant::ORIGIN, vec![0; 10]);
     }
     let counters = *path.statistics();
     assert_eq!((path.in_flight(), counters.duplicated, counters.dropped_in_flight_full), (3, 2, 2));
     while path.poll(Instant::from_nanos(u64::MAX)).is_some() {}
-    // Too many bytes, though entries are free.
+    // The datagram has too many bytes, though entries are free.
     path.send(Instant::ORIGIN, vec![0; 101]);
     assert_eq!((path.in_flight(), path.statistics().dropped_in_flight_full), (0, 3));
 }
 
-/// A seed means the same on every machine and in every version: what it gave is written down.
+/// A seed gives the same results on every machine and in every version: the expected values are
+/// fixed here.
 #[test]
 fn a_seed_keeps_its_meaning() {
     let due = |jitter: Jitter| -> Vec<u64> {

@@ -1,5 +1,5 @@
-//! The path's statistics against theory, over a million datagrams for each knob. Seeds are fixed,
-//! so a test that passes once passes always; the bounds are five standard deviations.
+//! Compares the path's statistics with theory, over a million datagrams per setting. Seeds are
+//! fixed, so a test that passes once always passes; the bounds are five standard deviations.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside of `#[test]`")]
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use rand_pcg::Pcg64;
 const MILLION: u64 = 1_000_000;
 const START: Instant = Instant::from_nanos(1_000_000_000);
 
-/// Small, so that a million of them cost little.
+/// Small, so that a million of them are cheap.
 type Payload = [u8; 4];
 
 fn share(share: f64) -> Probability {
@@ -29,7 +29,7 @@ fn path(conditions: Conditions, seed: u64) -> Path<Payload> {
     Path::seeded(conditions, seed).unwrap()
 }
 
-/// Sends a million datagrams at one instant, taking out what is due, and shows each fate.
+/// Sends a million datagrams at one instant, takes the due ones, and passes each fate to `see`.
 fn send_a_million(path: &mut Path<Payload>, mut see: impl FnMut(Fate)) {
     for number in 0..MILLION {
         see(path.send(START, (number as u32).to_le_bytes()));
@@ -37,7 +37,7 @@ fn send_a_million(path: &mut Path<Payload>, mut see: impl FnMut(Fate)) {
     }
 }
 
-/// Asserts that a count is what a binomial distribution over `of` trials makes plausible.
+/// Asserts that a count is plausible for a binomial distribution over `of` trials.
 fn assert_binomial(count: u64, of: u64, probability: f64) {
     let mean = of as f64 * probability;
     assert_near(count as f64, mean, (mean * (1.0 - probability)).sqrt());
@@ -101,7 +101,7 @@ fn bursts_have_the_mean_loss_and_geometric_lengths() {
     let (mean_loss, mean_burst) = (0.05, 4.0);
     let bursts = Bursts::from_means(share(mean_loss), mean_burst).unwrap();
     let conditions = Conditions { loss: Loss::Bursts(bursts), ..Conditions::default() };
-    // The last bin holds all longer ones.
+    // The last bin counts all longer ones.
     let mut lengths = [0_u64; 21];
     let (mut run, mut lost) = (0_usize, 0);
     send_a_million(&mut path(conditions, 2), |fate| {
@@ -155,8 +155,8 @@ fn a_channel_that_loses_in_both_states_has_the_mean_of_both() {
     let mean = in_good * good + in_bad * bad;
     let n = MILLION as f64;
     assert_near(lost as f64, n * mean, (n * variance).sqrt());
-    // Two lost in a row: the mean squared, and what the states' memory adds. Its exact variance
-    // is long; the bound is a generous three per cent.
+    // Two lost in a row: the mean squared, plus the states' autocorrelation. The exact variance is
+    // long, so the bound is a generous three per cent.
     let in_a_row = mean * mean + between * lambda;
     assert!((pairs as f64 / (n * in_a_row) - 1.0).abs() < 0.03);
 }
@@ -183,7 +183,7 @@ fn jitter_is_uniform_to_both_ends() {
         ..Conditions::default()
     };
     let values = 2 * spread + 1;
-    // 10,001 values in 73 bins of 137: exact, so no bin is larger than another.
+    // 10,001 values in 73 bins of 137, so all bins are equal.
     let mut bins = [0_u64; 73];
     let (mut sum, mut squares, mut least, mut most) = (0.0, 0.0, u64::MAX, 0);
     send_a_million(&mut path(conditions, 5), |fate| {
@@ -198,8 +198,8 @@ fn jitter_is_uniform_to_both_ends() {
     });
     assert_eq!((least, most), (0, 2 * spread));
     assert_chi_squared(&bins, |_| MILLION as f64 / 73.0);
-    // A discrete uniform over m values: variance (m^2 - 1) / 12, and the variance of its square
-    // is (m^2 - 1)(m^2 - 4) / 180.
+    // A discrete uniform over m values: variance (m^2 - 1) / 12, and the variance of its square is
+    // (m^2 - 1)(m^2 - 4) / 180.
     let (n, m2) = (MILLION as f64, (values * values) as f64);
     let variance = (m2 - 1.0) / 12.0;
     assert_near(sum / n, 0.0, (variance / n).sqrt());
@@ -257,7 +257,7 @@ fn jitter_has_the_tail_of_a_pareto_distribution() {
     let (delay, deviation) = (50_000_000.0, 10_000_000.0);
     let delays = delays(50_000_000, Jitter::Pareto(ns(10_000_000)), 20);
     let (scale, root) = (deviation * 2.0 / 3.0_f64.sqrt(), 3.0_f64.sqrt());
-    // Fifty bins, equally likely; and what is beyond ten times the scale, one in a thousand.
+    // Fifty equally likely bins; and the share beyond ten times the scale, one in a thousand.
     let (mut bins, mut far, mut sum) = ([0_u64; 50], 0, 0.0);
     for due in delays {
         let times = (due - delay + root * deviation) / scale;
@@ -282,8 +282,8 @@ fn the_share_held_back_is_overtaken() {
     let mut path = path(conditions, 6);
     let (mut held, mut late, mut newest) = (0, 0, None);
     for number in 0..MILLION {
-        // A pair each 100 ns. Held back for 10 ns, the first of a pair is overtaken by the second,
-        // but neither by the next pair.
+        // A pair every 100 ns. Held back for 10 ns, the first of a pair is overtaken by the second,
+        // but not by the next pair.
         let now = START + ns(number / 2 * 100);
         let fate = path.send(now, (number as u32).to_le_bytes());
         let Fate::Carried { due, held_back, .. } = fate else { panic!("{fate:?}") };
@@ -299,7 +299,7 @@ fn the_share_held_back_is_overtaken() {
     }
     assert_binomial(held, MILLION, 0.03);
     assert_eq!(path.statistics().held_back, held);
-    // The first of a pair held back, and the second not.
+    // The first of a pair is held back, and the second is not.
     assert_binomial(late, MILLION / 2, 0.03 * 0.97);
 }
 
@@ -352,7 +352,7 @@ fn an_empty_datagram_is_never_corrupted() {
 
 #[test]
 fn the_rate_is_kept_and_its_queue_is_bounded() {
-    // Four bytes a microsecond offered, three carried: a datagram of 4 bytes each 4/3 microseconds.
+    // Four bytes offered per microsecond, three carried: 4/3 microseconds per datagram of 4 bytes.
     let rate = Rate { bytes_per_second: 3_000_000, queue_bytes: 3_000 };
     let mut path = path(Conditions { rate: Some(rate), ..Conditions::default() }, 10);
     let (mut accepted, mut longest, mut last) = (0_u64, Duration::ZERO, START);
@@ -369,12 +369,12 @@ fn the_rate_is_kept_and_its_queue_is_bounded() {
         }
         while path.poll(now).is_some() {}
     }
-    // Always busy from the first datagram on: to the nanosecond, bytes over rate.
+    // Always busy from the first datagram on: exactly bytes divided by rate.
     assert_eq!((last - START).as_nanos(), u128::from(accepted) * 4_000_000_000 / 3_000_000);
     // A full queue takes 1 ms to leave. It is never fuller, and was within one datagram of full.
     let full = Duration::from_millis(1);
     assert!(longest <= full && longest > full - ns(1_334), "{longest:?}");
-    // What left in one second, and what waits in the queue at its end: 4 bytes each.
+    // The bytes that leave in one second, and those queued at its end, in datagrams of 4 bytes.
     let most = (3_000_000 + 3_000) / 4;
     assert!((most - 2..=most).contains(&accepted), "{accepted}");
     assert_eq!(path.statistics().dropped_queue_full, MILLION - accepted);
@@ -393,7 +393,7 @@ fn the_mtu_is_the_largest_that_passes() {
     assert_eq!(path.statistics().dropped_mtu, too_large);
 }
 
-/// Counts the datagrams of which both events are true, each true for a half.
+/// Counts the datagrams with both events, each of probability one half.
 fn joint(first: &mut Path<Payload>, second: &mut Path<Payload>) -> u64 {
     let mut both = 0;
     for _ in 0..MILLION {
@@ -433,7 +433,7 @@ fn the_knobs_of_one_path_are_independent() {
         corrupt: half,
         ..Conditions::default()
     };
-    // Each combination of the four, jitter as below and above its mean, is equally likely.
+    // Each combination of the four, with jitter as below or above its mean, is equally likely.
     let mut combinations = [0_u64; 16];
     send_a_million(&mut path(conditions, 15), |fate| {
         let Fate::Carried { due, held_back, corrupted_bit, copy_due } = fate else {
@@ -443,7 +443,7 @@ fn the_knobs_of_one_path_are_independent() {
         let bits = [held_back, corrupted_bit.is_some(), copy_due.is_some(), travelled > ns(1_000)];
         combinations[bits.iter().fold(0, |sum, &bit| sum * 2 + usize::from(bit))] += 1;
     });
-    // The mean itself is one of 2,001 values, so below is likelier by that much.
+    // The mean itself is one of 2,001 values, so "below" is likelier by that much.
     let (below, above) = (1_001.0 / 2_001.0, 1_000.0 / 2_001.0);
     assert_chi_squared(&combinations, |bin| {
         MILLION as f64 / 8.0 * if bin % 2 == 1 { above } else { below }
@@ -503,7 +503,7 @@ fn a_timeline_of_one_knob_leaves_the_draws_of_the_others() {
     let mut rough = quiet.clone();
     (rough.delay, rough.duplicate) = (ns(1_000), share(0.5));
     rough.jitter = Jitter::Pareto(ns(1_000));
-    // A round of ten datagrams, five of them rough.
+    // A round of ten datagrams, five of them under rough conditions.
     let changes = vec![(ns(0), quiet.clone()), (ns(5), rough)];
     let mut timeline = Timeline::new(START, changes, Some(ns(10))).unwrap();
     let (mut plain, mut changing) = (path(quiet.clone(), 21), path(quiet, 21));

@@ -1,4 +1,5 @@
-//! The relay in virtual time: who is a client, what passes, and what its sockets are to be.
+//! The relay in virtual time: which senders become clients, which datagrams pass, and which sockets
+//! it requests.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside of `#[test]`")]
 
 use std::collections::BTreeSet;
@@ -39,7 +40,7 @@ fn config() -> Config {
     }
 }
 
-/// The socket towards the target of the client in a slot.
+/// The socket to the target of a slot's client.
 fn socket(slot: usize) -> SocketId {
     SocketId::new(slot as u16 + 1)
 }
@@ -58,7 +59,7 @@ fn at(after: Duration) -> Instant {
     Instant::ORIGIN + after
 }
 
-/// A relay, and what its driver would do.
+/// A relay and its driver.
 struct Lab {
     relay: Relay,
     open: BTreeSet<SocketId>,
@@ -87,7 +88,7 @@ impl Lab {
         self.drain();
     }
 
-    /// As the contract has it: transmits, events, and again while there was an event.
+    /// Drains the relay by the contract: transmits, events, and again after any event.
     fn drain(&mut self) {
         loop {
             while let Some(transmit) = self.relay.poll_transmit() {
@@ -156,7 +157,7 @@ fn what_arrives_together_leaves_as_a_train() {
     assert!(lab.relay.poll_transmit().is_none());
 }
 
-/// Whether datagrams came joined or one by one makes no difference but to the work.
+/// Joined datagrams have the same result as single ones.
 #[test]
 fn joined_datagrams_have_the_fates_of_single_ones() {
     let lossy =
@@ -166,7 +167,7 @@ fn joined_datagrams_have_the_fates_of_single_ones() {
         let [joined, single] = [250, 7].map(|piece| {
             let mut lab = Lab::new(Config { up: up.clone(), ..config() });
             for _ in 0..100 {
-                // Pieces of 7: joined, 35 of them and a shorter one; else one by one.
+                // Pieces of 7: 35 of them joined and a shorter one; otherwise one by one.
                 for part in payload.chunks(piece) {
                     lab.relay.handle_joined(at(MS), &from_client(0, part), 7);
                     lab.drain();
@@ -189,7 +190,7 @@ fn who_comes_beyond_the_bound_is_turned_away_until_another_is_idle() {
     assert_eq!(lab.told.last(), Some(&Event::Full(client(3))));
     assert_eq!(lab.relay.statistics().turned_away, 2);
 
-    // The first two speak again, the third is answered: none of them is idle a minute later.
+    // The first two send again, the third is answered: none of them is idle a minute later.
     lab.up(at(MS * 500), 0, b"");
     lab.down(at(MS * 600), 2, b"");
     lab.timeout(at(IDLE + MS));
@@ -198,7 +199,7 @@ fn who_comes_beyond_the_bound_is_turned_away_until_another_is_idle() {
     lab.up(at(IDLE + MS * 2), 3, b"now");
     assert_eq!(lab.told.last(), Some(&Event::Joined(client(3))));
 
-    // With nobody speaking all go, and nothing is left to wait for.
+    // In silence all clients expire, and no deadline is left.
     while let Some(deadline) = lab.relay.poll_timeout() {
         lab.timeout(deadline);
     }
@@ -230,7 +231,7 @@ fn delays_and_losses_are_those_of_the_path() {
         assert!(counts.up.lost.abs_diff(100) < 48, "{}", counts.up.lost);
         lab.take()
     };
-    // The seed repeats the run, order and all.
+    // The seed makes the run reproducible, including the order.
     assert_eq!(run(), run());
 }
 
@@ -241,7 +242,7 @@ fn what_is_on_the_way_to_a_client_that_left_is_counted() {
     lab.up(at(MS), 0, b"question");
     lab.down(at(MS), 0, b"answer");
     lab.timeout(at(IDLE + MS));
-    // Somebody else has the slot by then, and must not get it.
+    // Another client has the slot by then, and must not get it.
     lab.up(at(IDLE * 2), 1, b"question");
     lab.take();
     lab.timeout(at(IDLE * 2 + MS));
@@ -295,7 +296,7 @@ fn a_timeline_changes_conditions_and_addresses() {
 fn it_does_not_relay_to_itself() {
     let mut lab = Lab::new(config());
     lab.up(at(MS), 0, b"hello");
-    // The target leads back: the listening socket hears the client's own socket.
+    // The target leads back: the listening socket receives from the client's own socket.
     lab.up(at(MS), 1_000, b"hello");
     lab.up(at(MS), 1_000, b"hello");
     assert_eq!(lab.told.last(), Some(&Event::Loop(client(1_000))));
@@ -303,7 +304,7 @@ fn it_does_not_relay_to_itself() {
     assert_eq!((counts.looped, counts.clients, counts.up.delivered), (2, 1, 1));
 }
 
-/// As in TFTP: a server answers each client from a port of its own.
+/// TFTP: a server answers each client from another port.
 #[test]
 fn an_answer_from_another_port_is_followed_for_its_client_alone() {
     let mut lab = Lab::new(config());
@@ -325,7 +326,7 @@ fn an_answer_from_another_port_is_followed_for_its_client_alone() {
         .map(|slot| Event::Followed { client: client(slot as u16), from: at_port(ports[slot]) });
     assert_eq!(lab.told[2..], followed);
 
-    // The server has closed the port of the first transfer: the next request is for the target.
+    // The server has closed the first transfer's port, so the next request goes to the target.
     lab.up(at(MS * 4), 0, b"read c");
     lab.take();
     lab.relay.handle_refused_by(at(MS * 5), socket(0), at_port(ports[0]));
@@ -335,7 +336,7 @@ fn an_answer_from_another_port_is_followed_for_its_client_alone() {
     lab.up(at(MS * 6), 1, b"ack 2");
     let sent: Vec<_> = lab.take().into_iter().map(|(_, to, _)| to).collect();
     assert_eq!(sent, [target(), at_port(ports[1])]);
-    // That is no refusal of the target's.
+    // The refusal does not count as one by the target.
     let counts = lab.relay.statistics();
     assert_eq!((counts.refused, counts.followed, lab.told.len()), (1, 2, 4));
 }
@@ -346,7 +347,8 @@ fn only_the_host_of_the_target_answers() {
     lab.up(at(MS), 0, b"hello");
     lab.up(at(MS), 1, b"hello");
     lab.take();
-    // Another host; the listening socket and the socket of another client, on the target's host.
+    // Datagrams from another host; then, on the target's host, from the listening socket and
+    // another client's socket.
     for from in ["192.0.2.1:9", "127.0.0.2:9", "127.0.0.1:5", "127.0.0.1:2001"] {
         let answer = Received { from: from.parse().unwrap(), ..from_target(0, b"hello") };
         lab.relay.handle_datagram(at(MS), &answer);
@@ -370,12 +372,12 @@ fn a_target_with_another_address_has_old_clients_and_new_ones() {
     lab.up(at(MS), 1, b"new");
     let sent: Vec<_> = lab.take().into_iter().map(|(_, to, _)| to).collect();
     assert_eq!(sent, [moved, moved]);
-    // What answers at the address before is a stranger.
+    // An answer from the old target address is a stranger's.
     lab.down(at(MS), 0, b"late");
     assert_eq!((lab.take(), lab.relay.statistics().strangers), (vec![], 1));
 }
 
-/// One datagram with a forged sender must not make the target talk to itself through the relay.
+/// One datagram with a forged sender must not make the target answer itself through the relay.
 #[test]
 fn neither_the_target_nor_the_relay_is_a_client() {
     let mut lab = Lab::new(config());
@@ -390,12 +392,12 @@ fn neither_the_target_nor_the_relay_is_a_client() {
     let counts = lab.relay.statistics();
     assert_eq!((counts.from_target, counts.looped, counts.joined), (6, 2, 0));
     assert_eq!((counts.up.sent, lab.open.len()), (0, 0));
-    // Another port of its host is a client like any other.
+    // Another port of the target's host is a client like any other.
     lab.up(at(MS), 0, b"hello");
     assert_eq!(lab.take(), [(socket(0), target(), b"hello".to_vec())]);
 }
 
-/// The system gives a new socket the port of a program that ended and still counts as a client.
+/// The system may give a new socket the port of a program that ended and still counts as a client.
 #[test]
 fn a_client_whose_port_the_relay_has_now_is_no_client_any_more() {
     let mut lab = Lab::new(config());
@@ -437,13 +439,13 @@ fn a_socket_that_cannot_be_opened_costs_what_waits_for_it() {
     let counts = relay.statistics();
     assert_eq!((counts.clients, counts.joined, counts.no_socket), (1, 1, 1));
     assert_eq!((counts.up.sent, counts.out, counts.unsent, counts.gone), (1, [0, 0], [1, 0], 0));
-    // A late answer of the slot's, or a refusal, is survived.
+    // A late answer or a refusal for the slot does no harm.
     relay.handle_datagram(at(MS), &from_target(0, b"late"));
     relay.handle_refused_by(at(MS), socket(0), target());
     relay.handle_refused_by(at(MS), socket(0), target());
     while relay.poll_event().is_some() || relay.poll_transmit().is_some() {}
     assert_eq!(relay.statistics().refused, 2);
-    // It tries anew, as often as it likes, and what is remembered of it is bounded.
+    // The client retries without limit, and its memory stays bounded.
     for _ in 0..10_000 {
         relay.handle_datagram(at(MS), &from_client(0, b"hello"));
         relay.cannot_open(socket(0));
@@ -455,7 +457,7 @@ fn a_socket_that_cannot_be_opened_costs_what_waits_for_it() {
     assert!(events.contains(&Event::Open(socket(0))));
 }
 
-/// What may happen to a relay.
+/// An input to a relay.
 #[derive(Clone, Debug)]
 enum Happening {
     Up { from: u16, length: usize, segment: usize },
@@ -467,7 +469,8 @@ enum Happening {
     Change(bool, usize),
 }
 
-/// The target, other ports of its host, one of the relay's own among them, and another host.
+/// Senders: the target, other ports of its host (among them one of the relay's own), and another
+/// host.
 fn answering() -> impl Strategy<Value = SocketAddr> {
     let addresses = ["127.0.0.1:9", "127.0.0.1:10", "127.0.0.1:11", "127.0.0.1:5", "192.0.2.1:9"];
     proptest::sample::select(addresses.map(|text| text.parse().unwrap()).to_vec())
@@ -504,8 +507,8 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Whatever happens, sockets are open when they are used, clients are bounded, and every
-    /// datagram is accounted for.
+    /// In any sequence of inputs, sockets are open when used, clients are bounded, and every
+    /// datagram is counted.
     #[test]
     fn the_account_is_whole(happenings in proptest::collection::vec(happening(), 0..120)) {
         let mut lab = Lab::new(config());
@@ -546,7 +549,7 @@ proptest! {
             lab.drain();
             let counts = lab.relay.statistics();
             prop_assert!(counts.clients <= 3);
-            // A client whose socket failed stays without one until it speaks again.
+            // After its socket failed, a client has none until it sends again.
             prop_assert!(lab.open.len() <= counts.clients);
             for (path, in_flight) in [(counts.up, counts.in_flight[0]), (counts.down, counts.in_flight[1])] {
                 prop_assert_eq!(
@@ -558,10 +561,10 @@ proptest! {
             let not_taken = counts.turned_away + counts.looped + counts.strangers;
             prop_assert_eq!(arrived, entered + not_taken);
         }
-        // What came out was sent, unless its client had gone.
+        // Every delivered datagram was forwarded, unless its client had left.
         let counts = lab.relay.statistics();
         let delivered = counts.up.delivered + counts.down.delivered;
-        // A refusal has the last datagram sent again.
+        // A refusal sends the last datagram again.
         prop_assert!(lab.sent.len() as u64 <= delivered + counts.refused);
         let sent = counts.out[0] + counts.out[1];
         prop_assert!(lab.sent.len() as u64 + counts.gone + counts.unsent[0] >= delivered);

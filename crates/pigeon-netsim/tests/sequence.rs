@@ -1,4 +1,5 @@
-//! The account of a sequence against a model that remembers everything and counts by brute force.
+//! Compares a sequence's statistics with a model that remembers everything and counts by brute
+//! force.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside of `#[test]`")]
 
 use std::collections::BTreeSet;
@@ -6,10 +7,10 @@ use std::collections::BTreeSet;
 use pigeon_netsim::sequence::{Arrival, DEFAULT_WINDOW, Sequence, SequenceReport};
 use proptest::prelude::*;
 
-/// The definitions, word by word, over the whole list of arrivals (offsets from the first number).
+/// The definitions, literally, over the whole list of arrivals (offsets from the first number).
 fn brute_force(arrivals: &[u64], sent: u64) -> SequenceReport {
     let mut seen = BTreeSet::new();
-    // The first copies, in order of arrival: all that RFC 4737 looks at.
+    // The first copy of each, in order of arrival: RFC 4737 considers only these.
     let mut firsts: Vec<u64> = Vec::new();
     let mut report = SequenceReport::default();
     for &number in arrivals {
@@ -32,8 +33,8 @@ fn brute_force(arrivals: &[u64], sent: u64) -> SequenceReport {
     report
 }
 
-/// Numbers below `count` in an order that a network may give them: each is displaced by up to
-/// `spread`, some are lost, some come again.
+/// Numbers below `count` in a realistic network order: each is displaced by up to `spread`, some
+/// are lost, some duplicated.
 fn arrivals(count: u64, spread: u64) -> impl Strategy<Value = Vec<u64>> {
     let fates = proptest::collection::vec((0..10_u8, 0..=spread, 0..=spread), count as usize);
     fates.prop_map(move |fates| {
@@ -97,8 +98,8 @@ proptest! {
         prop_assert_eq!(sequence.report(), brute_force(&arrivals, 0));
     }
 
-    /// With a window smaller than the disorder, what falls out is counted apart and the sum holds;
-    /// nothing is ever taken for new twice.
+    /// With a window smaller than the disorder, numbers beyond it are counted separately, the sum
+    /// stays exact, and no number counts as new twice.
     #[test]
     fn a_small_window_keeps_the_sum(
         first in first(),
@@ -193,7 +194,7 @@ fn nothing_at_all_is_lost_to_the_tail() {
     let report = sequence.report();
     assert_eq!((report.expected, report.lost, report.tail_lost), (10, 10, 10));
     assert_eq!(report.loss_share(), 1.0);
-    // Said again with less, nothing is taken back; what comes after all is received.
+    // A smaller claim changes nothing; late arrivals count as received.
     sequence.sender_sent(3);
     sequence.receive(16);
     let report = sequence.report();
@@ -232,7 +233,7 @@ fn a_long_outage_is_counted_to_the_datagram() {
     let report = sequence.report();
     assert_eq!((report.received, report.lost, report.implausible), (3, outage, 0));
 
-    // A single one after the outage counts once the sender says that it sent as many.
+    // A single number after an outage counts once the sender claims as many.
     let mut sequence = Sequence::new(0);
     assert_eq!(sequence.receive(outage), Arrival::Implausible);
     sequence.sender_sent(outage + 1);

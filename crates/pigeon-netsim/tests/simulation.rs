@@ -1,4 +1,4 @@
-//! The simulation itself: machines that speak, stop, restart and move, in virtual time.
+//! The simulation itself: machines that send, stop, restart and move, in virtual time.
 #![allow(clippy::unwrap_used, reason = "helpers of tests, outside of `#[test]`")]
 
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ fn delayed(millis: u64) -> Conditions {
     Conditions { delay: ms(millis), ..Conditions::default() }
 }
 
-/// Counts, and sends one transmit with the count when it is drained: shows what a batch is.
+/// Counts its inputs, and sends the count once per drain, which shows the batches.
 #[derive(Default)]
 struct Counter {
     answer_to: Option<SocketAddr>,
@@ -87,7 +87,7 @@ fn an_echo_takes_both_paths_there_and_back() {
     assert_eq!((echoed.at, echoed.from, &echoed.payload[..]), (at(35), address(1), &b"hello"[..]));
 }
 
-/// A scenario with everything in it, as its transcript.
+/// The transcript of a scenario that uses every feature.
 fn scenario(seed: u64) -> (String, usize) {
     let mut network = Network::new(seed);
     let rough = Conditions {
@@ -170,12 +170,12 @@ fn who_writes_to_nobody_is_refused_after_the_way_back() {
     let client = network.add(address(2), Peer::new());
     network.remove(server);
 
-    // At first such datagrams vanish.
+    // By default such datagrams vanish.
     network.act(client, |peer, _| peer.send(address(1), b"?"));
     assert!(network.run_until_quiet(SECOND));
     assert_eq!((network.now(), network.machine(client).refused()), (at(20), 0));
 
-    // From where a machine was: two paths there, two back.
+    // A refusal by a removed machine takes two paths there and two back.
     network.refuses(true);
     network.act(client, |peer, _| peer.send(address(1), b"?"));
     network.run_for(ms(39));
@@ -183,13 +183,13 @@ fn who_writes_to_nobody_is_refused_after_the_way_back() {
     network.run_for(ms(1));
     assert_eq!(network.machine(client).refused(), 1);
 
-    // From where none ever was: one path there, one back.
+    // A refusal by an address without a machine takes one path there and one back.
     network.act(client, |peer, _| peer.send(address(9), b"?"));
     network.run_for(ms(20));
     assert_eq!(network.machine(client).refused(), 2);
     assert!(network.machine(server).received().is_empty());
 
-    // A refusal that itself finds nobody is the end of it.
+    // An undeliverable refusal is not refused.
     network.act(client, |peer, _| peer.send(address(9), b"?"));
     network.remove(client);
     assert!(network.run_until_quiet(SECOND));
@@ -203,7 +203,7 @@ fn who_moves_is_heard_from_the_new_address_only() {
     let server = network.add(address(1), echo());
     let client = network.add(address(2), Peer::new());
     network.act(client, |peer, _| peer.send(address(1), b"old"));
-    // On its way back when the client moves.
+    // The datagram is on its way back when the client moves.
     network.run_for(ms(35));
     network.readdress(client, address(3));
     network.run_for(SECOND);

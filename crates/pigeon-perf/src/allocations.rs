@@ -18,8 +18,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// The system's allocator with a count. Each thread has its own count, because other tests run beside
-/// the one that asks.
+/// The system's allocator with a count per thread, because other tests run in parallel.
 pub struct Counting;
 
 thread_local! {
@@ -27,32 +26,32 @@ thread_local! {
 }
 
 fn count() {
-    // A thread that is ending has no count any more.
+    // A thread that is ending has already dropped its counter.
     let _ = COUNT.try_with(|count| count.set(count.get() + 1));
 }
 
-// SAFETY: every call goes to the system's allocator as it came; counting touches no memory of it.
+// SAFETY: forwards every call unchanged to the system's allocator; counting touches none of its
+// memory.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
-        // SAFETY: the caller keeps the contract of `alloc`, which is the same there.
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same for `System`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: likewise; the pointer came from there.
+        // SAFETY: as above; the pointer came from `System`.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
-        // SAFETY: likewise.
+        // SAFETY: as above.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
 
-/// How often this thread has asked [`Counting`] for memory; 0 for ever where that is not the program's
-/// global allocator.
+/// The number of allocations by this thread; always 0 if [`Counting`] is not the global allocator.
 pub fn allocations() -> u64 {
     COUNT.with(Cell::get)
 }

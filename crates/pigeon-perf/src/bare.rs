@@ -1,8 +1,8 @@
-//! Sockets and batches by nothing but system calls, for the floors: the least that a program can do
+//! Sockets and batches by bare system calls, for the floors: the least work that a program can do
 //! for the same datagrams.
 //!
-//! Built on nix's wrappers and not on `pigeon_net`, so that a comparison shows the cost of that crate
-//! too. An error ends the program.
+//! Built on nix's wrappers and not on `pigeon_net`, so that a comparison shows the cost of that
+//! crate too. An error ends the program.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, UdpSocket};
@@ -75,7 +75,8 @@ impl Batch {
         self.messages.clear();
         let mut slices: Vec<_> =
             self.buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
-        // Made anew, as the kernel overwrites the lengths in it: a microsecond a batch.
+        // Allocated for each call, because the kernel overwrites the lengths in it. Costs a
+        // microsecond a batch.
         let mut headers = MultiHeaders::preallocate(VECTOR, Some(cmsg_space!(i32)));
         let fd = socket.as_raw_fd();
         let received = match recvmmsg(fd, &mut headers, slices.iter_mut(), flags, None) {
@@ -125,15 +126,15 @@ impl Default for Sender {
 impl Sender {
     /// Headers for [`VECTOR`] messages.
     pub fn new() -> Sender {
-        // Without a segment size there may be no room for one either: the kernel would read it.
+        // Without a segment size there must be no space for one either: the kernel would read it.
         let single = MultiHeaders::preallocate(VECTOR, None);
         let train = MultiHeaders::preallocate(VECTOR, Some(cmsg_space!(u16)));
         Sender { single, train }
     }
 
     /// Sends one payload to each receiver, at most [`VECTOR`] of them; `None` is the peer of a
-    /// connected socket. With a `segment` size in bytes, each payload leaves as a train of datagrams.
-    /// Calls the kernel again for what a call left.
+    /// connected socket. With a `segment` size in bytes, each payload leaves as a train of
+    /// datagrams. Repeats the system call for datagrams that it left unsent.
     pub fn send(
         &mut self,
         socket: &UdpSocket,
@@ -151,13 +152,14 @@ impl Sender {
         }
     }
 
-    /// Sends a batch on as it came, what GRO joined as one train: `back` to each message's sender, or
-    /// to the peer of a connected socket.
+    /// Forwards a batch unchanged, joined datagrams as one train: `back` to each message's sender,
+    /// or to the peer of a connected socket.
     pub fn forward(&mut self, socket: &UdpSocket, batch: &Batch, back: bool) {
         let payloads: Vec<Payload<'_>> =
             batch.iter().map(|(_, bytes)| [IoSlice::new(bytes)]).collect();
         let mut first = 0;
-        // All messages of a call share their control data, so neighbours of one size go together.
+        // All messages of one system call share control data, so only neighbours of one segment
+        // size go together.
         for alike in batch.messages().chunk_by(|one, next| one.segment == next.segment) {
             let to: Vec<_> = alike.iter().map(|message| message.from.filter(|_| back)).collect();
             let payloads = &payloads[first..first + alike.len()];

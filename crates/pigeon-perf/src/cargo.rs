@@ -1,8 +1,8 @@
-//! Paths that Cargo knows while it compiles a bench, and this crate does not.
+//! Paths that Cargo gives to a bench at compile time, and not to this crate.
 
 use std::sync::OnceLock;
 
-/// Where Cargo put things. [`begin!`](crate::begin) fills it in.
+/// Paths from Cargo, filled in by [`begin!`](crate::begin).
 #[derive(Clone, Copy, Debug)]
 pub struct Cargo {
     /// The program `pigeon` that was built with the bench.
@@ -15,20 +15,20 @@ pub struct Cargo {
 
 static CARGO: OnceLock<Cargo> = OnceLock::new();
 
-/// Makes the paths known. Called by [`begin!`](crate::begin); a second call changes nothing.
+/// Stores the paths. [`begin!`](crate::begin) calls this; a second call changes nothing.
 pub fn set(cargo: Cargo) {
     let _ = CARGO.set(cargo);
 }
 
-/// The paths of this bench.
 pub(crate) fn cargo() -> Cargo {
     *CARGO.get().expect("a bench's `main` starts with `pigeon_perf::begin!()`")
 }
 
-/// The first line of a bench's `main`: makes known which `pigeon` to start and where to write.
+/// The first line of a bench's `main`: records the paths of the `pigeon` program and of the output
+/// folder.
 ///
-/// A macro, because Cargo sets these variables for the bench alone, and while it compiles: a bench
-/// that is started without Cargo, under `perf` say, finds its way all the same.
+/// A macro, because Cargo sets these variables only for the bench and only at compile time. A bench
+/// that starts without Cargo, under `perf` for example, has them too.
 #[macro_export]
 macro_rules! begin {
     () => {

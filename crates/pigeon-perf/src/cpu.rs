@@ -1,8 +1,9 @@
-//! Pins what is measured to one CPU and the load to another, and counts how long the first was busy.
+//! Pins the measured program to one CPU and the load to another, and measures how long the first
+//! was busy.
 //!
-//! A hub's work is not all done in its own name: the kernel carries its datagrams to the receivers'
-//! queues, partly in interrupts and kernel threads. So the time of the whole CPU is counted, and a
-//! process that happens to run there is noise; [`own_seconds`] shows how much there was of it.
+//! The kernel does part of a hub's work outside the hub's process: interrupts and kernel threads
+//! carry its datagrams to the receivers. So the whole CPU's time counts, and a foreign process on
+//! it is noise; [`own_seconds`] shows how much.
 
 use std::io;
 use std::process::{Child, Command, Stdio};
@@ -16,30 +17,31 @@ use nix::unistd::Pid;
 /// that Rust's standard library knows.
 const TICKS_A_SECOND: f64 = 100.0;
 
-/// No target is judged where other processes took more than this share of a CPU's busy time.
+/// The largest share of a CPU's busy time that other processes may take before targets are not
+/// judged.
 const NOISY: f64 = 0.1;
 
 /// The thread that calls.
 const SELF: Pid = Pid::from_raw(0);
 
-/// Which CPU does what.
+/// The CPUs of the two roles.
 #[derive(Clone, Copy, Debug)]
 pub struct Cpus {
-    /// For the hub, or another program that is measured.
+    /// The CPU of the measured program.
     pub hub: usize,
-    /// For everybody else.
+    /// The CPU of everything else.
     pub load: usize,
 }
 
 impl Cpus {
-    /// Picks the last allowed CPU for what is measured, and the first for everybody else. They are the
-    /// least likely to be two halves of one core. The first serves what belongs to no CPU in
-    /// particular: timekeeping, and interrupts where nothing spreads them. Counting interrupts in
-    /// `/proc/interrupts` instead would let the disk's past decide, and differently another day.
+    /// Picks the last allowed CPU for the measured program, and the first for the load. These two
+    /// are the least likely to share a core. The first CPU also does the machine's timekeeping, and
+    /// interrupts where nothing spreads them. Choosing by the counts in `/proc/interrupts` instead
+    /// would let the disk's past decide, and differently another day.
     ///
     /// Prints the choice, with the name of what is `measured`. The calling thread, and those it
-    /// starts, stay with the load from now on. With a single CPU the program prints `skipped` and ends
-    /// with exit status 0.
+    /// starts, stay with the load from now on. With a single CPU the program prints `skipped` and
+    /// ends with exit status 0.
     pub fn choose(measured: &str) -> Cpus {
         let allowed = allowed();
         let (Some(&load), Some(&hub)) = (allowed.first(), allowed.last()) else {
@@ -67,8 +69,8 @@ pub fn pin(cpus: &[usize]) {
     sched_setaffinity(SELF, &set).expect("the CPUs are allowed");
 }
 
-/// Starts a program that stays on these CPUs with all its threads, or wherever the caller may run
-/// if none is named. To move it once it runs would leave behind the threads that it has by then.
+/// Starts a program that stays on these CPUs with all its threads; an empty list means any CPU.
+/// Moving it later would miss the threads that it has already started.
 pub fn spawn_on(cpus: &[usize], command: &mut Command) -> io::Result<Child> {
     if cpus.is_empty() {
         return command.spawn();
@@ -80,8 +82,8 @@ pub fn spawn_on(cpus: &[usize], command: &mut Command) -> io::Result<Child> {
     child
 }
 
-/// Lets a process, with all its threads, go before every other on its CPU: SCHED_FIFO (sched(7)).
-/// False where the system does not allow that, as to users other than root.
+/// Gives a process and its threads priority over every other on its CPU: SCHED_FIFO (sched(7)).
+/// Returns false if the system refuses, as it does to users other than root.
 pub fn prefer(pid: u32) -> bool {
     let mut chrt = Command::new("chrt");
     chrt.args(["--all-tasks", "--fifo", "--pid", "1", &pid.to_string()]);
@@ -101,15 +103,16 @@ impl Busy {
         Busy { cpu, since: Instant::now(), unused: unused_seconds(cpu) }
     }
 
-    /// Seconds of work since the start: total − idle − iowait. The total is the clock's: the kernel counts idle time by the clock
-    /// too, but the rest by samples. What a hypervisor gave to others is not ours either.
+    /// Seconds of work since the start: total − idle − iowait. The total is from the clock, because
+    /// the kernel measures idle time exactly but only samples the rest. Time stolen by a hypervisor
+    /// is excluded.
     pub fn seconds(&self) -> f64 {
         let unused = unused_seconds(self.cpu) - self.unused;
         (self.since.elapsed().as_secs_f64() - unused).max(1.0 / TICKS_A_SECOND)
     }
 }
 
-/// Counts the time that a virtual machine's host took from a CPU that had work to do.
+/// Measures the time that a hypervisor took from a CPU with work to do.
 pub struct Stolen {
     cpu: usize,
     since: Instant,
@@ -146,7 +149,7 @@ fn times(cpu: usize) -> [f64; 3] {
 /// The CPU seconds that a process has used, all its threads together (proc_pid_stat(5)).
 pub fn own_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name in parentheses may hold anything, spaces too.
+    // The name in parentheses may contain anything, even spaces.
     let fields = stat.rsplit(") ").next().unwrap_or_default();
     let [user, system] = [11, 12]
         .map(|n| fields.split(' ').nth(n).and_then(|word| word.parse::<f64>().ok()).unwrap_or(0.0));
@@ -161,12 +164,13 @@ pub fn thread_seconds(pid: u32) -> f64 {
     nanos / 1e9
 }
 
-/// The reason to judge nothing, where `others` took too large a share (0 to 1) of a CPU's busy time.
+/// The reason not to judge targets, if `others` took too large a share (0 to 1) of a CPU's busy
+/// time.
 pub fn too_noisy(others: f64) -> Option<String> {
     (others > NOISY).then(|| format!("others took {:.0} % of the CPU", others * 100.0))
 }
 
-/// Raises the limit of open files as far as an ordinary user may, and returns it.
+/// Raises the open-file limit as far as an ordinary user may, and returns it.
 pub fn raise_file_limit() -> u64 {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("there is a limit");
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("up to the hard limit is allowed");

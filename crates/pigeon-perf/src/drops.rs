@@ -1,5 +1,5 @@
-//! Counts the datagrams that the kernel dropped because a receive buffer was full. A train that it would have
-//! handed over whole, to a socket with GRO, counts as one.
+//! Counts the datagrams that the kernel dropped because a receive buffer was full. A train that GRO
+//! joined counts as one.
 
 use std::net::SocketAddr;
 
@@ -21,8 +21,8 @@ fn sum(of: impl Fn(&SocketEntry) -> bool) -> u64 {
 }
 
 /// Datagrams dropped at all sockets of this host, closed ones too (`RcvbufErrors` in
-/// `/proc/net/snmp`): for a program that has finished, and its socket with it. The count includes
-/// the losses of unrelated programs.
+/// `/proc/net/snmp`): for programs that have ended. The count includes the losses of unrelated
+/// programs.
 pub fn of_host() -> u64 {
     let table = std::fs::read_to_string("/proc/net/snmp").expect("Linux has /proc/net/snmp");
     let mut lines = table.lines().filter(|line| line.starts_with("Udp: "));

@@ -1,11 +1,10 @@
 //! Tools that the benches, and the tests that count allocations, measure with. Not a part of any
 //! program.
 //!
-//! A bench's `main` starts with [`begin!`], chooses its [`parts`], and ends with [`report::end`]. In
-//! between:
+//! A bench's `main` starts with [`begin!`], chooses its [`parts`], and ends with [`report::end`].
+//! In between:
 //!
-//! - [`process`] starts and ends programs; [`server`] those that serve at an address, `pigeon hub`
-//!   before all.
+//! - [`process`] starts and ends programs; [`server`] starts servers, above all `pigeon hub`.
 //! - [`cpu`] pins them to CPUs and counts CPU time; [`drops`] counts what the kernel dropped.
 //! - [`bare`] is the system calls that a floor is made of. A floor does the same work with nothing but
 //!   those calls, so the ratio to it is the cost of everything else.
@@ -14,9 +13,9 @@
 //!   targets and writes the file.
 //! - [`allocations`] counts what a thread allocates, for tests.
 //!
-//! A measurement that fails ends its program: there is nothing to recover. Times are in seconds and
-//! sizes in bytes unless a name says otherwise. Apart from `allocations` this is for Linux: it reads
-//! `/proc`.
+//! A failed measurement ends the program: there is nothing to recover. Times are in seconds and
+//! sizes in bytes unless a name says otherwise. Apart from `allocations` this is for Linux: it
+//! reads `/proc`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,6 +1,6 @@
-//! The words behind `cargo bench … --`, which choose the parts of a benchmark.
+//! The words after `cargo bench … --`, which choose the parts of a benchmark.
 
-/// The words, without the one that Cargo adds.
+/// The words, without the flag that Cargo adds.
 pub fn words() -> Vec<String> {
     std::env::args().skip(1).filter(|word| word != "--bench").collect()
 }

@@ -15,20 +15,20 @@ use crate::cargo::cargo;
 use crate::cpu::{own_seconds, spawn_on};
 use crate::drops;
 
-/// How long a program may take to say what is waited for.
+/// How long to wait for an expected line.
 const SOON: Duration = Duration::from_secs(10);
 
-/// The `pigeon` that Cargo built with this benchmark. No argument holds a space.
+/// The `pigeon` that Cargo built with this benchmark. Arguments must not contain spaces.
 pub fn pigeon(args: &str) -> Command {
     words(Command::new(cargo().pigeon), args)
 }
 
-/// This program once more, as one of its floors. No argument holds a space.
+/// This program again, as one of its floors. Arguments must not contain spaces.
 pub fn ourselves(args: &str) -> Command {
     words(Command::new(std::env::current_exe().expect("a program has a path")), args)
 }
 
-/// Another program with its arguments, none of which holds a space.
+/// Another program with its arguments, which must not contain spaces.
 pub fn program(name: &str, args: &str) -> Command {
     words(Command::new(name), args)
 }
@@ -45,7 +45,8 @@ pub fn python(script: &str) -> Command {
     command
 }
 
-/// Where a program is installed; Debian puts servers where only root's PATH looks.
+/// The path of an installed program, searched in `PATH` and in the folders where Debian puts
+/// servers.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
@@ -59,25 +60,25 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a program on these CPUs, or anywhere if none is named. Keeps the lines of its stdout and
-    /// stderr until they are asked for.
+    /// Starts a program on these CPUs, or on any if the list is empty. Keeps the lines of its
+    /// stdout and stderr for later calls.
     pub fn start(cpus: &[usize], command: Command) -> Process {
         Process::start_with(cpus, command, Stdio::piped())
     }
 
-    /// The same with another stdout; its lines are not kept.
+    /// Like `start`, with another stdout; its lines are not kept.
     pub fn start_with(cpus: &[usize], mut command: Command, stdout: Stdio) -> Process {
         command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
         let child = spawn_on(cpus, &mut command);
         let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        // Without a bound: a pipe that filled up would stop the program.
+        // Unbounded: a full pipe would stop the program.
         let (says, lines) = channel();
         let stdout = child.stdout.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>);
         let stderr = child.stderr.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>);
         for stream in stdout.into_iter().chain(stderr) {
             let says = says.clone();
             std::thread::spawn(move || {
-                // The other end is gone when nobody wants to know any more.
+                // The receiver is gone once the caller has dropped the process.
                 let lines = BufReader::new(stream).lines().map_while(Result::ok);
                 lines.for_each(|line| drop(says.send(line)));
             });
@@ -85,18 +86,18 @@ impl Process {
         Process { child, lines }
     }
 
-    /// Its process number.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Writes a line to its stdin.
+    /// Writes a line to the program's stdin.
     pub fn tell(&mut self, line: &str) {
         let stdin = self.child.stdin.as_mut().expect("stdin is piped");
         writeln!(stdin, "{line}").expect("it reads");
     }
 
-    /// The next line that it prints, waiting for up to 10 s.
+    /// The next line that the process prints, waiting for up to 10 s.
     pub fn line(&self) -> String {
         self.lines.recv_timeout(SOON).unwrap_or_else(|_| panic!("a program says nothing"))
     }
@@ -112,20 +113,20 @@ impl Process {
         }
     }
 
-    /// Asks it to end, as Ctrl-C does.
+    /// Interrupts the program, as Ctrl-C does.
     pub fn interrupt(&self) {
         let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a pid"));
         kill(pid, Signal::SIGINT).expect("it runs");
     }
 
-    /// Interrupts it and waits for its end. Returns the lines that nobody has asked for.
+    /// Interrupts the program and waits for its end. Returns the lines that no call has taken.
     pub fn finish(mut self) -> Vec<String> {
         self.interrupt();
         self.child.wait().expect("it ends");
         std::iter::from_fn(|| self.lines.recv_timeout(SOON).ok()).collect()
     }
 
-    /// The CPU seconds that it has used, all its threads together.
+    /// The CPU seconds that the process has used, all its threads together.
     pub fn own_seconds(&self) -> f64 {
         own_seconds(self.pid())
     }
@@ -135,7 +136,7 @@ impl Process {
         drops::of_process(self.pid())
     }
 
-    /// The memory that it holds, in bytes.
+    /// The program's resident memory, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         resident_bytes(self.pid())
     }
@@ -143,13 +144,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It has ended already if this fails.
+        // Fails only if the program has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The memory that a process holds, in bytes (proc_pid_status(5)).
+/// A process's resident memory, in bytes (proc_pid_status(5)).
 pub fn resident_bytes(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));
@@ -174,8 +175,8 @@ fn seconds_of_children() -> f64 {
     seconds(usage.user_time()) + seconds(usage.system_time())
 }
 
-/// A port that is free at this moment, in TCP and UDP: for programs that cannot report the one that
-/// the system gave them.
+/// A port that is free now, in TCP and UDP: for programs that cannot report a port chosen by the
+/// system.
 pub fn free_port() -> u16 {
     loop {
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");

@@ -44,9 +44,9 @@ pub type Row = Vec<(&'static str, Figure)>;
 /// The target of a figure.
 #[derive(Clone, Copy)]
 pub enum Wanted {
-    /// At least this.
+    /// The figure must be at least this.
     AtLeast(f64),
-    /// At most this.
+    /// The figure must be at most this.
     AtMost(f64),
     /// No farther than this from 1.
     NearOne(f64),
@@ -123,7 +123,7 @@ impl Report {
         self.judge_unless(name, figure, wanted, None);
     }
 
-    /// The same, unless there is a reason not to judge it.
+    /// Judges a figure like `judge`, unless there is a reason not to.
     pub fn judge_unless(
         &mut self,
         name: &str,
@@ -157,7 +157,7 @@ impl Report {
         self.last().ratios.insert(name.into(), json);
     }
 
-    /// Writes the file. False if a target was missed.
+    /// Writes the file. Returns false if a target was missed.
     fn finish(self) -> bool {
         let path = folder().join(format!("{}.json", self.name));
         let sections: Vec<Value> = self.sections.iter().map(Section::json).collect();
@@ -172,8 +172,8 @@ impl Report {
     }
 }
 
-/// Writes each report's file as the report comes, and ends the program: with exit status 1 if any
-/// target was missed.
+/// Writes each report's file as soon as the report is complete, and ends the program: with exit
+/// status 1 if any target was missed.
 pub fn end(reports: impl IntoIterator<Item = Report>) -> ! {
     let missed = reports.into_iter().filter_map(|report| (!report.finish()).then_some(())).count();
     std::process::exit(i32::from(missed > 0));
@@ -258,7 +258,7 @@ impl From<Spread> for Figure {
     }
 }
 
-/// A number with about four digits, which is more than any measurement here is worth.
+/// A number with about four significant digits, as precise as any measurement here.
 fn digits(number: f64) -> String {
     match number.abs() {
         _ if number.fract() == 0.0 => format!("{number}"),

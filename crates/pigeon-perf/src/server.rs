@@ -14,7 +14,7 @@ const HUB: &str = "hub --listen 127.0.0.1:0 --console off";
 pub struct Server {
     /// The program.
     pub process: Process,
-    /// Its address.
+    /// The server's address.
     pub address: SocketAddr,
 }
 

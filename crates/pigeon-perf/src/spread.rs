@@ -24,7 +24,7 @@ impl Spread {
         Spread { min: *min, median: percentile(&sorted, 0.5), max: *max }
     }
 
-    /// For the report's file, to three places.
+    /// The spread for the report's file, to three digits.
     pub fn json(self) -> Value {
         json!({ "min": rounded(self.min), "median": rounded(self.median), "max": rounded(self.max) })
     }
@@ -36,7 +36,7 @@ impl From<f64> for Spread {
     }
 }
 
-/// To three places, as a report has it.
+/// A figure rounded to three digits, as in a report.
 pub fn rounded(figure: f64) -> f64 {
     (figure * 1_000.0).round() / 1_000.0
 }

@@ -1,4 +1,4 @@
-//! What a member may ask of a hub: `/nick NAME`, `/who` and the rest, as values.
+//! The commands of members: `/nick NAME`, `/who` and the rest, as values.
 //!
 //! ```text
 //!   a member                          the hub
@@ -15,37 +15,37 @@ use crate::language::Language;
 use crate::name::{Name, RoomName};
 use crate::refusal::{Detail, Reason, Refusal, Subject};
 
-/// The longest command in bytes, but for the text of `/msg`.
+/// The longest command in bytes, excluding the text of `/msg`.
 const MAX_COMMAND: usize = 1_024;
 
-/// Which command.
+/// A command's verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verb {
-    /// `/nick [NAME]`: takes a name, or asks which one it is.
+    /// `/nick [NAME]`: sets the member's name, or shows it.
     Nick,
-    /// `/resume WORD`: takes a name back.
+    /// `/resume WORD`: reclaims a name.
     Resume,
     /// `/pass SECRET`: gives the hub's password.
     Pass,
-    /// `/join ROOM`: goes to a room.
+    /// `/join ROOM`: moves to a room.
     Join,
-    /// `/leave`: goes back to the door's own room.
+    /// `/leave`: returns to the first room of the member's listening address.
     Leave,
-    /// `/who [FROM]`: lists the room's members, from the FROMth on.
+    /// `/who [FROM]`: lists the room's members, starting after FROM.
     Who,
     /// `/rooms [FROM]`: lists the rooms.
     Rooms,
-    /// `/msg NAME TEXT`: says something to one member.
+    /// `/msg NAME TEXT`: sends a private message.
     Msg,
-    /// `/history [N [BEFORE]]`: asks for the last N messages, or for the last N before a position.
+    /// `/history [N [BEFORE]]`: requests the last N messages, or the last N before a position.
     History,
-    /// `/search WORDS`: asks for the messages that contain the words.
+    /// `/search WORDS`: requests the messages that contain the words.
     Search,
-    /// `/encoding LABEL|auto`: chooses what the member reads and writes.
+    /// `/encoding LABEL|auto`: sets the member's encoding.
     Encoding,
-    /// `/language zh|en`: chooses the language of the hub's sentences.
+    /// `/language zh|en`: sets the language of the hub's notices.
     Language,
-    /// `/quiet on|off`: chooses whether notices come.
+    /// `/quiet on|off`: turns notices off or on.
     Quiet,
     /// `/help`: lists the commands.
     Help,
@@ -70,7 +70,7 @@ impl Verb {
         Verb::Help,
     ];
 
-    /// The word behind the slash.
+    /// The word after the slash.
     pub fn word(self) -> &'static str {
         match self {
             Verb::Nick => "nick",
@@ -90,13 +90,13 @@ impl Verb {
         }
     }
 
-    /// Reads the word.
+    /// The verb of a word; `None` if it is unknown.
     pub fn parse(word: &str) -> Option<Verb> {
         Verb::ALL.into_iter().find(|verb| verb.word() == word)
     }
 }
 
-/// One word without white space, such as a resume word.
+/// One word without white space, such as a resume token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Word<'a>(&'a str);
 
@@ -112,12 +112,12 @@ impl<'a> Word<'a> {
     }
 }
 
-/// A password: bytes without white space at either end.
+/// A password: bytes without surrounding white space.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Secret<'a>(&'a [u8]);
 
 impl<'a> Secret<'a> {
-    /// White space at the ends is left out. `None` if nothing else is left.
+    /// Trims white space. `None` if nothing is left.
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
         let bytes = bytes.trim_ascii();
         (!bytes.is_empty()).then_some(Secret(bytes))
@@ -130,18 +130,18 @@ impl<'a> Secret<'a> {
 }
 
 impl fmt::Debug for Secret<'_> {
-    /// A password is never written to a log.
+    /// Hides the password, which must never appear in a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
     }
 }
 
-/// The text of `/msg`, as the member wrote it: bytes without white space at either end.
+/// The text of `/msg` as the member wrote it: bytes without surrounding white space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Whisper<'a>(&'a [u8]);
 
 impl<'a> Whisper<'a> {
-    /// White space at the ends is left out. `None` if nothing else is left.
+    /// Trims white space. `None` if nothing is left.
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
         let bytes = bytes.trim_ascii();
         (!bytes.is_empty()).then_some(Whisper(bytes))
@@ -153,12 +153,12 @@ impl<'a> Whisper<'a> {
     }
 }
 
-/// What `/search` looks for: text without white space at either end.
+/// The words of `/search`: text without surrounding white space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Query<'a>(&'a str);
 
 impl<'a> Query<'a> {
-    /// White space at the ends is left out. `None` if nothing else is left.
+    /// Trims white space. `None` if nothing is left.
     pub fn new(text: &'a str) -> Option<Self> {
         let text = text.trim();
         (!text.is_empty()).then_some(Query(text))
@@ -170,60 +170,58 @@ impl<'a> Query<'a> {
     }
 }
 
-/// A command with everything that belongs to it.
+/// A parsed command with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
-    /// Takes a name; without one asks which it is.
+    /// Sets the name, or shows it.
     Nick(Option<Name>),
-    /// Takes a name back with the word that came with it.
+    /// Reclaims a name with its resume token.
     Resume(Word<'a>),
     /// Gives the hub's password.
     Pass(Secret<'a>),
-    /// Goes to a room.
+    /// Moves to a room.
     Join(RoomName),
-    /// Goes back to the door's own room.
+    /// Returns to the first room of the member's listening address.
     Leave,
-    /// Lists the room's members, the `from`th first. They count from 0.
+    /// Lists the room's members.
     Who {
-        /// How many to pass over.
+        /// How many to skip.
         from: u32,
     },
-    /// Lists the rooms, the `from`th first.
+    /// Lists the rooms.
     Rooms {
-        /// How many to pass over.
+        /// How many to skip.
         from: u32,
     },
-    /// Says something to one member.
+    /// Sends a private message.
     Msg {
-        /// Its name or its `IP:PORT`.
+        /// The recipient's name or `IP:PORT`.
         to: Word<'a>,
-        /// What is said.
+        /// The message.
         text: Whisper<'a>,
     },
-    /// Asks for what was said in the room before, the newest messages of it.
+    /// Requests the newest earlier messages of the room.
     History {
-        /// How many messages. `None` leaves the number to the hub.
+        /// How many messages. `None` means the hub's default.
         count: Option<u16>,
-        /// The position before which they stand. `None` is the end of the room.
+        /// Only messages before this position. `None` means up to the newest.
         before: Option<u64>,
     },
-    /// Asks for the room's messages that contain this.
+    /// Requests the room's messages that match.
     Search(Query<'a>),
-    /// Reads and writes this encoding, which contains ASCII, or whichever the member uses.
+    /// Sets the member's encoding, which must contain ASCII, or detects it.
     Encoding(Charset),
-    /// Wants sentences in this language.
+    /// Sets the language of notices.
     Language(Language),
-    /// Wants no notices, or wants them again.
+    /// Turns notices off (`true`) or on.
     Quiet(bool),
-    /// Asks which commands there are.
+    /// Lists the commands.
     Help,
 }
 
 impl<'a> Command<'a> {
-    /// Reads a command, given what stands behind the slash.
-    ///
-    /// # Errors
-    /// The refusal that its sender gets.
+    /// Parses a command from the text after the slash. Fails with the refusal to send to the
+    /// member.
     pub fn parse(line: &'a [u8]) -> Result<Command<'a>, Refusal> {
         let line = line.trim_ascii();
         let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
@@ -258,8 +256,8 @@ impl<'a> Command<'a> {
                 let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
                 let (to, text) = rest.split_at(end);
                 let text = Whisper::new(text).ok_or_else(usage)?;
-                // Nobody is called by bytes that are not UTF-8, or by so many that to look for them
-                // would cost more than a message.
+                // No label contains bytes that are not UTF-8. Longer text cannot be a label either,
+                // and looking it up would cost more than a message.
                 let to = Some(to)
                     .filter(|to| to.len() <= MAX_LABEL)
                     .and_then(one_word)
@@ -296,12 +294,12 @@ impl<'a> Command<'a> {
         })
     }
 
-    /// Whether a command is refused for its length, whatever it says: so it need not be decoded.
+    /// Whether a command exceeds the length limit, so that it need not be decoded.
     pub fn is_too_long(line: &[u8]) -> bool {
         line.len() > MAX_COMMAND && !line.starts_with(Verb::Msg.word().as_bytes())
     }
 
-    /// Which command it is.
+    /// The command's verb.
     pub fn verb(&self) -> Verb {
         match self {
             Command::Nick(_) => Verb::Nick,
@@ -321,7 +319,7 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// Writes the datagram that asks for it.
+    /// Appends the datagram of this command.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.push(b'/');
         out.extend_from_slice(self.verb().word().as_bytes());
@@ -360,7 +358,7 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// The datagram that asks for it.
+    /// The datagram of this command.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.write(&mut bytes);
@@ -372,7 +370,7 @@ fn one_word(bytes: &[u8]) -> Option<Word<'_>> {
     std::str::from_utf8(bytes).ok().and_then(Word::new)
 }
 
-/// How many entries of a list to pass over; 0 where nothing is said.
+/// How many entries of a list to skip; 0 by default.
 fn from(rest: &[u8]) -> Option<u32> {
     match rest {
         [] => Some(0),

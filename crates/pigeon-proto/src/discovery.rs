@@ -1,11 +1,11 @@
-//! Proofs of address, and hubs that are looked for: `/prove`, `/discover`, `/here`.
+//! Proofs of address and hub discovery: `/prove`, `/discover`, `/here`.
 
 use crate::format::Format;
 use crate::name::Name;
 use crate::words::Words;
 
-/// `/prove TOKEN`: a hub asks whether its peer receives at its address, and the peer sends the same
-/// datagram back.
+/// `/prove TOKEN`: a hub asks its peer to prove that it receives at its address, and the peer
+/// returns the same datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prove<'a> {
     /// 80 bits in 16 letters and digits.
@@ -19,7 +19,7 @@ impl<'a> Prove<'a> {
     /// The length of the datagram in bytes.
     pub const LENGTH: usize = b"/prove ".len() + Prove::TOKEN;
 
-    /// Reads the datagram, trimmed.
+    /// Parses a datagram that has been trimmed.
     pub fn parse(text: &'a [u8]) -> Option<Self> {
         let token: &[u8; Prove::TOKEN] = text.strip_prefix(b"/prove ")?.try_into().ok()?;
         token.iter().all(u8::is_ascii_alphanumeric).then_some(Prove { token })
@@ -32,12 +32,12 @@ impl<'a> Prove<'a> {
     }
 }
 
-/// What joins a question with its answers: 1 to 32 ASCII letters and digits.
+/// Matches an answer to its request: 1 to 32 ASCII letters and digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nonce<'a>(&'a str);
 
 impl<'a> Nonce<'a> {
-    /// `None` if it is empty, too long or holds anything else.
+    /// `None` if the text is empty, too long or contains other characters.
     pub fn new(text: &'a [u8]) -> Option<Self> {
         let fits = (1..=32).contains(&text.len()) && text.iter().all(u8::is_ascii_alphanumeric);
         let text = std::str::from_utf8(text).ok()?;
@@ -50,22 +50,22 @@ impl<'a> Nonce<'a> {
     }
 }
 
-/// `/discover NONCE`, padded: a question to every hub in reach.
+/// `/discover NONCE`, padded: a request to every hub in reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Discover<'a> {
-    /// Comes back with each answer.
+    /// Repeated in each answer.
     pub nonce: Nonce<'a>,
 }
 
 impl<'a> Discover<'a> {
-    /// A datagram of at least this many bytes is a question. Padding distinguishes it from a line
-    /// of data that only looks like one.
+    /// The least length of a request in bytes. The padding distinguishes a request from a line of
+    /// data that looks like one.
     pub const ANSWERED_FROM: usize = 64;
 
-    /// The length to which `pigeon discover` pads, so that any answer fits.
+    /// The length of padded requests from `pigeon discover`: any answer fits.
     pub const PADDED_TO: usize = 256;
 
-    /// Reads the whole datagram.
+    /// Parses the whole datagram.
     pub fn parse(payload: &'a [u8]) -> Option<Self> {
         let text = payload.trim_ascii().strip_prefix(b"/discover ")?;
         let padded = payload.len() >= Discover::ANSWERED_FROM;
@@ -81,34 +81,34 @@ impl<'a> Discover<'a> {
 
 /// `/here NONCE NAME MEMBERS SECUREPORT ID PORT FORMAT`: a hub's answer.
 ///
-/// Hubs of before leave out the last three words.
+/// Older hubs omit the last three words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Here<'a> {
-    /// The question's.
+    /// The request's nonce.
     pub nonce: Nonce<'a>,
-    /// What the hub is called.
+    /// The hub's name.
     pub name: Name,
-    /// How many members it has.
+    /// The hub's number of members.
     pub members: u64,
-    /// The port of its encrypted side; `None` if it has none.
+    /// The port of encrypted links; `None` if the hub has none.
     pub secure_port: Option<u16>,
-    /// Which hub it is, and where its first door stands.
+    /// The hub's id and its first listening address.
     pub door: Option<Door>,
 }
 
 /// The last three words of [`Here`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Door {
-    /// Drawn by the hub at its start: equal numbers are one hub, seen at several addresses.
+    /// A random number drawn at the hub's start: the same at each address of one hub.
     pub id: u64,
-    /// The port of the first door.
+    /// The port of the first listening address.
     pub port: u16,
-    /// What that door's members receive.
+    /// The message format at that address.
     pub format: Format,
 }
 
 impl<'a> Here<'a> {
-    /// Reads an answer.
+    /// Parses an answer.
     pub fn parse(payload: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(payload).ok()?.trim_ascii_end();
         let mut words = Words::of(text.strip_prefix("/here ")?);
@@ -119,8 +119,8 @@ impl<'a> Here<'a> {
         Some(Here { nonce, name, members, secure_port, door: Door::parse(&mut words) })
     }
 
-    /// Appends the answer to a question of `most` bytes. Without room for all words the last three
-    /// are left out; without room for the first four nothing is written.
+    /// Appends the answer to a request of `most` bytes. Omits the last three words if they do not
+    /// fit, and writes nothing if even the first four do not.
     pub fn write(&self, most: usize, out: &mut Vec<u8>) {
         let Here { nonce, name, members, .. } = self;
         let port = self.secure_port.unwrap_or(0);

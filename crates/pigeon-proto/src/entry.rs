@@ -1,67 +1,67 @@
-//! What a hub has stored: messages and gaps, each at its place in the hub's order; and where a
-//! follower goes on.
+//! Entries of a hub's log: messages and gaps, each with its position; and where a follower
+//! continues.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{LinkKind, Position, RoomName};
 
-/// Which message it is, for ever and at every hub.
+/// The identity of a message, permanent and the same at every hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
-    /// A member's key, or for members without one the run of the hub that first heard it.
+    /// A member's key, or for members without one the hub's run that first received it.
     pub author: u128,
     /// One of the author's outboxes: a process, a device, a tab.
     pub outbox: u64,
-    /// Grows by one with each message of the outbox. Stored up to 2^63 - 1.
+    /// Increases by one with each message of the outbox. At most 2^63 - 1.
     pub number: u64,
 }
 
 /// A stored message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Its place in the hub's order.
+    /// The message's place in the hub's order.
     pub position: Position,
-    /// The room in which it was said.
+    /// The message's room.
     pub room: RoomName,
-    /// What the speaker was called at the time.
+    /// The speaker's name at the time.
     pub speaker: Box<str>,
-    /// The link by which it came.
+    /// The link that delivered it.
     pub link: LinkKind,
     /// The time since the Unix epoch, in whole milliseconds.
     pub wall: Duration,
-    /// What was said: UTF-8, or in a raw room the payload.
+    /// The payload: UTF-8, or any bytes in a raw room.
     pub text: Box<[u8]>,
-    /// Which message it is.
+    /// The message's identity.
     pub identity: Identity,
 }
 
-/// Takes the place of messages that were relayed but could not be stored.
+/// Stands for messages that were relayed but could not be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// Its own place in the order.
+    /// The gap's own place in the order.
     pub position: Position,
-    /// The room in which they were said.
+    /// The room of the missing messages.
     pub room: RoomName,
-    /// The newest position that was stored before them, in any room.
+    /// The newest position stored before them, in any room.
     pub after: Position,
-    /// How many messages are missing.
+    /// The number of missing messages.
     pub count: u64,
-    /// When the first of them was said.
+    /// When the first of them was sent.
     pub wall: Duration,
 }
 
-/// One place in the order.
+/// An entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// A message.
     Message(Arc<Message>),
-    /// Messages that are missing.
+    /// Missing messages.
     Gap(Gap),
 }
 
 impl Entry {
-    /// Its place.
+    /// The entry's position.
     pub fn position(&self) -> Position {
         match self {
             Entry::Message(message) => message.position,
@@ -69,7 +69,7 @@ impl Entry {
         }
     }
 
-    /// Its room.
+    /// The entry's room.
     pub fn room(&self) -> &RoomName {
         match self {
             Entry::Message(message) => &message.room,
@@ -77,7 +77,7 @@ impl Entry {
         }
     }
 
-    /// The message, if it is one.
+    /// The message; `None` for a gap.
     pub fn message(&self) -> Option<&Arc<Message>> {
         match self {
             Entry::Message(message) => Some(message),
@@ -89,25 +89,25 @@ impl Entry {
 /// The last message that a follower has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// Where it stands.
+    /// The message's position.
     pub position: Position,
-    /// Which message it is.
+    /// The message's identity.
     pub identity: Identity,
 }
 
-/// Where a follower goes on.
+/// Where a follower continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Follow {
-    /// After this position: the log holds the message that was seen there.
+    /// After this position: the log holds the message there.
     From(Position),
     /// The log does not hold that message there: it was deleted, or this is another log, such as a
     /// restored backup.
     Reset {
         /// The newest message that the log holds at or before that position. `None`: the follower
-        /// begins anew. It finds by identity what it has already.
+        /// starts over, and recognizes duplicates by identity.
         last_common: Option<Seen>,
-        /// Whether messages that the follower may have were forgotten. It removes its copies of all
-        /// that stands after `last_common`, and reads it again.
+        /// Whether messages that the follower may have were deleted. It removes its copies of
+        /// everything after `last_common`, and reads it again.
         forgotten: bool,
     },
 }

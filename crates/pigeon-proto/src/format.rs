@@ -1,16 +1,16 @@
-//! What plain members receive.
+//! The message formats of plain datagrams.
 
 use std::fmt;
 
-/// How a hub writes a message for plain members.
+/// The format of messages to plain members.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
-    /// `NAME: TEXT` and a newline, escaped; the hub's sentences begin with `* `.
+    /// `NAME: TEXT` and a newline, escaped; notices begin with `* `.
     #[default]
     Chat,
-    /// `Ack TEXT. from IP:PORT`, the text's ASCII letters in capitals, as tutorials teach it.
+    /// `Ack TEXT. from IP:PORT`, with the text's ASCII letters in capitals, as in tutorials.
     Classic,
-    /// The payload untouched, to everyone but its sender.
+    /// The payload unchanged, to everyone but its sender.
     Raw,
 }
 
@@ -18,7 +18,7 @@ impl Format {
     /// Every format.
     pub const ALL: [Format; 3] = [Format::Chat, Format::Classic, Format::Raw];
 
-    /// The word for it in answers and on the command line.
+    /// The format's name in answers and on the command line.
     pub fn word(self) -> &'static str {
         match self {
             Format::Chat => "chat",
@@ -27,7 +27,7 @@ impl Format {
         }
     }
 
-    /// Reads the word.
+    /// Parses a format's name.
     pub fn parse(word: &str) -> Option<Format> {
         Format::ALL.into_iter().find(|format| format.word() == word)
     }

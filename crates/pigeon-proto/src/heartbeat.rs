@@ -1,10 +1,10 @@
-//! The heartbeat, and what a hub answers to a padded one.
+//! The heartbeat, and a hub's answer to a padded one.
 //!
 //! ```text
 //!   a member                                              the hub
 //!     │ ── ^hb^ ─────────────────────────────────────────▶ │  no answer
 //!     │ ── ^hb^ and spaces, 64 bytes or more ────────────▶ │
-//!     │ ◀─ ^hb^ pigeon/1 3 0 chat 狗哥 lobby 17 0 ──────── │  never longer than the question
+//!     │ ◀─ ^hb^ pigeon/1 3 0 chat 狗哥 lobby 17 0 ──────── │  never longer than the request
 //! ```
 
 use std::fmt::Display;
@@ -14,17 +14,17 @@ use crate::format::Format;
 use crate::name::{Name, RoomName};
 use crate::words::{NONE, Words, maybe};
 
-/// A heartbeat as any program sends it. It keeps the sender a member, and is not answered.
+/// A heartbeat without padding. It keeps the sender a member, and gets no answer.
 pub const PLAIN: &[u8] = b"^hb^";
 
-/// A heartbeat of at least this many bytes is answered.
+/// The least length of a heartbeat that gets an answer.
 pub const ANSWERED_FROM: usize = 64;
 
-/// The length to which `pigeon join` pads: every word of an answer fits.
+/// The length of padded heartbeats from `pigeon join`: every word of an answer fits.
 pub const PADDED_TO: usize = 336;
 
-/// A heartbeat that every word of the answer fits into. A server that trims what it receives sees a
-/// plain one.
+/// A heartbeat with space for every word of the answer. A server that trims its input sees a plain
+/// one.
 pub const PADDED: &[u8; PADDED_TO] = &{
     let mut padded = [b' '; PADDED_TO];
     let mut at = 0;
@@ -35,33 +35,33 @@ pub const PADDED: &[u8; PADDED_TO] = &{
     padded
 };
 
-/// The protocol and its version, in answers.
+/// The protocol and its version in answers.
 const VERSION: &str = "pigeon/1";
 
-/// How a hub sees the member that asks.
+/// The hub's view of the member that sent the heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct You {
-    /// Its name, if it has one.
+    /// The member's name.
     pub name: Option<Name>,
-    /// Its room. `None` until it has given the password.
+    /// The member's room. `None` until it has sent the password.
     pub room: Option<RoomName>,
 }
 
-/// The words of an answer that may be missing, borrowed: a hub answers many heartbeats a second.
+/// The optional words of an answer, borrowed because a hub answers many heartbeats a second.
 #[derive(Clone, Copy, Debug)]
 pub struct Details<'a> {
-    /// As [`Answer::format`].
+    /// See [`Answer::format`].
     pub format: Option<Format>,
     /// The member's name and room.
     pub you: Option<(Option<&'a Name>, Option<&'a RoomName>)>,
-    /// As [`Answer::version`].
+    /// See [`Answer::version`].
     pub version: Option<u64>,
-    /// As [`Answer::last`].
+    /// See [`Answer::last`].
     pub last: Option<u64>,
 }
 
-/// Appends the answer to a heartbeat of `most` bytes, as many words as fit, and allocates nothing
-/// but the bytes.
+/// Appends the answer to a heartbeat of `most` bytes, with as many words as fit. Allocates nothing
+/// besides.
 pub fn write_answer(
     members: u64,
     secure_port: Option<u16>,
@@ -71,7 +71,8 @@ pub fn write_answer(
 ) {
     let (start, port) = (out.len(), secure_port.unwrap_or(0));
     let mut end = start;
-    // False ends the answer: the word is missing, or does not fit. Writing to a vector cannot fail.
+    // Returns false to end the answer: the word is missing, or does not fit. Writing to a vector
+    // cannot fail.
     let mut word = |out: &mut Vec<u8>, word: Option<&dyn Display>| {
         let Some(word) = word else { return false };
         let space = if end > start { " " } else { "" };
@@ -97,28 +98,27 @@ pub fn write_answer(
         && word(out, some(&last));
 }
 
-/// What a hub answers:
-/// `^hb^ pigeon/1 MEMBERS SECUREPORT FORMAT NAME ROOM VERSION LAST`.
+/// A hub's answer: `^hb^ pigeon/1 MEMBERS SECUREPORT FORMAT NAME ROOM VERSION LAST`.
 ///
 /// The answer ends before the first word that does not fit, so later fields may be missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// How many members the hub has, the asking one included.
+    /// The hub's number of members, including this one.
     pub members: u64,
-    /// The port of the hub's encrypted side; `None` if it has none.
+    /// The port of encrypted links; `None` if the hub has none.
     pub secure_port: Option<u16>,
-    /// How this door writes messages.
+    /// The message format at this listening address.
     pub format: Option<Format>,
-    /// The member's name and room, where both words fit.
+    /// The member's name and room, if both words fit.
     pub you: Option<You>,
-    /// The version of the room's roster. It grows with every change of who is in the room.
+    /// The version of the room's member list. It increases with every change.
     pub version: Option<u64>,
-    /// The room's newest stored position; 0 where nothing is stored.
+    /// The room's newest stored position; 0 if nothing is stored.
     pub last: Option<u64>,
 }
 
 impl Answer {
-    /// Appends the answer to a heartbeat of `most` bytes: as many words as fit.
+    /// Appends the answer to a heartbeat of `most` bytes, with as many words as fit.
     pub fn write(&self, most: usize, out: &mut Vec<u8>) {
         let you = self.you.as_ref();
         let words = Details {
@@ -130,7 +130,7 @@ impl Answer {
         write_answer(self.members, self.secure_port, words, most, out);
     }
 
-    /// Reads an answer. `None` if it is something else, or of another version.
+    /// Parses an answer. `None` for anything else, or another version.
     pub fn parse(payload: &[u8]) -> Option<Answer> {
         let text = std::str::from_utf8(payload).ok()?.trim_ascii_end();
         let mut words = Words::of(text.strip_prefix(crate::words::PREFIX)?);
@@ -145,7 +145,7 @@ impl Answer {
         Some(answer)
     }
 
-    /// Reads the words that may be missing, up to the first that is.
+    /// Parses the optional words, up to the first missing one.
     fn read_details(&mut self, words: &mut Words<'_>) -> Option<()> {
         self.format = Some(Format::parse(words.word()?)?);
         let name = maybe(words.word()?, |word| Name::parse(word.as_bytes()).ok())?;

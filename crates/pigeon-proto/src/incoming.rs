@@ -1,37 +1,37 @@
-//! What a plain datagram means to a hub. The table stands in `docs/protocol.md`.
+//! Classifies a plain datagram that a hub receives. `docs/protocol.md` has the table.
 
 use crate::discovery::{Discover, Prove};
 use crate::format::Format;
 use crate::heartbeat;
 use crate::words::PREFIX;
 
-/// A datagram by its meaning.
+/// A datagram's meaning.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {
     /// `^hb^`.
     Heartbeat {
-        /// Whether it is padded, so that an answer of its length is wanted.
+        /// Whether the heartbeat is padded, which requests an answer of at most its length.
         padded: bool,
     },
     /// `quit`.
     Quit,
-    /// Nothing but white space: keeps alive.
+    /// Only white space: keeps the sender a member.
     Empty,
-    /// `/…`: what stands behind the slash, for [`Command::parse`](crate::Command::parse).
+    /// `/…`: the text after the slash, for [`Command::parse`](crate::Command::parse).
     Command(&'a [u8]),
-    /// What only hubs send: a control line, or the answer to somebody's question. Never answered,
-    /// never relayed.
+    /// A datagram that only hubs send: a control line, or an answer to a request. Never answered
+    /// and never relayed.
     Reply,
-    /// `/prove TOKEN`: the sender shows that it received the token.
+    /// `/prove TOKEN`: the sender returns the token it received.
     Prove(Prove<'a>),
-    /// `/discover NONCE`: somebody looks for hubs.
+    /// `/discover NONCE`: a client looks for hubs.
     Discover(Discover<'a>),
-    /// Anything else: text as members may see it.
+    /// Anything else: a message to relay.
     Message(&'a [u8]),
 }
 
 impl<'a> Incoming<'a> {
-    /// What `payload` means at a door of this format.
+    /// Classifies `payload` at a listening address of this format.
     pub fn parse(format: Format, payload: &'a [u8]) -> Incoming<'a> {
         let text = payload.trim_ascii();
         if text == heartbeat::PLAIN {
@@ -47,7 +47,7 @@ impl<'a> Incoming<'a> {
         if let Some(prove) = Prove::parse(text) {
             return Incoming::Prove(prove);
         }
-        // Looked at only where it may be one: a datagram is trimmed once, however long its white space.
+        // Checked first, because trimming a long datagram twice would be expensive.
         if text.starts_with(b"/discover ")
             && let Some(discover) = Discover::parse(payload)
         {
@@ -61,7 +61,7 @@ impl<'a> Incoming<'a> {
             (_, [b'/', line @ ..]) => {
                 let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
                 match &line[..end] {
-                    // An answer that went astray, or a question too short to be answered.
+                    // A misdirected answer, or a request too short to be answered.
                     b"here" | b"HERE" | b"discover" => Incoming::Reply,
                     _ => Incoming::Command(line),
                 }
@@ -71,8 +71,8 @@ impl<'a> Incoming<'a> {
     }
 }
 
-/// Whether a payload is a control line, known or not. In any case: an upper-casing service returns
-/// one so.
+/// Whether a payload is a control line, known or not. Ignores case, because an upper-casing service
+/// may have returned it.
 pub fn is_control_line(payload: &[u8]) -> bool {
     let (prefix, text) = (PREFIX.as_bytes(), payload.trim_ascii());
     text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))

@@ -1,21 +1,21 @@
-//! How a member is called in lists and lines: by its name, or by its address.
+//! A member's label in lists and lines: its name or its address.
 
 use std::fmt;
 use std::net::SocketAddr;
 
 use crate::Name;
 
-/// A member's name, or where it has none a word for its address, such as `IP:PORT`.
+/// A member's name, or without one a word for its address, such as `IP:PORT`.
 ///
-/// One word without `,` and `;`, so that labels stand in lists of a control line.
+/// A label is one word without `,` and `;`, so that lists in control lines can separate labels.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label(Box<str>);
 
-/// The most bytes of a label: a name of 32 characters of four.
+/// The most bytes of a label: a name of 32 characters of four bytes.
 pub(crate) const MAX_LABEL: usize = 128;
 
 impl Label {
-    /// Reads a label. `None` where no hub would call somebody that.
+    /// Parses a label. `None` if no hub would use it.
     pub fn parse(text: &str) -> Option<Label> {
         let one_word = !text.is_empty() && !text.contains(|c: char| c.is_whitespace());
         let fits = text.len() <= MAX_LABEL && text != crate::words::NONE;

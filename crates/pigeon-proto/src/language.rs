@@ -1,6 +1,6 @@
-//! The languages of a hub's sentences.
+//! The languages of a hub's notices.
 
-/// A language that sentences are written in.
+/// A language of notices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Language {
     /// English.
@@ -14,7 +14,7 @@ impl Language {
     /// Every language.
     pub const ALL: [Language; 2] = [Language::English, Language::Chinese];
 
-    /// The word for it: its ISO 639-1 code.
+    /// The ISO 639-1 code.
     pub fn word(self) -> &'static str {
         match self {
             Language::English => "en",
@@ -22,7 +22,7 @@ impl Language {
         }
     }
 
-    /// Reads the word.
+    /// Parses the code.
     pub fn parse(word: &str) -> Option<Language> {
         Language::ALL.into_iter().find(|language| language.word() == word)
     }

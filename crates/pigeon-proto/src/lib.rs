@@ -1,24 +1,24 @@
-//! The vocabulary of a hub and its members, written and parsed in one place and used by both ends.
+//! The protocol between a hub and its members: both ends write and parse it with this crate.
 //!
-//! What a member sends:
-//! - [`Incoming`]: what a plain datagram means to a hub. The main entry: [`Incoming::parse`].
+//! Sent by a member:
+//! - [`Incoming`]: the meaning of a plain datagram. The main entry: [`Incoming::parse`].
 //! - [`Command`]: `/nick`, `/join` and the rest as typed values.
 //! - [`heartbeat`]: the heartbeat, plain and padded, and its [`Answer`].
-//! - [`Prove`], [`Discover`], [`Here`]: proofs of address, and the search for hubs.
+//! - [`Prove`], [`Discover`], [`Here`]: proofs of address, and hub discovery.
 //!
-//! What a hub sends besides members' messages:
-//! - [`Notice`]: everything a hub says of its own, as data. [`Notice::write`] makes a control line
-//!   of it and [`Notice::parse`] reads one; both ends share the type.
-//! - [`Refusal`]: the notice that says what was not done, and why.
-//! - [`sentence`]: notices in words, in a [`Language`]. Sentences are written here and parsed
-//!   nowhere.
+//! Sent by a hub, besides members' messages:
+//! - [`Notice`]: everything that a hub itself says, as data. [`Notice::write`] produces a control
+//!   line and [`Notice::parse`] reads one.
+//! - [`Refusal`]: a notice about something not done, with the reason.
+//! - [`sentence`]: notices in words, in a [`Language`]. Sentences are written here and never
+//!   parsed.
 //!
-//! Links on which nothing is lost carry [`frame`]s instead of datagrams. What they repeat of a room is
-//! an [`Entry`] at a [`Position`] of the hub's order; a message's [`Identity`] never changes.
+//! Reliable links carry [`frame`]s instead of datagrams. Messages of a room are [`Entry`]s, each at a
+//! [`Position`] of the hub's order; a message's [`Identity`] never changes.
 //!
-//! What both are made of: [`Name`] and [`RoomName`], [`Label`] (a name or an address), [`Format`].
+//! Both use [`Name`] and [`RoomName`], [`Label`] (a name or an address), [`Format`].
 //!
-//! `docs/protocol.md` describes the same for those who write a client.
+//! `docs/protocol.md` describes the protocol for authors of clients.
 #![forbid(unsafe_code)]
 
 mod command;
@@ -52,6 +52,6 @@ pub use notice::{BYE, Change, Gone, LinkKind, News, Notice, Roster, Setting, Tex
 pub use position::Position;
 pub use refusal::{Detail, Reason, Refusal, Subject};
 
-/// The most bytes of a control line, but for the text of a message. It crosses any network
+/// The longest control line in bytes, excluding the text of a message. It crosses any network
 /// unfragmented.
 pub const MAX_LINE: usize = 1_200;

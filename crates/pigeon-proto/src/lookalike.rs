@@ -1,12 +1,11 @@
-//! Which texts count as one name, and which only look like one.
+//! Compares names: equal ones, and confusable ones.
 //!
-//! Commands such as `/msg` look a name up by [`fold`]: they must find exactly the member that was
-//! meant, so nothing but capitals and the order of combining marks is set aside. Whether a name is
-//! free is asked with [`skeletons`], which also set aside what looks alike to the eye (UTS #39).
+//! Commands such as `/msg` look a name up by [`fold`]. They must find exactly the intended member,
+//! so folding only ignores case and the order of combining marks. A new name must also differ in
+//! its [`skeletons`] from names in use: skeletons treat confusable characters as equal (UTS #39).
 //!
-//! The skeletons say more than is always true: `rn` and `m` look alike, `l`, `I` and `1`, and also
-//! `土` and `士`. Their price is a refusal that names the holder; the price of the opposite is a member
-//! who speaks as somebody else.
+//! Skeletons treat some distinct names as equal: `rn` and `m`; `l`, `I` and `1`; `土` and `士`. The
+//! cost is a refusal that shows the holder's name. Without them a member could impersonate another.
 
 use std::net::Ipv6Addr;
 
@@ -14,7 +13,7 @@ use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::skeleton;
 
-/// Characters that leave a blank, although Unicode does not count them as white space or ignorable.
+/// Blank characters that Unicode counts neither as white space nor as ignorable.
 const BLANK: [char; 6] = [
     '\u{2800}',  // Braille pattern blank
     '\u{fffc}',  // object replacement character
@@ -24,12 +23,12 @@ const BLANK: [char; 6] = [
     '\u{1d159}', // musical symbol null notehead
 ];
 
-/// A text without the difference of capitals, by Unicode's full case folding: `Straße` is `STRASSE`,
-/// and a final sigma is a sigma.
+/// Folds case, by Unicode's full case folding: `Straße` becomes `STRASSE`, and a final sigma a
+/// sigma.
 ///
-/// The result is in form NFC, so `ë` as one character and as two are the same: nobody can see the
-/// difference, and keyboards differ in which they send. Compatibility forms (`ｂｏｂ`, `ﬁ`) stay as
-/// they are: the difference shows, and the name that is meant can be typed.
+/// The result is in form NFC, so `ë` as one character equals `ë` as two: they look the same, and
+/// keyboards differ in which they send. Compatibility forms (`ｂｏｂ`, `ﬁ`) stay distinct: the
+/// difference is visible, and both can be typed.
 pub fn fold(text: &str) -> Box<str> {
     match text.is_ascii() {
         true => text.to_ascii_lowercase().into(),
@@ -40,32 +39,32 @@ pub fn fold(text: &str) -> Box<str> {
 
 /// `skeleton(casefold(NFKC(text)))` and `casefold(skeleton(NFKC(text)))`.
 ///
-/// Both, because neither finds everything: capitals have look-alikes of their own. The first finds
-/// `HUB` for `hub` and the second `ΗUB` with a Greek Η. `0` becomes `O` in a skeleton, so only the
-/// second finds `b0b` for `bob`.
+/// Each detects pairs that the other misses, because capitals have confusables of their own. The
+/// first equates `HUB` with `hub`, the second `ΗUB` with a Greek Η. A skeleton turns `0` into `O`,
+/// so only the second equates `b0b` with `bob`.
 pub(crate) fn skeletons(text: &str) -> [Box<str>; 2] {
     let compatible: String = text.nfkc().collect();
     let folded: String = compatible.chars().default_case_fold().collect();
     [skeleton(&folded).collect(), skeleton(&compatible).default_case_fold().collect()]
 }
 
-/// The characters that a character stands for in form NFKC.
+/// A character's compatibility decomposition (NFKC).
 pub(crate) fn compatible(c: char) -> impl Iterator<Item = char> {
     std::iter::once(c).nfkc()
 }
 
-/// Whether a character leaves no mark of its own on a display.
+/// Whether a character is invisible on a display.
 pub(crate) fn is_invisible(c: char) -> bool {
-    // A skeleton leaves out exactly the default-ignorable characters.
+    // A skeleton omits exactly the default-ignorable characters.
     let is_ignorable = || skeleton(c.encode_utf8(&mut [0; 4])).next().is_none();
     !c.is_ascii() && (BLANK.contains(&c) || is_ignorable())
 }
 
-/// Whether a text looks like an IP address, with a port or without, in whichever digits and dots.
+/// Whether a text looks like an IP address, with or without a port, in any form of digits and dots.
 pub(crate) fn is_address(text: &str) -> bool {
     let compatible: String = text.nfkc().collect();
-    // In a skeleton 0 is `O` and 1 is `l`.
-    // A zone follows the address, and `%` is three characters in a skeleton.
+    // A skeleton turns 0 into `O` and 1 into `l`. The zone after `%` is cut off, because `%`
+    // becomes three characters in a skeleton.
     let ip = compatible.split('%').next().unwrap_or_default();
     let plain = skeleton(ip).map(|c| match c {
         'O' | 'o' => '0',
@@ -77,7 +76,7 @@ pub(crate) fn is_address(text: &str) -> bool {
     is_v4(&plain) || is_v6(&plain)
 }
 
-/// Four groups of digits and perhaps a port. 999 is no part of an address, but looks like one.
+/// Four groups of digits and optionally a port. 999 is not valid in an address, but looks like it.
 fn is_v4(text: &str) -> bool {
     let ip = text.split_once(':').map_or(text, |(ip, _)| ip);
     let is_group =

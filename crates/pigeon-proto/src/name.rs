@@ -1,4 +1,4 @@
-//! What a member or a room may be called.
+//! Names of members and rooms.
 
 use std::fmt;
 
@@ -10,39 +10,39 @@ use crate::words::NONE;
 /// The most characters in a name.
 pub const MAX_NAME_CHARS: usize = 32;
 
-/// The most characters that a name may have in Unicode's form NFKC, where `ﷺ` is eighteen. It bounds
-/// what the comparison with other names costs.
+/// The most characters of a name's NFKC form, where `ﷺ` has eighteen. Limits the cost of comparing
+/// names.
 const MAX_UNFOLDED_CHARS: usize = 2 * MAX_NAME_CHARS;
 
-/// A name that may stand before `: ` in a line of chat.
+/// A valid member name, which may precede `: ` in a line of chat.
 ///
-/// It has 1 to [`MAX_NAME_CHARS`] characters that everybody sees. White space would end the word of a
-/// command, `:` would end the name in a line, `,` and `;` separate names in notices, and `@` separates
-/// a name from its hub or link; none of these is allowed, nor a full-width form of them. `/`, `*` and
-/// `^` begin commands, sentences and heartbeats, so no name begins with one. A name does not look like
-/// an IP address either, because that is what a member without a name is called. `-` alone stands for
-/// "no name" in control lines.
+/// It has 1 to [`MAX_NAME_CHARS`] visible characters. Not allowed, even in full-width form, are
+/// white space (it would end the word of a command), `:` (it ends the name in a line), `,` and `;`
+/// (they separate names in notices) and `@` (it separates a name from its hub or link). A name must
+/// not begin with `/`, `*` or `^`, which begin commands, notices and heartbeats. It must not look
+/// like an IP address, which labels a member without a name. `-` alone means "no name" in control
+/// lines.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Box<str>);
 
-/// Why a text is not a name.
+/// Why a text is not a valid name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
     /// Nothing was left after trimming.
     Empty,
     /// More than [`MAX_NAME_CHARS`] characters.
     TooLong,
-    /// A character that is white space, or a form of `:`, `,`, `;`, `@`.
+    /// White space, or a form of `:`, `,`, `;` or `@`.
     Reserved(char),
-    /// A first character that means something else at the beginning of a line.
+    /// A first character with a special meaning at the start of a line.
     Begins(char),
     /// A character that does not display as itself, or bytes that are not UTF-8.
     Unprintable,
-    /// A character that leaves no mark on a display, such as a variation selector.
+    /// An invisible character, such as a variation selector.
     Invisible(char),
-    /// An IP address, with a port or without, or something that looks like one.
+    /// An IP address, with or without a port, or something that looks like one.
     Address,
-    /// `-`, which stands for "no name".
+    /// `-`, which means "no name".
     Dash,
 }
 
@@ -55,7 +55,7 @@ impl fmt::Display for NameError {
 impl std::error::Error for NameError {}
 
 impl Name {
-    /// Checks what somebody wants to be called.
+    /// Validates a requested name.
     pub fn parse(bytes: &[u8]) -> Result<Name, NameError> {
         let text = std::str::from_utf8(bytes).map_err(|_| NameError::Unprintable)?;
         match text {
@@ -76,7 +76,7 @@ impl Name {
         if let Some(c) = text.chars().next().filter(|c| ['/', '*', '^'].contains(c)) {
             return Err(NameError::Begins(c));
         }
-        // A mark may follow a letter; at the front it would sit on whatever stands before the name.
+        // A mark may follow a letter; in front it would attach to the text before the name.
         let combining = |c: char| pigeon_text::width(c.encode_utf8(&mut [0; 4])) == 0;
         let shows = pigeon_text::escape(text).to_string() == text;
         if !shows || text.chars().next().is_some_and(combining) {
@@ -94,7 +94,7 @@ impl Name {
         Ok(Name(text.into()))
     }
 
-    /// The name of the operator at the hub's console, and of the hub itself, unless another is set.
+    /// The default name of the hub's operator, and of the hub itself.
     pub fn operator() -> Name {
         Name("hub".into())
     }
@@ -104,13 +104,13 @@ impl Name {
         &self.0
     }
 
-    /// The name as commands look it up: without the difference of capitals.
+    /// The folded name, for looking it up in commands.
     pub fn folded(&self) -> Box<str> {
         lookalike::fold(&self.0)
     }
 
-    /// What the name looks like. Two names of which either skeleton is the same look alike, and only
-    /// one of them may be in use.
+    /// The name's skeletons. Two names that share either one are confusable, and only one of them
+    /// may be in use.
     pub fn skeletons(&self) -> [Box<str>; 2] {
         lookalike::skeletons(&self.0)
     }
@@ -122,17 +122,17 @@ impl fmt::Display for Name {
     }
 }
 
-/// The name of a room. The rules are those of [`Name`].
+/// A room's name. The rules of [`Name`] apply.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomName(Name);
 
 impl RoomName {
-    /// Checks what somebody wants to call a room.
+    /// Validates a requested room name.
     pub fn parse(bytes: &[u8]) -> Result<RoomName, NameError> {
         Name::parse(bytes).map(RoomName)
     }
 
-    /// The room where everyone begins, unless a door leads to another.
+    /// The default room.
     pub fn lobby() -> RoomName {
         RoomName(Name("lobby".into()))
     }
@@ -142,7 +142,7 @@ impl RoomName {
         self.0.as_str()
     }
 
-    /// What must differ between the names of two rooms.
+    /// The folded name, which must differ between rooms.
     pub fn folded(&self) -> Box<str> {
         self.0.folded()
     }

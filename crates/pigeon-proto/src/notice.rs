@@ -1,26 +1,26 @@
-//! Everything a hub says of its own, as data; and the control line that carries it.
+//! A hub's own notices as data, and their control lines.
 //!
 //! A control line is one datagram, `^hb^ KIND FIELD FIELD…`: UTF-8, single spaces, no newline, at
-//! most [`MAX_LINE`] bytes and the text of a message. Readers pass over kinds that
-//! they do not know, and over further fields. A control line informs and never commands: nothing is
-//! acknowledged, and a client decides for itself what to do about it.
+//! most [`MAX_LINE`] bytes and the text of a message. Readers ignore unknown kinds and additional
+//! fields. A control line only informs: it is never acknowledged, and the client decides how to
+//! react.
 //!
 //! ```text
 //!   ^hb^ name NAME|- ROOM WORD|-                      who you are, and where
-//!   ^hb^ refused COMMAND|say|member REASON [DETAIL]   what was not done
+//!   ^hb^ refused COMMAND|say|member REASON [DETAIL]   something refused
 //!   ^hb^ roster ROOM VERSION PEOPLE SENDERS FROM NAME…  who is here
-//!   ^hb^ notice ROOM VERSION KIND NAME,NAME…[;MORE]   who came, went or took another name
-//!   ^hb^ rooms FROM TOTAL NAME COUNT…                 which rooms there are
-//!   ^hb^ set SETTING VALUE                            what you chose
-//!   ^hb^ msg from|to NAME TEXT                        what was said to one member
-//!   ^hb^ said POSITION UNIXTIME LINK NAME TEXT        what was said before
-//!   ^hb^ missing POSITION UNIXTIME COUNT              what was said before and could not be kept
-//!   ^hb^ earlier POSITION                             more was said before this position
-//!   ^hb^ gone kicked|banned|moved|timed-out|stopped   you are no member any more
-//!   ^hb^ hint not-utf-8                               what you send is in another encoding
-//!   ^hb^ help                                         the commands, in words of the reader's own
-//!   ^hb^ probe NONCE                                  a question to programs that echo
-//!   ^hb^ probed NONCE                                 a hub's answer to it
+//!   ^hb^ notice ROOM VERSION KIND NAME,NAME…[;MORE]   who joined, left or was renamed
+//!   ^hb^ rooms FROM TOTAL NAME COUNT…                 the rooms
+//!   ^hb^ set SETTING VALUE                            a setting of yours
+//!   ^hb^ msg from|to NAME TEXT                        a private message
+//!   ^hb^ said POSITION UNIXTIME LINK NAME TEXT        an earlier message
+//!   ^hb^ missing POSITION UNIXTIME COUNT              earlier messages that could not be stored
+//!   ^hb^ earlier POSITION                             more messages exist before this position
+//!   ^hb^ gone kicked|banned|moved|timed-out|stopped   you are no longer a member
+//!   ^hb^ hint not-utf-8                               your text is not in UTF-8
+//!   ^hb^ help                                         the client should list the commands
+//!   ^hb^ probe NONCE                                  a test for programs that echo
+//!   ^hb^ probed NONCE                                 another hub's answer to it
 //! ```
 
 use std::collections::BTreeMap;
@@ -34,15 +34,15 @@ use crate::refusal::Refusal;
 use crate::words::{PREFIX, Words, maybe, or_none};
 use crate::{MAX_LINE, Nonce};
 
-/// What members that get no control lines receive when the hub stops.
+/// Sent at the hub's end to members without control lines.
 pub const BYE: &[u8] = b"Bye!";
 
-/// The text of a message, made safe to show: one line, without control characters.
+/// A message's text, safe to show: one line without control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text(Box<str>);
 
 impl Text {
-    /// Escapes what a member said. `None` if there is nothing.
+    /// Escapes a member's message. `None` if it is empty.
     pub fn of(bytes: &[u8]) -> Option<Text> {
         (!bytes.is_empty()).then(|| Text(escape(bytes).to_string().into()))
     }
@@ -53,43 +53,44 @@ impl Text {
     }
 }
 
-/// Who is in a room: a part of the list, people first.
+/// A part of a room's member list, people first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roster {
     /// The room.
     pub room: RoomName,
-    /// The roster's version, as in the answer to a heartbeat.
+    /// The list's version, as in the answer to a heartbeat.
     pub version: u64,
-    /// How many people are in the room. A person has sent a heartbeat or a command, or has a name.
+    /// The number of people in the room: members that have a name, or have sent a heartbeat or a
+    /// command.
     pub people: u32,
-    /// How many others are in the room: programs that only send.
+    /// The number of other members: programs that only send.
     pub senders: u32,
-    /// How many members stand before the first of `names`.
+    /// How many members precede the first of `names`.
     pub from: u32,
-    /// As many as fit.
+    /// As many members as fit.
     pub names: Vec<Label>,
-    /// By which link those are members that do not speak plain datagrams: places in `names`.
+    /// The link of each member that does not use plain datagrams, by index in `names`.
     pub links: BTreeMap<usize, LinkKind>,
 }
 
-/// What happened to members of a room.
+/// A change of a room's members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// They came.
+    /// Members joined.
     Joined,
-    /// They left of their own accord.
+    /// Members left.
     Left,
-    /// They were silent for too long.
+    /// Members were silent for too long.
     TimedOut,
-    /// The operator removed them.
+    /// The operator removed the members.
     Kicked,
-    /// The operator banned them.
+    /// The operator banned the members.
     Banned,
-    /// They took their place again from another address.
+    /// Members continue from another address.
     Moved,
-    /// They took other names: each old one is followed by the new one.
+    /// Members were renamed: each old name is followed by the new one.
     Renamed,
-    /// They came or went; too many to name.
+    /// Members joined or left, too many to list.
     Other,
 }
 
@@ -120,44 +121,44 @@ impl Change {
     }
 }
 
-/// News of a room: who came, went or took another name.
+/// A change of a room's members, as reported to the room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct News {
     /// The room.
     pub room: RoomName,
-    /// The roster's version after it.
+    /// The list's version after the change.
     pub version: u64,
-    /// What happened.
+    /// The change.
     pub change: Change,
-    /// The members it happened to. [`Change::Renamed`] has them in pairs.
+    /// The members concerned. [`Change::Renamed`] lists pairs.
     pub names: Vec<Label>,
-    /// How many more members it happened to.
+    /// How many more members the notice concerns.
     pub more: u32,
 }
 
-/// A setting that concerns a member, and what it is now.
+/// A setting and its current value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
-    /// What it reads and writes.
+    /// The member's encoding.
     Encoding(Charset),
-    /// The language of its sentences.
+    /// The language of notices.
     Language(Language),
-    /// Whether it gets no notices.
+    /// Whether notices are off.
     Quiet(bool),
-    /// Whether what is said is kept. This one is the hub's: it changes when its disk fails.
+    /// Whether messages are stored. The hub changes this when its disk fails.
     History(bool),
 }
 
-/// Why somebody is a member no more.
+/// Why a member was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gone {
-    /// The operator removed it.
+    /// The operator kicked the member.
     Kicked,
-    /// The operator banned it.
+    /// Banned by the operator.
     Banned,
-    /// Its name was taken back from another address.
+    /// The member's name was reclaimed from another address.
     Moved,
-    /// It was silent for too long.
+    /// Silent for too long.
     TimedOut,
     /// The hub stops.
     Stopped,
@@ -179,18 +180,18 @@ impl Gone {
     }
 }
 
-/// By which link a message reached the hub.
+/// The link on which a message reached the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LinkKind {
-    /// Under the member's own key.
+    /// Encrypted, under the member's own key.
     Key,
-    /// By plain datagrams.
+    /// Plain datagrams.
     Plain,
-    /// From the page.
+    /// The web page.
     Page,
-    /// From IP Messenger.
+    /// IP Messenger.
     IpMessenger,
-    /// From a file.
+    /// Imported from a file.
     Import,
 }
 
@@ -199,7 +200,7 @@ impl LinkKind {
     pub const ALL: [LinkKind; 5] =
         [LinkKind::Key, LinkKind::Plain, LinkKind::Page, LinkKind::IpMessenger, LinkKind::Import];
 
-    /// The word for it.
+    /// The link's name in control lines.
     pub fn word(self) -> &'static str {
         match self {
             LinkKind::Key => "key",
@@ -211,98 +212,96 @@ impl LinkKind {
     }
 }
 
-/// What a hub says of its own.
+/// A notice: everything that a hub itself says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// Who the reader is, and where: the answer to `/nick`, `/resume`, `/join`, `/leave`, `/pass`.
+    /// The reader's name and room: the answer to `/nick`, `/resume`, `/join`, `/leave`, `/pass`.
     Name {
-        /// Its name, if it has one.
+        /// The name.
         name: Option<Name>,
-        /// Its room.
+        /// The room.
         room: RoomName,
-        /// The word that takes the name back from another address.
+        /// The resume token, which reclaims the name from another address.
         word: Option<Box<str>>,
     },
-    /// Something was not done.
+    /// A request was refused.
     Refused(Refusal),
-    /// Who is in the reader's room: the answer to `/who`.
+    /// The members of the reader's room: the answer to `/who`.
     Roster(Roster),
-    /// Who came, went or took another name.
+    /// Members joined, left or were renamed.
     News(News),
-    /// Which rooms there are, and how many members each has: the answer to `/rooms`.
+    /// The rooms with their numbers of members: the answer to `/rooms`.
     Rooms {
-        /// How many rooms stand before the first of `rooms`.
+        /// How many rooms precede the first of `rooms`.
         from: u32,
-        /// How many there are in all.
+        /// The number of all rooms.
         total: u32,
-        /// As many as fit.
+        /// As many rooms as fit.
         rooms: Vec<(RoomName, u32)>,
     },
-    /// What the reader chose.
+    /// A setting of the reader.
     Set(Setting),
-    /// Somebody said something to the reader alone.
+    /// A private message to the reader.
     MsgFrom {
-        /// Who.
+        /// The sender.
         name: Label,
-        /// What.
+        /// The message.
         text: Text,
     },
-    /// What the reader said to somebody alone: its acknowledgement.
+    /// Acknowledges a private message of the reader.
     MsgTo {
         /// The recipient.
         name: Label,
-        /// What.
+        /// The message.
         text: Text,
     },
-    /// A message of before.
+    /// An earlier message.
     Said {
-        /// Its place in the hub's order.
+        /// The message's position in the hub's order.
         position: u64,
-        /// When, in seconds since the Unix epoch.
+        /// The message's time, in seconds since the Unix epoch.
         time: u64,
-        /// By which link it came.
+        /// The message's link.
         link: LinkKind,
-        /// Who said it.
+        /// The message's sender.
         name: Label,
-        /// What.
+        /// The message.
         text: Text,
     },
-    /// Messages of before that the hub relayed and could not keep.
+    /// Earlier messages that the hub relayed but could not store.
     Missing {
-        /// Where they would stand in the hub's order.
+        /// The position of the missing messages in the hub's order.
         position: u64,
-        /// When the first of them was said, in seconds since the Unix epoch.
+        /// The time of the first of them, in seconds since the Unix epoch.
         time: u64,
-        /// How many there were.
+        /// The number of missing messages.
         count: u64,
     },
-    /// Not everything of before was sent: the rest stands before this position, which is what
-    /// `/history` takes.
+    /// More earlier messages exist before this position, which `/history` accepts.
     Earlier {
-        /// The position of the oldest message that was sent.
+        /// The position of the oldest message sent.
         position: u64,
     },
-    /// The reader is a member no more.
+    /// The reader is no longer a member.
     Gone(Gone),
-    /// What the reader sent is not UTF-8, which is what it is read in: others see escapes. Said
-    /// once.
+    /// The reader's text is not valid UTF-8, so others see escapes. Sent once.
     NotUtf8,
     /// The reader asked for help.
     Help,
-    /// A question that programs answer which send back what they get. No client answers it.
+    /// A test: programs that echo their input answer it, clients do not.
     Probe(Box<str>),
-    /// The answer of a hub that was asked such a question by one of its members. Nothing answers it.
+    /// A hub's answer to such a test from one of its members. Nothing answers it.
     Probed(Box<str>),
 }
 
 impl Roster {
-    /// The names, and of each that does not speak plain datagrams its link.
+    /// The names, with the link of each member that does not use plain datagrams.
     pub fn members(&self) -> impl Iterator<Item = (&Label, Option<LinkKind>)> {
         let link = |place: usize| self.links.get(&place).copied();
         self.names.iter().enumerate().map(move |(place, name)| (name, link(place)))
     }
 
-    /// A part of a list, with as many of `labels` as fit one line.
+    /// A part of a member list, with as many of `labels` as fit one line.
     pub fn fill(
         room: RoomName,
         version: u64,
@@ -329,11 +328,11 @@ impl Roster {
 }
 
 impl News {
-    /// How many names one line spells out.
+    /// The most names in one line.
     const SPELLED: usize = 12;
 
-    /// News of the members `names`, given as pairs where they are renamed. What does not fit one
-    /// line is counted.
+    /// A change of the members `names`, in pairs if they were renamed. Counts names that do not fit
+    /// the line.
     pub fn fill(room: RoomName, version: u64, change: Change, names: Vec<Vec<Label>>) -> News {
         let mut news = News { room, version, change, names: Vec::new(), more: u32::MAX };
         let mut length = Notice::News(news.clone()).to_bytes().len();
@@ -352,7 +351,7 @@ impl News {
 }
 
 impl Notice {
-    /// The rooms from the `from`th on, as many as fit one line.
+    /// The rooms from index `from` on, as many as fit one line.
     pub fn rooms(from: u32, total: u32, rooms: impl Iterator<Item = (RoomName, u32)>) -> Notice {
         let mut length = MAX_LINE - "^hb^ rooms 4294967295 4294967295".len();
         let fits = |(name, count): &(RoomName, u32)| {
@@ -420,7 +419,7 @@ impl Notice {
         bytes
     }
 
-    /// Reads a control line. `None` for anything else, and for a kind or a value that is not known.
+    /// Parses a control line. `None` for other datagrams, and for unknown kinds or values.
     pub fn parse(payload: &[u8]) -> Option<Notice> {
         let text = std::str::from_utf8(payload).ok()?;
         let mut words = Words::of(text.strip_prefix(PREFIX)?.trim_end_matches(['\r', '\n']));
@@ -500,7 +499,7 @@ fn roster(words: &mut Words<'_>) -> Option<Roster> {
     while let Some(word) = words.word() {
         let (name, link) = word.split_once(';').unwrap_or((word, ""));
         let Some(name) = Label::parse(name) else { break };
-        // A link that is not known yet says nothing.
+        // Ignores an unknown link.
         if let Some(link) = word_of(LinkKind::ALL, LinkKind::word, link) {
             roster.links.insert(roster.names.len(), link);
         }

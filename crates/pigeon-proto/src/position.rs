@@ -1,12 +1,12 @@
-//! Where a message stands in the hub's order.
+//! A message's position in the hub's order.
 
 use std::fmt;
 
-/// The place of a message in the order of one hub: an epoch and a sequence within it.
+/// A position in one hub's order: an epoch and a sequence number within it.
 ///
-/// The two share one number below 2^53, so that a page's JavaScript counts with it exactly. Positions
-/// strictly grow, and none is used twice. A new epoch begins where earlier positions may have been
-/// used for other messages, such as after a backup was restored.
+/// Both are packed into a number below 2^53, which JavaScript represents exactly. Positions
+/// strictly increase, and none is used twice. A new epoch begins when earlier positions may have
+/// been used for other messages, for example after restoring a backup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(u64);
 
@@ -16,7 +16,7 @@ const MAX: u64 = (1 << 53) - 1;
 impl Position {
     /// Before every message.
     pub const START: Position = Position(0);
-    /// The last one there can be.
+    /// The greatest possible position.
     pub const END: Position = Position(MAX);
 
     /// The position with this number. `None` from 2^53 on.
@@ -24,7 +24,7 @@ impl Position {
         (number <= MAX).then_some(Position(number))
     }
 
-    /// A place in an epoch. `None` where one of the two is too large.
+    /// A position in an epoch. `None` if either number is too large.
     pub fn at(epoch: u64, sequence: u64) -> Option<Position> {
         (sequence >> SEQUENCE_BITS == 0 && epoch <= MAX >> SEQUENCE_BITS)
             .then_some(Position(epoch << SEQUENCE_BITS | sequence))
@@ -50,7 +50,7 @@ impl Position {
         Position::at(self.epoch(), self.sequence() + 1)
     }
 
-    /// So many positions further, but not beyond the epoch.
+    /// The position `count` further, at most the end of the epoch.
     pub fn ahead(self, count: u64) -> Position {
         let last = (1 << SEQUENCE_BITS) - 1;
         let sequence = self.sequence().saturating_add(count).min(last);

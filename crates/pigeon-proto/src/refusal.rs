@@ -1,4 +1,4 @@
-//! What was not done, and why: `^hb^ refused COMMAND|say|member REASON [DETAIL]`.
+//! Refusals: what was not done, and why: `^hb^ refused COMMAND|say|member REASON [DETAIL]`.
 
 use std::fmt;
 
@@ -8,22 +8,22 @@ use crate::command::Verb;
 use crate::name::{Name, NameError};
 use crate::words::{Words, or_none};
 
-/// A text of somebody's in one line: escaped, with single spaces, and cut.
+/// A user's text on one line: escaped, with single spaces, and cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detail(Box<str>);
 
-/// The most characters of a detail.
+/// The longest detail, in characters.
 const MAX_DETAIL: usize = 64;
 
 impl Detail {
-    /// Makes a detail of any bytes.
+    /// Makes a detail from any bytes.
     pub fn of(bytes: &[u8]) -> Detail {
-        // A character takes at most four bytes, and what is cut off need not be escaped.
+        // A character has at most four bytes, and the rest need not be escaped.
         let head = bytes.get(..4 * MAX_DETAIL).unwrap_or(bytes);
         let shown = escape(head).to_string();
         let words: Vec<&str> = shown.split_whitespace().collect();
         let mut cut: String = words.join(" ").chars().take(MAX_DETAIL).collect();
-        // The cut may part a joiner from its emoji, and then it would not show as itself.
+        // The cut may separate a joiner from its emoji, which would then be escaped.
         while cut.ends_with(' ') || escape(&cut).to_string() != cut {
             cut.pop();
         }
@@ -42,16 +42,16 @@ impl fmt::Display for Detail {
     }
 }
 
-/// What was refused.
+/// The refused request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// A message to the room.
+    /// Sending a message to the room.
     Say,
-    /// To be a member.
+    /// Becoming or staying a member.
     Member,
     /// A command.
     Command(Verb),
-    /// A command that this hub does not know.
+    /// An unknown command.
     Unknown,
 }
 
@@ -75,95 +75,95 @@ impl Subject {
     }
 }
 
-/// Why.
+/// The reason for a refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Something is missing behind the command, or is not what belongs there.
+    /// A missing or invalid argument.
     Usage,
-    /// The text is not a name.
+    /// The text is not a valid name.
     Name(NameError),
-    /// The member or the hub of this name has it, or it looks like this name.
+    /// A member or the hub has this name, or a confusable one.
     InUse(Name),
-    /// The name, or one that looks like it, is kept for its last holder for a while.
+    /// The name, or a confusable one, is reserved for its last holder for a while.
     Kept(Name),
-    /// There is no such command.
+    /// The command does not exist.
     Unknown(Detail),
-    /// Nobody is called that.
+    /// No member has this name.
     Nobody(Detail),
-    /// There is no encoding of that label.
+    /// The encoding does not exist.
     NoEncoding(Detail),
-    /// The encoding does not contain ASCII, so commands could not be read in it.
+    /// The encoding does not contain ASCII, so commands would be unreadable.
     NotAscii(Detail),
-    /// So many encodings are read in the room that it takes no further one.
+    /// The room already uses as many encodings as it may.
     TooManyEncodings,
-    /// The hub's password comes first.
+    /// The hub requires its password first.
     Password,
-    /// The password is another.
+    /// The password is wrong.
     WrongPassword,
-    /// Too many wrong passwords were tried lately.
+    /// Too many wrong passwords were tried recently.
     Guesses,
-    /// The word is not a resume word of this hub.
+    /// The word is not a resume token of this hub.
     NotAWord,
-    /// The word takes nothing back any more.
+    /// The resume token has expired.
     Expired,
     /// The name has a new holder.
     Taken(Name),
-    /// More than one member may say in a second. `None` is no limit.
+    /// The member exceeds its rate. `None` is no limit.
     Rate {
-        /// Messages a second.
+        /// The limit in messages per second.
         messages: Option<u64>,
-        /// Bytes a second.
+        /// The limit in bytes per second.
         bytes: Option<u64>,
     },
-    /// More than all members together may say.
+    /// All members together exceed the hub's rate.
     HubRate,
-    /// The hub works on as much from the sender's address as it may while others wait.
+    /// The hub spends as much work on the sender's address as it may while others wait.
     Work,
-    /// The sender is proved to answer by itself: it may say one message a second for a minute.
+    /// The sender was found to answer automatically: it may send one message a second for a minute.
     AnswersByItself,
-    /// The text is too long, in bytes.
+    /// The text is too long.
     TooLong {
-        /// How long it is.
+        /// The text's length in bytes.
         length: u64,
-        /// How long it may be.
+        /// The limit in bytes.
         most: u64,
     },
-    /// The text does not fit a datagram once it is escaped and a name stands before it.
+    /// The text does not fit a datagram after escaping and with the name in front.
     Wrapped,
-    /// The hub has too much to send at once.
+    /// The hub's send queue is full.
     Overloaded,
-    /// The hub has as many members as it may have.
+    /// The hub has its maximum of members.
     HubFull,
-    /// The room has as many members as it may have.
+    /// The room has its maximum of members.
     RoomFull,
-    /// There are as many rooms as there may be.
+    /// The hub has its maximum of rooms.
     TooManyRooms,
-    /// The room carries raw data, and the member reads lines; or the other way round, of a message to
-    /// one.
+    /// The room carries raw data and the member reads lines, or the reverse, also for a private
+    /// message.
     RawRoom,
-    /// Members speak to as many of the hub's addresses as it can keep apart.
+    /// Members use as many of the hub's addresses as it can distinguish.
     TooManyAddresses,
-    /// The sender's address has as many members as it may have.
+    /// The sender's address has its maximum of members.
     AddressFull,
     /// The sender's network is banned. Plain datagrams from there get no answer at all.
     Banned,
     /// The operator removed the sender less than ten minutes ago.
     Kicked,
-    /// This hub keeps no history.
+    /// This hub stores no history.
     NoHistory,
-    /// As much history was sent lately as one member may get.
+    /// The member has received its maximum of history for now.
     Wait {
-        /// In how many seconds more may be asked for.
+        /// Seconds until it may request more.
         seconds: u64,
     },
     /// The operator has muted the member.
     Muted,
-    /// The operator has slowed the room down.
+    /// The room is in slow mode.
     Slow {
-        /// The seconds between two messages of one member.
+        /// Seconds between two messages of one member.
         seconds: u64,
     },
-    /// Nothing was said there, or nothing that contains the words.
+    /// There are no earlier messages, or none that match.
     NothingSaid,
     /// The hub's disk is full or fails, so the message was not stored.
     NotStored,
@@ -171,12 +171,12 @@ pub enum Reason {
     Deleted,
 }
 
-/// Something that was not done, and why. Nothing has changed by it.
+/// A refused request and the reason. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What.
+    /// The request.
     pub what: Subject,
-    /// Why.
+    /// The reason.
     pub why: Reason,
 }
 

@@ -1,8 +1,7 @@
-//! Notices in words. Written here alone, and parsed nowhere: programs read control lines.
+//! Notices as sentences for people. Sentences are never parsed: programs read control lines.
 //!
-//! Each language has a file with one function for each kind of sentence. To add a sentence, add a
-//! value to [`Notice`] or [`Reason`](crate::Reason); the compiler then asks every language for its
-//! words.
+//! Each language has a file with a function for each kind of sentence. A new value of [`Notice`] or
+//! [`Reason`](crate::Reason) makes the compiler require a sentence in every language.
 
 mod en;
 mod zh;
@@ -13,15 +12,15 @@ use crate::name::NameError;
 use crate::notice::{Change, Gone, LinkKind, News, Notice};
 use crate::refusal::Refusal;
 
-/// What one language has to say.
+/// The sentences of one language.
 trait Sentences {
     fn notice(&self, notice: &Notice) -> String;
     fn refusal(&self, refusal: &Refusal) -> String;
     fn name_error(&self, error: NameError) -> String;
     fn news(&self, change: Change, who: &str) -> String;
-    /// Sent in place of a message that is longer than a datagram in the reader's encoding.
+    /// Replaces a message that exceeds a datagram in the reader's encoding.
     fn left_out(&self) -> &'static str;
-    /// Between names, between a name and its successor, between parts of a line.
+    /// Separators: between names, between an old and a new name, between parts of a line.
     const MARKS: Marks;
     /// `a, b and 3 more`.
     fn more(&self, names: &str, more: u64) -> String;
@@ -33,7 +32,7 @@ struct Marks {
     parts: &'static str,
 }
 
-/// A notice in words, without what begins or ends a line.
+/// A notice as a sentence, without the start and end of a line.
 pub fn of(notice: &Notice, language: Language) -> String {
     match language {
         Language::English => notice_in(&en::English, notice),
@@ -49,7 +48,7 @@ fn notice_in(language: &impl Sentences, notice: &Notice) -> String {
     }
 }
 
-/// Several news of one room as one sentence.
+/// Several changes of one room as one sentence.
 pub fn news(news: &[News], language: Language) -> String {
     match language {
         Language::English => news_in(&en::English, news),
@@ -57,8 +56,8 @@ pub fn news(news: &[News], language: Language) -> String {
     }
 }
 
-/// The line that a plain member gets, without its end. Messages to one member begin with a name, and
-/// `Bye!` stands alone; everything else begins with `* `, as no member's line can.
+/// The line for a plain member, without its end. Private messages begin with a name, and `Bye!`
+/// stands alone; all others begin with `* `, which no member's line can.
 pub fn line(notice: &Notice, language: Language) -> String {
     let sentence = of(notice, language);
     match notice {
@@ -67,12 +66,12 @@ pub fn line(notice: &Notice, language: Language) -> String {
     }
 }
 
-/// The line that a plain member gets of what was said at a time, without its end.
+/// The line for a plain member about an earlier message with its time, without its end.
 pub fn said(when: &str, notice: &Notice, language: Language) -> String {
     format!("* {when} {}", of(notice, language))
 }
 
-/// By which link a message came.
+/// A link's name.
 pub fn link(link: LinkKind, language: Language) -> &'static str {
     match language {
         Language::English => en::link_name(link),
@@ -80,7 +79,7 @@ pub fn link(link: LinkKind, language: Language) -> &'static str {
     }
 }
 
-/// Why a text is not a name.
+/// Why a text is not a valid name.
 pub fn name_error(error: NameError, language: Language) -> String {
     match language {
         Language::English => en::English.name_error(error),
@@ -88,7 +87,7 @@ pub fn name_error(error: NameError, language: Language) -> String {
     }
 }
 
-/// What readers of an encoding get in place of a message that is too long for a datagram in it.
+/// The replacement for a message that exceeds a datagram in the reader's encoding.
 pub fn left_out(language: Language) -> &'static str {
     match language {
         Language::English => en::English.left_out(),
@@ -110,7 +109,6 @@ fn news_in<L: Sentences>(language: &L, news: &[News]) -> String {
     news.iter().map(part).collect::<Vec<_>>().join(L::MARKS.parts)
 }
 
-/// `a, b and 3 more`, as far as there is anything.
 /// A member in a list: `狗哥`, or `狗哥 (ipmsg)`.
 fn named_by_link((name, link): (&Label, Option<LinkKind>)) -> String {
     match link {

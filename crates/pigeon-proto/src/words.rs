@@ -1,22 +1,21 @@
-//! The fields of a line: words with single spaces between them.
+//! A line's fields: words separated by single spaces.
 
-/// What stands for a field that is empty.
+/// Stands for an empty field.
 pub(crate) const NONE: &str = "-";
 
-/// What every control line begins with.
+/// The start of every control line.
 pub(crate) const PREFIX: &str = "^hb^ ";
 
-/// The words of a line, one after the other, and what follows them.
+/// Iterates over the words of a line.
 #[derive(Clone, Copy)]
 pub(crate) struct Words<'a>(&'a str);
 
 impl<'a> Words<'a> {
-    /// The words of a text.
     pub(crate) fn of(text: &'a str) -> Self {
         Words(text)
     }
 
-    /// The next word. `None` at the end; an empty word is an end too.
+    /// The next word. `None` at the end, or at an empty word.
     pub(crate) fn word(&mut self) -> Option<&'a str> {
         let (word, rest) = self.0.split_once(' ').unwrap_or((self.0, ""));
         self.0 = rest;
@@ -25,23 +24,23 @@ impl<'a> Words<'a> {
 
     /// The next word as a number.
     pub(crate) fn number<N: std::str::FromStr>(&mut self) -> Option<N> {
-        // `parse` takes `+7` too, which nobody writes.
+        // `parse` would also accept `+7`, which is never written.
         let word = self.word().filter(|word| word.bytes().all(|byte| byte.is_ascii_digit()))?;
         word.parse().ok()
     }
 
-    /// Everything that is left.
+    /// The rest of the line.
     pub(crate) fn rest(self) -> &'a str {
         self.0
     }
 }
 
-/// A field that may be empty.
+/// Formats an optional field.
 pub(crate) fn or_none<T: std::fmt::Display>(field: Option<T>) -> String {
     field.map_or_else(|| NONE.to_string(), |field| field.to_string())
 }
 
-/// Reads a field that may be empty. The outer `None` is a word that `read` does not take.
+/// Parses an optional field. The outer `None` means that `read` rejected the word.
 pub(crate) fn maybe<'a, T>(
     word: &'a str,
     read: impl FnOnce(&'a str) -> Option<T>,

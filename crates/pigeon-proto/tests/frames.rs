@@ -1,5 +1,5 @@
-//! Frames are read back as they were written, for every value; hostile JSON is refused, and no input
-//! is read as something else than what is written of it.
+//! Every frame is parsed as it was written; hostile JSON is refused, and accepted input is parsed
+//! as it would be written.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its strategies too")]
 
 use std::sync::Arc;
@@ -137,7 +137,7 @@ fn hub_frame() -> impl Strategy<Value = HubFrame> {
     ]
 }
 
-/// The one line that a frame is written as.
+/// The line of a frame.
 fn line(write: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
     let mut line = Vec::new();
     write(&mut line);

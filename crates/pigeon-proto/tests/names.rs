@@ -1,4 +1,4 @@
-//! Which names are names, which are one name, and which only look like one.
+//! Valid names, equal names, and confusable ones.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -18,7 +18,7 @@ fn refused(text: &str) -> NameError {
     Name::parse(text.as_bytes()).expect_err(text)
 }
 
-/// Whether only one of two names may be in use.
+/// Whether two names are confusable, so that only one may be in use.
 fn look_alike(one: &str, other: &str) -> bool {
     let (one, other) = (name(one).skeletons(), name(other).skeletons());
     one[0] == other[0] || one[1] == other[1]
@@ -151,7 +151,7 @@ fn one_name_is_found_however_its_capitals_and_marks_are_written() {
         assert_eq!(name(one).folded(), name(other).folded(), "{one} {other}");
         assert!(look_alike(one, other), "{one} {other}");
     }
-    // Names that only look alike are not one: a line for the one must not reach the other.
+    // Confusable names stay distinct in commands: a message for one must not reach the other.
     for (one, other) in
         [("hub", "һub"), ("bob", "ｂｏｂ"), ("rn", "m"), ("I", "ı"), ("i", "İ"), ("Zoë", "Zoe")]
     {
@@ -162,7 +162,7 @@ fn one_name_is_found_however_its_capitals_and_marks_are_written() {
 #[test]
 fn names_that_the_eye_takes_for_one_another_look_alike() {
     for (one, other) in [
-        // Other scripts.
+        // Names with look-alikes from other scripts.
         ("hub", "һub"),
         ("hub", "hυb"),
         ("HUB", "ΗUB"),
@@ -197,7 +197,7 @@ fn names_that_the_eye_takes_for_one_another_look_alike() {
         ("Ian", "lan"),
         ("m", "rn"),
         ("modem", "rnodern"),
-        // The Turkish i without a dot is the dotless skeleton of the other.
+        // The skeleton of `i` is the dotless `ı`.
         ("istanbul", "ıstanbul"),
         // Chinese and Japanese.
         ("土豆", "士豆"),
@@ -224,7 +224,7 @@ fn names_that_the_eye_takes_for_one_another_look_alike() {
     }
 }
 
-/// Names with different skeletons are accepted, even where an eye in a hurry confuses them.
+/// Names with different skeletons are accepted, even if a hasty reader confuses them.
 #[test]
 fn different_names_stay_different() {
     for (one, other) in [
@@ -251,8 +251,8 @@ fn different_names_stay_different() {
     ] {
         assert!(!look_alike(one, other), "{one} {other}");
     }
-    // The rule takes these for one another, too, and refuses the second with the holder's name: `m` is
-    // `rn` in a skeleton, and `1`, `l` and `I` are one letter.
+    // False positives of the rule: `m` equals `rn` in a skeleton, and `1`, `l` and `I` are one
+    // letter. The second of each pair is refused with the holder's name.
     for (one, other) in
         [("rnike", "mike"), ("adm1n", "admln"), ("土", "士"), ("sensor1", "sensorl")]
     {
@@ -264,7 +264,7 @@ fn settings() -> ProptestConfig {
     ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// Texts that look alike in many ways, and any others.
+/// Confusable texts of many kinds, and random ones.
 fn text() -> impl Strategy<Value = String> {
     let alike =
         "[a-zA-Z0-9ĐßẞİıſσςΣΐᾼÅﬁﬃǅ\u{300}-\u{345}А-яΑ-ωｈｕｂ가-깋ㄱ-ㅎ狗哥土士ガｶﾞ①𝐡🐶.]{1,32}";

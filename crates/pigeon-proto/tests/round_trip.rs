@@ -1,5 +1,4 @@
-//! What is written is read back as it was, for every value; and nothing a member says is a control
-//! line.
+//! Every written value is parsed back unchanged, and no member's message is a control line.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its strategies too")]
 
 use std::net::SocketAddr;
@@ -177,14 +176,14 @@ proptest! {
     fn notices_come_back_as_they_were_written(notice in notice()) {
         let line = notice.to_bytes();
         prop_assert_eq!(Notice::parse(&line), Some(notice.clone()), "{}", String::from_utf8_lossy(&line));
-        // One line, and bounded but for the text of a message.
+        // A notice is one line, of bounded length apart from a message's text.
         prop_assert!(!line.iter().any(|byte| byte.is_ascii_control()));
         let has_text = matches!(
             notice,
             Notice::MsgFrom { .. } | Notice::MsgTo { .. } | Notice::Said { .. }
         );
         prop_assert!(has_text || line.len() <= MAX_LINE);
-        // Further fields are for later, and a hub that hears it relays nothing of it.
+        // Additional fields are reserved, and a hub never relays a control line.
         for format in Format::ALL {
             prop_assert_eq!(Incoming::parse(format, &line), Incoming::Reply);
         }

@@ -1,5 +1,5 @@
-//! A server's certificate: self-signed, and worth what its public key is worth. Clients pin the key
-//! and ignore names and dates, so the certificate never has to be renewed.
+//! A server's self-signed certificate. Clients pin its public key and ignore names and dates, so it
+//! never needs renewal.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,19 +20,19 @@ pub struct Certificate {
     fingerprint: Fingerprint,
 }
 
-/// Why there is no certificate. Nothing was changed.
+/// Why a certificate could not be made or read.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// A key or a certificate could not be made.
     #[error("cannot make a certificate: {0}")]
     Make(#[from] rcgen::Error),
-    /// The PEM text holds no certificate that can be read.
+    /// The PEM text has no readable certificate.
     #[error("no CERTIFICATE in PEM form")]
     NoCertificate,
-    /// The PEM text holds no private key that can be read.
+    /// The PEM text has no readable private key.
     #[error("no PRIVATE KEY in PEM form")]
     NoKey,
-    /// The certificate is damaged, or the key is of a kind that is not supported.
+    /// The certificate is invalid, or the key's type is not supported.
     #[error("cannot use the certificate or its key: {0}")]
     Unusable(rustls::Error),
     /// The private key belongs to another certificate.
@@ -41,11 +41,8 @@ pub enum CertificateError {
 }
 
 impl Certificate {
-    /// Makes a P-256 key, drawn from the system's randomness, and a certificate for it. Its dates say
-    /// nothing: 1975 to 4096.
-    ///
-    /// # Errors
-    /// When the system gives no randomness.
+    /// Generates a P-256 key from the system's randomness, and a certificate for it. Its dates,
+    /// 1975 to 4096, are meaningless. Fails without randomness.
     pub fn generate() -> Result<Certificate, CertificateError> {
         let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
         let mut params = rcgen::CertificateParams::new(vec!["pigeon".to_owned()])?;
@@ -55,11 +52,8 @@ impl Certificate {
         Certificate::checked(certificate.der().clone(), key)
     }
 
-    /// Reads what [`to_pem`](Certificate::to_pem) wrote: a certificate and a private key, in any
+    /// Reads the output of [`to_pem`](Certificate::to_pem): a certificate and a private key, in any
     /// order.
-    ///
-    /// # Errors
-    /// What is missing or does not fit.
     pub fn from_pem(pem: &[u8]) -> Result<Certificate, CertificateError> {
         let der =
             CertificateDer::from_pem_slice(pem).map_err(|_| CertificateError::NoCertificate)?;
@@ -83,7 +77,7 @@ impl Certificate {
         Ok(Certificate { der, key, fingerprint })
     }
 
-    /// Both as PEM text, for a file that only its owner may read.
+    /// The certificate and its private key as PEM text, for a file that only its owner can read.
     pub fn to_pem(&self) -> String {
         let label = match self.key {
             PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
@@ -113,7 +107,7 @@ impl Certificate {
 }
 
 impl fmt::Debug for Certificate {
-    /// Without the private key.
+    /// Hides the private key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certificate")
             .field("fingerprint", &self.fingerprint)
@@ -134,8 +128,9 @@ fn pem(label: &str, der: &[u8]) -> String {
     text + &format!("\n-----END {label}-----\n")
 }
 
-/// The SHA-256 of a certificate's SubjectPublicKeyInfo (RFC 5280 section 4.1): what HTTP pinned too
-/// (RFC 7469 section 2.4). It names the key and not the certificate, which may be made anew.
+/// The SHA-256 of a certificate's SubjectPublicKeyInfo (RFC 5280 section 4.1), as in HTTP pinning
+/// (RFC 7469 section 2.4). It identifies the key, not the certificate, so the certificate can be
+/// replaced.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 32]);
 
@@ -150,7 +145,7 @@ impl Fingerprint {
         Fingerprint(bytes)
     }
 
-    /// Its bytes.
+    /// The fingerprint's bytes.
     pub const fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -164,7 +159,7 @@ impl Fingerprint {
 }
 
 impl fmt::Display for Fingerprint {
-    /// 64 small hexadecimal digits.
+    /// 64 lowercase hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }

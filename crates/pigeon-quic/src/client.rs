@@ -1,4 +1,4 @@
-//! The client's end.
+//! The client.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,20 +19,20 @@ use crate::pin::Shown;
 use crate::time::{Base, TokenTime};
 use crate::{ConnId, Event, Fingerprint, Pin};
 
-/// The kind of the codes that become a connection's first id.
+/// Marks codes that are used as a connection's first id.
 const FIRST_ID: u8 = 2;
 
-/// The name that TLS asks for. It is not sent: it would show others what the person typed, and the
-/// server is known by its key.
+/// The server name for TLS. It is not sent: it would reveal the user's input, and the server is
+/// identified by its key.
 const SERVER_NAME: &str = "pigeon";
 
-/// What a client is made of. It holds a secret, so it has no `Debug`.
+/// The settings of a client. They contain a secret, so there is no `Debug`.
 pub struct ClientConfig {
-    /// Bytes that nobody else knows, new in each run.
+    /// Secret bytes, new in each run.
     pub seed: [u8; 32],
-    /// The origin of the machine's time on the system's clock: any point in the past.
+    /// The system's time at the machine's time zero: any point in the past.
     pub base: std::time::Instant,
-    /// The bounds: [`Limits::client`]. Those that count connections are a server's.
+    /// The limits: [`Limits::client`]. Those on the number of connections apply to servers only.
     pub limits: Limits,
 }
 
@@ -45,22 +45,19 @@ pub struct Client {
     connected: Arc<AtomicU64>,
 }
 
-/// Why no connection was begun.
+/// Why no connection could be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// Nobody can be reached at the address.
+    /// The address is not a valid destination.
     #[error("cannot connect to {0}")]
     Address(SocketAddr),
-    /// TLS refuses.
+    /// TLS reported an error.
     #[error("cannot begin a handshake: {0}")]
     Tls(#[from] rustls::Error),
 }
 
 impl Client {
-    /// A client without connections.
-    ///
-    /// # Errors
-    /// When a bound cannot be said in QUIC.
+    /// A client without connections. Fails if QUIC cannot represent a limit.
     pub fn new(config: ClientConfig) -> Result<Client, ConfigError> {
         let ClientConfig { seed, base, limits } = config;
         let transport = Arc::new(config::transport(&limits, End::Client)?);
@@ -84,10 +81,8 @@ impl Client {
         Ok(Client { connections, transport, provider, ids, connected })
     }
 
-    /// Begins a connection. [`Event::Opened`] or [`Event::Closed`] follows.
-    ///
-    /// # Errors
-    /// When the address is no destination.
+    /// Starts a connection. [`Event::Opened`] or [`Event::Closed`] follows. Fails if the address is
+    /// not a valid destination.
     pub fn connect(
         &mut self,
         now: Instant,
@@ -121,13 +116,13 @@ impl Client {
         Ok(self.connections.insert(handle, connection, Some(shown)))
     }
 
-    /// The fingerprint of the server's public key, once the connection is open.
+    /// The fingerprint of the server's public key, if the connection is open.
     pub fn fingerprint(&self, conn: ConnId) -> Option<Fingerprint> {
         self.connections.shown(conn)?.found()
     }
 
-    /// Says that the client's own address has changed, or its socket: each connection shows itself
-    /// from there at once, under an id that nobody can link with the one before.
+    /// The client's own address or socket has changed: each connection sends a packet from it at
+    /// once, with a new id that observers cannot link to the old one.
     pub fn rebind(&mut self, now: Instant) {
         self.connections.rebind(now);
     }
@@ -155,7 +150,7 @@ impl Machine for Client {
     type Event = Event;
 
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
-        // An endpoint without a server has no newcomers.
+        // An endpoint without a server has no new connections.
         if let Some(incoming) = self.connections.handle_datagram(now, datagram) {
             self.connections.endpoint.ignore(incoming);
         }

@@ -1,6 +1,6 @@
-//! The key by which a member proves who it is, whatever its address: ECDSA on P-256 with SHA-256
-//! (FIPS 186-5), a signature as the 64 bytes r‖s, a public key as its uncompressed point (SEC 1
-//! section 2.3.3). The layers above say what is signed.
+//! A member's key, which identifies it independently of its address: ECDSA on P-256 with SHA-256
+//! (FIPS 186-5), with signatures as the 64 bytes r‖s and public keys as uncompressed points (SEC 1
+//! section 2.3.3). The layers above define the signed bytes.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use ring::signature::{
     UnparsedPublicKey,
 };
 
-/// How long an uncompressed point is: 0x04, x and y.
+/// Length of an uncompressed point: 0x04, x and y.
 pub const POINT_LENGTH: usize = 65;
 
-/// How long a signature is: r and s.
+/// Length of a signature: r and s.
 pub const SIGNATURE_LENGTH: usize = 64;
 
 /// A member's private key.
@@ -23,10 +23,10 @@ pub struct ClientKey {
     point: [u8; POINT_LENGTH],
 }
 
-/// Bytes that are not a P-256 private key, or a system without randomness.
+/// The bytes are not a P-256 private key, or the system provides no randomness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadKey {
-    /// The system gave no randomness.
+    /// The system provides no randomness.
     #[error("the system gives no random numbers")]
     NoRandomness,
     /// The bytes are not a P-256 key in PKCS #8 form.
@@ -35,10 +35,7 @@ pub enum BadKey {
 }
 
 impl ClientKey {
-    /// Draws a key from the system's randomness.
-    ///
-    /// # Errors
-    /// When the system gives none.
+    /// Generates a key from the system's randomness. Fails without it.
     pub fn generate() -> Result<ClientKey, BadKey> {
         let random = SystemRandom::new();
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)
@@ -47,9 +44,6 @@ impl ClientKey {
     }
 
     /// Reads a key in PKCS #8 form (RFC 5958), in DER.
-    ///
-    /// # Errors
-    /// When the bytes are something else.
     pub fn from_pkcs8(pkcs8: &[u8]) -> Result<ClientKey, BadKey> {
         let random = SystemRandom::new();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8, &random)
@@ -58,8 +52,8 @@ impl ClientKey {
         Ok(ClientKey { pair, pkcs8: pkcs8.to_vec(), point })
     }
 
-    /// The key as [`from_pkcs8`](ClientKey::from_pkcs8) reads it, for a file that only its owner may
-    /// read.
+    /// The key for [`from_pkcs8`](ClientKey::from_pkcs8). Store it in a file that only its owner
+    /// can read.
     pub fn to_pkcs8(&self) -> &[u8] {
         &self.pkcs8
     }
@@ -69,10 +63,7 @@ impl ClientKey {
         &self.point
     }
 
-    /// Signs a message.
-    ///
-    /// # Errors
-    /// When the system gives no randomness.
+    /// Signs a message. Fails if the system provides no randomness.
     pub fn sign(&self, message: &[u8]) -> Result<[u8; SIGNATURE_LENGTH], BadKey> {
         let signature = self.pair.sign(&SystemRandom::new(), message);
         let signature = signature.map_err(|_| BadKey::NoRandomness)?;
@@ -81,14 +72,20 @@ impl ClientKey {
 }
 
 impl fmt::Debug for ClientKey {
-    /// Without the private key.
+    /// Hides the private key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientKey").finish_non_exhaustive()
     }
 }
 
-/// Whether `signature` over `message` was made with the private key of `point`. A point that is not
-/// on the curve made no signature.
+/// The author id of a key: the first 16 bytes of the point's SHA-256.
+pub fn author(point: &[u8; POINT_LENGTH]) -> u128 {
+    let hash = ring::digest::digest(&ring::digest::SHA256, point);
+    hash.as_ref().iter().take(16).fold(0, |author, &byte| author << 8 | u128::from(byte))
+}
+
+/// Whether `signature` over `message` was made with the private key of `point`. False if the point
+/// is not on the curve.
 pub fn verify(
     point: &[u8; POINT_LENGTH],
     message: &[u8],

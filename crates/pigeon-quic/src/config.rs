@@ -1,4 +1,4 @@
-//! What both ends agree on (TLS, transport parameters), and the bounds.
+//! Settings common to both ends (TLS, transport parameters), and the limits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,38 +15,38 @@ use crate::ids::Ids;
 /// The protocol's name in the TLS handshake (ALPN, RFC 7301).
 pub const ALPN: &[u8] = b"pigeon/1";
 
-/// How many packets a peer receives before it acknowledges them, where it knows the acknowledgement
-/// frequency extension. Fan-out one message at a time costs the server a third less than with every
-/// second packet acknowledged.
+/// Number of packets after which a peer acknowledges, if it supports the acknowledgement frequency
+/// extension. With one message at a time, fan-out costs the server a third less than with an
+/// acknowledgement for every second packet.
 const ACK_AFTER: u32 = 10;
 
-/// How long a peer may wait with an acknowledgement.
+/// Maximum delay of a peer's acknowledgement.
 const ACK_DELAY: Duration = Duration::from_millis(25);
 
-/// Every bound of a machine. The defaults are a server's.
+/// The limits of a machine. The defaults are for a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections in all, those in the handshake and those that are closing included. 10,000.
+    /// All connections, including those in the handshake and those closing. Default: 10,000.
     pub connections: usize,
-    /// Connections in the handshake. 1,000.
+    /// Connections in the handshake. Default: 1,000.
     pub handshakes: usize,
-    /// Connections of one address, as
-    /// [`SourceRules::counted_as`](pigeon_guard::SourceRules::counted_as) counts. 64.
+    /// Connections per address, as
+    /// [`SourceRules::counted_as`](pigeon_guard::SourceRules::counted_as) counts. Default: 64.
     pub per_address: usize,
-    /// From the first datagram to the stream. 10 s.
+    /// Maximum time from the first datagram to the stream. Default: 10 s.
     pub handshake_time: Duration,
-    /// Initial packets a second that are looked at; each costs about 10 us. 10,000.
+    /// Maximum initial packets processed per second; each costs about 10 µs. Default: 10,000.
     pub initials_per_second: u64,
-    /// How long a connection may be silent. 30 s.
+    /// Idle timeout of a connection. Default: 30 s.
     pub idle: Duration,
-    /// How often a client says that it is there, where nothing else is said. 10 s.
+    /// Interval of a client's keep-alive packets while it sends nothing else. Default: 10 s.
     pub keep_alive: Duration,
-    /// Bytes written to one connection and not acknowledged yet. 1 MiB.
+    /// Maximum bytes written to one connection and not acknowledged. Default: 1 MiB.
     pub send_window: u64,
-    /// The same of all connections together: with so many connections that their windows would
-    /// exceed it, a newcomer's window is smaller, but never below 64 KiB. 512 MiB.
+    /// The same for all connections together: if their windows would exceed it, a new connection
+    /// gets a smaller window, at least 64 KiB. Default: 512 MiB.
     pub send_total: u64,
-    /// Bytes received on one connection and not read yet. 256 KiB.
+    /// Maximum bytes received on one connection and not read. Default: 256 KiB.
     pub receive_window: u32,
 }
 
@@ -68,24 +68,24 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Those of a client: it has one connection that matters, and catches up over it.
+    /// The limits of a client, which has one connection and catches up over it.
     pub fn client() -> Limits {
         Limits { receive_window: 1 << 20, ..Limits::default() }
     }
 }
 
-/// Why a machine cannot be made.
+/// Why a machine cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// TLS refuses the certificate or the key.
+    /// TLS rejects the certificate or the key.
     #[error("cannot use the certificate: {0}")]
     Tls(#[from] rustls::Error),
-    /// The idle timeout is longer than QUIC can say.
+    /// QUIC cannot represent the idle timeout.
     #[error("the idle timeout is longer than 146 years")]
     Idle,
 }
 
-/// Which end a machine is.
+/// The role of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Server,
@@ -108,12 +108,13 @@ pub(crate) fn transport(limits: &Limits, end: End) -> Result<TransportConfig, Co
         .send_window(limits.send_window)
         .ack_frequency_config(Some(acks))
         .max_idle_timeout(Some(idle))
-        // The one that can be reached from everywhere stays silent.
+        // Only the client sends keep-alives: the server has a public address, and the client's NAT
+        // needs them.
         .keep_alive_interval((!is_server).then_some(limits.keep_alive));
     Ok(config)
 }
 
-/// `reset` is the key under which connections of an earlier run are recognized.
+/// `reset` is the key that recognizes connections of an earlier run.
 pub(crate) fn endpoint(seed: &[u8; 32], reset: &[u8]) -> EndpointConfig {
     let (draw, check) = (half(derive(seed, b"ids")), half(derive(reset, b"ids")));
     let key = hmac::Key::new(hmac::HMAC_SHA256, &derive(reset, b"reset"));
@@ -123,7 +124,7 @@ pub(crate) fn endpoint(seed: &[u8; 32], reset: &[u8]) -> EndpointConfig {
     config
 }
 
-/// A key for one purpose.
+/// Derives a key for one purpose.
 pub(crate) fn derive(secret: &[u8], purpose: &[u8]) -> [u8; 32] {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), purpose);
     let mut key = [0; 32];
@@ -135,7 +136,7 @@ pub(crate) fn half(key: [u8; 32]) -> [u8; 16] {
     std::array::from_fn(|place| key[place])
 }
 
-/// `ring`, with the cheapest cipher first: QUIC needs AES-128-GCM in any case.
+/// `ring`, with the cheapest cipher first: QUIC requires AES-128-GCM anyway.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     let mut provider = rustls::crypto::ring::default_provider();
     provider.cipher_suites =

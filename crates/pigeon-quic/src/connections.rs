@@ -1,8 +1,7 @@
-//! The connections of one endpoint: what server and client share.
+//! The connections of one endpoint, used by servers and clients.
 //!
-//! A connection that something happened to is *dirty*. A drain asks the dirty ones, one after the
-//! other, for events and datagrams and for its next deadline, so a message to many members is many
-//! writes and then one pass.
+//! A changed connection is *dirty*. A drain takes events, datagrams and the next deadline from each
+//! dirty connection in turn, so a message to many members is many writes and one pass.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -29,18 +28,19 @@ use crate::statistics::Statistics;
 use crate::time::{Base, TokenTime};
 
 /// Bytes that one drain puts into the outbox. Each lives until the drain is over, so the dirty
-/// connections that are left wait for the next one, which is due at once.
-const DRAIN_BYTES: usize = 4 << 20;
+/// connections that are left wait for the next one, which is due at once. No more than the outbox
+/// keeps of its memory: to take fresh pages for each burst cost a tenth of it.
+const DRAIN_BYTES: usize = 512 << 10;
 
-/// A datagram to an open connection that is shorter than this has room left, so there was no more to
-/// say. To ask again costs a tenth of sending a short message. quinn-proto fills datagrams up to
-/// 1,200 bytes or more; only the probes for a larger MTU wait for another turn.
+/// A datagram to an open connection that is shorter than this has room left, so nothing more was
+/// waiting. Asking again costs a tenth of sending a short message. quinn-proto fills datagrams up to
+/// 1,200 bytes or more; only probes for a larger MTU wait for another turn.
 const NOT_FULL: usize = 1_100;
 
-/// How long the last bytes of a connection may take to arrive.
+/// Time limit for delivering the last bytes of a connection.
 const END_PATIENCE: Duration = Duration::from_secs(3);
 
-/// The code of a connection closed for what the peer did to its streams.
+/// Error code for a peer that misused its streams.
 const BAD_STREAM: VarInt = VarInt::from_u32(1);
 
 pub struct Connections {
@@ -52,16 +52,16 @@ pub struct Connections {
     base: Base,
     token_time: TokenTime,
     now: Instant,
-    /// By quinn-proto's handles, which are slots of a slab.
+    /// Connections by quinn-proto's handles, which are slab indexes.
     table: Vec<Slot>,
     by_address: HashMap<IpAddr, usize, RandomState>,
     dirty: VecDeque<u32>,
     deadlines: crate::deadlines::Deadlines,
-    /// Slots to be freed when the driver calls next: an event may still be read for them.
+    /// Slots to free on the driver's next call, because an event may still need them.
     leaving: Vec<u32>,
     events: VecDeque<Event>,
     outbox: Outbox,
-    /// quinn-proto writes to the start of a buffer of its own.
+    /// quinn-proto writes to the start of this buffer.
     scratch: Vec<u8>,
 }
 
@@ -76,23 +76,23 @@ struct Live {
     phase: Phase,
     stream: Option<StreamId>,
     peer: SocketAddr,
-    /// The address it counts for.
+    /// The address that the connection counts for.
     counted: IpAddr,
-    /// When the handshake or the end has taken too long.
+    /// Deadline of the handshake or of closing.
     until: Option<Instant>,
     shown: Option<Arc<Shown>>,
     is_dirty: bool,
-    /// A write took less than it was given.
+    /// A write was not accepted completely.
     is_blocked: bool,
     queued: Queued,
-    /// quinn-proto is done with it.
+    /// quinn-proto has finished with it.
     is_drained: bool,
-    /// Nothing about it waits to be reported.
+    /// Nothing is left to report.
     is_reported: bool,
     is_leaving: bool,
 }
 
-/// Which events of a connection wait.
+/// The events of a connection that are due.
 #[derive(Default)]
 struct Queued {
     readable: bool,
@@ -104,7 +104,7 @@ struct Queued {
 enum Phase {
     Handshake,
     Open,
-    /// Ended from here: the last bytes are on their way.
+    /// Closed by this end; its last bytes are being sent.
     Ending,
     Gone,
 }
@@ -143,9 +143,9 @@ impl Connections {
         }
     }
 
-    // The machine's methods.
+    // The methods of `Machine`.
 
-    /// What the endpoint makes of a datagram, where that is a newcomer.
+    /// Handles a datagram, and returns it if it starts a new connection.
     pub(crate) fn handle_datagram(
         &mut self,
         now: Instant,
@@ -242,7 +242,7 @@ impl Connections {
                     return Some(event);
                 }
             }
-            // Closed from here, meanwhile.
+            // Closed by this end meanwhile.
             if !live.is_reported {
                 return Some(event);
             }
@@ -254,7 +254,7 @@ impl Connections {
         if is_settled { self.deadlines.next() } else { Some(self.now) }
     }
 
-    // What the layers above do.
+    // Methods for the layers above.
 
     pub(crate) fn write(&mut self, now: Instant, conn: ConnId, chunks: &mut [Bytes]) -> usize {
         self.begin(now);
@@ -262,11 +262,12 @@ impl Connections {
         let Some(id) = live.stream else { return 0 };
         let mut taken = 0;
         let result = loop {
-            // A chunk that was taken is empty.
+            // Accepted chunks are empty.
             let Some(first) = chunks.iter().position(|chunk| !chunk.is_empty()) else {
                 break Ok(());
             };
-            // Only a refusal makes quinn-proto report when it takes more, so a part is not the end.
+            // quinn-proto reports writability only after a refused write, so a partial write must
+            // be continued.
             match live.connection.send_stream(id).write_chunks(&mut chunks[first..]) {
                 Ok(written) => taken += written.bytes,
                 Err(WriteError::Blocked) => {
@@ -342,7 +343,7 @@ impl Connections {
         self.mark(conn.slot);
     }
 
-    /// Everything a client does whose own address may have changed.
+    /// Handles a change of the client's own address.
     pub(crate) fn rebind(&mut self, now: Instant) {
         self.begin(now);
         for number in 0..self.table.len() as u32 {
@@ -353,8 +354,8 @@ impl Connections {
         }
     }
 
-    /// Nobody listens at `peer`, or at the only peer. It may be forged, so it only counts where
-    /// nothing was heard from there.
+    /// ICMP reports that `peer`, or the only peer, has closed the port. It may be forged, so it
+    /// counts only before anything was received from there.
     pub(crate) fn refused(&mut self, now: Instant, peer: Option<SocketAddr>) {
         self.begin_driven(now);
         for number in 0..self.table.len() as u32 {
@@ -390,35 +391,35 @@ impl Connections {
         })
     }
 
-    // What server and client need.
+    // Methods for the server and the client.
 
-    /// Begins a call of the driver: what the last drain sent is no longer needed, nor are connections
-    /// whose end was handled. The layers' methods keep both: a machine around this one calls them
-    /// in the middle of a drain, when it handles an event.
+    /// Starts a call of the driver: drops what the last drain sent, and connections with handled
+    /// ends. The layers' methods keep both, because they may be called during a drain, while an
+    /// event is handled.
     fn begin_driven(&mut self, now: Instant) {
         self.begin(now);
         self.outbox.reset_if_drained();
         self.release();
     }
 
-    /// Begins a change at `now`.
+    /// Starts a change at `now`.
     pub(crate) fn begin(&mut self, now: Instant) {
         self.now = self.now.max(now);
         self.token_time.set(self.now);
     }
 
-    /// The time as quinn-proto wants it.
+    /// The time for quinn-proto.
     pub(crate) fn std_now(&self) -> std::time::Instant {
         self.base.to_std(self.now)
     }
 
-    /// A buffer for quinn-proto, and the endpoint that writes to it.
+    /// The endpoint, and the buffer for its output.
     pub(crate) fn endpoint_and_buffer(&mut self) -> (&mut Endpoint, &mut Vec<u8>) {
         self.scratch.clear();
         (&mut self.endpoint, &mut self.scratch)
     }
 
-    /// Queues what quinn-proto has written to the buffer.
+    /// Queues quinn-proto's output in the buffer.
     pub(crate) fn send(&mut self, transmit: &quinn_proto::Transmit) {
         let Connections { outbox, scratch, .. } = self;
         let bytes = scratch.get(..transmit.size).unwrap_or_default();
@@ -429,12 +430,12 @@ impl Connections {
         outbox.push(Transmit { socket: SocketId::FIRST, to, from, range, segment });
     }
 
-    /// How many connections an address has.
+    /// Number of connections of an address.
     pub(crate) fn of_address(&self, counted: IpAddr) -> usize {
         self.by_address.get(&counted).copied().unwrap_or(0)
     }
 
-    /// Takes in a connection whose handshake begins.
+    /// Adds a connection that starts its handshake.
     pub(crate) fn insert(
         &mut self,
         handle: ConnectionHandle,
@@ -473,8 +474,6 @@ impl Connections {
         conn
     }
 
-    // Inside.
-
     fn look(&self, conn: ConnId) -> Option<&Live> {
         let slot = self.table.get(conn.slot as usize)?;
         slot.live.as_deref().filter(|_| slot.generation == conn.generation)
@@ -494,7 +493,7 @@ impl Connections {
         ConnId { slot: number, generation }
     }
 
-    /// Something happened to a connection: the next drain asks it.
+    /// Marks a connection as dirty for the next drain.
     fn mark(&mut self, number: u32) {
         if let Some(live) = self.live_at(number)
             && !std::mem::replace(&mut live.is_dirty, true)
@@ -503,7 +502,7 @@ impl Connections {
         }
     }
 
-    /// Takes out of a connection whatever it has.
+    /// Takes everything a connection has to report or send.
     fn settle(&mut self, number: u32) {
         let Some(live) = self.live_at(number) else { return };
         live.is_dirty = false;
@@ -535,7 +534,7 @@ impl Connections {
         self.leave_if_done(number);
     }
 
-    /// Hands the endpoint what a connection wants from it, and sees to what it reports.
+    /// Passes a connection's endpoint events on, and handles its application events.
     fn take_events(&mut self, number: u32) {
         let handle = ConnectionHandle(number as usize);
         while let Some(live) = self.table[number as usize].live.as_deref_mut() {
@@ -543,7 +542,7 @@ impl Connections {
             while let Some(event) = live.connection.poll_endpoint_events() {
                 is_idle = false;
                 if event.is_drained() {
-                    // The endpoint hears of it when nothing is left to report.
+                    // The endpoint is informed when nothing is left to report.
                     live.is_drained = true;
                 } else if let Some(event) = self.endpoint.handle_event(handle, event) {
                     live.connection.handle_event(event);
@@ -579,7 +578,7 @@ impl Connections {
                 match (live.stream, stream) {
                     (None, Some(stream)) => {
                         self.opened(number, stream);
-                        // quinn-proto says once that there is a stream, and not that it has bytes.
+                        // quinn-proto reports a new stream once, not the bytes in it.
                         self.readable(number);
                     }
                     (_, None) => {}
@@ -634,7 +633,7 @@ impl Connections {
         }
     }
 
-    /// Notes a peer's other address.
+    /// Records a peer's new address.
     fn follow_peer(&mut self, number: u32) {
         let conn = self.id(number);
         let Some(live) = self.live_at(number) else { return };
@@ -656,7 +655,7 @@ impl Connections {
         }
     }
 
-    /// Closes a connection towards the peer.
+    /// Closes a connection on the wire.
     fn shut(&mut self, number: u32, code: VarInt, reason: Bytes) {
         let now = self.base.to_std(self.now);
         if let Some(live) = self.live_at(number) {
@@ -664,7 +663,7 @@ impl Connections {
         }
     }
 
-    /// Closes a connection whose last bytes have arrived, or will not.
+    /// Closes a connection after its last bytes were delivered or given up.
     fn part(&mut self, number: u32) {
         if self.live_at(number).is_some_and(|live| live.phase == Phase::Ending) {
             self.shut(number, VarInt::from_u32(0), Bytes::new());
@@ -672,7 +671,7 @@ impl Connections {
         }
     }
 
-    /// A connection is over; reports it where somebody waits to hear of it.
+    /// Ends a connection, and reports it unless the application closed it.
     fn gone(&mut self, number: u32, why: Why) {
         let conn = self.id(number);
         let Some(live) = self.live_at(number) else { return };
@@ -705,7 +704,7 @@ impl Connections {
         }
     }
 
-    /// Frees the slots of connections that are over and reported.
+    /// Frees the slots of ended and reported connections.
     fn release(&mut self) {
         while let Some(number) = self.leaving.pop() {
             let slot = &mut self.table[number as usize];

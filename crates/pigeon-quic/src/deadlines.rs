@@ -1,4 +1,4 @@
-//! Many connections' deadlines, of which the next one is wanted.
+//! The next of many connections' deadlines.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,9 +7,10 @@ use pigeon_datagram::Instant;
 
 /// A deadline for each of many slots.
 ///
-/// A connection's deadline moves with every packet, mostly to a later time. So an entry stays where it
-/// is when its slot's deadline moves back, and is put right when it comes up; only an earlier
-/// deadline needs a new entry. A tree of all deadlines would be changed twice a packet.
+/// A connection's deadline changes with every packet, mostly to a later time. So the heap entry of
+/// a slot stays when its deadline moves back, and is corrected when it comes up; only an earlier
+/// deadline needs a new entry. A tree of all deadlines was rejected, because it would change twice
+/// per packet.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
     heap: BinaryHeap<Reverse<(Instant, u32)>>,
@@ -19,12 +20,12 @@ pub(crate) struct Deadlines {
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
     deadline: Option<Instant>,
-    /// The earliest entry in the heap that counts for this slot.
+    /// The earliest valid heap entry of this slot.
     entry: Option<Instant>,
 }
 
 impl Deadlines {
-    /// Sets the deadline of a slot, or takes it away.
+    /// Sets or clears the deadline of a slot.
     pub(crate) fn set(&mut self, slot: u32, deadline: Option<Instant>) {
         let place = slot as usize;
         if place >= self.slots.len() {
@@ -34,7 +35,7 @@ impl Deadlines {
         self.enter(slot);
     }
 
-    /// The next slot whose deadline is at `now` or before; its deadline is then gone.
+    /// The next slot with a deadline at or before `now`; clears the deadline.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<u32> {
         loop {
             let &Reverse((at, number)) = self.heap.peek().filter(|entry| entry.0.0 <= now)?;
@@ -59,7 +60,7 @@ impl Deadlines {
         self.heap.peek().map(|entry| entry.0.0)
     }
 
-    /// Sees to it that an entry stands at a slot's deadline or before.
+    /// Ensures that the heap has an entry at or before a slot's deadline.
     fn enter(&mut self, number: u32) {
         let slot = &mut self.slots[number as usize];
         let Some(deadline) = slot.deadline else { return };
@@ -68,7 +69,7 @@ impl Deadlines {
         }
         slot.entry = Some(deadline);
         self.heap.push(Reverse((deadline, number)));
-        // An entry that an earlier one replaced stays until it comes up.
+        // Replaced entries stay until they come up.
         if self.heap.len() > 2 * self.slots.len() + 64 {
             let entry = |(place, slot): (usize, &Slot)| Some(Reverse((slot.entry?, place as u32)));
             self.heap = self.slots.iter().enumerate().filter_map(entry).collect();

@@ -1,4 +1,4 @@
-//! What server and client have in common: the stream of each connection.
+//! The interface of servers and clients: the stream of each connection.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,33 +9,32 @@ use pigeon_datagram::{Instant, Machine};
 use crate::connections::Connections;
 use crate::{ConnId, Event, Statistics};
 
-/// A [`Server`](crate::Server) or a [`Client`](crate::Client): the same methods and
-/// [`Event`]s, so that the layers above need not know which end they are at.
+/// A [`Server`](crate::Server) or a [`Client`](crate::Client). They have the same methods and
+/// [`Event`]s, so that the layers above need not distinguish them.
 pub trait Endpoint: Machine<Event = Event> + Sealed {
-    /// Writes to the stream without copying, and returns how many bytes were taken. What was taken
-    /// is cut off the chunks. [`Event::Writable`] says when more can be, if not all was.
+    /// Writes to the stream without copying. Returns the number of accepted bytes, and removes them
+    /// from the chunks. [`Event::Writable`] follows if not all were accepted.
     fn write(&mut self, now: Instant, conn: ConnId, chunks: &mut [Bytes]) -> usize {
         self.connections_mut().write(now, conn, chunks)
     }
 
-    /// Reads the next bytes of the stream, `limit` at most. `None`: nothing is there now. What is
-    /// not read holds up the peer once the receive window is full.
+    /// Reads the next bytes of the stream, at most `limit`. `None` if nothing has arrived. Unread
+    /// bytes block the peer once the receive window is full.
     ///
-    /// Where the peer ended the stream and all of it was read, this closes the connection and
-    /// [`Event::Closed`] follows.
+    /// If the peer has ended the stream and all of it has been read, this closes the connection,
+    /// and [`Event::Closed`] follows.
     fn read(&mut self, now: Instant, conn: ConnId, limit: usize) -> Option<Bytes> {
         self.connections_mut().read(now, conn, limit)
     }
 
-    /// Ends the stream and closes the connection once everything written has arrived, after three
-    /// seconds at the latest. The peer reads to the end of the stream. Nothing more is read or
-    /// reported here.
+    /// Ends the stream, and closes the connection when everything written has been delivered, at
+    /// the latest after three seconds. The peer reads to the end of the stream. Here nothing more
+    /// is read or reported.
     fn end(&mut self, now: Instant, conn: ConnId) {
         self.connections_mut().end(now, conn);
     }
 
-    /// Closes the connection at once; what the peer has not received is lost. Nothing more is
-    /// reported.
+    /// Closes the connection at once; undelivered bytes are lost. Nothing more is reported.
     fn close(&mut self, now: Instant, conn: ConnId, code: u32, reason: impl Into<Bytes>) {
         self.connections_mut().close(now, conn, code, reason.into());
     }
@@ -45,7 +44,7 @@ pub trait Endpoint: Machine<Event = Event> + Sealed {
         self.connections().peer(conn)
     }
 
-    /// How long a packet and its acknowledgement take, smoothed (RFC 9002 section 5.3).
+    /// The smoothed round-trip time (RFC 9002 section 5.3).
     fn round_trip(&self, conn: ConnId) -> Option<Duration> {
         self.connections().round_trip(conn)
     }
@@ -61,11 +60,11 @@ pub trait Endpoint: Machine<Event = Event> + Sealed {
     }
 }
 
-/// Which machines are endpoints is decided here.
+/// Prevents other implementations of [`Endpoint`].
 pub trait Sealed {
     /// The connections.
     fn connections(&self) -> &Connections;
 
-    /// The connections, to be changed.
+    /// The connections, mutable.
     fn connections_mut(&mut self) -> &mut Connections;
 }

@@ -1,4 +1,4 @@
-//! What a machine reports.
+//! Events of a machine.
 
 use std::net::SocketAddr;
 
@@ -6,60 +6,60 @@ use bytes::Bytes;
 
 use crate::Fingerprint;
 
-/// A connection of one machine. An id that was kept too long finds no connection.
+/// A connection of one machine. An outdated id matches no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId {
     pub(crate) slot: u32,
     pub(crate) generation: u32,
 }
 
-/// What a machine reports of a connection.
+/// An event of a connection.
 ///
 /// ```text
 ///   Opened ─▶ (Readable | Writable | Moved)* ─▶ Closed
 /// ```
 ///
-/// A client's connection that never opens is reported as `Closed`, a server's not at all: it is
-/// counted. After [`close`](crate::Endpoint::close) or [`end`](crate::Endpoint::end) nothing more is
-/// reported of the connection.
+/// A client's connection that never opens is reported as `Closed`; a server's is only counted.
+/// After [`close`](crate::Endpoint::close) or [`end`](crate::Endpoint::end) nothing more is
+/// reported for the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The handshake is done and the stream is there.
+    /// The handshake is complete and the stream exists.
     Opened {
-        /// Which connection.
+        /// The connection.
         conn: ConnId,
-        /// The peer's address, which it has proved.
+        /// The peer's validated address.
         peer: SocketAddr,
     },
-    /// There is something to `read`, or the peer ended its side of the stream. Reported again when
-    /// more arrives; what is left unread holds up the peer.
+    /// There are bytes to `read`, or the peer has ended its side of the stream. Reported again when
+    /// more arrives; unread bytes block the peer.
     Readable {
-        /// Which connection.
+        /// The connection.
         conn: ConnId,
     },
-    /// A `write` took less than it was given, and takes more now.
+    /// A `write` was not accepted completely, and more is accepted now.
     Writable {
-        /// Which connection.
+        /// The connection.
         conn: ConnId,
     },
-    /// The peer has another address.
+    /// The peer has a new address.
     Moved {
-        /// Which connection.
+        /// The connection.
         conn: ConnId,
         /// The new address.
         peer: SocketAddr,
     },
-    /// The connection is gone. What arrived before it can be read until the event has been handled.
+    /// The connection is gone. Bytes received before can be read until the event has been handled.
     Closed {
-        /// Which connection.
+        /// The connection.
         conn: ConnId,
-        /// Why.
+        /// The reason.
         why: Why,
     },
 }
 
 impl Event {
-    /// The connection it is about.
+    /// The connection.
     pub fn conn(&self) -> ConnId {
         match self {
             Event::Opened { conn, .. }
@@ -74,36 +74,36 @@ impl Event {
 /// Why a connection is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// The peer ended its side of the stream, and everything it sent was read.
+    /// The peer ended its side of the stream, and everything was read.
     Ended,
-    /// The peer closed the connection, with a code and words of its own.
+    /// The peer closed the connection.
     ByPeer {
-        /// The layers' own code.
+        /// The error code of the layers above.
         code: u64,
-        /// The peer's words: any bytes. Escape them where they are shown.
+        /// The peer's text: any bytes. Escape it for display.
         reason: Bytes,
     },
-    /// Nothing was heard for the idle timeout, or the handshake took too long.
+    /// Nothing was received for the idle timeout, or the handshake took too long.
     TimedOut,
-    /// The peer no longer knows the connection: it was restarted.
+    /// The peer no longer knows the connection, because it was restarted.
     Forgotten,
-    /// The server takes no more connections.
+    /// The server accepts no more connections.
     Refused,
-    /// Nobody listens at the address (ICMP), and nothing had been heard from there.
+    /// The port is closed (ICMP), and nothing had been received from the address.
     Unreachable,
-    /// The server's certificate has another key than the pinned one.
+    /// The server's certificate does not have the pinned key.
     WrongCertificate {
         /// The pinned key.
         expected: Fingerprint,
-        /// The certificate's.
+        /// The certificate's key.
         found: Fingerprint,
     },
-    /// The server showed a certificate without having its private key.
+    /// The server sent a certificate but does not have its private key.
     NotItsCertificate {
-        /// Whose certificate it showed.
+        /// The key of that certificate.
         found: Fingerprint,
     },
-    /// The peer speaks another protocol, or broke the rules of this one: what quinn-proto says. It
-    /// may hold the peer's words.
+    /// The peer uses another protocol, or violated this one: quinn-proto's description, which may
+    /// quote the peer.
     Protocol(String),
 }

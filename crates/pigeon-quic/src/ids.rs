@@ -1,22 +1,22 @@
-//! Connection ids (RFC 9000 section 5.1): eight bytes that nobody outside can foresee, and that the
+//! Connection ids (RFC 9000 section 5.1): eight bytes that outsiders cannot predict, and that the
 //! endpoint recognizes as its own.
 
 use pigeon_guard::TokenKey;
 use quinn_proto::{ConnectionId, ConnectionIdGenerator, InvalidCid};
 
-/// The kinds of codes under the two keys.
+/// Separates the codes of the two keys.
 const NONCE: u8 = 2;
 const CHECK: u8 = 3;
 
-/// Half of an id is drawn, the other half says that it was drawn here.
+/// Half of an id is random, the other half authenticates it.
 const HALF: usize = 4;
 
-/// Draws ids from a key instead of quinn-proto's own generator, which takes the system's randomness.
+/// Derives ids from a key instead of quinn-proto's generator, which uses the system's randomness.
 ///
-/// Two keys: the one that draws is new in each run, so that ids do not come again. The one that
-/// checks outlives a restart, so that a server knows the ids of its earlier life and can say that it
-/// forgot them (stateless reset, RFC 9000 section 10.3); a client then reconnects at once and not
-/// after a timeout.
+/// There are two keys. The drawing key is new in each run, so that ids do not repeat. The checking
+/// key survives a restart, so that a server recognizes ids of its earlier run and can answer with a
+/// stateless reset (RFC 9000 section 10.3); a client then reconnects at once instead of after a
+/// timeout.
 pub(crate) struct Ids {
     draw: TokenKey,
     check: TokenKey,

@@ -1,5 +1,5 @@
-//! How a client knows the server: by the public key of its certificate, whatever name and dates the
-//! certificate has.
+//! Server authentication for clients: by the public key of the certificate, regardless of its name
+//! and dates.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,17 +10,17 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
 use crate::Fingerprint;
 
-/// Which server a client accepts.
+/// The server that a client accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pin {
     /// The one with this key.
     Key(Fingerprint),
-    /// Any: the first contact. Nothing but the handshake is sent before the layers above write, so
-    /// they can look at the [`fingerprint`](crate::Client::fingerprint) first.
+    /// Any server, at first contact. Only the handshake is sent before the layers above write, so
+    /// they can check the [`fingerprint`](crate::Client::fingerprint) first.
     FirstUse,
 }
 
-/// The certificate that a server showed in one handshake.
+/// The server's certificate in one handshake.
 #[derive(Debug)]
 pub(crate) struct Shown {
     pin: Pin,
@@ -34,13 +34,13 @@ impl Shown {
         Arc::new(Shown { pin, found: OnceLock::new(), signed: OnceLock::new(), provider })
     }
 
-    /// The key's fingerprint. It counts once the connection is open: before, somebody else may show
-    /// the certificate.
+    /// The key's fingerprint. It is proved once the connection is open: before, another host may
+    /// send the certificate.
     pub(crate) fn found(&self) -> Option<Fingerprint> {
         self.found.get().copied()
     }
 
-    /// The pinned key and the key found, where these differ.
+    /// The pinned key and the key found, if they differ.
     pub(crate) fn mismatch(&self) -> Option<(Fingerprint, Fingerprint)> {
         match (self.pin, self.found()) {
             (Pin::Key(expected), Some(found)) if expected != found => Some((expected, found)),
@@ -48,7 +48,7 @@ impl Shown {
         }
     }
 
-    /// Whether the server failed to sign with the key that it showed.
+    /// Whether the server failed to sign with the certificate's key.
     pub(crate) fn is_stolen(&self) -> bool {
         self.signed.get() == Some(&false)
     }

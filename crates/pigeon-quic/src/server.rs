@@ -1,4 +1,4 @@
-//! The server's end.
+//! The server.
 
 use std::sync::Arc;
 
@@ -15,16 +15,16 @@ use crate::endpoint::{Endpoint, Sealed};
 use crate::time::{Base, TokenTime};
 use crate::{Certificate, Event};
 
-/// What a server is made of. It holds a secret, so it has no `Debug`.
+/// The settings of a server. They contain a secret, so there is no `Debug`.
 pub struct ServerConfig<'a> {
-    /// The certificate it shows. Its private key also says which connections an earlier run had, so
+    /// The server's certificate. The private key also identifies connections of an earlier run, so
     /// that their peers learn at once that they are gone.
     pub certificate: &'a Certificate,
-    /// Bytes that nobody else knows, new in each run.
+    /// Secret bytes, new in each run.
     pub seed: [u8; 32],
-    /// The origin of the machine's time on the system's clock: any point in the past.
+    /// The system's time at the machine's time zero: any point in the past.
     pub base: std::time::Instant,
-    /// The bounds.
+    /// The limits.
     pub limits: Limits,
     /// Which senders may be answered, and how their addresses are counted.
     pub sources: SourceRules,
@@ -38,10 +38,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server without connections.
-    ///
-    /// # Errors
-    /// When TLS refuses the certificate, or a bound cannot be said in QUIC.
+    /// A server without connections. Fails if TLS rejects the certificate, or QUIC cannot represent
+    /// a limit.
     pub fn new(config: ServerConfig<'_>) -> Result<Server, ConfigError> {
         let ServerConfig { certificate, seed, base, limits, sources } = config;
         let time = TokenTime::default();
@@ -50,7 +48,7 @@ impl Server {
             .with_no_client_auth()
             .with_single_cert(certificate.chain(), certificate.key())?;
         tls.alpn_protocols = vec![ALPN.to_vec()];
-        // No resumption: a pinned key is as fast to check, and a ticket is state for each member.
+        // No resumption: checking a pinned key is as fast, and tickets would be state per member.
         tls.send_tls13_tickets = 0;
         tls.session_storage = Arc::new(NoServerSessionStorage {});
         let tls = QuicServerConfig::try_from(tls)
@@ -74,12 +72,12 @@ impl Server {
         Ok(Server { connections, initials: Bucket::default() })
     }
 
-    /// The rules for senders, to be changed while it runs: interfaces come and go.
+    /// The rules for senders, which may change when interfaces change.
     pub fn sources_mut(&mut self) -> &mut SourceRules {
         &mut self.connections.sources
     }
 
-    /// A stranger proves its address first; then it may be refused.
+    /// Validates a new client's address first, then accepts or refuses it.
     fn newcomer(&mut self, incoming: Incoming) {
         if !incoming.remote_address_validated() {
             let (endpoint, buffer) = self.connections.endpoint_and_buffer();
@@ -182,8 +180,8 @@ impl Machine for Server {
     }
 }
 
-/// Whether a datagram begins with an Initial packet (RFC 9000 section 17.2.2): a long header of type
-/// 0. Of version 2 (RFC 9369) it would be type 1; quinn-proto does not speak it.
+/// Whether a datagram begins with an Initial packet (RFC 9000 section 17.2.2): a long header of
+/// type 0. In version 2 (RFC 9369) the type would be 1, but quinn-proto does not support that.
 fn is_initial(payload: &[u8]) -> bool {
     payload.first().is_some_and(|first| first & 0xb0 == 0x80)
 }

@@ -1,46 +1,46 @@
-//! What a machine has done, and what it refused for which reason.
+//! Counters of a machine, with the reasons of refusals.
 
-/// Counters since the machine was made, and how many connections there are.
+/// Counters since the machine was created, and the current number of connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// Connections now, those in the handshake and those that are closing included.
+    /// Current connections, including those in the handshake and those closing.
     pub connections: u64,
-    /// Connections in the handshake now.
+    /// Current handshakes.
     pub handshakes: u64,
     /// Connections that opened.
     pub opened: u64,
-    /// Connections that opened and are gone.
+    /// Connections that opened and have ended.
     pub closed: u64,
     /// Peers that moved to another address.
     pub moved: u64,
     /// Handshakes that failed.
     pub failed: u64,
-    /// Handshakes that took too long, of those.
+    /// Failed handshakes that took too long.
     pub slow: u64,
-    /// Connections that said nothing for the idle timeout.
+    /// Connections that reached the idle timeout.
     pub silent: u64,
-    /// Retry packets sent: strangers asked to prove their address.
+    /// Retry packets sent, which validate addresses.
     pub retries: u64,
-    /// Connections refused because there are as many as may be.
+    /// Connections refused because the server is full.
     pub refused_full: u64,
-    /// Connections refused because as many are in the handshake as may be.
+    /// Connections refused because too many are in the handshake.
     pub refused_handshakes: u64,
-    /// Connections refused because their address has as many as it may.
+    /// Connections refused because their address has too many.
     pub refused_address: u64,
-    /// Initial packets dropped because strangers sent more than the rate.
+    /// Initial packets dropped above the rate.
     pub dropped_initials: u64,
-    /// Datagrams dropped because nobody can have sent them from where they say.
+    /// Datagrams dropped because their source address is impossible.
     pub dropped_sources: u64,
-    /// Datagrams dropped because they came without their end.
+    /// Datagrams dropped because they were truncated.
     pub dropped_truncated: u64,
     /// Datagrams dropped because they are not QUIC or belong to no connection.
     pub dropped_unknown: u64,
-    /// Other answers to strangers: stateless resets, other versions, refusals.
+    /// Other answers to unknown addresses: stateless resets, version negotiation, refusals.
     pub answers: u64,
-    /// Datagrams that never left this host.
+    /// Datagrams that the system did not send.
     pub unsent: u64,
-    /// Bytes that the layers above wrote.
+    /// Bytes written by the layers above.
     pub written: u64,
-    /// Bytes that they read.
+    /// Bytes read by the layers above.
     pub read: u64,
 }

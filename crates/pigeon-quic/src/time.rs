@@ -1,4 +1,4 @@
-//! The machines' time as quinn-proto wants it.
+//! Conversion of the machines' time for quinn-proto.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use pigeon_datagram::Instant;
 use quinn_proto::TimeSource;
 
-/// The origin of a machine's time on the system's monotonic clock. Which point it is makes no
-/// difference: only differences of times are used.
+/// The system's monotonic time at a machine's time zero. Any point works, because only differences
+/// are used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Base(std::time::Instant);
 
@@ -27,7 +27,7 @@ impl Base {
     }
 }
 
-/// The time by which Retry tokens grow old: the machine's, as if it had begun in 1970.
+/// The clock for the age of Retry tokens: the machine's time, as if it had started in 1970.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TokenTime(Arc<AtomicU64>);
 

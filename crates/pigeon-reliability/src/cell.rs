@@ -1,50 +1,50 @@
-//! The conditions of a run.
+//! Conditions of a run.
 
 use std::time::Duration;
 
-/// Under which conditions both ends must lose nothing. Rates of events are mean times between them.
+/// Conditions under which both ends must lose nothing. Rates of events are mean times between them.
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
-    /// What it is called.
+    /// The cell's name.
     pub name: &'static str,
-    /// What happens to datagrams.
+    /// Conditions of datagrams.
     pub network: Network,
-    /// How often a connection breaks.
+    /// Time between connection losses.
     pub cuts: Option<Duration>,
-    /// How often a client's address changes.
+    /// Time between changes of a client's address.
     pub moves: Option<Duration>,
-    /// How often the hub is killed, and whether its machine crashes with it.
+    /// Time between kills of the hub.
     pub hub_kills: Option<Duration>,
-    /// How often a client is killed.
+    /// Time between kills of a client.
     pub client_kills: Option<Duration>,
-    /// Of those, how many in a thousand are crashes of the machine, which lose what was not synced.
+    /// Share of kills, per mille, that are machine crashes, which lose unsynced data.
     pub crashes: u64,
-    /// How often the hub's disk is set back to an older copy.
+    /// Time between restores of the hub's disk from an older copy.
     pub hub_restores: Option<Duration>,
-    /// How often a client's disk is set back to an older copy.
+    /// Time between restores of a client's disk from an older copy.
     pub client_restores: Option<Duration>,
-    /// How many messages in a thousand are refused for now.
+    /// Messages refused temporarily, per mille.
     pub refused_for_now: u64,
-    /// How many messages in a thousand are refused for good.
+    /// Messages refused permanently, per mille.
     pub refused_for_good: u64,
-    /// How many syncs in a thousand fail, on either side.
+    /// Failing syncs of either end, per mille.
     pub failing_syncs: u64,
-    /// The bytes in a second that a client reads. `None`: all at once.
+    /// Bytes that a client reads per second. `None`: unlimited.
     pub reads: Option<u64>,
 }
 
-/// What happens to datagrams, in thousandths.
+/// Conditions of datagrams, per mille.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Network {
-    /// How many are lost.
+    /// Lost datagrams.
     pub loss: u64,
-    /// How many are held back, so that others overtake them.
+    /// Datagrams held back, so that others overtake them.
     pub reorder: u64,
-    /// How many arrive twice.
+    /// Duplicated datagrams.
     pub duplicate: u64,
-    /// Of how many a bit flips.
+    /// Datagrams with a flipped bit.
     pub corrupt: u64,
-    /// How long one takes.
+    /// Delay of a datagram.
     pub delay: Duration,
 }
 
@@ -74,7 +74,7 @@ const QUIET: Cell = Cell {
     reads: None,
 };
 
-/// Everything at once, but for restored backups.
+/// All faults at once, except restored backups.
 const STORM: Cell = Cell {
     cuts: s(10),
     moves: s(15),
@@ -86,7 +86,7 @@ const STORM: Cell = Cell {
     ..QUIET
 };
 
-/// Every cell: 25 of them.
+/// All cells.
 pub const CELLS: [Cell; 25] = [
     QUIET,
     Cell { name: "loss 5 %", network: Network { loss: 50, ..CALM }, ..QUIET },
@@ -149,24 +149,24 @@ pub const CELLS: [Cell; 25] = [
     },
 ];
 
-/// A fault that the checker must find.
+/// A planted fault that the checker must find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The hub acknowledges what is queued for the disk.
+    /// The hub acknowledges messages that are only queued for the disk.
     AcknowledgesBeforeSync,
-    /// The log forgets the last number of each outbox at a restart.
+    /// The log loses the last number of each outbox at a restart.
     ForgetsLastNumbers,
-    /// The hub relays a message again that comes again.
+    /// The hub relays duplicates.
     RelaysAgain,
-    /// The hub passes over what a follower misses after a reset.
+    /// The hub skips entries that a follower lacks after a reset.
     SkipsOnReset,
-    /// A client gives its waiting messages other numbers at a restart.
+    /// A client renumbers its waiting messages at a restart.
     Renumbers,
-    /// The log recognizes doubles for two seconds.
+    /// The log recognizes duplicates for only two seconds.
     ForgetsByTime,
-    /// A client forgets its waiting messages at a restart.
+    /// A client loses its waiting messages at a restart.
     ForgetsWaiting,
-    /// A follower goes on after what was sent last, not after what it has.
+    /// A follower continues after the last entry sent, not after the last one received.
     GoesOnTooFar,
 }
 

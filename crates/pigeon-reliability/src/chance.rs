@@ -1,11 +1,11 @@
-//! Seeded chance.
+//! Seeded randomness.
 
 use std::time::Duration;
 
 use rand_core::{Rng as _, SeedableRng as _};
 use rand_pcg::Pcg64;
 
-/// A seeded source of chance.
+/// A seeded random generator.
 #[derive(Clone)]
 pub(crate) struct Chance(Pcg64);
 
@@ -14,17 +14,17 @@ impl Chance {
         Chance(Pcg64::seed_from_u64(seed))
     }
 
-    /// Another source, which depends on this one.
+    /// Another generator, seeded by this one.
     pub(crate) fn fork(&mut self) -> Chance {
         Chance::new(self.0.next_u64())
     }
 
-    /// A number below `end`; 0 where that is 0.
+    /// A number below `end`; 0 if `end` is 0.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0.next_u64().checked_rem(end).unwrap_or(0)
     }
 
-    /// Whether something happens that happens so often in a thousand times.
+    /// True with this probability, per mille.
     pub(crate) fn permille(&mut self, permille: u64) -> bool {
         self.below(1_000) < permille
     }
@@ -35,7 +35,7 @@ impl Chance {
         from + Duration::from_micros(self.below(span + 1))
     }
 
-    /// About this long: between a half and three halves.
+    /// Between half and one and a half of the mean.
     pub(crate) fn about(&mut self, mean: Duration) -> Duration {
         self.between(mean / 2, mean * 3 / 2)
     }

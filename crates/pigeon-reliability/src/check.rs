@@ -1,5 +1,5 @@
-//! The judge: what was acknowledged reaches every reliable member once, in order, and what was not is
-//! said to be so.
+//! The checker: acknowledged messages reach every reliable member once and in order, and others are
+//! reported as not stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,14 +11,14 @@ use crate::cell::Cell;
 use crate::client::Client;
 use crate::hub::Hub;
 
-/// What the judge notes while a run goes on.
+/// The checker's state during a run.
 #[derive(Default)]
 pub(crate) struct Judge {
     /// Messages that no disk holds any more, because older copies were restored.
     taken: BTreeSet<Identity>,
-    /// Messages that their author does not know of any more, for the same reason.
+    /// Messages that their author does not know any more, because its disk was restored.
     unknown: BTreeSet<Identity>,
-    /// Kills and the like.
+    /// Number of faults, such as kills.
     pub(crate) faults: u64,
 }
 
@@ -48,7 +48,7 @@ impl Judge {
         client.is_settled() && client.ledger.len() >= hub.log.disk.places.len()
     }
 
-    /// The verdict at the end.
+    /// Checks the final state.
     pub(crate) fn verdict(
         &self,
         cell: &Cell,
@@ -81,7 +81,7 @@ impl Judge {
         Ok(report)
     }
 
-    /// What a client has said: stored, refused, or taken by a restored backup.
+    /// Checks that every message of a client is stored, refused, or lost by a restored backup.
     fn check_said(&self, hub: &Hub, client: &Client, report: &mut Report) -> Result<(), String> {
         report.said += client.said;
         for (id, told) in &client.told {
@@ -112,7 +112,7 @@ impl Judge {
         Ok(())
     }
 
-    /// What a client has received: everything in the log, in its order.
+    /// Checks that a client has received everything in the log, in order.
     fn check_ledger(
         &self,
         cell: &Cell,

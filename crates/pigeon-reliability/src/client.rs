@@ -1,4 +1,4 @@
-//! A client around `Session`: its disk, its application, and what that was told.
+//! A client around `Session`: its disk and its application.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -19,17 +19,17 @@ pub(crate) struct Client {
     cell: Cell,
     fault: Option<Fault>,
     chance: Chance,
-    /// `None` while it is down.
+    /// `None` while the client is down.
     session: Option<Session>,
     file: File,
     room: RoomName,
-    /// What the application has, in the order in which it came. It is as durable as the session's
-    /// file, as with an application that keeps both together.
+    /// The messages the application has, in order of arrival. As durable as the session's file, as
+    /// in an application that stores both together.
     pub(crate) ledger: Vec<Identity>,
     has: BTreeSet<Identity>,
-    /// What was ever said, and what the application was told of it last.
-    pub(crate) told: BTreeMap<MessageId, Told>,
-    /// Acknowledged since the last look.
+    /// Every message sent, with its last reported status.
+    pub(crate) told: BTreeMap<MessageId, OwnMessage>,
+    /// Messages acknowledged since the last check.
     pub(crate) newly_stored: Vec<Identity>,
     pub(crate) said: u64,
     pub(crate) most: u64,
@@ -39,17 +39,17 @@ pub(crate) struct Client {
     outputs: VecDeque<ToHub>,
 }
 
-/// What the application knows of its own message.
+/// The application's record of its own message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct OwnMessage {
     pub(crate) text: Box<str>,
-    /// It was on the client's disk.
+    /// Whether the message was on the client's disk.
     pub(crate) was_kept: bool,
     pub(crate) was_stored: bool,
     pub(crate) is_refused: bool,
 }
 
-/// What the client wants done with its connection.
+/// A client's output for its connection.
 pub(crate) enum ToHub {
     Connect,
     Send(Bytes),
@@ -94,7 +94,7 @@ impl Client {
         self.session.is_some()
     }
 
-    /// Ends at once. `crashes`: and the machine with it.
+    /// Kills the client. `crashes`: with its machine.
     pub(crate) fn kill(&mut self, crashes: bool) {
         self.session = None;
         self.outputs.clear();
@@ -113,7 +113,7 @@ impl Client {
         self.roll_back(&file);
     }
 
-    /// The application has what its disk has.
+    /// Sets the application back to the content of its disk.
     fn roll_back(&mut self, file: &[u8]) {
         let store = Store::load(file, Duration::ZERO);
         let kept = self.ledger.iter().rposition(|identity| store.has_seen(*identity));
@@ -141,7 +141,7 @@ impl Client {
         let store = Store::load(&file, Duration::ZERO);
         let from = match store.seen(&self.room) {
             Some(_) => From::LeftOff { last: 0 },
-            // A place that no log holds: everything comes.
+            // A position that no log holds, so that every message is sent again.
             None => From::After(Seen {
                 position: Position::START,
                 identity: Identity { author: 0, outbox: 0, number: 0 },
@@ -200,7 +200,7 @@ impl Client {
         self.with(now, |session| session.handle_timeout(now));
     }
 
-    /// Says one message, now and then a burst of them.
+    /// Sends one message, sometimes a burst.
     fn say(&mut self, now: Instant) {
         let burst = if self.chance.permille(20) { 1 + self.chance.below(60) } else { 1 };
         for _ in 0..burst.min(self.most - self.said) {
@@ -209,7 +209,8 @@ impl Client {
             let Some(session) = &mut self.session else { return };
             if let Ok(id) = session.say(now, self.room.clone(), text.as_bytes()) {
                 let text = text.into();
-                let told = Told { text, was_kept: false, was_stored: false, is_refused: false };
+                let told =
+                    OwnMessage { text, was_kept: false, was_stored: false, is_refused: false };
                 self.told.insert(id, told);
             }
         }
@@ -217,12 +218,12 @@ impl Client {
         self.drain(now);
     }
 
-    /// Whether everything is said and settled.
+    /// Whether everything is sent and settled.
     pub(crate) fn is_settled(&self) -> bool {
         self.said >= self.most && self.session.as_ref().is_some_and(|it| it.waiting() == 0)
     }
 
-    /// What the disk holds.
+    /// The content of the disk.
     pub(crate) fn store(&self) -> Store {
         self.file.store()
     }

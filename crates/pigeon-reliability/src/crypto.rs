@@ -1,11 +1,11 @@
-//! Signatures that prove nothing, for a world without impostors.
+//! Fake signatures, because these runs have no impostors.
 
 use pigeon_client::reliable::Key;
 use pigeon_hub::reliable::Crypto;
 
 pub(crate) const CRYPTO: Crypto = Crypto { verify, author };
 
-/// The key of a client by its number.
+/// The key of a client, by its number.
 pub(crate) struct FakeKey(pub(crate) u8);
 
 impl Key for FakeKey {

@@ -1,4 +1,4 @@
-//! A disk that may fail and lose what was not synced.
+//! A disk that may fail, and lose unsynced data.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use crate::chance::Chance;
 
 /// A client's file.
 pub(crate) struct File {
-    /// What the system holds.
+    /// The content as the system sees it.
     content: Vec<u8>,
-    /// How much of it is on the disk.
+    /// Number of bytes on disk.
     synced: usize,
     pending: VecDeque<(Instant, Pending)>,
     /// An older copy.
@@ -38,7 +38,7 @@ impl File {
                     Pending::Replace(_, content) => Some(content),
                     Pending::Sync(..) => None,
                 }) {
-                    // The new file is written already, and not yet in place of the old one.
+                    // The new file is written, but has not replaced the old one yet.
                     Some(content) => content.extend(bytes),
                     None => self.content.extend(bytes),
                 }
@@ -56,7 +56,7 @@ impl File {
         self.pending.front().map(|(at, _)| *at)
     }
 
-    /// What is done by now, and whether it succeeded.
+    /// The sync that has finished by now, and whether it succeeded.
     pub(crate) fn poll(&mut self, now: Instant, fails: bool) -> Option<(SyncId, bool)> {
         let (_, pending) = self.pending.pop_front_if(|(at, _)| *at <= now)?;
         let id = match pending {
@@ -75,7 +75,7 @@ impl File {
         Some((id, !fails))
     }
 
-    /// The program is gone. Returns what its file holds at the next start.
+    /// The program has died. Returns the file's content at the next start.
     pub(crate) fn kill(&mut self, crashes: bool, chance: &mut Chance) -> Vec<u8> {
         self.pending.clear();
         if crashes {
@@ -85,12 +85,11 @@ impl File {
         self.content.clone()
     }
 
-    /// Takes a copy.
     pub(crate) fn back_up(&mut self) {
         self.backup = self.content[..self.synced].to_vec();
     }
 
-    /// Sets the file back to the copy.
+    /// Restores the file from the copy.
     pub(crate) fn restore(&mut self) -> Vec<u8> {
         self.pending.clear();
         self.content = self.backup.clone();
@@ -98,12 +97,12 @@ impl File {
         self.content.clone()
     }
 
-    /// What a program that starts now reads back.
+    /// The store that a program starting now would load.
     pub(crate) fn store(&self) -> Store {
         Store::load(&self.content, Duration::ZERO)
     }
 
-    /// For a planted fault.
+    /// Sets the content, for a planted fault.
     pub(crate) fn set(&mut self, content: Vec<u8>) {
         self.synced = content.len();
         self.content = content;

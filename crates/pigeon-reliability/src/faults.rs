@@ -1,4 +1,4 @@
-//! What happens when.
+//! The schedule of faults.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::CLIENTS;
 use crate::cell::Cell;
 use crate::chance::Chance;
 
-/// Something that happens to one of the two ends, or between them.
+/// A fault of either end or of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
     /// The connection of a client breaks.
@@ -40,7 +40,7 @@ pub enum Happening {
     PlainSays,
 }
 
-/// What is still to happen, by time.
+/// Future faults by time.
 pub(crate) struct Schedule {
     chance: Chance,
     due: Vec<(Instant, Happening, Option<Duration>)>,
@@ -85,7 +85,7 @@ impl Schedule {
         self.due.iter().map(|(at, ..)| *at).min()
     }
 
-    /// What is due.
+    /// The next fault that is due.
     pub(crate) fn poll(&mut self, now: Instant) -> Option<Happening> {
         let place = self.due.iter().position(|(at, ..)| *at <= now)?;
         let (_, happening, mean) = self.due[place];
@@ -104,14 +104,14 @@ impl Schedule {
         })
     }
 
-    /// Starts something again after a while.
+    /// Schedules a restart.
     pub(crate) fn later(&mut self, now: Instant, happening: Happening) {
         let most = if self.chance.permille(100) { 12_000 } else { 1_500 };
         let down = self.chance.between(Duration::from_millis(20), Duration::from_millis(most));
         self.due.push((now + down, happening, None));
     }
 
-    /// Nothing happens any more but what was going to start again.
+    /// Cancels all faults except pending restarts.
     pub(crate) fn calm(&mut self) {
         self.due.retain(|(.., mean)| mean.is_none());
     }

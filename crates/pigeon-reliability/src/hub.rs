@@ -1,4 +1,4 @@
-//! The hub around `Sessions`: a core that refuses now and then, the log, and plain members.
+//! A hub around `Sessions`: a core that sometimes refuses, the log, and plain members.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -22,13 +22,13 @@ pub(crate) struct Hub {
     cell: Cell,
     fault: Option<Fault>,
     chance: Chance,
-    /// `None` while it is down.
+    /// `None` while the hub is down.
     sessions: Option<Sessions>,
     pub(crate) log: Log,
     reads: VecDeque<(Instant, ReadId, Read)>,
     /// How often each message was relayed to plain members since the last restored backup.
     pub(crate) relayed: BTreeMap<Identity, u32>,
-    /// Every message that was ever on the disk.
+    /// Every message that was ever on disk.
     pub(crate) ever: BTreeSet<Identity>,
     runs: u64,
     plain: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Hub {
     room: RoomName,
 }
 
-/// What the hub wants done with a connection.
+/// The hub's output for a connection.
 pub(crate) enum ToPeer {
     Send(ConnId, Bytes),
     Close(ConnId),
@@ -73,7 +73,6 @@ impl Hub {
         self.sessions = Some(Sessions::new(Config::new("hub", FINGERPRINT, nonces, CRYPTO)));
     }
 
-    /// Ends at once.
     pub(crate) fn kill(&mut self) {
         self.sessions = None;
         self.reads.clear();
@@ -108,7 +107,7 @@ impl Hub {
         self.with(now, |sessions| sessions.closed(now, conn));
     }
 
-    /// A plain member says something.
+    /// A plain member sends a message.
     pub(crate) fn plain_says(&mut self, now: Instant) {
         if self.is_up() {
             self.plain += 1;
@@ -160,7 +159,7 @@ impl Hub {
         self.outputs.pop_front()
     }
 
-    /// Calls the sessions, and does what they want done.
+    /// Calls the sessions, and carries out their outputs.
     fn with(&mut self, now: Instant, call: impl FnOnce(&mut Sessions)) {
         let Some(sessions) = &mut self.sessions else { return };
         call(sessions);
@@ -177,7 +176,7 @@ impl Hub {
         }
     }
 
-    /// Returns false where the sessions have heard something.
+    /// Carries out an output. False if it called the sessions.
     fn handle(&mut self, now: Instant, output: Output) -> bool {
         let Some(sessions) = &mut self.sessions else { return true };
         match output {

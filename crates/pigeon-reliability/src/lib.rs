@@ -1,13 +1,12 @@
-//! The proof that reliable members lose nothing: a hub and three clients with their disks, in virtual
-//! time, over connections that break and over QUIC on bad networks. Not a part of any program.
+//! Tests that reliable members lose nothing: a hub and three clients with their disks, in virtual
+//! time, over connections that break and over QUIC on bad networks. Not part of any program.
 //!
 //! - [`CELLS`]: the conditions. [`Fault`]: what the checker must find.
 //! - [`run`]: one run over streams that break; the seed decides everything. [`run_quic`]: over QUIC, where
 //!   the keys of handshakes are the system's and everything else is the seed's.
 //!
-//! Inside: `hub` and `client` are the machines with what stands around them; `log` and `disk` fail,
-//! lose what was not synced and are set back to older copies; `faults` says what happens when;
-//! `check` is the judge.
+//! `hub` and `client` are the machines with their environment; `log` and `disk` fail, lose unsynced
+//! data and are restored from older copies; `faults` schedules faults; `check` checks the results.
 #![forbid(unsafe_code)]
 
 mod cell;
@@ -30,7 +29,6 @@ pub use streams::{run, run_script};
 /// The fingerprint of the hub's certificate.
 const FINGERPRINT: &str = "f00d";
 
-/// How many clients there are.
 const CLIENTS: u8 = 3;
 
 /// The hub's end alone, with the signatures of this world, for those who send it what no client does.
@@ -70,15 +68,15 @@ pub fn proof(nonce: &str, outbox: u64) -> pigeon_proto::frame::ClientFrame {
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Messages said.
+    /// Messages sent.
     pub said: u64,
-    /// Messages that were acknowledged.
+    /// Messages acknowledged.
     pub stored: u64,
-    /// Messages that were refused for good.
+    /// Messages refused permanently.
     pub refused: u64,
-    /// Messages that restored backups have taken from everybody.
+    /// Messages lost everywhere by restored backups.
     pub taken: u64,
-    /// Messages received, of all clients together.
+    /// Messages received by all clients together.
     pub received: u64,
     /// Kills, crashes, restored backups and broken connections.
     pub faults: u64,
@@ -87,7 +85,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Adds another one.
+    /// Adds another report.
     pub fn add(&mut self, other: Report) {
         self.said += other.said;
         self.stored += other.stored;

@@ -1,5 +1,5 @@
-//! The hub's log: what is on its disk, what waits for it, and what a crash or a restored backup does
-//! to it. Its rules are those of `pigeon-log`, in the simplest words.
+//! The hub's log: its disk, its queue, and the effects of a crash or a restored backup. A simple
+//! model of `pigeon-log`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use pigeon_proto::{
 use crate::cell::Fault;
 use crate::chance::Chance;
 
-/// How many of the newest entries are in memory.
+/// Number of newest entries in memory.
 const IN_MEMORY: usize = 200;
 
 pub(crate) struct Log {
@@ -41,7 +41,7 @@ pub(crate) struct OnDisk {
 }
 
 struct Queued {
-    /// `None`: of a plain member.
+    /// `None` for a plain member's message.
     id: Option<SayId>,
     after: u64,
     room: RoomName,
@@ -49,12 +49,12 @@ struct Queued {
     identity: Identity,
 }
 
-/// What became of a message.
+/// The result of a message.
 pub(crate) struct Settled {
     pub(crate) id: Option<SayId>,
     pub(crate) identity: Identity,
     pub(crate) outcome: Outcome,
-    /// Whether it is relayed to plain members.
+    /// Whether the message is relayed to plain members.
     pub(crate) is_new: bool,
 }
 
@@ -77,7 +77,7 @@ impl Log {
         self.push(now, Queued { id: Some(id), after, room, text, identity }, chance);
     }
 
-    /// A message of a plain member.
+    /// Appends a plain member's message.
     pub(crate) fn append_plain(
         &mut self,
         now: Instant,
@@ -99,7 +99,7 @@ impl Log {
         self.commit_at
     }
 
-    /// Stores what waits, if it is time.
+    /// Stores queued messages if it is time.
     pub(crate) fn commit(&mut self, now: Instant, fails: bool) -> Vec<Settled> {
         if self.commit_at.is_none_or(|at| at > now) {
             return Vec::new();
@@ -170,7 +170,7 @@ impl Log {
         Position::at(self.disk.epoch, self.disk.sequence).unwrap_or_default()
     }
 
-    /// Answers a question of a follower.
+    /// Answers a follower's read.
     pub(crate) fn read(&self, read: &Read) -> Answer {
         let entries = &self.disk.entries;
         match read {
@@ -202,7 +202,7 @@ impl Log {
         }
     }
 
-    /// The hub is gone, and with it what waits.
+    /// The hub has died: drops the queue.
     pub(crate) fn kill(&mut self) {
         self.queue.clear();
         (self.commit_at, self.lost) = (None, 0);
@@ -212,12 +212,12 @@ impl Log {
         }
     }
 
-    /// Takes a copy of the disk.
+    /// Copies the disk.
     pub(crate) fn back_up(&mut self) {
         self.backup = Some(self.disk.clone());
     }
 
-    /// Sets the disk back to the copy. Positions go on in a new epoch.
+    /// Restores the disk from the copy. Positions continue in a new epoch.
     pub(crate) fn restore(&mut self) {
         self.disk = self.backup.clone().unwrap_or_default();
         self.epochs += 1;

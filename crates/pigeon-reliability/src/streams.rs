@@ -1,5 +1,4 @@
-//! Runs over abstract streams: bytes in order with a delay, until the stream breaks and what is on the
-//! way is gone.
+//! Runs over abstract streams: ordered bytes with a delay. A break loses the bytes in transit.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,13 +15,11 @@ use crate::faults::{Happening, Schedule};
 use crate::hub::{Hub, ToPeer};
 use crate::{CLIENTS, Report};
 
-/// How long a run may take until everything is settled, once nothing happens any more.
+/// Time limit for settling after the last fault.
 const PATIENCE: Duration = Duration::from_secs(900);
 
-/// One run: three clients say so many messages each, then everything comes to rest.
-///
-/// # Errors
-/// What the checker has found.
+/// One run: each of three clients sends this number of messages, then all faults stop. Fails with
+/// the checker's finding.
 pub fn run(cell: &Cell, seed: u64, messages: u64, fault: Option<Fault>) -> Result<Report, String> {
     let mut world = World::new(cell, seed, messages, fault);
     world.run()
@@ -56,21 +53,21 @@ struct World {
     hub: Hub,
     clients: Vec<Client>,
     links: Vec<Link>,
-    /// Connections that broke, and when the hub notices.
+    /// Lost connections, and when the hub notices.
     ghosts: Vec<(Instant, ConnId)>,
     schedule: Schedule,
     judge: Judge,
 }
 
-/// A client's way to the hub.
+/// A client's connection to the hub.
 #[derive(Default)]
 struct Link {
-    /// When it is open, or found not to open.
+    /// When the connection opens or fails to open.
     opens: Option<Instant>,
     conn: Option<ConnId>,
     up: VecDeque<(Instant, Bytes)>,
     down: VecDeque<(Instant, Bytes)>,
-    /// When the client notices that the connection is gone.
+    /// When the client notices that the connection is lost.
     breaks: Option<Instant>,
 }
 
@@ -115,7 +112,7 @@ impl World {
                 _ => {}
             }
         }
-        // What comes too late, or again.
+        // Waits for late messages and duplicates.
         let end = self.now + Duration::from_secs(30);
         while self.next_at().is_some_and(|at| at < end) {
             self.step();
@@ -157,7 +154,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        // An hour without anything is over at once: the run ends.
+        // A run without events for an hour ends at once.
         let next = self.next_at().unwrap_or(self.now + Duration::from_secs(3_600));
         self.now = self.now.max(next);
         let now = self.now;
@@ -181,7 +178,7 @@ impl World {
         self.answer();
     }
 
-    /// Hands on what has arrived at either end of a link.
+    /// Delivers bytes to both ends of a link.
     fn deliver(&mut self, client: usize) {
         let now = self.now;
         let link = &mut self.links[client];
@@ -209,7 +206,7 @@ impl World {
         }
     }
 
-    /// Does what a client wants done.
+    /// Carries out a client's outputs.
     fn carry(&mut self, client: usize) {
         while let Some(wish) = self.clients[client].poll() {
             let delay = self.delay(0);
@@ -221,7 +218,7 @@ impl World {
                 }
                 ToHub::Send(bytes) => {
                     let before = link.up.back().map_or(self.now, |(at, _)| *at);
-                    // In pieces, as a stream comes.
+                    // Delivers in pieces, like a real stream.
                     let cut = self.chance.below(bytes.len() as u64) as usize;
                     let at = before.max(self.now + delay);
                     link.up.push_back((at, bytes.slice(..cut)));
@@ -235,13 +232,13 @@ impl World {
         }
     }
 
-    /// Does what the hub wants done.
+    /// Carries out the hub's outputs.
     fn answer(&mut self) {
         while let Some(wish) = self.hub.poll() {
             let (ToPeer::Send(conn, _) | ToPeer::Close(conn) | ToPeer::Resume(conn)) = wish;
             let of = self.links.iter().position(|link| link.conn == Some(conn));
             let Some(client) = of else {
-                // Nobody reads it any more; the system takes it all the same.
+                // The connection is lost, but the system accepts the bytes anyway.
                 if let ToPeer::Send(conn, bytes) = wish {
                     self.hub.sent(self.now, conn, bytes.len());
                 }
@@ -270,7 +267,7 @@ impl World {
         }
     }
 
-    /// How long something takes. What a network loses comes later.
+    /// The delay of some bytes. Lost packets delay them further.
     fn delay(&mut self, bytes: u64) -> Duration {
         let network = &self.cell.network;
         let mut delay = self.chance.about(network.delay);
@@ -290,7 +287,7 @@ impl World {
                 self.judge.faults += 1;
                 self.cut(client);
             }
-            // A stream that goes on at another address loses nothing.
+            // A stream that continues at another address loses nothing.
             Happening::Move(_) => {}
             Happening::KillHub => self.end_hub(|hub| hub.kill()),
             Happening::RestoreHub => {
@@ -316,7 +313,7 @@ impl World {
         }
     }
 
-    /// Breaks a connection: what is on the way is gone, and each end notices at its own time.
+    /// Breaks a connection: bytes in transit are lost, and each end notices at its own time.
     fn cut(&mut self, client: usize) {
         let link = std::mem::take(&mut self.links[client]);
         let noticed = self.schedule.chance().between(Duration::ZERO, Duration::from_secs(3));

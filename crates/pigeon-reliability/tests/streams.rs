@@ -1,4 +1,4 @@
-//! Both ends over streams that break, with failing disks and restored backups.
+//! Both ends over breaking streams, with failing disks and restored backups.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use pigeon_reliability::{CELLS, Fault, Report, run};

@@ -5,32 +5,32 @@ use pigeon_guard::SourceRules;
 
 use crate::sntp;
 
-/// The settings of a service. `Config::default()` is what `pigeon serve` runs with, but for the
-/// time zone, the addresses and the hash keys, which only the driver knows.
+/// A service's settings. `Config::default()` equals the defaults of `pigeon serve`, except for the
+/// time zone, the addresses and the hash keys, which the driver must supply.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Who is never answered, and the networks that are answered freely. Beyond them no reply is
+    /// Senders that are never answered, and the trusted networks. Outside them a reply is never
     /// longer than its request.
     pub sources: SourceRules,
-    /// The most replies to one source (an IP address) in a second; `None` for no bound. As much as
-    /// a second's worth may come at once.
+    /// The most replies per second to one source (an IP address); `None` for no limit. Bursts of a
+    /// second's worth are allowed.
     pub per_source: Option<u32>,
-    /// The most replies to all sources together in a second; `None` for no bound.
+    /// The most replies per second to all sources together; `None` for no limit.
     pub in_all: Option<u32>,
-    /// Whether `per_source` holds on loopback for every service (when the operator set it outright).
-    /// It always does for `echo`, `upper` and `fixed`. `in_all` never does: what goes to loopback
-    /// stays on this host.
+    /// Whether `per_source` also applies on loopback, to every service: true if the operator set
+    /// the rate explicitly. It always applies to `echo`, `upper` and `fixed`. `in_all` never
+    /// applies on loopback, because such replies stay on this host.
     pub loopback_counts: bool,
-    /// The zone of local time, for `time` and `daytime`.
+    /// The time zone of `time` and `daytime`.
     pub zone: TimeZone,
-    /// What the `sntp` service says of its clock.
+    /// The clock parameters of the `sntp` service.
     pub sntp: sntp::Server,
-    /// What the `fixed` service replies.
+    /// The reply of the `fixed` service.
     pub reply: Vec<u8>,
-    /// Keys of the hash that distinguishes sources, drawn at random by the driver so that nobody
-    /// outside can choose addresses that share another's rate.
+    /// Keys of the hash that maps sources to rates. The driver draws them at random, so that an
+    /// attacker cannot choose addresses that share another's rate.
     pub hash_keys: [u64; 4],
-    /// Whether every datagram is also reported as an [`Event`](crate::Event).
+    /// Whether to report every datagram as an [`Event`](crate::Event).
     pub report_datagrams: bool,
 }
 

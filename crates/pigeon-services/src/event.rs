@@ -1,59 +1,59 @@
-//! What a service reports to those around it: logs, a screen.
+//! Events that a service reports for logs and screens.
 
 use std::net::SocketAddr;
 
 use crate::Ignored;
 
-/// Something that happened.
+/// An event of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A datagram was dealt with. Only with
+    /// A datagram was handled. Only with
     /// [`Config::report_datagrams`](crate::Config::report_datagrams).
     Datagram {
         /// The sender.
         from: SocketAddr,
-        /// The datagram's true length in bytes.
+        /// The datagram's original length in bytes.
         length: usize,
-        /// What became of it.
+        /// The outcome.
         outcome: Outcome,
     },
-    /// Requests come faster than they may be answered, as when two services answer each other.
-    /// Reported once a second at the most, by the first one that hits the bound.
+    /// Requests exceed a rate limit, for example because two services answer each other. Reported
+    /// at most once a second, for the first request over the limit.
     Limited {
-        /// Who hit it.
+        /// The source of that request.
         source: SocketAddr,
-        /// Which bound.
+        /// The limit that the request exceeded.
         bound: Ignored,
-        /// How many requests have hit a bound since the last such report, this one included.
+        /// Requests over a limit since the last such report, including this one.
         requests: u64,
     },
-    /// One source sends the same bytes again and again, faster than anybody types, and no bound
-    /// holds it back: a loop on this host? Reported once a minute at the most.
+    /// One source repeats the same bytes, faster than a person types, and no limit stops it:
+    /// probably a loop on this host. Reported at most once a minute.
     Repeating {
-        /// Who sends them.
+        /// The source.
         source: SocketAddr,
-        /// How many bytes.
+        /// The length of a datagram, in bytes.
         length: usize,
-        /// How often a second.
+        /// Repetitions per second.
         a_second: u64,
     },
 }
 
-/// What became of a datagram.
+/// The outcome of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was answered.
+    /// A reply was sent.
     Replied {
         /// The reply's length in bytes.
         length: usize,
     },
-    /// It was answered, and the reply never left this host.
+    /// A reply was made but could not leave this host.
     Unsent {
         /// The reply's length in bytes.
         length: usize,
     },
-    /// It was counted, as the discard service does.
+    /// Counted without a reply: the discard service.
     Discarded,
-    /// It was not answered.
+    /// The request was not answered.
     Ignored(Ignored),
 }

@@ -1,21 +1,22 @@
-//! Who is answered, how often, and how much: every rule against loops and amplification.
+//! Decides which requests are answered, how often and at what length: every rule against loops and
+//! amplification.
 //!
-//! A service that answers every request is a weapon in the hands of those who forge a sender: one
-//! forged datagram makes two services answer each other for ever (CVE-2024-2169), and a short one
-//! draws a long reply to the forged address (US-CERT TA14-017A). So, in this order:
+//! A service that answers every request is a weapon for senders who forge addresses. One forged
+//! datagram makes two services answer each other for ever (CVE-2024-2169), and a short one draws a
+//! long reply to the forged address (US-CERT TA14-017A). So, in this order:
 //!
-//! 1. No reply goes to an address that asks nothing: port 0, multicast, broadcast, our own. Nor to
-//!    a port below 1024, where services live and clients do not. Port 123 is the exception, because
-//!    NTP clients use it.
-//! 2. Nothing that looks like a service's reply is answered. Where replies are distinct from
-//!    requests (`size`, `time`, `daytime`, `sntp`) two services stop after one reply each.
-//! 3. Where they are not (`echo`, `upper`, `fixed`, and any service against strangers' programs)
-//!    the rate of replies is limited, for one source and for all together. The limit holds for
-//!    every service that replies, since a stranger's program may answer anything with anything. On
-//!    loopback the source's rate holds too for the services with replies that look like requests:
-//!    two of them that were set upon each other would keep a CPU busy for ever. The first request
-//!    over the rate ends such a loop.
-//! 4. Beyond the open networks no reply is longer than its request, and there is one at the most.
+//! 1. Addresses that never send requests get no reply: port 0, multicast, broadcast, our own. Ports
+//!    below 1024 get none either, because services use them and clients do not. Port 123 is the
+//!    exception, because NTP clients use it.
+//! 2. Datagrams that look like a service's reply get no reply. Where replies differ from requests
+//!    (`size`, `time`, `daytime`, `sntp`), two services stop after one reply each.
+//! 3. The rate of replies is limited, per source and in total. This ends loops where replies look
+//!    like requests: `echo`, `upper`, `fixed`, and any service against an unknown program. So the
+//!    limit applies to every service that replies. On loopback the limit per source applies to
+//!    `echo`, `upper` and `fixed`, because two of them answering each other would keep a CPU busy
+//!    for ever. The first request over the rate ends such a loop.
+//! 4. Outside the open networks a reply is never longer than its request, and a request gets at
+//!    most one.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -28,30 +29,30 @@ use crate::{Config, Kind, sntp, texts};
 /// Why a request was not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ignored {
-    /// From port 0, or from a multicast, broadcast or unspecified address.
+    /// Port 0, or a multicast, broadcast or unspecified address.
     BadSource,
-    /// From the service's own address, or from a sister's.
+    /// The service's own address, or another service's in this process.
     OwnAddress,
-    /// From a port below 1024.
+    /// A port below 1024.
     LowPort,
-    /// Larger than the receive buffer, so that a reply to the whole of it cannot be given.
+    /// The request was larger than the receive buffer, so its end is missing.
     Truncated,
-    /// It looks like a reply, and answering replies makes loops.
+    /// The request looks like a reply, and answering replies makes loops.
     Reply,
-    /// It is no request that the service knows: too short, or of another version.
+    /// Not a valid request: too short, or of an unsupported version.
     NotRequest,
-    /// The source asks more often than one may.
+    /// The source exceeds the rate per source.
     SourceRate,
-    /// All together ask more often than they may.
+    /// All sources together exceed the total rate.
     TotalRate,
-    /// From beyond the open networks, and the reply would have been longer.
+    /// The source is outside the open networks, and the reply would be longer than the request.
     LongerThanRequest,
-    /// One batch brought more requests than the outgoing buffer takes replies.
+    /// The batch has more requests than the outgoing buffer has space for replies.
     BatchFull,
 }
 
 impl Ignored {
-    /// Every reason, in the order [`Statistics`](crate::Statistics) counts them.
+    /// Every reason, in the order of [`Statistics`](crate::Statistics).
     pub const ALL: [Ignored; 10] = [
         Ignored::BadSource,
         Ignored::OwnAddress,
@@ -65,7 +66,7 @@ impl Ignored {
         Ignored::BatchFull,
     ];
 
-    /// As logs and JSON say it.
+    /// The reason's text in logs and JSON.
     pub fn describe(self) -> &'static str {
         match self {
             Ignored::BadSource => "bad source address",
@@ -82,22 +83,22 @@ impl Ignored {
     }
 }
 
-/// How a request may be answered.
+/// The limits of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Admitted {
     /// The most bytes of the reply.
     pub(crate) most: usize,
-    /// Whether no rate bounds its source.
+    /// Whether no rate limits the source.
     pub(crate) is_free: bool,
 }
 
-/// What the rules remember.
+/// The state of the rules: rates and the last sender.
 #[derive(Debug)]
 pub(crate) struct Guard {
     sources: Sources,
     in_all: Bucket,
-    /// The last sender that passed: a train brings many datagrams of one, and looking through the
-    /// networks costs as much as all the rest.
+    /// The last accepted sender: a train brings many datagrams of one, and looking through the
+    /// networks costs as much as all other checks.
     last: Option<(SocketAddr, Origin)>,
 }
 
@@ -106,12 +107,12 @@ impl Guard {
         Guard { sources: Sources::new(hash_keys), in_all: Bucket::default(), last: None }
     }
 
-    /// Requests that met the remainder of another source's rate.
+    /// Requests that shared another source's rate.
     pub(crate) fn shared_rate(&self) -> u64 {
         self.sources.shared
     }
 
-    /// Whether a request may be answered, and if so, how.
+    /// Decides whether a request may be answered, and returns the reply's limits.
     pub(crate) fn admit(
         &mut self,
         now: Instant,
@@ -138,8 +139,8 @@ impl Guard {
         Ok(Admitted { most, is_free })
     }
 
-    /// Takes one reply out of the source's bucket and out of everyone's, or out of neither. The rate
-    /// of all together protects the network, which replies on loopback do not reach.
+    /// Takes one reply from both the source's bucket and the total one, or from neither. The total
+    /// rate protects the network, so it excludes loopback.
     fn take(
         &mut self,
         now: Instant,
@@ -161,7 +162,7 @@ impl Guard {
     }
 }
 
-/// Whether one more reply may go out. `None` is no limit; one of zero lets nothing through.
+/// Whether one more reply may be sent. `None` is no limit; a rate of zero lets nothing through.
 fn has_room(bucket: Bucket, now: Instant, per_second: Option<u32>) -> bool {
     per_second.is_none_or(|most| most > 0 && bucket.has_room(now, cost(1, most.into())))
 }
@@ -172,7 +173,7 @@ fn take(bucket: &mut Bucket, now: Instant, per_second: Option<u32>) {
     }
 }
 
-/// Refuses senders that no reply may go to, and says where the others are.
+/// Rejects senders that must get no reply, and classifies the others.
 fn check_source(config: &Config, kind: Kind, from: SocketAddr) -> Result<Origin, Ignored> {
     config.sources.check(from).map_err(|bad| match bad {
         BadSource::Forged => Ignored::BadSource,
@@ -184,7 +185,7 @@ fn check_source(config: &Config, kind: Kind, from: SocketAddr) -> Result<Origin,
     Ok(config.sources.origin(from.ip()))
 }
 
-/// Refuses what is a reply itself, or no request at all.
+/// Rejects replies and invalid requests.
 fn check_request(config: &Config, kind: Kind, request: &Received<'_>) -> Result<(), Ignored> {
     let payload = request.payload;
     match kind {
@@ -194,7 +195,7 @@ fn check_request(config: &Config, kind: Kind, request: &Received<'_>) -> Result<
         }
         Kind::Time if !texts::asks_for_time(payload) => Err(Ignored::Reply),
         Kind::Sntp => sntp::check_request(payload),
-        // Our own reply come back, perhaps in capitals, or another such service's.
+        // Our own reply returned, perhaps in capitals, or that of another such service.
         Kind::Fixed if payload.eq_ignore_ascii_case(&config.reply) => Err(Ignored::Reply),
         _ => Ok(()),
     }
@@ -287,7 +288,7 @@ mod tests {
         assert_eq!(answered(&few, &["10.0.0.1:5000", "10.0.0.2:5000"]), 1_500);
         let free = Config { per_source: None, in_all: None, ..config.clone() };
         assert_eq!(answered(&free, &["10.0.0.1:5000"]), 2_000);
-        // Replies on loopback do not reach the network.
+        // Replies on loopback do not use the network.
         let few = Config { in_all: Some(10), loopback_counts: true, ..config };
         assert_eq!(answered(&few, &["127.0.0.1:5000", "10.0.0.2:5000"]), 1_010);
     }

@@ -1,9 +1,9 @@
-//! Which services there are.
+//! The kinds of services.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A service, by what it replies to one datagram.
+/// A service. The table shows one request and reply of each.
 ///
 /// ```text
 ///   echo      hello        ▶ hello
@@ -15,7 +15,7 @@ use std::str::FromStr;
 ///   daytime   anything     ▶ Friday, November 20, 2026 21:04:05-CST
 ///   sntp      48 bytes     ▶ 48 bytes
 ///   discard   anything     ▶
-///   fixed     anything     ▶ what the operator chose
+///   fixed     anything     ▶ the configured text
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -23,7 +23,7 @@ pub enum Kind {
     Echo,
     /// Returns the bytes with ASCII letters in capitals.
     Upper,
-    /// Says how many bytes came.
+    /// Replies with the number of bytes received.
     Size,
     /// Takes the request as a [`strftime`](crate::strftime) format and returns local time in it.
     /// Not RFC 868: its four bytes run out in 2036.
@@ -32,18 +32,18 @@ pub enum Kind {
     Discard,
     /// The date and time in one line, whatever the request says (RFC 867).
     Daytime,
-    /// Network time as a server gives it (RFC 4330, RFC 5905); see [`sntp`](crate::sntp).
+    /// Serves network time (RFC 4330, RFC 5905); see [`sntp`](crate::sntp).
     Sntp,
     /// Replies with [`Config::reply`](crate::Config::reply), whatever the request says.
     Fixed,
 }
 
 impl Kind {
-    /// Every service that needs nothing but its name.
+    /// Every service that needs no argument.
     pub const ALL: [Kind; 7] =
         [Kind::Echo, Kind::Upper, Kind::Size, Kind::Time, Kind::Discard, Kind::Daytime, Kind::Sntp];
 
-    /// The name it goes by on a command line.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Echo => "echo",
@@ -57,7 +57,7 @@ impl Kind {
         }
     }
 
-    /// Whether a reply may be any bytes, so that it looks like a request.
+    /// Whether a reply may be arbitrary bytes, and so look like a request.
     pub(crate) fn is_untyped(self) -> bool {
         matches!(self, Kind::Echo | Kind::Upper | Kind::Fixed)
     }
@@ -69,7 +69,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A name that no service has.
+/// An unknown service name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no such service; there are echo, upper, size, time, discard, daytime and sntp")]
 pub struct UnknownKind;

@@ -1,18 +1,18 @@
-//! The small services: a request, and at most one reply, as a pure state machine. No clock, no
-//! socket, no randomness of its own.
+//! The small services (echo, time, SNTP and others) as a pure state machine: each request gets at
+//! most one reply. No clock, no socket, no randomness of its own.
 //!
 //! Read [`Service`] first: its `answer` is the life of one request. Then:
 //!
-//! - [`Kind`]: which services there are, and what each answers.
-//! - `guard`: who is answered at all, how often, and how much: **every rule against loops and
-//!   amplification stands there.** `sources` counts what each source has had, `rate` is a bucket.
-//! - `repeats`: loops among what no rate bounds, for the operator to know.
-//! - `texts`: what the services that speak text reply, and how such replies are recognised.
-//! - [`strftime`]: C's `strftime` for formats that come from the network.
+//! - [`Kind`]: the services and their replies.
+//! - `guard`: which requests are answered, how often and at what length: **every rule against loops
+//!   and amplification.** `sources` holds the rate of each source.
+//! - `repeats`: detects loops that no rate limits, and reports them to the operator.
+//! - `texts`: the replies of text services, and how such replies are recognised.
+//! - [`strftime`]: C's `strftime` for formats from the network.
 //! - [`sntp`]: network time, the server's side and the client's.
-//! - `replies`: what is about to be sent; equal replies to one peer become a train.
-//! - [`WallClock`]: what time it is, supplied by the driver.
-//! - [`Config`], [`Statistics`], [`Event`]: what goes in beside datagrams, and what can be seen.
+//! - `replies`: the queue of replies; equal-sized replies to one peer become a train.
+//! - [`WallClock`]: the time of day, supplied by the driver.
+//! - [`Config`], [`Statistics`], [`Event`]: the settings, the counters and the reports.
 #![forbid(unsafe_code)]
 
 mod config;

@@ -1,32 +1,33 @@
-//! Finds loops that no rate bounds. Where the operator lifts the rate, two echoes that were set upon
-//! each other would keep a CPU busy for ever, unseen; so would a typed service on loopback and a
-//! program that answers it with requests.
+//! Detects loops that no rate limits: two echoes answering each other after the operator lifted the
+//! rate, or a service on loopback and a program that answers it with requests. Such a loop keeps a
+//! CPU busy for ever, unseen.
 //!
-//! A loop shows as one source that sends the same bytes again and again, faster than anybody types.
-//! Looking at every request would cost as much as answering it, so one in [`STRIDE`] is compared
-//! with the one before: memory and work are constant.
+//! A loop looks like one source that repeats the same bytes faster than a person types. Comparing
+//! every request would cost as much as answering it, so only one in [`STRIDE`] is compared with the
+//! one before: memory and work are constant.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_datagram::Instant;
 
-/// One request in so many is looked at.
+/// One request in this many is compared.
 const STRIDE: u32 = 1_024;
 
-/// So many looks in a row must find the same.
+/// The number of equal samples in a row that count as a loop.
 const LOOKS: u32 = 4;
 
-/// Slower repetition is somebody's heartbeat and no loop. The default bound of a source elsewhere.
+/// The lowest rate of a loop, in requests per second. Slower repetition may be a program's
+/// heartbeat. Equals the default rate per source.
 const A_SECOND: u64 = 1_000;
 
-/// The bytes that are compared.
+/// The number of bytes compared.
 const PREFIX: usize = 64;
 
-/// How often a loop that goes on is reported to the operator.
+/// How often a continuing loop is reported to the operator.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
-/// What was seen at the last look.
+/// The last sample.
 #[derive(Debug, Default)]
 pub(crate) struct Repeats {
     until_look: u32,
@@ -44,8 +45,8 @@ struct Seen {
 }
 
 impl Repeats {
-    /// Takes note of a request that no rate bounds. Returns how many a second came alike if it
-    /// looks like a loop that has not been reported to the operator lately.
+    /// Samples a request that no rate limits. Returns the repetitions per second if they look like
+    /// a loop and none was reported lately.
     pub(crate) fn observe(
         &mut self,
         now: Instant,
@@ -74,7 +75,7 @@ impl Repeats {
         if seen.looks < LOOKS || a_second <= A_SECOND {
             return None;
         }
-        // The next judgement is about what comes from here on.
+        // Starts a new observation.
         (seen.since, seen.looks) = (now, 0);
         if self.told.is_some_and(|told| now - told < TELL_EVERY) {
             return None;
@@ -92,7 +93,7 @@ mod tests {
         ([127, 0, 0, 1], port).into()
     }
 
-    /// How often a source that sends `payload(n)` every so many microseconds is taken for a loop.
+    /// The rates reported for a source that sends `payload(n)` every `micros` microseconds.
     fn told(requests: u64, micros: u64, payload: impl Fn(u64) -> Vec<u8>) -> Vec<u64> {
         let mut repeats = Repeats::default();
         let observed = (0..requests).filter_map(|n| {
@@ -117,7 +118,7 @@ mod tests {
     #[test]
     fn several_sources_that_say_the_same_are_no_loop() {
         let mut repeats = Repeats::default();
-        // 1,024 is even: looked at is another source each time only if their number divides it not.
+        // Three sources: a number that divides the stride would put the same one in every sample.
         let told = (0..100_000_u64).filter_map(|n| {
             let now = Instant::ORIGIN + Duration::from_micros(n * 50);
             repeats.observe(now, port((n % 3) as u16), b"hello")

@@ -1,5 +1,5 @@
-//! What a service is about to send. Consecutive replies of equal size to one peer become a train:
-//! requests that came as one train get their replies as one.
+//! The queue of replies. Consecutive replies of equal size to one peer become a train, so requests
+//! that came as a train get their replies as one.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
@@ -9,18 +9,18 @@ use pigeon_datagram::{MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, Outbox, Transmit};
 
 use crate::Ignored;
 
-/// The most bytes of replies in one batch: four times what a receive call brings at once.
+/// The most bytes of replies in one batch: four times the bytes of one receive call.
 const MAX_BYTES: usize = 16 << 20;
 
 /// The most transmits in one batch.
 const MAX_TRANSMITS: usize = 65_536;
 
-/// Replies in the order they were given.
+/// Replies in the order of their requests.
 #[derive(Debug, Default)]
 pub(crate) struct Replies {
     outbox: Outbox,
-    /// The last reply, and those before it that travel with it. It stands behind all that is in
-    /// the outbox's queue.
+    /// The train being built: the last reply and those before it that can travel with it. It
+    /// follows everything in the outbox's queue.
     train: Option<Train>,
 }
 
@@ -35,14 +35,14 @@ struct Train {
 }
 
 impl Replies {
-    /// Forgets the bytes of what has been sent. Call it first in every `handle_*`.
+    /// Clears the bytes of sent replies. Call it first in every `handle_*`.
     pub(crate) fn reset_if_drained(&mut self) {
         if self.train.is_none() {
             self.outbox.reset_if_drained();
         }
     }
 
-    /// Queues the reply that `write` appends, if it has `most` bytes at the most. Returns its
+    /// Queues the reply that `write` appends, if it is at most `most` bytes long. Returns its
     /// length in bytes.
     pub(crate) fn push(
         &mut self,
@@ -66,7 +66,6 @@ impl Replies {
         Ok(length)
     }
 
-    /// The next transmit.
     pub(crate) fn poll(&mut self) -> Option<Transmit> {
         if self.outbox.is_drained() {
             self.end_train();
@@ -74,14 +73,13 @@ impl Replies {
         self.outbox.poll()
     }
 
-    /// All bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.outbox.bytes()
     }
 
     fn end_train(&mut self) {
         if let Some(Train { to, from, range, segment, count }) = self.train.take() {
-            // Never too large: a train of two stays within 65,507 bytes.
+            // Always fits: a train of two or more stays within 65,507 bytes.
             let segment = u16::try_from(segment).ok().filter(|_| count > 1);
             self.outbox.queue_train(to, from, range, segment.and_then(NonZeroU16::new));
         }
@@ -89,8 +87,8 @@ impl Replies {
 }
 
 impl Train {
-    /// Takes the reply that follows it in the buffer, if it can: only the last of a train may be
-    /// shorter than the first, and none is empty.
+    /// Extends the train by the reply that follows it in the buffer, if possible: only the last
+    /// reply of a train may be shorter than the first, and none may be empty.
     fn join(&mut self, to: SocketAddr, from: Option<IpAddr>, length: usize) -> bool {
         let joins = self.to == to
             && self.from == from
@@ -114,7 +112,7 @@ mod tests {
         SocketAddr::from(([10, 0, 0, 1], port))
     }
 
-    /// Pushes replies, given by port and text, and returns the datagrams of each transmit.
+    /// Pushes replies, given as port and text, and returns the datagrams of each transmit.
     fn transmits(replies: &mut Replies, given: &[(u16, &str)]) -> Vec<(u16, Vec<String>)> {
         for &(port, text) in given {
             let write = |out: &mut Vec<u8>| out.extend_from_slice(text.as_bytes());

@@ -1,4 +1,4 @@
-//! A service itself. [`Service::answer`] is the main flow: from a request to its reply.
+//! The service itself. [`Service::answer`] is the main flow: from a request to its reply.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -11,17 +11,17 @@ use crate::repeats::Repeats;
 use crate::replies::Replies;
 use crate::{Config, Event, Ignored, Kind, Outcome, Statistics, WallClock, sntp, texts};
 
-/// How often the operator hears that a bound holds requests back.
+/// How often an exceeded limit is reported to the operator.
 const WARN_EVERY: Duration = Duration::from_secs(1);
 
-/// The most events kept for a driver that does not collect them.
+/// The most events kept until the driver collects them.
 const MAX_EVENTS: usize = 16_384;
 
-/// One service on one port: each request has at most one reply, and no state outlives it but rates
-/// and counts.
+/// One service on one port: each request has at most one reply. Only rates and counters persist
+/// between requests.
 ///
-/// Drive it as [`Machine`] says; it has no timers. For `time`, `daytime` and `sntp` the driver also
-/// sets the time, with [`set_wall`](Service::set_wall).
+/// The driver follows the contract of [`Machine`]; the service has no timers. For `time`, `daytime`
+/// and `sntp` the driver also sets the time, with [`set_wall`](Service::set_wall).
 ///
 /// ```
 /// # use std::time::Duration;
@@ -45,13 +45,13 @@ pub struct Service {
     replies: Replies,
     statistics: Statistics,
     events: VecDeque<Event>,
-    /// When a bound was last reported to the operator, and how many requests have hit one since.
+    /// When an exceeded limit was last reported, and how many requests have exceeded one since.
     warned: Option<Instant>,
     unsaid: u64,
 }
 
 impl Service {
-    /// A service that has served nobody yet.
+    /// A new service.
     pub fn new(kind: Kind, config: Config, wall: WallClock) -> Self {
         Service {
             kind,
@@ -67,7 +67,7 @@ impl Service {
         }
     }
 
-    /// Which service it is.
+    /// The kind of service.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -77,23 +77,23 @@ impl Service {
         &self.config
     }
 
-    /// What has been counted so far.
+    /// The counters.
     pub fn snapshot(&self) -> Statistics {
         let mut statistics = self.statistics.clone();
         statistics.shared_rate = self.guard.shared_rate();
         statistics
     }
 
-    /// Sets the time of day. The driver of a service that serves time does so before it hands it
+    /// Sets the time of day. The driver of a service that serves time calls this before it passes
     /// datagrams, at least once a second.
     pub fn set_wall(&mut self, wall: WallClock) {
         self.wall = wall;
     }
 
-    /// From a request to its reply.
+    /// Produces the reply to a request.
     fn answer(&mut self, now: Instant, request: &Received<'_>) -> Result<Outcome, Ignored> {
         if self.kind == Kind::Discard {
-            // Nothing to guard: nobody is ever answered.
+            // No checks needed: the discard service never replies.
             return Ok(Outcome::Discarded);
         }
         let Admitted { most, is_free } = self.guard.admit(now, &self.config, self.kind, request)?;
@@ -115,7 +115,7 @@ impl Service {
         Ok(Outcome::Replied { length })
     }
 
-    /// Reports a bound that holds requests back to the operator, at most once every `WARN_EVERY`.
+    /// Reports an exceeded limit to the operator, at most once every `WARN_EVERY`.
     fn warn(&mut self, now: Instant, source: SocketAddr, bound: Ignored) {
         self.unsaid += 1;
         if self.warned.is_none_or(|warned| now - warned >= WARN_EVERY) {
@@ -156,7 +156,7 @@ impl Machine for Service {
             None => transmit.range.len() as u64,
         };
         self.statistics.unsent(datagrams, bytes.min(transmit.range.len() as u64));
-        // The reports on these requests have not been collected yet.
+        // Corrects the reports on these requests, which have not been collected yet.
         let mut left = datagrams;
         for event in self.events.iter_mut().rev() {
             if let Event::Datagram { from, outcome, .. } = event

@@ -1,10 +1,9 @@
-//! How much each source has had lately, in a table of constant size.
+//! The rate of each source, in a table of constant size.
 //!
-//! A source's address hashes to one of [`CELLS`] buckets. **At the bound: two sources that hash
-//! alike share one rate**, and that is counted. A table of addresses would have to turn newcomers
-//! away or forget somebody's debt when a flood from forged addresses fills it; here such a flood
-//! spreads thinly over all cells, and a source that asks at a human pace still finds capacity in
-//! its cell.
+//! A source's address hashes to one of [`CELLS`] buckets. **Policy at the bound: two sources in one
+//! cell share its rate**, and that is counted. A table keyed by address would, in a flood of forged
+//! addresses, have to refuse newcomers or forget a source's debt. Here such a flood spreads thinly
+//! over all cells, and a source that asks at a human pace still gets replies.
 
 use std::net::IpAddr;
 
@@ -12,15 +11,15 @@ use ahash::RandomState;
 use pigeon_datagram::Instant;
 use pigeon_guard::Bucket;
 
-/// How many sources can be distinguished: 256 KiB of them.
+/// The number of distinguishable sources: 256 KiB.
 const CELLS: usize = 16_384;
 
-/// What sources have had lately.
+/// The buckets of all sources.
 #[derive(Debug)]
 pub(crate) struct Sources {
     hasher: RandomState,
     cells: Box<[Cell]>,
-    /// Requests that met what another source had left of the rate.
+    /// Requests that shared another source's rate.
     pub(crate) shared: u64,
 }
 
@@ -40,7 +39,6 @@ impl Sources {
         }
     }
 
-    /// The bucket of a source.
     pub(crate) fn bucket(&mut self, now: Instant, source: IpAddr) -> &mut Bucket {
         let tag = self.hasher.hash_one(source);
         let cell = &mut self.cells[tag as usize % CELLS];
@@ -71,7 +69,8 @@ mod tests {
             passes
         };
         assert!(passes(1) && !passes(1) && passes(2) && !passes(2));
-        // One a second each: of a hundred thousand forged ones about every cell's worth passes.
+        // One request from each source: of a hundred thousand forged sources about one per cell
+        // passes.
         let passed = (3..100_000).filter(|&n| passes(n)).count();
         assert!((CELLS * 9 / 10..CELLS).contains(&passed), "{passed}");
         assert!(sources.shared > 80_000, "{}", sources.shared);

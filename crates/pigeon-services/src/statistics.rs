@@ -1,43 +1,42 @@
-//! What a service has counted since it began.
+//! A service's counters.
 
 use crate::{Ignored, Outcome};
 
-/// Totals since the service began. Every request has one outcome, so that
-/// `requests == replies + unsent + discarded + all ignored`.
+/// Totals since the service started. Every request has one outcome, so that `requests == replies +
+/// unsent + discarded + all ignored`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// Datagrams received, whatever became of them.
+    /// Datagrams received, whatever their outcome.
     pub requests: u64,
-    /// Their bytes of payload, cut-off ones included.
+    /// Payload bytes of requests, including bytes beyond the receive buffer.
     pub request_bytes: u64,
     /// Replies sent.
     pub replies: u64,
-    /// Their bytes of payload.
+    /// The payload bytes of the replies.
     pub reply_bytes: u64,
-    /// Replies that never left this host: a firewall forbids them, or there is no route.
+    /// Replies that could not leave this host: a firewall forbids them, or there is no route.
     pub unsent: u64,
     /// Datagrams that the discard service counted.
     pub discarded: u64,
-    /// Requests that met the remainder of another source's rate, because the two hash alike: they
-    /// share it.
+    /// Requests that shared another source's rate, because the two sources hash alike.
     pub shared_rate: u64,
-    /// Events that nobody collected in time.
+    /// Events dropped because the driver did not collect them in time.
     pub events_lost: u64,
     ignored: [u64; Ignored::ALL.len()],
 }
 
 impl Statistics {
-    /// How many requests were not answered for this reason.
+    /// The number of requests ignored for this reason.
     pub fn ignored(&self, reason: Ignored) -> u64 {
         self.ignored[reason as usize]
     }
 
-    /// How many requests were not answered, for any reason.
+    /// The number of requests ignored for any reason.
     pub fn ignored_in_all(&self) -> u64 {
         self.ignored.iter().sum()
     }
 
-    /// Replies that were counted as sent, of so many bytes in all, have not left.
+    /// Moves replies from `replies` to `unsent`: they never left this host.
     pub(crate) fn unsent(&mut self, replies: u64, bytes: u64) {
         self.replies = self.replies.saturating_sub(replies);
         self.reply_bytes = self.reply_bytes.saturating_sub(bytes);

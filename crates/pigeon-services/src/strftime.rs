@@ -1,25 +1,26 @@
-//! C's `strftime` (C11 section 7.27.3.5) for formats that come from the network, with the results
-//! of the C locale and of glibc.
+//! C's `strftime` (C11 section 7.27.3.5) for formats from the network, with glibc's results in the
+//! C locale.
 //!
 //! - Conversions: `%a %A %b %B %c %C %d %D %e %F %g %G %h %H %I %j %k %l %m %M %n %p %P %r %R %s %S
 //!   %t %T %u %U %V %w %W %x %X %y %Y %z %Z %%`.
 //! - After the `%`, glibc's flags in any number: `_` pads a number with spaces, `0` with zeros, `-`
-//!   not at all; `^` writes capitals, `#` the other case. No widths: they would only make long
-//!   replies of short requests.
-//! - Then `E` or `O`, where C knows them. They ask for a locale's own eras and digits, of which the
-//!   C locale has none.
+//!   not at all; `^` writes capitals, `#` the other case. Widths are not supported: they would turn
+//!   short requests into long replies.
+//! - Then `E` or `O`, where C allows them. They select a locale's own eras and digits, which the C
+//!   locale lacks.
 //!
-//! jiff gives the date and the zone, and the rest is written out here. `jiff::fmt::strtime`
-//! (0.2.43, lenient, `PosixCustom`) was compared with glibc 2.36 and does not equal it:
+//! jiff computes the date and the zone; the formatting is here. `jiff::fmt::strtime` (0.2.43,
+//! lenient, `PosixCustom`) differs from glibc 2.36:
 //!
 //! - All 41 conversions without a flag are equal.
-//! - All 22 with `E` or `O` are unknown to jiff, which writes them as if they were text.
+//! - jiff writes all 22 with `E` or `O` as literal text.
 //! - With one flag, 8 of 205 differ: `%#a %#A %#b %#B %#h %^P %-z %_z`.
-//! - With two flags, 901 of 1,025 differ: jiff takes the pair for text, or only one of the two.
-//! - A bad conversion is written as if it were text and not reported, so formats would have to be
+//! - With two flags, 901 of 1,025 differ: jiff writes the pair as text, or applies only one of
+//!   them.
+//! - jiff writes a bad conversion as text instead of reporting it, so formats would have to be
 //!   parsed here anyway.
 //!
-//! The test `tests/services/strftime.rs` compares this code with glibc over the same formats: none
+//! The test `tests/services/strftime.rs` compares this code with glibc on the same formats: none
 //! differs.
 
 use std::fmt::{self, Write};
@@ -29,7 +30,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// The most bytes a format may come to.
+/// The most bytes of a result.
 pub const MAX_OUTPUT: usize = 1_024;
 
 pub(crate) const WEEKDAYS: [&str; 7] =
@@ -50,16 +51,16 @@ pub(crate) const MONTHS: [&str; 12] = [
     "December",
 ];
 
-/// Why a format has no result.
+/// Why formatting failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
     /// A conversion is unknown or unfinished.
     #[error("bad format at character {character}")]
     Bad {
-        /// Where its `%` stands, counted in characters from 1.
+        /// The position of the conversion's `%`, in characters from 1.
         character: usize,
     },
-    /// The result would have more than [`MAX_OUTPUT`] bytes.
+    /// The result is longer than [`MAX_OUTPUT`] bytes.
     #[error("result longer than {MAX_OUTPUT} bytes")]
     TooLong,
     /// The format is not UTF-8.
@@ -67,12 +68,9 @@ pub enum FormatError {
     NotUtf8,
 }
 
-/// Appends the time `unix`, counted from the Unix epoch, as local time in `zone`, in this format.
+/// Formats a time, given since the Unix epoch, as local time in `zone`, and appends it to `out`.
 ///
-/// Times after the year 9999 are taken for its end.
-///
-/// # Errors
-/// Then nothing has been appended.
+/// Times after the year 9999 become its last moment. Appends nothing if it fails.
 pub fn format(
     format: &[u8],
     unix: Duration,
@@ -89,18 +87,18 @@ pub fn format(
     outcome
 }
 
-/// Whether a format asks for anything but its own text.
+/// Whether a format contains any conversion besides literal text.
 pub(crate) fn asks_for_time(format: &str) -> bool {
     let is_text = |piece| match piece {
         Ok(Piece::Text(_)) => true,
         Ok(Piece::Conversion(conversion)) => matches!(conversion.letter, '%' | 'n' | 't'),
-        // An error in the format gets an answer too.
+        // A bad format gets an error as its reply.
         Err(_) => false,
     };
     !Pieces::new(format).all(is_text)
 }
 
-/// What a format consists of.
+/// A part of a format.
 enum Piece<'a> {
     Text(&'a str),
     Conversion(Conversion),
@@ -114,7 +112,7 @@ struct Conversion {
     /// The `#` flag.
     swap: bool,
     letter: char,
-    /// Where its `%` stands, in characters from 1.
+    /// The position of the conversion's `%`, in characters from 1.
     character: usize,
 }
 
@@ -125,10 +123,10 @@ enum Pad {
     Nothing,
 }
 
-/// Splits a format; the last item is the error if there is one.
+/// Splits a format into pieces; an error is the last item.
 struct Pieces<'a> {
     rest: &'a str,
-    /// How many characters have been split off.
+    /// The number of characters already split off.
     before: usize,
 }
 
@@ -144,8 +142,8 @@ impl<'a> Pieces<'a> {
         text
     }
 
-    /// A conversion, which the rest begins with. `None` if it has no end, or a modifier that its
-    /// letter does not take.
+    /// Parses the conversion at the start of the rest. `None` if it is unfinished, or if its letter
+    /// does not allow the modifier.
     fn conversion(&mut self) -> Option<Conversion> {
         let mut conversion = Conversion {
             pad: None,
@@ -163,7 +161,7 @@ impl<'a> Pieces<'a> {
             match character {
                 '%' if count == 1 => {}
                 'E' | 'O' if modifier.is_none() => modifier = Some(character),
-                // Modifiers stand behind flags.
+                // Modifiers follow flags.
                 _ if modifier.is_some() => break character,
                 '_' => conversion.pad = Some(Pad::Spaces),
                 '0' => conversion.pad = Some(Pad::Zeros),
@@ -203,7 +201,7 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-/// A moment as a zone's clocks and calendars show it.
+/// A moment in a time zone.
 struct Local<'a> {
     time: DateTime,
     zone: &'a TimeZone,
@@ -236,7 +234,7 @@ impl<'a> Local<'a> {
         let weekday = date.weekday().to_sunday_zero_offset();
         let hour = i64::from(clock.hour());
         let half_day_hour = (hour + 11) % 12 + 1;
-        // Days since the last Sunday or Monday, beyond those of this year, make a week.
+        // The week number: full weeks up to the last Sunday or Monday.
         let week =
             |first_day: i8| (date.day_of_year() + 6 - i16::from((weekday - first_day + 7) % 7)) / 7;
         let mut number = |value: i64, digits, pad| conversion.number(value, digits, pad, out);
@@ -299,7 +297,7 @@ impl<'a> Local<'a> {
     }
 }
 
-/// What a conversion is short for, in the C locale.
+/// The conversions that a composite one stands for, in the C locale.
 fn composed_of(letter: char) -> Option<&'static str> {
     Some(match letter {
         'c' => "%a %b %e %H:%M:%S %Y",
@@ -313,7 +311,7 @@ fn composed_of(letter: char) -> Option<&'static str> {
 }
 
 impl Conversion {
-    /// Writes a number of so many digits at least, padded as the flags say or else with `pad`.
+    /// Writes a number with at least `digits` digits, padded as the flags say, or else with `pad`.
     fn number(self, value: i64, digits: usize, pad: Pad, out: &mut Bounded<'_>) -> fmt::Result {
         match self.pad.unwrap_or(pad) {
             Pad::Zeros => write!(out, "{value:0digits$}"),
@@ -323,15 +321,15 @@ impl Conversion {
     }
 }
 
-/// An output that takes no more than it may.
+/// An output with a maximum length.
 struct Bounded<'a> {
     bytes: &'a mut Vec<u8>,
-    /// The most bytes it may have.
+    /// The most bytes that the output may have.
     end: usize,
 }
 
 impl Bounded<'_> {
-    /// Lets `write` write, in capitals or small letters if so.
+    /// Runs `write`, and converts its output to upper or lower case if requested.
     fn cased<E>(
         &mut self,
         write: impl FnOnce(&mut Self) -> Result<(), E>,
@@ -360,7 +358,7 @@ impl Write for Bounded<'_> {
     }
 }
 
-/// An output that takes no more is the only one that fails.
+/// Only a full output fails.
 impl From<fmt::Error> for FormatError {
     fn from(_: fmt::Error) -> Self {
         FormatError::TooLong

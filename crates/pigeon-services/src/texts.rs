@@ -1,5 +1,5 @@
-//! What the services that speak text reply, and how such replies are recognised, so that no
-//! service answers another's. Both stand together: a change of one is a change of the other.
+//! The replies of text services, and their recognition, so that no service answers another's reply.
+//! Both are in one file, because each depends on the other.
 
 use std::io::Write;
 use std::time::Duration;
@@ -8,28 +8,27 @@ use jiff::tz::TimeZone;
 
 use crate::strftime::{self, MONTHS, WEEKDAYS};
 
-/// What an empty request for the time means.
+/// The format of an empty `time` request.
 const DEFAULT_FORMAT: &[u8] = b"%Y-%m-%d %X";
 
-/// The one syntax that RFC 867 gives as popular, with the seconds it shows:
-/// `Tuesday, February 22, 1982 17:37:43-PST`. One line, so it ends.
+/// The syntax that RFC 867 calls popular, with its seconds: `Tuesday, February 22, 1982
+/// 17:37:43-PST`. The reply is one line, so it ends with a line break.
 const DAYTIME_FORMAT: &[u8] = b"%A, %B %d, %Y %H:%M:%S-%Z\r\n";
 
 const SIZE: &str = "Your data was ";
 const ERROR: &str = "error: ";
 const BAD_FORMAT: &str = "error: bad format at character ";
 
-/// The longest datagram that is searched for a reply. The longest reply with somebody's name
-/// before it is shorter by far.
+/// The longest datagram that is searched for a reply. Even with a name in front, the longest reply
+/// is much shorter.
 const MAX_REPLY: usize = 512;
 
-/// Says how many bytes came.
 pub(crate) fn size(length: usize, out: &mut Vec<u8>) {
-    // To a vector nothing fails to be written.
+    // Writing to a vector cannot fail.
     let _ = write!(out, "{SIZE}{length} bytes");
 }
 
-/// The time in the format that was asked for, or what is wrong with that format.
+/// Appends the time in the requested format, or an error text if the format is invalid.
 pub(crate) fn time(request: &[u8], unix: Duration, zone: &TimeZone, out: &mut Vec<u8>) {
     let format = if request.trim_ascii().is_empty() { DEFAULT_FORMAT } else { request };
     if let Err(error) = strftime::format(format, unix, zone, out) {
@@ -39,24 +38,24 @@ pub(crate) fn time(request: &[u8], unix: Duration, zone: &TimeZone, out: &mut Ve
 
 /// The date and time, the same for everyone (RFC 867).
 pub(crate) fn daytime(unix: Duration, zone: &TimeZone, out: &mut Vec<u8>) {
-    // The format is good and its result short.
+    // The format is valid and its result short.
     let _ = strftime::format(DAYTIME_FORMAT, unix, zone, out);
 }
 
-/// Whether a request to `time` asks for any. What does not is text, as the service's replies are:
-/// so it never answers its own.
+/// Whether a `time` request contains a conversion. Without one it is plain text, like the service's
+/// own replies, which must not be answered.
 ///
-/// White space asks for the default, as an empty datagram does: with `nc` a line is the least that
-/// can be sent.
+/// White space asks for the default format, like an empty datagram: `nc` cannot send less than a
+/// line.
 pub(crate) fn asks_for_time(request: &[u8]) -> bool {
     request.trim_ascii().is_empty() || str::from_utf8(request).map_or(true, strftime::asks_for_time)
 }
 
 /// Whether this is a reply of `size`, `time` or `daytime`.
 ///
-/// In any case of its letters: `upper` may have returned it. A text that nobody writes by chance
-/// is recognised wherever it stands, since a hub puts a name before it; a date alone only if there
-/// is nothing else, for people do write dates.
+/// Ignores case, because `upper` may have returned the reply. Searches for distinctive texts
+/// anywhere, because a hub puts a name before a message. Accepts a bare date only as the whole
+/// payload, because people write dates.
 pub(crate) fn is_reply(payload: &[u8]) -> bool {
     if payload.len() > MAX_REPLY {
         return false;
@@ -89,7 +88,7 @@ fn is_date_and_time(text: &[u8]) -> bool {
     text.len() == SHAPE.len() && text.iter().zip(SHAPE).all(fits)
 }
 
-/// What stands behind each place where `words` stand.
+/// The text after each occurrence of `words`.
 fn after<'a>(payload: &'a [u8], words: &'a str) -> impl Iterator<Item = &'a [u8]> {
     let rests = (0..payload.len()).map(|start| &payload[start..]);
     rests.filter(move |rest| starts_with(rest, words)).map(|rest| &rest[words.len()..])

@@ -1,9 +1,9 @@
-//! Encodings: which there are. `label` finds one by name; `decode` and `encode` use it, and
-//! `auto` finds out which one a peer uses.
+//! Character encodings: [`Encoding`] and its table. `label` finds one by name, `decode` and
+//! `encode` convert, and `auto` detects a peer's encoding.
 //!
-//! These are the WHATWG's encodings and one more. The WHATWG takes `gb2312` for another name of GBK,
-//! which suits reading; a strict far side chokes on what GBK has beyond GB2312. So here `gb2312`
-//! reads as GBK does, and writes GB2312's own characters only (see `gb2312`).
+//! These are the WHATWG's encodings, plus GB2312. The WHATWG treats `gb2312` as an alias of GBK.
+//! That suits reading, but a strict GB2312 receiver rejects GBK's additional characters. So here
+//! `gb2312` reads like GBK and writes only GB2312's own characters (see `gb2312`).
 
 mod auto;
 mod charset;
@@ -19,7 +19,7 @@ pub use charset::{Charset, PeerCharset, Unwritable};
 pub use encode::Unmappable;
 pub use label::UnknownLabel;
 
-/// A character encoding; one byte, so that one can be kept for every peer.
+/// A character encoding, stored in one byte per peer.
 ///
 /// ```
 /// use pigeon_text::Encoding;
@@ -32,12 +32,13 @@ pub use label::UnknownLabel;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Encoding(
-    /// A row of [`TABLE`].
+    /// An index into [`TABLE`].
     u8,
 );
 
-/// Names and coders, the usual ones first: ties between suggestions go to the earlier. GB2312's
-/// coder is GBK's, narrowed down in `encode`; UTF-16's only decodes, and UTF-8's has nothing to do.
+/// Names and coders, the most common first: ties between suggestions go to the earlier entry.
+/// GB2312 uses GBK's coder, and `encode` rejects what GB2312 lacks. encoding_rs only decodes
+/// UTF-16; UTF-8 needs no conversion.
 static TABLE: [(&str, &encoding_rs::Encoding); 40] = [
     ("utf-8", &encoding_rs::UTF_8_INIT),
     ("gb2312", &encoding_rs::GBK_INIT),
@@ -82,40 +83,40 @@ static TABLE: [(&str, &encoding_rs::Encoding); 40] = [
 ];
 
 impl Encoding {
-    /// UTF-8, which is the default.
+    /// UTF-8, the default.
     pub const UTF_8: Encoding = Encoding(0);
-    /// GB2312: reads as GBK does, writes its own 7,445 characters only.
+    /// GB2312: reads like GBK, writes only its own 7,445 characters.
     pub const GB2312: Encoding = Encoding(1);
-    /// GB18030, which holds all of Unicode and reads GBK and GB2312.
+    /// GB18030, which covers all of Unicode and reads GBK and GB2312.
     pub const GB18030: Encoding = Encoding(3);
     const UTF_16LE: Encoding = Encoding(5);
     const UTF_16BE: Encoding = Encoding(6);
 
-    /// The small number [`Encoding::from_index`] takes back. It may differ between versions of
-    /// pigeon: it is for memory, not for files.
+    /// The number that [`Encoding::from_index`] accepts. It may change between versions of pigeon,
+    /// so do not store it in files.
     pub fn index(self) -> u8 {
         self.0
     }
 
-    /// The encoding of that number, if there is one.
+    /// The encoding with this index.
     pub fn from_index(index: u8) -> Option<Encoding> {
         (usize::from(index) < TABLE.len()).then_some(Encoding(index))
     }
 
-    /// All of them.
+    /// All encodings.
     pub fn all() -> impl Iterator<Item = Encoding> {
         (0..=u8::MAX).map_while(Encoding::from_index)
     }
 
-    /// The name to show, in lower case: the WHATWG's, which is `windows-1252` for `latin1`.
+    /// The display name, in lower case: the WHATWG's, which is `windows-1252` for `latin1`.
     pub fn name(self) -> &'static str {
         self.row().0
     }
 
-    /// Whether ASCII text is the same bytes in this encoding, as in all but UTF-16 and
+    /// Whether ASCII text has the same bytes in this encoding. True for all but UTF-16 and
     /// ISO-2022-JP. The converse does not hold: in Big5, GBK and Shift_JIS the second byte of a
-    /// character may be that of an ASCII letter, backslash or bar, so decode before looking for
-    /// one. Control characters, line ends and spaces are never part of another character.
+    /// character may equal an ASCII letter, backslash or bar, so decode before searching for one.
+    /// Control characters, line ends and spaces are never part of another character.
     pub fn is_ascii_compatible(self) -> bool {
         self.coder().is_ascii_compatible()
     }

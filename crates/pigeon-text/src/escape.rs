@@ -1,18 +1,18 @@
-//! Escaping: nothing received reaches a terminal, a log or a page raw.
+//! Escaping of received text before a terminal, a log or a page shows it.
 //!
-//! Shown as escapes: bytes that are no UTF-8, and characters of the Unicode categories Cc
+//! Escaped are bytes that are not valid UTF-8, and characters of the Unicode categories Cc
 //! (control), Cf (format: bidi overrides, zero-width joiners, tags), Zl, Zp (line and paragraph
-//! separators), Cn (unassigned), Co (private use), and the few letters and marks that display as
-//! nothing. A joiner or a variation selector that an emoji needs stays; marks stacked past
-//! [`MAX_MARKS`] on one character are escaped, since a terminal draws them over other lines.
+//! separators), Cn (unassigned), Co (private use), and the few letters and marks that are
+//! invisible. A joiner or variation selector within an emoji stays. Marks beyond [`MAX_MARKS`] on
+//! one character are escaped, because a terminal draws them over other lines.
 //!
-//! An escape is `\n`, `\r`, `\t`, `\xNN` for a control character below U+0080 or a byte that does
-//! not decode, and `\u{N}` for everything else. A backslash stays as it is: this is a display, not
-//! an encoding, and escaping twice gives the same as escaping once.
+//! An escape is `\n`, `\r`, `\t`, `\xNN` for a control character below U+0080 or an invalid byte,
+//! and `\u{N}` for everything else. A backslash stays unchanged: the output is for display, not for
+//! decoding, and escaping twice equals escaping once.
 //!
-//! `char::is_control` alone will not do: it is Cc only, and lets U+202E through, which turns the
-//! rest of a line around (CVE-2021-42574). `char::escape_default` will not do either: it takes
-//! every 中文 character apart.
+//! `char::is_control` is not enough: it covers only Cc, and lets U+202E through, which reverses the
+//! rest of a line (CVE-2021-42574). `char::escape_default` is too much: it escapes every 中文
+//! character.
 
 use std::fmt::{self, Write};
 
@@ -24,11 +24,11 @@ const MAX_MARKS: usize = 8;
 
 const ZERO_WIDTH_JOINER: char = '\u{200d}';
 
-/// Bytes from outside, to be written with `{}`.
+/// Bytes from outside that `{}` formats escaped.
 #[derive(Clone, Copy)]
 pub struct Escaped<'a>(&'a [u8]);
 
-/// Makes bytes from outside safe to show.
+/// Escapes bytes from outside for display.
 ///
 /// ```
 /// assert_eq!(pigeon_text::escape(b"\x1b[31mred\xff").to_string(), r"\x1b[31mred\xff");
@@ -51,8 +51,8 @@ pub fn escape_to(out: &mut Vec<u8>, bytes: &[u8]) {
     let _ = write!(Bytes(out), "{}", Escaped(bytes));
 }
 
-/// Whether `c` shows as itself wherever it stands, so that a name may hold it. Joiners and
-/// variation selectors depend on their neighbours and are not.
+/// Whether `c` is visible in any context, so that a name may contain it. False for joiners and
+/// variation selectors, which depend on their neighbours.
 pub fn is_displayable(c: char) -> bool {
     fate(None, c, None) == Fate::Plain
 }
@@ -80,7 +80,7 @@ fn escape_str(out: &mut impl Write, text: &str) -> fmt::Result {
     let mut before = None;
     let mut marks = 0;
     while !rest.is_empty() {
-        // Printable ASCII, which is most of most traffic, is copied in runs.
+        // Copies runs of printable ASCII, the bulk of most traffic, at once.
         let plain = rest.bytes().take_while(|b| (0x20..0x7f).contains(b)).count();
         if plain > 0 {
             out.write_str(&rest[..plain])?;
@@ -91,7 +91,7 @@ fn escape_str(out: &mut impl Write, text: &str) -> fmt::Result {
         let mut chars = rest.chars();
         let Some(c) = chars.next() else { break };
         if c.is_ascii() {
-            // A control: no need to look at its neighbours.
+            // A control is escaped whatever its neighbours.
             write_escape(out, c)?;
             before = None;
             rest = chars.as_str();
@@ -107,7 +107,7 @@ fn escape_str(out: &mut impl Write, text: &str) -> fmt::Result {
                 marks += 1;
                 Some(c)
             }
-            // What is not shown is nothing that a joiner could join.
+            // An escaped character cannot be joined to the next.
             Fate::Mark | Fate::Escape => None,
         };
         match before {
@@ -137,8 +137,8 @@ pub(crate) fn write_escape(out: &mut impl Write, c: char) -> fmt::Result {
     }
 }
 
-/// Writes one byte as an escape. By hand: the formatting machinery takes ten times as long, and a
-/// datagram may be escapes all through.
+/// Writes one byte as an escape. Hand-written, because `write!` takes ten times as long and a
+/// datagram may consist of escapes.
 pub(crate) fn write_byte(out: &mut impl Write, byte: u8) -> fmt::Result {
     let mut escape = *b"\\x00";
     escape[2] = hex(byte >> 4);
@@ -146,7 +146,7 @@ pub(crate) fn write_byte(out: &mut impl Write, byte: u8) -> fmt::Result {
     out.write_str(std::str::from_utf8(&escape).unwrap_or_default())
 }
 
-/// The last four bits as a digit.
+/// The low four bits as a hex digit.
 fn hex(bits: u8) -> u8 {
     b"0123456789abcdef"[usize::from(bits % 16)]
 }
@@ -154,16 +154,16 @@ fn hex(bits: u8) -> u8 {
 #[derive(PartialEq, Eq)]
 enum Fate {
     Plain,
-    /// Shown on top of the character before it, so long as there are not too many.
+    /// Combines with the character before it, up to [`MAX_MARKS`].
     Mark,
     Escape,
 }
 
-/// What becomes of `c` between its neighbours.
+/// Decides how to show `c` between its neighbours.
 fn fate(before: Option<char>, c: char, after: Option<char>) -> Fate {
     use GeneralCategory as Gc;
     if c == ZERO_WIDTH_JOINER {
-        // 👩‍🚀 is woman, joiner, rocket. Anywhere else a joiner only hides.
+        // 👩‍🚀 is woman, joiner, rocket. Elsewhere a joiner is invisible.
         let glues = before.is_some_and(joins_left) && after.is_some_and(is_pictograph);
         return if glues { Fate::Plain } else { Fate::Escape };
     }
@@ -191,7 +191,7 @@ fn is_pictograph(c: char) -> bool {
     !c.is_ascii() && c.is_emoji_char()
 }
 
-/// What may stand before a joiner: a pictograph, or the variation selector that follows one.
+/// Whether a joiner may follow `c`: a pictograph, or the variation selector after one.
 fn joins_left(c: char) -> bool {
     is_pictograph(c) || c == '\u{fe0f}'
 }
@@ -205,7 +205,7 @@ fn is_ideograph(c: char) -> bool {
     matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
 }
 
-/// Letters, marks and symbols that display as nothing at all, although their category says otherwise.
+/// Letters, marks and symbols that are invisible although their category is a visible one.
 fn is_blank(c: char) -> bool {
     matches!(
         c,

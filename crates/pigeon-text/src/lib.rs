@@ -1,13 +1,13 @@
-//! Text that came from outside, made safe to show. Pure.
+//! Text from outside, made safe to show. Pure.
 //!
-//! - [`Encoding`]: bytes of any encoding as text and back, without losing either. Decode what
-//!   arrived, then escape it; encode what is to be sent.
-//! - [`decode_auto`], [`guess`] and [`Auto`]: the same where the encoding is not known.
-//! - [`Charset`] and [`PeerCharset`]: which of the two is chosen for a peer, and that choice at work.
+//! - [`Encoding`]: lossless conversion between text and bytes. Decode received bytes, then escape
+//!   them; encode text before sending.
+//! - [`decode_auto`], [`guess`] and [`Auto`]: detect the encoding.
+//! - [`Charset`] and [`PeerCharset`]: the encoding chosen for a peer, fixed or detected.
 //! - [`escape()`]: bytes from the network as printable text. Store raw, escape at the display.
-//! - [`is_displayable`]: whether a character needs no escaping anywhere.
+//! - [`is_displayable`]: whether a character never needs escaping.
 //! - [`shell`]: names quoted for a shell's command line.
-//! - [`width()`]: how many terminal columns a text takes, so that 中文 lines up.
+//! - [`width()`]: the terminal columns of a text, to align 中文.
 #![forbid(unsafe_code)]
 
 mod encoding;

@@ -1,13 +1,13 @@
-//! Words of a shell's command line: read while they are being typed, and quoted so that the shell takes
-//! them for text and nothing else.
+//! Shell words for completion: parsing an unfinished word, and quoting names so that the shell
+//! takes them literally.
 //!
-//! What a shell inserts at a Tab stands in a command line that is run at Enter. A name such as
-//! `$(reboot)` must reach the program as these nine characters.
+//! A shell inserts completions into a command line that runs at Enter, so a name such as
+//! `$(reboot)` must be quoted to stay nine literal characters.
 
-/// In which quotes the end of an unfinished word stands.
+/// The quotes that are open at the end of an unfinished word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quoting {
-    /// In none.
+    /// No quotes.
     Unquoted,
     /// `'…`
     Single,
@@ -17,7 +17,8 @@ pub enum Quoting {
     Dollar,
 }
 
-/// What a word of bash says, and where its end stands. Nothing is expanded: `$HOME` is itself.
+/// Parses an unfinished bash word, and returns its literal text and the open quotes. Expands
+/// nothing: `$HOME` stays itself.
 ///
 /// bash(1), QUOTING.
 pub fn read_bash(word: &str) -> (String, Quoting) {
@@ -54,25 +55,25 @@ pub fn read_bash(word: &str) -> (String, Quoting) {
     (text, quoting)
 }
 
-/// Texts as bash inserts them where a word's end stands in these quotes. readline inserts what they
-/// begin with in common, and closes the quotes behind the only one unless it ends in that quote.
+/// Quotes texts as completions of a word with these open quotes. readline inserts their common
+/// prefix, and closes the quotes behind a single completion unless it ends in that quote.
 pub fn quote_bash(texts: &[String], quoting: Quoting) -> Vec<String> {
     match quoting {
         Quoting::Unquoted if texts.iter().all(|text| is_plain(text)) => texts.to_vec(),
-        // All of them: within single quotes only the quote has an escape, so what two have in common
-        // never ends within an escape.
+        // Quotes all of them: within single quotes only the quote needs an escape, so a common
+        // prefix never ends within one.
         Quoting::Unquoted => texts.iter().map(|text| single_quoted(text)).collect(),
         _ => texts.iter().map(|text| within(text, quoting)).collect(),
     }
 }
 
-/// A text within quotes that are open.
+/// A text inside open quotes.
 fn within(text: &str, quoting: Quoting) -> String {
     let mut quoted = String::new();
     for c in text.chars() {
         match (quoting, c) {
             (Quoting::Single, '\'') => quoted.push_str(r"'\''"),
-            // No backslash protects it from the history within double quotes.
+            // Within double quotes no backslash protects `!` from history expansion.
             (Quoting::Double, '!') => quoted.push_str(r#""\!""#),
             (Quoting::Double, '$' | '`' | '"' | '\\') | (Quoting::Dollar, '\\' | '\'') => {
                 quoted.extend(['\\', c]);
@@ -87,7 +88,7 @@ fn within(text: &str, quoting: Quoting) -> String {
     quoted
 }
 
-/// A text in single quotes, for bash and zsh, and every shell of POSIX.
+/// A text in single quotes, for bash, zsh and every POSIX shell.
 pub fn single_quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
@@ -97,7 +98,7 @@ fn is_plain(text: &str) -> bool {
     text.chars().all(|c| c.is_alphanumeric() || "-_./,+%@:=".contains(c))
 }
 
-/// What a word of fish says, as far as it was typed. fish(1), "Quotes" and "Escaping characters".
+/// Parses an unfinished fish word. fish(1), "Quotes" and "Escaping characters".
 pub fn read_fish(word: &str) -> String {
     let mut text = String::new();
     let mut quote = None;
@@ -120,7 +121,7 @@ pub fn read_fish(word: &str) -> String {
     text
 }
 
-/// A text in single quotes for fish, which has a backslash within them.
+/// A text in single quotes for fish, where a backslash escapes.
 pub fn quote_fish(text: &str) -> String {
     format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
 }
@@ -129,7 +130,7 @@ pub fn quote_fish(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Names as attackers choose them.
+    /// Names that an attacker might choose.
     const NAMES: [&str; 14] = [
         "plain",
         "狗哥",
@@ -147,7 +148,7 @@ mod tests {
         "'",
     ];
 
-    /// The word that results where nothing but the name is inserted, and readline closes the quotes.
+    /// The whole word after readline inserts the name and closes the quotes.
     fn completed(name: &str, quoting: Quoting) -> String {
         let inserted = &quote_bash(&[name.to_string()], quoting)[0];
         let (open, close) = match quoting {
@@ -180,7 +181,7 @@ mod tests {
                 let word = completed(name, quoting);
                 let script = format!("printf %s {word}");
                 let bash = std::process::Command::new("bash").args(["-c", &script]).output();
-                // Without bash the model above is all there is.
+                // Without bash only the model above is tested.
                 let Ok(output) = bash else { return };
                 assert_eq!(String::from_utf8_lossy(&output.stdout), name, "{word}");
             }

@@ -8,7 +8,7 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// `text` with spaces behind it to fill `columns`. A longer text stays whole.
+/// `text` padded with spaces to `columns`. A longer text stays unchanged.
 pub fn pad(text: &str, columns: usize) -> String {
     let missing = columns.saturating_sub(width(text));
     format!("{text}{:missing$}", "")

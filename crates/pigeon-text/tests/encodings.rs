@@ -1,4 +1,4 @@
-//! What holds in every encoding for any bytes and any text.
+//! Properties of every encoding, for any bytes and any text.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside of `#[test]`")]
 
 use std::collections::BTreeMap;
@@ -10,21 +10,21 @@ fn any_encoding() -> impl Strategy<Value = Encoding> {
     prop::sample::select(Encoding::all().collect::<Vec<_>>())
 }
 
-/// Bytes as they come, and bytes likely to be the beginning, middle or end of something.
+/// Random bytes, mixed with likely beginnings, middles and ends of characters.
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     let telling =
         prop::sample::select(&b"\x1b$B(J@\x81\x30\xfe\xff\xd8\xdc\0\n\x80\xa1\x8e\x8f"[..]);
     prop::collection::vec(prop_oneof![any::<u8>(), telling], 0..120)
 }
 
-/// Any text, with much Chinese, Japanese and Korean in it.
+/// Random text, with much Chinese, Japanese and Korean.
 fn any_text() -> impl Strategy<Value = String> {
     "[\\x00-\\x7f]{0,8}(\\PC|[一-龥ぁ-ヶ가-힣Ａ-ｚа-я“”—·¥‾é😀\\x1b]){0,30}[ -~]{0,4}"
 }
 
-/// What an encoding has but gives back as another character, as its standard has it. Japanese
-/// code pages show 0x5C and 0x7E as ¥ and an overline, and mail has no narrow katakana; some characters got a code of their own in
-/// Unicode after GBK had put them among the private ones.
+/// Characters that an encoding maps back to a different character, as its standard says. Japanese
+/// code pages show 0x5C and 0x7E as ¥ and an overline, and mail has no narrow katakana. Unicode
+/// later assigned codes to some characters that GBK had mapped to private ones.
 fn returns_otherwise(encoding: Encoding) -> BTreeMap<char, char> {
     let pairs: &[(char, char)] = match encoding.name() {
         "gb2312" => &[('―', '—'), ('・', '·')],
@@ -49,7 +49,7 @@ fn every_character_returns() {
     for encoding in Encoding::all() {
         let mut returned = BTreeMap::new();
         let (mut code, mut text) = (Vec::new(), [0; 4]);
-        // Behind plane 2 is nothing that a table could have.
+        // No encoding maps to characters beyond plane 2.
         for c in '\0'..='\u{2ffff}' {
             let c_text: &str = c.encode_utf8(&mut text);
             let Ok(bytes) = encoding.encode(c_text) else { continue };
@@ -67,11 +67,11 @@ fn every_character_returns() {
     }
 }
 
-/// Takes `bytes` apart at what `text` shows as `\xNN`: whether there is a way to read `text` as
-/// pieces that decode strictly, and escapes of exactly the bytes between them.
+/// Whether `text` consists of pieces of `bytes` that decode strictly, with `\xNN` escapes for
+/// exactly the bytes between them.
 fn accounts_for(encoding: &'static encoding_rs::Encoding, bytes: &[u8], text: &str) -> bool {
     let strict = |piece| encoding.decode_without_bom_handling_and_without_replacement(piece);
-    // Longest pieces first; of a piece, what decodes must be what the text goes on with.
+    // Tries the longest pieces first; a piece's decoded text must continue `text`.
     let mut ways = vec![(bytes, text)];
     while let Some((bytes, text)) = ways.pop() {
         if strict(bytes).is_some_and(|whole| whole == text) {
@@ -94,14 +94,14 @@ proptest! {
         let text = encoding.decode(&bytes);
         let coder = match encoding.name() {
             "gb2312" => encoding_rs::GBK,
-            // Shifts reach over what does not decode, so that no piece stands for itself.
+            // Shift sequences affect the text behind bad bytes, so pieces cannot be decoded alone.
             "iso-2022-jp" => return Ok(()),
             name => encoding_rs::Encoding::for_label(name.as_bytes()).unwrap(),
         };
         prop_assert!(accounts_for(coder, &bytes, &text), "{encoding} {bytes:x?} {text:?}");
     }
 
-    /// In ISO-2022-JP too: what is no shift and no part of a character is there, escaped.
+    /// In ISO-2022-JP too, bytes outside shifts and characters appear escaped.
     #[test]
     fn no_foreign_byte_is_lost(bytes in prop::collection::vec(0x80..=0xffu8, 0..40)) {
         let encoding = Encoding::for_label("iso-2022-jp").unwrap();
@@ -138,7 +138,7 @@ proptest! {
         }
     }
 
-    /// The rest of a text is unharmed by what does not fit.
+    /// An unmappable character leaves the rest of the text unchanged.
     #[test]
     fn lossy_text_is_the_text_with_escapes(encoding in any_encoding(), text in any_text()) {
         let otherwise = returns_otherwise(encoding);

@@ -1,33 +1,37 @@
 //! Configuration files: TOML with the names of the flags.
 //!
-//! What a file says becomes the default of the flag of that name. So there is one definition of
-//! every setting, its parser, its help and its error; and a flag stands over the environment, the
-//! environment over the file, and the file over the default.
+//! A value in the file becomes the default of the flag with that name. So every setting has one
+//! definition, parser, help and error. Flags override the environment, the environment overrides
+//! the file, and the file overrides the default.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use clap::Command;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use pigeon_text::escape;
 use toml::{Spanned, Value};
 
 use crate::base::nearest::setting_meant;
 use crate::base::place::place;
 use crate::base::text_file;
+use crate::words::{self, say};
 
-/// The largest file that is read.
+/// The largest file accepted.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Makes the settings of the file at `path` the defaults of a subcommand.
+/// Makes the settings in the file at `path` the defaults of a subcommand.
 pub(crate) fn apply(command: Command, subcommand: &str, path: &Path) -> anyhow::Result<Command> {
     let shown = escape(&path.to_string_lossy().into_owned()).to_string();
-    let text = text_file::read(path, MAX_BYTES).with_context(|| format!("cannot read {shown}"))?;
+    let text = text_file::read(path, MAX_BYTES)
+        .with_context(|| say!("errors-cannot-read", file = &shown))?;
     apply_text(command, subcommand, &text).with_context(|| shown)
 }
 
-/// The same for the text of a file.
+/// Like `apply`, with the text of a file.
 pub(crate) fn apply_text(
     command: Command,
     subcommand: &str,
@@ -36,7 +40,8 @@ pub(crate) fn apply_text(
     let settings: BTreeMap<Spanned<String>, Spanned<Value>> =
         toml::from_str(text).map_err(|error| {
             let place = place(text, error.span().map_or(0, |span| span.start));
-            anyhow!("{place}: {}", escape(&error.message().replace('\n', ", ")))
+            let reason = escape(&error.message().replace('\n', ", ")).to_string();
+            anyhow!("{place}{}{reason}", words::before_reason(words::language()))
         })?;
     let known = command.find_subcommand(subcommand).cloned().unwrap_or_default();
     let mut command = command;
@@ -54,7 +59,7 @@ pub(crate) fn apply_text(
 }
 
 fn check_name(known: &Command, name: &str) -> anyhow::Result<()> {
-    // A flag without a value is something to do, and no setting.
+    // A flag without a value is an action, not a setting.
     let settings = || known.get_arguments().filter(|arg| arg.get_action().takes_values());
     let names = || settings().filter_map(|arg| arg.get_long()).filter(|name| *name != "config");
     if names().any(|known| known == name) {
@@ -62,27 +67,47 @@ fn check_name(known: &Command, name: &str) -> anyhow::Result<()> {
     }
     let shown = escape(name);
     Err(match setting_meant(name, names()) {
-        Some(meant) => anyhow!("there is no setting {shown}; is {meant} meant?"),
+        Some(meant) => anyhow!(say!("errors-setting-meant", name = &shown, meant = meant)),
         None => {
-            anyhow!("there is no setting {shown}; `pigeon {} --help` lists them", known.get_name())
+            let command = known.get_name();
+            anyhow!(say!("errors-setting-unknown", name = &shown, command = command))
         }
     })
 }
 
-/// Refuses what the flag of that name would refuse, with the flag's own reason.
+/// Rejects a value as its flag would, with the same error.
 fn check_value(known: &Command, name: &str, value: &str) -> anyhow::Result<()> {
     let flag = format!("--{name}={value}");
     let outcome = known.clone().no_binary_name(true).try_get_matches_from([flag]);
     outcome.map(|_| ()).map_err(|error| {
+        let shown = escape(value);
+        if let (ErrorKind::ValueValidation, Some(reason)) = (error.kind(), error.source()) {
+            let reason = escape(&reason.to_string()).to_string();
+            return anyhow!(say!(
+                "errors-setting-value",
+                name = name,
+                value = &shown,
+                reason = reason,
+            ));
+        }
+        if let Some(ContextValue::Strings(choices)) = error.get(ContextKind::ValidValue) {
+            let choices = choices.join(", ");
+            return anyhow!(say!(
+                "errors-setting-choice",
+                name = name,
+                value = &shown,
+                choices = choices,
+            ));
+        }
         let text = error.to_string();
-        // Behind the first paragraph it is about flags.
+        // The text after the first paragraph is about flags.
         let reason: Vec<_> =
             text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
         anyhow!("{}", reason.join(" ").trim_start_matches("error: "))
     })
 }
 
-/// The value as one would type it behind the flag.
+/// The value in the syntax of the flag.
 pub(crate) fn flag_value(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -91,7 +116,7 @@ pub(crate) fn flag_value(value: &Value) -> String {
     }
 }
 
-/// What clap calls the argument of a flag.
+/// clap's id of a flag.
 fn id(flag: &str) -> String {
     flag.replace('-', "_")
 }

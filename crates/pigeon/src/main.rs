@@ -1,10 +1,10 @@
 //! The `pigeon` binary: where state machines meet sockets, screens and files.
 //!
-//! - [`base`]: what commands share.
+//! - [`base`]: shared by all commands.
 //! - [`cli`]: the command line, one file a command.
 //! - [`config`]: configuration files. [`contacts`]: names for those one talks to.
 //! - [`output`]: what goes to stdout and stderr, and how.
-//! - [`ui`]: the person at the terminal.
+//! - [`ui`]: the person at the terminal. [`words`]: what people read, in English and Chinese.
 #![allow(
     rustdoc::broken_intra_doc_links,
     reason = "help texts are doc comments; [ADDR:]PORT is no link"
@@ -16,6 +16,7 @@ mod config;
 mod contacts;
 mod output;
 mod ui;
+mod words;
 
 fn main() -> ! {
     std::process::exit(cli::main())

@@ -1,5 +1,5 @@
-//! In steady state nothing is allocated for a datagram, from the socket through the hub to the
-//! socket. What the hub alone does, in many more cases, is in `pigeon-hub`'s test of this name.
+//! In steady state no datagram causes an allocation, from the socket through the hub to the socket.
+//! `pigeon-hub`'s test of this name covers the hub alone, in many more cases.
 #![cfg(test)]
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -17,19 +17,19 @@ use pigeon_proto::Format;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How long a member waits for what must come.
+/// How long a member waits for an expected datagram.
 const SOON: Duration = Duration::from_secs(10);
 
 const MEMBERS: usize = 20;
 
-/// Notes the loop's count whenever it is woken, and stops it the second time.
+/// Records the loop's allocations at each wake-up, and stops it at the second.
 #[derive(Default)]
-struct Around<'a> {
+struct TestHost<'a> {
     counts: [u64; 2],
     woken: Option<&'a AtomicUsize>,
 }
 
-impl Host<Hub> for Around<'_> {
+impl Host<Hub> for TestHost<'_> {
     fn woken(&mut self, _: &mut Hub, _: &mut Io<'_>) -> ControlFlow<()> {
         let times = self.woken.map_or(0, |woken| woken.fetch_add(1, Ordering::AcqRel));
         self.counts[times] = allocations();
@@ -41,15 +41,15 @@ impl Host<Hub> for Around<'_> {
     }
 }
 
-/// The most that one batch can bring here: a line and a heartbeat of each member.
+/// The largest batch here: a line and a heartbeat of each member.
 const BATCH: usize = 2 * MEMBERS;
 
-/// A hub in which much has been said: what it remembers for two seconds is as large as it will be, and
-/// so is what it keeps of a batch, however many datagrams the loop finds waiting.
+/// A hub after much traffic: its memory of the last two seconds and its batch buffers have reached
+/// their maximum size.
 fn experienced(format: Format) -> Hub {
     let mut hub = Hub::new(Config { notices_up_to: 0, ..Config::of(format) });
     let talker = SocketAddr::from(([127, 0, 0, 2], 7));
-    // The hub forgets at the third minute, and goes on from there when the loop begins at zero.
+    // The hub clears its memory at the third minute; the loop starts at time zero.
     for (minute, lines) in [(1, 3_000), (2, 3_000), (3, 1)] {
         let now = Instant::ORIGIN + Duration::from_secs(60 * minute);
         for n in 0..lines {
@@ -67,7 +67,7 @@ fn experienced(format: Format) -> Hub {
     hub
 }
 
-/// Members that all speak and hear one another, so many rounds.
+/// Members that all send and receive in each round.
 fn converse(members: &[UdpSocket], rounds: std::ops::Range<usize>, echo: bool) {
     let mut buffer = [0; 2_048];
     for round in rounds {
@@ -79,7 +79,7 @@ fn converse(members: &[UdpSocket], rounds: std::ops::Range<usize>, echo: bool) {
             let mut heard = 0;
             while heard < members.len() - usize::from(!echo) {
                 let length = member.recv(&mut buffer).unwrap();
-                // Not a notice.
+                // Notices are not counted.
                 heard += usize::from(!buffer[..length].starts_with(b"* "));
             }
         }
@@ -96,7 +96,7 @@ fn a_datagram_through_the_whole_loop_allocates_nothing() {
             let mut driver = Driver::new(experienced(format), socket).unwrap();
             let waker = driver.waker();
             let woken = AtomicUsize::new(0);
-            let mut around = Around { woken: Some(&woken), ..Around::default() };
+            let mut around = TestHost { woken: Some(&woken), ..TestHost::default() };
             thread::scope(|scope| {
                 scope.spawn(|| talk(address, format, &waker, &woken));
                 driver.run(&mut around).unwrap();
@@ -108,14 +108,15 @@ fn a_datagram_through_the_whole_loop_allocates_nothing() {
     }
 }
 
-/// Warms the loop up, has it note its count, and has it relay a thousand messages before the next.
+/// Warms the loop up, makes it record its count, and lets it relay a thousand messages before the
+/// next.
 fn talk(hub: SocketAddr, format: Format, waker: &Waker, woken: &AtomicUsize) {
     let members: Vec<UdpSocket> = (0..MEMBERS)
         .map(|_| {
             let member = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             member.connect(hub).unwrap();
             member.set_read_timeout(Some(SOON)).unwrap();
-            // Answered, so that all are members before the first of them speaks.
+            // Answered, so all are members before the first one sends.
             member.send(format!("{:64}", "^hb^").as_bytes()).unwrap();
             member.recv(&mut [0; 2_048]).unwrap();
             member

@@ -1,23 +1,23 @@
-//! Files import in one direction. A circle of imports is one file cut into several: none of them can
-//! be read, or tested, without the others.
+//! Imports between files must not form a cycle: in a cycle no file can be read or tested without
+//! the others.
 //!
-//! An import is a path that begins with `crate`, `super`, `self` or the name of a child module, in a
-//! `use` or in code. It leads to the file of the longest module that it names, so an item that a
-//! `mod.rs` or `lib.rs` re-exports is an import of that one. `mod x;` is not an import, and tests may
-//! import what they like.
+//! An import is a path that begins with `crate`, `super`, `self` or a child module's name, in a
+//! `use` or in code. It refers to the file of the longest module path that it contains, so
+//! importing an item re-exported by a `mod.rs` or `lib.rs` counts as an import of that file. `mod
+//! x;` does not count, and tests are exempt.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A module as its path in the crate; the crate's root is empty.
+/// A module's path in the crate; empty for the root.
 type Module = Vec<String>;
 
-/// The files of a crate, by their modules, and what they hold besides tests.
+/// A crate's files by module, with their text excluding tests.
 type Sources = BTreeMap<Module, (PathBuf, String)>;
 
-/// Which file imports which.
+/// The imports of each file.
 type Imports = BTreeMap<PathBuf, BTreeSet<PathBuf>>;
 
 fn check(crate_name: &str, directory: &str) {
@@ -52,7 +52,7 @@ fn chat_imports_in_one_direction() {
     check("pigeon", "cli/chat");
 }
 
-/// Reads the files of a module and of all below it.
+/// Reads the files of a module and its children.
 fn collect(directory: &Path, module: &Module, sources: &mut Sources) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -68,13 +68,13 @@ fn collect(directory: &Path, module: &Module, sources: &mut Sources) {
     }
 }
 
-/// A text without what stands behind `//`. A string that holds `//` loses its end, which is no path.
+/// Removes `//` comments. This also cuts strings that contain `//`, which are not paths.
 fn without_comments(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
 }
 
-/// A text without items for tests alone. Each ends where its indentation comes again with the end of
-/// something: rustfmt sees to that.
+/// Removes test-only items. By rustfmt's layout, each ends at a closing line with the same
+/// indentation.
 fn without_tests(text: &str) -> String {
     let depth = |line: &str| line.len() - line.trim_start().len();
     let is_for_tests = |line: &str| {
@@ -101,7 +101,7 @@ fn imports(sources: &Sources) -> Imports {
     sources.iter().map(of).collect()
 }
 
-/// Every path in a text, braces spelled out: `a::{b, c::d}` is `a::b` and `a::c::d`.
+/// Every path in a text, with braces expanded: `a::{b, c::d}` becomes `a::b` and `a::c::d`.
 fn paths(text: &str) -> Vec<Vec<&str>> {
     let mut paths = Vec::new();
     let mut rest = text;
@@ -120,13 +120,13 @@ fn paths(text: &str) -> Vec<Vec<&str>> {
     paths
 }
 
-/// Reads one path, or one tree of them, at the beginning of `text`; returns what follows it.
+/// Parses a path or a tree of paths at the start of `text`; returns the rest.
 fn tree<'a>(text: &'a str, prefix: &mut Vec<&'a str>, paths: &mut Vec<Vec<&'a str>>) -> &'a str {
     let text = text.trim_start();
     if let Some(mut rest) = text.strip_prefix('{') {
         while !rest.trim_start().starts_with('}') && !rest.is_empty() {
             rest = tree(rest, &mut prefix.clone(), paths);
-            // `as NAME`, and the comma.
+            // Skips `as NAME` and the comma.
             let end = rest.find([',', '}']).unwrap_or(rest.len());
             rest = rest[end..].strip_prefix(',').unwrap_or(&rest[end..]);
         }
@@ -143,7 +143,7 @@ fn tree<'a>(text: &'a str, prefix: &mut Vec<&'a str>, paths: &mut Vec<Vec<&'a st
     }
 }
 
-/// The file that a path leads to from a module, if it is one of the crate's.
+/// The file that a path refers to from a module, if it is in the crate.
 fn resolve(sources: &Sources, from: &Module, path: &[&str]) -> Option<PathBuf> {
     let child: Module =
         from.iter().map(String::as_str).chain(path.first().copied()).map(String::from).collect();
@@ -168,7 +168,7 @@ fn resolve(sources: &Sources, from: &Module, path: &[&str]) -> Option<PathBuf> {
     sources.get(&at).map(|(file, _)| file.clone())
 }
 
-/// The shortest circle through each file below `directory`, each circle once.
+/// The shortest cycle through each file below `directory`, without duplicates.
 fn circles(imports: &Imports, directory: &Path) -> Vec<Vec<PathBuf>> {
     let mut seen = BTreeSet::new();
     let files = imports.keys().filter(|file| file.starts_with(directory));
@@ -176,7 +176,7 @@ fn circles(imports: &Imports, directory: &Path) -> Vec<Vec<PathBuf>> {
     circles.filter(|circle| seen.insert(circle.iter().cloned().collect::<BTreeSet<_>>())).collect()
 }
 
-/// The shortest way from a file back to itself.
+/// The shortest cycle through a file.
 fn circle(imports: &Imports, directory: &Path, start: &PathBuf) -> Option<Vec<PathBuf>> {
     let mut ways = VecDeque::from([vec![start.clone()]]);
     let mut seen = BTreeSet::new();

@@ -1,13 +1,13 @@
-//! Any sequence of things that happen to a hub, beside a model of who should hear what.
+//! Random operations on a hub, compared with a model of each message's recipients.
 //!
-//! Messages carry numbers, so that the model sees where each one goes: to everyone who was in its
-//! room when it was said and is still a member when the batch leaves, once, and to nobody else.
-//! Members, rooms and names must agree with one another, with the events and with the statistics;
-//! addresses that have not proved themselves never get more than they sent; what comes back as it
-//! was sent is not relayed again; bans hold; timers are there when they are needed and only then.
+//! Messages contain numbers, so the model can follow each one: it must reach every member that was
+//! in its room when it was sent and still exists when the batch leaves, once, and no one else.
+//! Members, rooms and names must agree with each other, with the events and with the statistics;
+//! unproved addresses never get more than they sent; echoes are not relayed again; bans are
+//! enforced; timers exist exactly when needed.
 //!
-//! - [`input`]: what bytes are decoded into.
-//! - [`model`]: the hub, what it owes to each member, and the checks.
+//! - [`input`]: the decoded input.
+//! - [`model`]: the hub, the expected messages of each member, and the checks.
 #![no_main]
 
 mod input;
@@ -18,7 +18,7 @@ use libfuzzer_sys::fuzz_target;
 use crate::input::Input;
 use crate::model::Model;
 
-/// Longer sequences find nothing that these do not, and slow the search down.
+/// Longer sequences find nothing more, and slow the search down.
 const MAX_OPERATIONS: usize = 150;
 
 fuzz_target!(|input: Input| {

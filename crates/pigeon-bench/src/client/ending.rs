@@ -1,4 +1,4 @@
-//! The end: the server stops too, what is late is waited for, and the figures become final.
+//! The end of a measurement: stops the server, waits for late datagrams, and finalises the figures.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use super::{Client, ClientEvent, Failure, FarEnd, Phase, SILENCE};
 use crate::plan::Mode;
 use crate::wire::{self, Header, Kind};
 
-/// How often the server is asked for its report at the end.
+/// How often the client requests the final report.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
-/// How long, once everything has arrived, copies are still waited for.
+/// How long to wait for duplicates after everything has arrived.
 const SETTLE: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 pub(super) struct Stopping {
-    /// How often the server was asked, and when it is asked again.
+    /// The number of requests for the final report, and when the next is due.
     pub(super) asked: u64,
     pub(super) again: Instant,
     pub(super) answered: u64,
     pub(super) heard: Instant,
     pub(super) tail: Duration,
-    /// When what has not come is lost.
+    /// When missing datagrams count as lost.
     pub(super) deadline: Option<Instant>,
-    /// When it is over because everything has come.
+    /// When the measurement ends because everything has arrived.
     pub(super) settled: Option<Instant>,
 }
 
@@ -75,7 +75,7 @@ impl Client {
         }
     }
 
-    /// Whether nothing can be missing any more.
+    /// Whether all datagrams have arrived.
     pub(super) fn has_all_arrived(&self) -> bool {
         let Phase::Stopping(stopping) = &self.phase else { return false };
         let [sent, unsent] = self.sent();
@@ -107,7 +107,7 @@ impl Client {
                 let deadline = now + stopping.tail;
                 stopping.deadline = stopping.deadline.or(Some(deadline));
                 self.report = report;
-                // What is sent back has the numbers of what was sent.
+                // A returned datagram has the number of the original.
                 let numbers = match mode {
                     Mode::Ping => self.stream.as_ref().map_or(0, |stream| stream.sent()[0]),
                     _ => report.sent,

@@ -1,4 +1,4 @@
-//! The beginning: who is there, may we, and with what.
+//! The handshake: identifies the far end, and requests the measurement.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::plan::{Mode, Plan};
 use crate::stream::{self, Stream};
 use crate::wire::{self, Grant, Kind, Request};
 
-/// The first wait for an answer in the handshake; it doubles from try to try.
+/// The first timeout of the handshake; it doubles with each attempt.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
-/// How often each question of the handshake is asked: 0.1, 0.2, 0.4, 0.8 and 1.6 s of waiting.
+/// The attempts for each request of the handshake: waiting 0.1, 0.2, 0.4, 0.8 and 1.6 s.
 pub(super) const ATTEMPTS: u32 = 5;
 
-/// A question of the handshake.
+/// A request of the handshake.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asking {
     pub(super) attempts: u32,
@@ -25,7 +25,7 @@ pub(super) struct Asking {
 }
 
 impl Client {
-    /// Asks, or asks again, or gives up.
+    /// Sends the request, repeats it, or gives up.
     pub(super) fn ask(&mut self, now: Instant) {
         let (asking, token) = match &mut self.phase {
             Phase::Hello(asking) => (asking, None),
@@ -67,7 +67,7 @@ impl Client {
         let duration = grant.duration.min(self.plan.duration);
         let end = now + duration;
         let schedule = Schedule { pace: self.plan.pace, start: now, end };
-        // The plan was checked when the client was made.
+        // The plan was checked when the client was created.
         let sized = kind.zip(stream::size(self.plan.size));
         self.stream = sized.map(|(kind, size)| Stream::new(kind, self.session, size, schedule));
         self.phase = Phase::Running { end, keep: now + KEEP, heard: now };

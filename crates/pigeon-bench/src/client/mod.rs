@@ -1,4 +1,4 @@
-//! The near end of a measurement: one flow, from the handshake to the last late datagram.
+//! The measuring client: one flow, from the handshake to the last late datagram.
 //!
 //! ```text
 //!   hello ──Challenge──▶ start ──Started──▶ running ──time is up──▶ stopping ──▶ over
@@ -6,9 +6,10 @@
 //!                                                          └────────────┘ no server to stop
 //! ```
 //!
-//! With a plain echo service (RFC 862) the datagrams that come back are all there is to go by.
+//! With a plain echo service (RFC 862) the returned datagrams are the only source of figures.
 //!
-//! - here: [`Client`], its phases, and what it knows. `handshake`, `running`, `ending`: what it does.
+//! - here: [`Client`], its phases and its figures. `handshake`, `running`, `ending`: the phases'
+//!   code.
 
 mod ending;
 mod handshake;
@@ -32,58 +33,58 @@ use handshake::{ATTEMPTS, Asking};
 /// How often the client sends the server a keep-alive.
 const KEEP: Duration = Duration::from_millis(500);
 
-/// How long a server may be silent: it reports every second.
+/// How long a server may be silent. It reports every second.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// How long it is worth staying awake for a datagram that is to come back. On longer round trips
-/// the time to wake up hardly counts.
+/// How long the driver should spin for a returning datagram. On longer round trips the wake-up time
+/// hardly matters.
 const AWAITED: Duration = Duration::from_micros(100);
 
-/// How long datagrams are still waited for after an interruption.
+/// How long to wait for datagrams after an interruption.
 const SHORT_TAIL: Duration = Duration::from_millis(200);
 
-/// Who is at the far end.
+/// The kind of far end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FarEnd {
     /// A server of this protocol.
     Server,
-    /// A service that sends back what it gets (RFC 862).
+    /// A service that returns each datagram (RFC 862).
     Echo,
 }
 
-/// Why there is no measurement, or only a part of one.
+/// Why a measurement failed or is incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// ICMP said that nobody listens.
+    /// ICMP reported a closed port.
     #[error("refused: nobody listens there")]
     Refused,
-    /// Nobody answered.
+    /// No answer came.
     #[error("no answer after {ATTEMPTS} attempts in 3.1 s")]
     NoAnswer,
-    /// Somebody answered something else.
+    /// The answers belong to another protocol.
     #[error("it answers, but is neither `pigeon bench server` nor an echo service")]
     Foreign,
-    /// A plain echo service cannot send by itself.
+    /// A plain echo service cannot send on its own.
     #[error("only an echo service is there, which sends nothing by itself")]
     OnlyEcho,
-    /// The server will not.
+    /// The server declined.
     #[error("the server declines: it has all the work it takes")]
     Full,
-    /// The server sends no datagrams of that size.
+    /// The server does not send datagrams of that size.
     #[error("the server declines: it sends no datagrams of that size")]
     Size,
-    /// The server does not measure for so long.
+    /// The server does not measure for that long.
     #[error(
         "the server measures for at most {} s; ask for less (--for), or start it with a longer --max-for",
         .0.as_secs_f64()
     )]
     TooLong(Duration),
-    /// The server said nothing more.
+    /// The server stopped answering.
     #[error("the server fell silent")]
     Silent,
 }
 
-/// What a [`Client`] reports.
+/// An event of a [`Client`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientEvent {
     /// The measurement begins.
@@ -92,25 +93,24 @@ pub enum ClientEvent {
         with: FarEnd,
         /// How long datagrams are sent, as granted.
         duration: Duration,
-        /// Datagrams a second of all flows that the server sends, as granted; 0 is as many as can
-        /// be.
+        /// The granted rate of the server's datagrams per second, for all flows; 0 means unlimited.
         rate: u32,
     },
-    /// The far end has reported what had arrived there when it reported for the n-th time.
+    /// The far end's n-th report of its arrivals.
     Reported(u64),
-    /// A datagram is back for the first time.
+    /// A datagram has returned for the first time.
     Back {
-        /// Since it was sent.
+        /// The time since the datagram was sent.
         trip: Duration,
-        /// Since it was due, which is longer if the client was late. Percentiles of this are free
-        /// of coordinated omission.
+        /// The time since it was due, which is longer if the client was late. Percentiles of this
+        /// are free of coordinated omission.
         since_due: Duration,
     },
-    /// The sending is over; what is on the way is waited for.
+    /// All datagrams are sent; some are still in flight.
     Sent,
-    /// Everything has arrived or is lost.
+    /// Every datagram has arrived or counts as lost.
     Finished,
-    /// It is over. What was measured until then can still be asked for.
+    /// The measurement ended early. The figures so far are still available.
     Failed(Failure),
 }
 
@@ -122,18 +122,18 @@ pub struct Client {
     session: u64,
     phase: Phase,
     with: FarEnd,
-    /// Of the handshake.
+    /// The handshake's round trip.
     round_trip: Duration,
-    /// Somebody answered something else than was asked.
+    /// Whether an answer was of another protocol.
     foreign: bool,
-    /// When the last datagram of the far end arrived.
+    /// When the far end was last heard.
     heard: Instant,
-    /// Whether it stopped answering in the middle.
+    /// Whether the far end stopped answering during the measurement.
     cut_off: bool,
     stream: Option<Stream>,
-    /// Where there is no rate: the number of the datagram that is out, and how long it is waited for.
+    /// Without a rate: the number of the datagram in flight, and how long to wait for it.
     out: Option<(u64, Instant)>,
-    /// When the last datagram that is to come back was sent, until it is back.
+    /// When the last ping in flight was sent.
     last_ping: Option<Instant>,
     arrivals: Arrivals,
     report: Report,
@@ -152,10 +152,8 @@ enum Phase {
 }
 
 impl Client {
-    /// A client that begins at once. `session` is a random number of its own.
-    ///
-    /// # Errors
-    /// When the plan cannot be.
+    /// A client, which starts at once. `session` is a random number for this flow. Fails if the
+    /// plan is invalid.
     pub fn new(
         now: Instant,
         to: SocketAddr,
@@ -187,7 +185,7 @@ impl Client {
         Ok(client)
     }
 
-    /// Ends the sending now; what is on the way is still waited for, for a moment.
+    /// Stops sending now; waits a moment for datagrams in flight.
     pub fn interrupt(&mut self, now: Instant) {
         self.outbox.reset_if_drained();
         match &mut self.phase {
@@ -200,39 +198,39 @@ impl Client {
         }
     }
 
-    /// Counts test datagrams that never left the host.
+    /// Counts test datagrams that could not leave the host.
     pub fn unsent(&mut self, datagrams: u64) {
         if let Some(stream) = &mut self.stream {
             stream.unsent(datagrams);
         }
     }
 
-    /// When the last datagram of the far end arrived.
+    /// When the far end was last heard.
     pub fn heard(&self) -> Instant {
         self.heard
     }
 
-    /// Which report was the last that came; see [`ClientEvent::Reported`].
+    /// The number of the last report; see [`ClientEvent::Reported`].
     pub fn reported(&self) -> u64 {
         self.last_report
     }
 
-    /// Whether nothing will happen any more.
+    /// Whether the measurement has ended.
     pub fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Over)
     }
 
-    /// Whether datagrams are being sent, here or there.
+    /// Whether either end is sending datagrams.
     pub fn is_running(&self) -> bool {
         matches!(self.phase, Phase::Running { .. })
     }
 
-    /// What is known now. Once it is over the figures of each direction add up.
+    /// The current figures. After the end the figures of each direction add up.
     pub fn snapshot(&self) -> Snapshot {
         self.known(self.sent())
     }
 
-    /// What is known now, without what was due at `at` or later.
+    /// The current figures, without datagrams due at `at` or later.
     pub fn snapshot_before(&self, at: Instant) -> Snapshot {
         let [sent, unsent] = self.sent();
         let due = self.stream.as_ref().map_or(0, |stream| stream.schedule().count_before(at));
@@ -240,7 +238,7 @@ impl Client {
         self.known([sent, unsent.min(sent)])
     }
 
-    /// What is known, where so many numbers are used, and so many of them have not left.
+    /// The figures if this many numbers are used, and this many of those have not left.
     fn known(&self, sent: [u64; 2]) -> Snapshot {
         let (over, cut_off) = (self.is_over(), self.cut_off);
         let way = |[sent, unsent]: [u64; 2], seen| match (over, cut_off) {
@@ -248,7 +246,7 @@ impl Client {
             (true, false) => OneWay::settled(sent - unsent, unsent, seen),
             (false, _) => OneWay::running(sent - unsent, unsent, seen),
         };
-        // Nobody receives what the far end sends after its last report.
+        // After its last report, datagrams to the far end are not received.
         let back = |[sent, unsent]: [u64; 2], seen| match over {
             true => OneWay::settled(sent - unsent, unsent, seen),
             false => OneWay::running(sent - unsent, unsent, seen),
@@ -265,7 +263,7 @@ impl Client {
             }
             (Mode::Ping, FarEnd::Server) => {
                 let up = way(sent, self.report.figures);
-                // What was lost on the way there is missing here too.
+                // Datagrams lost on the way there are missing here too.
                 let seen = crate::Figures { lost: here.lost.saturating_sub(up.lost), ..here };
                 let down = back(there, seen);
                 let mut trip = way(sent, here);
@@ -276,12 +274,12 @@ impl Client {
         }
     }
 
-    /// Numbers used, and how many of them never left this host.
+    /// Numbers used, and how many of those never left this host.
     fn sent(&self) -> [u64; 2] {
         self.stream.as_ref().map_or([0, 0], Stream::sent)
     }
 
-    /// Which way datagrams go, given who is there.
+    /// The direction of datagrams with this far end.
     fn mode(&self) -> Mode {
         match self.with {
             FarEnd::Server => self.plan.mode,
@@ -289,7 +287,7 @@ impl Client {
         }
     }
 
-    /// Whether the next datagram goes when the one before is back.
+    /// Whether the next datagram waits for the previous one's return.
     fn is_one_by_one(&self) -> bool {
         self.mode() == Mode::Ping && self.plan.pace.rate.is_none()
     }
@@ -303,7 +301,7 @@ impl Client {
         self.events.push_back(ClientEvent::Failed(failure));
     }
 
-    /// The server may forget the session.
+    /// Allows the server to end the session.
     fn bye(&mut self) {
         let session = self.session;
         self.send(|bytes| wire::write_bare(bytes, Kind::Bye, session));
@@ -359,7 +357,7 @@ impl Machine for Client {
 
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
         self.outbox.reset_if_drained();
-        // What comes after the end changes nothing: the figures have been given out.
+        // Ignores later datagrams: the figures are final.
         if datagram.from != self.to || self.is_over() {
             return;
         }
@@ -434,7 +432,8 @@ impl Machine for Client {
         }
     }
 
-    /// While a ping is on its way: but for short trips the machine that waits would be measured.
+    /// While a ping is in flight on a short round trip, where the wake-up time would distort the
+    /// result.
     fn awaits(&self, now: Instant) -> bool {
         self.last_ping.is_some_and(|sent| now - sent < AWAITED)
     }

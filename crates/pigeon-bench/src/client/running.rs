@@ -1,4 +1,4 @@
-//! The middle: test datagrams go out when they are due, and come in.
+//! The measurement itself: sends test datagrams when they are due, and receives them.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{Client, ClientEvent, Failure, FarEnd, KEEP, Phase, SILENCE};
 use crate::plan::Mode;
 use crate::wire::{self, Header, Kind};
 
-/// The shortest wait for one datagram to come back before the next goes, where there is no rate.
+/// The shortest wait for a datagram's return before the next is sent, without a rate.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 impl Client {
@@ -40,7 +40,7 @@ impl Client {
         }
     }
 
-    /// Sends the next one if the one before is back, or has been out for too long.
+    /// Sends the next datagram if the previous one has returned or timed out.
     pub(super) fn send_one(&mut self, now: Instant, end: Instant) {
         let waits = self.out.is_some_and(|(_, until)| now < until);
         if let Some(stream) = self.stream.as_mut().filter(|_| !waits && now < end) {
@@ -50,7 +50,7 @@ impl Client {
         }
     }
 
-    /// A test datagram.
+    /// Handles a test datagram.
     pub(super) fn receive(&mut self, now: Instant, datagram: &Received<'_>, header: Header) {
         let wanted = match (self.mode(), self.with) {
             (Mode::Up, _) => return,
@@ -79,8 +79,8 @@ impl Client {
             self.last_ping = None;
         }
         if self.out.is_some_and(|(number, _)| number == header.number) {
-            // The next goes at the next timeout, which is due now: so it bears the time at which it
-            // is sent, and not that at which this one came.
+            // The next is sent by the timeout that is due now, so its timestamp is the time of
+            // sending and not of this arrival.
             self.out = None;
         }
     }

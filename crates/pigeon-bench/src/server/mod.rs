@@ -1,12 +1,12 @@
-//! The far end of a measurement: counts what comes, sends what it was asked for, and reports.
+//! The measurement server: counts arrivals, sends the requested datagrams, and reports.
 //!
-//! What keeps it from being turned against others:
+//! Protection against abuse:
 //!
-//! - Nobody is answered with more than was sent, and nothing is kept, until a client has proved by a
-//!   token ([`TokenKey`]) that it receives at its address.
-//! - After that only what was asked for is sent, within [`ServerConfig`]'s bounds, and not for longer
-//!   than [`SILENCE`] after the client was last heard.
-//! - What is itself an answer (`Challenge`, `Pong`, …) is never answered.
+//! - Until a client proves its address with a token ([`TokenKey`]), no answer is longer than its
+//!   request, and nothing is stored.
+//! - After that, only requested datagrams are sent, within [`ServerConfig`]'s limits, and for at
+//!   most [`SILENCE`] after the client was last heard.
+//! - Answers (`Challenge`, `Pong`, …) are never answered.
 
 mod reports;
 mod session;
@@ -28,64 +28,64 @@ use crate::wire::{self, Declined, Grant, Header, Kind, Report, Request, Unreadab
 use reports::Reports;
 use session::Session;
 
-/// How long a client may be silent before nothing is sent to it any more.
+/// How long a client may be silent before sending to it stops.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// How long it may be silent before its session is forgotten.
+/// How long a client may be silent before its session is removed.
 const EXPIRY: Duration = Duration::from_secs(10);
 
-/// How often reports come at most, and at least.
+/// The least and the most time between reports.
 const REPORTS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
-/// The settings of a [`Server`].
+/// A [`Server`]'s settings.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
-    /// The key of its tokens: 16 random bytes.
+    /// The key of the tokens: 16 random bytes.
     pub key: [u8; 16],
-    /// The most sessions at a time. A flow is a session.
+    /// The most sessions at a time. Each flow has its own session.
     pub max_sessions: usize,
-    /// The most bytes of payload a second that it sends on its own account, to all clients together;
-    /// `None` for no bound. Clients on this host are exempt, and so is what is sent back, as that
-    /// is never more than came.
+    /// The most payload bytes per second sent to all clients together; `None` for no limit. Clients
+    /// on this host are exempt, and so are returned datagrams, which never exceed the received
+    /// ones.
     pub max_bytes_per_second: Option<u64>,
     /// The longest measurement.
     pub max_duration: Duration,
 }
 
-/// What a [`Server`] reports.
+/// An event of a [`Server`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerEvent {
-    /// A client has proved its address and begins.
+    /// A client has proved its address and starts.
     Began {
         /// The client's address.
         from: SocketAddr,
     },
-    /// A session is over.
+    /// A session has ended.
     Ended {
         /// The client's address.
         from: SocketAddr,
-        /// What came.
+        /// The figures of received datagrams.
         figures: Figures,
-        /// How many were sent there.
+        /// The number of datagrams sent to the client.
         sent: u64,
     },
-    /// A client that has proved its address was turned away.
+    /// A client with a proved address was declined.
     Declined {
-        /// Who.
+        /// The client's address.
         from: SocketAddr,
-        /// Why.
+        /// The reason.
         why: Declined,
     },
 }
 
-/// What a [`Server`] has not answered, and why.
+/// A [`Server`]'s ignored datagrams, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ignored {
-    /// Datagrams that do not belong to this protocol, or that only a server sends.
+    /// Datagrams of other protocols, or of kinds that only servers send.
     pub foreign: u64,
     /// Datagrams that were damaged on the way.
     pub damaged: u64,
-    /// Datagrams of no session, and tokens that prove nothing.
+    /// Datagrams without a session, or with an invalid token.
     pub unproved: u64,
 }
 
@@ -94,9 +94,9 @@ pub struct Server {
     config: ServerConfig,
     token_key: TokenKey,
     sessions: Vec<Session>,
-    /// Where the sender of the last datagram was found.
+    /// The index of the last datagram's session.
     last: usize,
-    /// How many datagrams the kernel has dropped at the socket.
+    /// The kernel's drop count at the socket.
     drops: u64,
     ignored: Ignored,
     outbox: Outbox,
@@ -104,7 +104,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server without sessions.
+    /// A server without clients.
     pub fn new(config: ServerConfig) -> Self {
         Server {
             token_key: TokenKey::new(config.key),
@@ -118,17 +118,17 @@ impl Server {
         }
     }
 
-    /// How many sessions there are.
+    /// The number of sessions.
     pub fn sessions(&self) -> usize {
         self.sessions.len()
     }
 
-    /// What was not answered.
+    /// The ignored datagrams.
     pub fn ignored(&self) -> Ignored {
         self.ignored
     }
 
-    /// The place of the session of this client.
+    /// The index of a client's session.
     fn find(&mut self, client: SocketAddr) -> Option<usize> {
         if self.sessions.get(self.last).is_none_or(|session| session.client != client) {
             self.last = self.sessions.iter().position(|session| session.client == client)?;
@@ -147,7 +147,7 @@ impl Server {
                     None => self.ignored.unproved += 1,
                 }
             }
-            // Answers: somebody else's, or our own thrown back at us.
+            // Answers: another server's, or our own sent back to us.
             Kind::Challenge
             | Kind::Started
             | Kind::Declined
@@ -161,7 +161,7 @@ impl Server {
         let token = self.token_key.proof(now, datagram.from, &session.to_be_bytes()).bytes();
         let range = self.outbox.append(|bytes| wire::write_challenge(bytes, session, &token));
         if range.len() > datagram.length {
-            // An honest client pads its question.
+            // An honest client pads its request.
             self.outbox.truncate(range.start);
             self.ignored.unproved += 1;
             return;
@@ -181,10 +181,10 @@ impl Server {
             return;
         }
         let at = match self.find(from) {
-            // It asks again because the answer was lost.
+            // A repeated request: the answer was lost.
             Some(at) if self.sessions[at].id == id => at,
             known => {
-                // The session that was at this address before is over.
+                // Ends the previous session at this address.
                 if let Some(at) = known {
                     self.end(at);
                 }
@@ -208,7 +208,7 @@ impl Server {
         self.outbox.queue(from, datagram.local, range);
     }
 
-    /// A new session, with as much of the wish as is granted.
+    /// Starts a session with as much of the request as is granted.
     fn session(
         &self,
         now: Instant,
@@ -228,7 +228,7 @@ impl Server {
             if !datagram.from.ip().is_loopback() {
                 (grant.rate, bytes_per_second) = self.within_bound(request.rate, flows, size)?;
             }
-            // The flow's number within its rate only staggers the flows, which chance does here.
+            // The index within the rate only staggers flows, which happens here by chance.
             let pace = Pace { rate: NonZeroU32::new(grant.rate), flows, flow: 0 };
             let schedule = Schedule { pace, start: now, end: now + duration };
             stream = Some(Stream::new(Kind::Data, id, size, schedule));
@@ -251,8 +251,8 @@ impl Server {
         })
     }
 
-    /// The rate that what is left of the bound allows, and the bytes a second that this flow of it
-    /// takes.
+    /// The rate that the remaining limit allows, and the bytes per second that this flow uses of
+    /// it.
     fn within_bound(
         &self,
         rate: u32,
@@ -263,7 +263,7 @@ impl Server {
         let (size, flows) = (u64::from(size.get()), u64::from(flows.get()));
         let taken: u64 = self.sessions.iter().map(|session| session.bytes_per_second).sum();
         let wished = if rate == 0 { u64::from(u32::MAX) } else { u64::from(rate) };
-        // Its share of the bound, were it the first of its flows, and no more than is left.
+        // Its share of the limit as if it were the first flow, capped by the remaining limit.
         let most = (bound / size).min((bound.saturating_sub(taken) / size).saturating_mul(flows));
         let granted = wished.min(most);
         if granted == 0 {
@@ -273,7 +273,7 @@ impl Server {
         Ok((u32::try_from(granted).unwrap_or(u32::MAX), bytes))
     }
 
-    /// Something of a session that has been proved.
+    /// Handles a datagram of a session.
     fn handle_proved(&mut self, now: Instant, at: usize, datagram: &Received<'_>, header: Header) {
         let session = &mut self.sessions[at];
         session.heard = now;
@@ -283,8 +283,7 @@ impl Server {
                 let transit = now.as_nanos().wrapping_sub(header.time).cast_signed();
                 let (length, drops) = (datagram.length, datagram.kernel_drops);
                 let is_first = session.arrivals.receive(header.number, length, transit, drops);
-                // A copy that was made on the way is not answered: what is sent back is never
-                // more than the client sent.
+                // A duplicate gets no answer, so that no more is returned than the client sent.
                 if header.kind == Kind::Ping && is_first {
                     session.pongs += 1;
                     let time = now.as_nanos();
@@ -319,13 +318,13 @@ impl Server {
         self.outbox.queue(session.client, session.local, range);
     }
 
-    /// Counts test datagrams to this address that never left the host.
+    /// Counts test datagrams to this address that could not leave the host.
     pub fn unsent(&mut self, to: SocketAddr, datagrams: u64) {
         if let Some(at) = self.find(to) {
             let session = &mut self.sessions[at];
             match &mut session.stream {
                 Some(stream) => stream.unsent(datagrams),
-                // They may have been those of a session that this address had before.
+                // Perhaps datagrams of an earlier session at this address.
                 None => {
                     session.pongs_unsent = (session.pongs_unsent + datagrams).min(session.pongs);
                 }

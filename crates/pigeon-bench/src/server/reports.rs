@@ -1,5 +1,5 @@
-//! When a session is reported on: at multiples of a time, counted from the first test datagram. So what
-//! a report counts is what the client sent by the same multiple of its own time.
+//! The times of a session's reports: multiples of an interval, counted from the first test
+//! datagram. So a report counts what the client sent by the same multiple of its own time.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use pigeon_datagram::Instant;
 
 use crate::wire::Report;
 
-/// After which part of an interval a report is sent again: one that is lost is missed in every figure
-/// of its interval.
+/// The fraction of an interval after which a report is repeated: losing one would affect every
+/// figure of its interval.
 const AGAIN: u32 = 8;
 
 /// The reports of one session.
 pub(super) struct Reports {
     epoch: Instant,
     every: Duration,
-    /// So long before each multiple: see [`Pace::half_gap`](crate::Pace::half_gap).
+    /// How long before each multiple to report: see [`Pace::half_gap`](crate::Pace::half_gap).
     early: Duration,
     number: u64,
-    /// No more until then.
+    /// No reports until then.
     pause: Option<Instant>,
-    /// The last report, and when it is sent again.
+    /// The last report, and when to repeat it.
     again: Option<(Report, Instant)>,
     counts_from_first: bool,
 }
@@ -38,25 +38,25 @@ impl Reports {
         }
     }
 
-    /// A test datagram arrived: time is counted from the first.
+    /// Records a test datagram's arrival: the first one starts the time.
     pub(super) fn arrived(&mut self, now: Instant) {
         if !std::mem::replace(&mut self.counts_from_first, true) && self.number == 0 {
             self.epoch = now;
         }
     }
 
-    /// The client stops: it asks for each report from now on.
+    /// Pauses when the client stops: from then on it requests each report.
     pub(super) fn pause_until(&mut self, until: Instant) {
         (self.pause, self.again) = (Some(until), None);
     }
 
-    /// When there is something to send next.
+    /// When something is due.
     pub(super) fn next(&self) -> Instant {
         let next = self.pause.unwrap_or_else(|| self.next_multiple());
         self.again.map_or(next, |(_, at)| at.min(next))
     }
 
-    /// What to send now, if anything: a report's number, and the report itself where it is a repetition.
+    /// The due report's number, with the report if this is a repetition.
     pub(super) fn due(&mut self, now: Instant) -> Option<(u64, Option<Report>)> {
         if let Some((report, at)) = self.again
             && at <= now
@@ -68,13 +68,13 @@ impl Reports {
             return None;
         }
         self.pause = None;
-        // After a pause of this program several are due; one will do.
+        // If this program was paused, several reports are due; one is enough.
         let passed = (now + self.early - self.epoch).as_nanos() / self.every.as_nanos().max(1);
         self.number = u64::try_from(passed).unwrap_or(u64::MAX).max(self.number + 1);
         Some((self.number, None))
     }
 
-    /// This report was sent for the first time.
+    /// Records the first sending of a report.
     pub(super) fn sent(&mut self, now: Instant, report: Report) {
         self.again = Some((report, now + self.every / AGAIN));
     }

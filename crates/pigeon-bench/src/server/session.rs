@@ -1,4 +1,4 @@
-//! What a server keeps of one client that has proved its address.
+//! A session: the server's state of one proved client.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,16 +11,15 @@ use crate::wire::{Grant, Report};
 
 use super::reports::Reports;
 
-/// One flow of a client.
 pub(super) struct Session {
     pub(super) client: SocketAddr,
-    /// Which of our addresses it writes to.
+    /// The local address that the client sends to.
     pub(super) local: Option<IpAddr>,
     pub(super) id: u64,
     pub(super) grant: Grant,
     pub(super) arrivals: Arrivals,
     pub(super) stream: Option<Stream>,
-    /// The bytes a second it takes from the bound.
+    /// The bytes per second it uses of the limit.
     pub(super) bytes_per_second: u64,
     pub(super) pongs: u64,
     pub(super) pongs_unsent: u64,

@@ -1,4 +1,4 @@
-//! Loss, copies and disorder in one direction, to the datagram.
+//! Loss, duplicates and reordering in one direction, exactly.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn unsteady() -> Conditions {
     Conditions { delay: millis(50), jitter: Jitter::Uniform(millis(10)), ..Conditions::default() }
 }
 
-/// Good and bad ways: lossy, slow and unsteady, disorderly, repeating, and all at once.
+/// Good and bad paths: lossy, slow with jitter, reordering, duplicating, and all at once.
 fn ways() -> [Conditions; 6] {
     let reorder = Reorder { probability: percent(5), by: millis(3) };
     let duplicate = percent(2);
@@ -53,7 +53,7 @@ fn each_direction_tells_exactly_what_its_link_did() {
 
 #[test]
 fn jitter_is_that_of_the_way() {
-    // Farther apart than the jitter, so that no arrival overtakes another.
+    // Farther apart than the jitter, so that no datagram overtakes another.
     let jitter = |bench: Bench<Server>| bench.way(Direction::Up, unsteady()).run().up.unwrap();
     let jitter = jitter(Bench::new(9, plan(Mode::Up, 40))).jitter();
     // The mean difference of two draws from an interval is a third of its length: 6.7 ms.
@@ -77,7 +77,7 @@ fn the_kernels_drops_are_told_apart_from_loss_on_the_way() {
     let mut bench = Bench::new(4, plan(Mode::Up, 1_000)).way(Direction::Up, lossy(10, 0));
     bench.network.run_for(millis(1_800));
     let before = bench.truth(CLIENT).lost;
-    // The last 200 ms get as far as the server's socket and no further.
+    // The last 200 ms only reach the server's socket.
     bench.network.set_conditions(bench.client, Direction::Up, lossy(100, 0)).unwrap();
     bench.network.run_for(millis(201));
     bench.network.set_conditions(bench.client, Direction::Up, Conditions::default()).unwrap();
@@ -86,7 +86,7 @@ fn the_kernels_drops_are_told_apart_from_loss_on_the_way() {
     });
     let up = bench.run().up.unwrap();
     adds_up(&up);
-    // Where both kinds meet in one gap, the kernel is blamed.
+    // If both kinds of loss fall into one gap, it counts for the kernel.
     assert!(up.lost_on_way <= before && up.lost_on_way + 3 > before, "{before} {up:?}");
 }
 
@@ -144,8 +144,8 @@ fn without_a_rate_something_is_always_due() {
     assert!(tests > 90 * 1_000, "{tests}");
 }
 
-/// The n-th report counts what was sent in the first n intervals, to the datagram: however long the way
-/// is, and where reports get lost.
+/// The n-th report counts exactly what was sent in the first n intervals, however long the path is,
+/// and even if reports get lost.
 #[test]
 fn a_report_counts_what_belongs_to_its_intervals() {
     for (rate, delay, loss) in [(1_000, 0, 0), (1_000, 130, 0), (300, 40, 0), (1_000, 10, 20)] {

@@ -1,4 +1,4 @@
-//! Who is answered, and who is not; what a server grants; how a client gives up.
+//! The handshake: which requests are answered, what a server grants, and when a client gives up.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -25,7 +25,8 @@ fn the_handshake_survives_loss_and_is_quick_without() {
         bench.network.run_for(seconds(7));
         matches!(bench.events().first(), Some(ClientEvent::Began { .. }))
     });
-    // Five tries at 0.49 each, twice over: 93 %.
+    // A handshake needs two exchanges, each with five attempts that succeed with probability
+    // 0.49: 93 % succeed.
     assert!(began.count() >= 40);
     let mut bench = Bench::new(1, plan(Mode::Up, 100));
     bench.network.run_for(millis(1));
@@ -62,7 +63,7 @@ fn a_server_that_dies_is_missed() {
         let up = bench.run().up.unwrap();
         assert_eq!(bench.events().last(), Some(&ClientEvent::Failed(wanted)));
         assert!(up.received > 0, "the last report still counts");
-        // What nobody was there to receive is not lost on the way.
+        // Datagrams sent after the server died do not count as lost on the path.
         assert!(up.lost == 0 && up.unanswered > 0, "{up:?}");
         adds_up(&up);
     }
@@ -79,7 +80,7 @@ fn figures_add_up_whenever_the_server_dies() {
         assert_eq!(bench.events().last(), Some(&ClientEvent::Failed(Failure::Silent)));
         for way in [snapshot.up, snapshot.down, snapshot.trip].into_iter().flatten() {
             adds_up(&way);
-            // What is known to be missing is not forgotten either.
+            // Datagrams known to be missing still count as lost.
             assert!(way.lost >= way.seen.lost, "{mode:?} {way:?}");
         }
     }
@@ -89,7 +90,7 @@ fn figures_add_up_whenever_the_server_dies() {
 fn a_server_tells_of_no_more_unsent_than_it_had_to_send() {
     let mut bench = Bench::new(1, plan(Mode::Ping, 100));
     bench.network.run_for(seconds(1));
-    // What it could not send belonged to a session before this one.
+    // The unsent datagrams belong to an earlier session.
     bench.network.act(bench.far, |server, _| server.unsent(CLIENT.into(), 1 << 40));
     let snapshot = bench.run();
     adds_up(&snapshot.down.unwrap());
@@ -103,7 +104,7 @@ fn a_client_that_dies_is_not_sent_to_for_long() {
     bench.network.run_for(seconds(2));
     bench.network.remove(bench.client);
     bench.network.run_for(seconds(20));
-    // Two seconds alive, and three until it was missed.
+    // Two seconds until its death, and three until that was noticed.
     let sent = bench.truth(SERVER).sent;
     assert!((450..=505).contains(&sent), "{sent}");
     assert_eq!(bench.network.machine(bench.far).sessions(), 0);
@@ -138,7 +139,7 @@ fn what_a_server_sends_is_bounded() {
         assert_eq!((duration, rate), (seconds(1), 1_000));
         assert_eq!(snapshot.down.unwrap().sent, 1_000);
     }
-    // A second one finds nothing left.
+    // A second one finds no capacity.
     let mut network = Network::new(1);
     let server = network.add(SERVER.into(), Server::new(bounds));
     for n in [2, 3] {
@@ -153,7 +154,7 @@ fn what_a_server_sends_is_bounded() {
     assert_eq!(network.events(server).iter().filter(full).count(), 1);
 }
 
-/// A server that would measure for less time than requested refuses.
+/// A server that would measure for less time than requested declines.
 #[test]
 fn what_is_too_long_for_the_server_is_refused_with_its_bound() {
     let bounds = ServerConfig { max_duration: seconds(1), ..config() };

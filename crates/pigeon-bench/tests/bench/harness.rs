@@ -1,4 +1,4 @@
-//! A client and a far end in virtual time, and what the network's log knows of their datagrams.
+//! A client and a far end in virtual time, and their datagrams in the network's log.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -72,17 +72,17 @@ impl<M: Machine + 'static> Bench<M> {
         Bench { network, far, client }
     }
 
-    /// Sets what the way is like, there or back.
+    /// Sets the conditions of a path, there or back.
     pub(crate) fn way(mut self, direction: Direction, conditions: Conditions) -> Self {
         self.network.set_conditions(self.client, direction, conditions).unwrap();
         self
     }
 
-    /// Runs to the end and returns what the client knows then.
+    /// Runs to the end and returns the client's figures.
     pub(crate) fn run(&mut self) -> Snapshot {
         for _ in 0..3_000 {
             if self.network.machine(self.client).is_over() {
-                // Its farewell reaches the server, or the server forgets it by itself.
+                // The client's `Bye` reaches the server, or the session expires.
                 self.network.run_for(Duration::from_secs(11));
                 return self.network.machine(self.client).snapshot();
             }
@@ -95,7 +95,7 @@ impl<M: Machine + 'static> Bench<M> {
         self.network.events(self.client).iter().map(|(_, event)| *event).collect()
     }
 
-    /// What the log knows of the test datagrams that one address sent.
+    /// The log's figures of the test datagrams sent by one address.
     pub(crate) fn truth(&self, from: impl Into<SocketAddr>) -> Truth {
         let from = from.into();
         let mut truth = Truth::default();
@@ -123,7 +123,7 @@ impl<M: Machine + 'static> Bench<M> {
     }
 }
 
-/// What happened to the test datagrams that one address sent.
+/// The fate of the test datagrams sent by one address.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Truth {
     pub(crate) sent: u64,
@@ -141,7 +141,7 @@ impl Truth {
         }
     }
 
-    /// Fails unless the figures say exactly this.
+    /// Fails unless the figures are exactly these.
     #[track_caller]
     pub(crate) fn is_told_by(&self, way: &OneWay) {
         let told = Truth {
@@ -162,7 +162,7 @@ pub(crate) fn adds_up(way: &OneWay) {
     assert_eq!(way.lost, way.lost_in_kernel + way.lost_on_way, "{way:?}");
 }
 
-/// Carries what one machine has to send to another over no way at all.
+/// Passes one machine's datagrams to another, without a network.
 pub(crate) fn carry(
     now: Instant,
     from: (&mut impl Machine, SocketAddr),

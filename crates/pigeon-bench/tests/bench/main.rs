@@ -1,10 +1,10 @@
 //! Both ends of a measurement in virtual time, checked against the counters of the simulated links.
 //!
-//! - `harness`: a client and a far end, and what the network's log knows of their datagrams.
-//! - `figures`: loss, copies and disorder in one direction, to the datagram.
-//! - `trips`: there and back; percentiles; plain echo services.
-//! - `handshake`: who is answered, and who is not; bounds.
-//! - `random`: whatever comes.
+//! - `harness`: a client and a far end, and their datagrams in the network's log.
+//! - `figures`: loss, duplicates and reordering in one direction, exactly.
+//! - `trips`: round trips; percentiles; plain echo services.
+//! - `handshake`: answers, grants and limits.
+//! - `random`: random and forged datagrams.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "so does a test fail")]
 
 mod figures;

@@ -1,4 +1,4 @@
-//! Whatever comes, neither end panics, and nobody who has proved nothing gets more than it sent.
+//! Random datagrams: neither end panics, and no unproved address gets more than it sent.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,6 @@ use proptest::prelude::*;
 
 use crate::harness::{CLIENT, SERVER, carry, config, millis, plan};
 
-/// Every kind there is.
 fn kinds() -> Vec<Kind> {
     let named = |kind: u8| {
         let mut datagram = [0; HEADER];
@@ -19,7 +18,7 @@ fn kinds() -> Vec<Kind> {
     (0..=u8::MAX).filter_map(named).collect()
 }
 
-/// A datagram as somebody might forge it: sound, cut, damaged, or mere bytes.
+/// A forged datagram: valid, cut, damaged, or random bytes.
 fn forged() -> impl Strategy<Value = Vec<u8>> {
     let number = prop_oneof![any::<u64>(), 0..1_000_u64, Just(u64::MAX)];
     let zeros = (0..200_usize).prop_map(|length| vec![0; length]);
@@ -42,7 +41,7 @@ fn forged() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![4 => sound, 1 => cut, 1 => damaged, 1 => vec(any::<u8>(), 0..200)]
 }
 
-/// How many datagrams and bytes it sends, to this address only.
+/// The numbers of datagrams and bytes sent, which must all go to this address.
 fn sent(machine: &mut impl Machine, to: SocketAddr) -> (usize, usize) {
     let (mut datagrams, mut bytes) = (0, 0);
     while let Some(transmit) = machine.poll_transmit() {
@@ -55,8 +54,8 @@ fn sent(machine: &mut impl Machine, to: SocketAddr) -> (usize, usize) {
 }
 
 proptest! {
-    /// Strangers cannot compute a token: whatever they send, each of their datagrams is answered
-    /// by one that is not longer, or not at all, and nothing is kept.
+    /// Strangers cannot compute a token: each of their datagrams gets at most one answer, no longer
+    /// than it, and nothing is stored.
     #[test]
     fn a_stranger_never_gets_more_than_it_sent(
         datagrams in vec((0..4_u8, forged(), 0..2_000_u64), 1..80),
@@ -75,8 +74,8 @@ proptest! {
         }
     }
 
-    /// Nor can a client that has proved its address: none of its datagrams draws a longer one, it
-    /// gets what it asked for only over time, and others still get nothing.
+    /// Even a proved client's datagram draws no longer answer: it gets the requested data only over
+    /// time, and other addresses still get nothing.
     #[test]
     fn a_client_cannot_break_its_server(
         datagrams in vec((forged(), 0..400_u64), 1..80),
@@ -96,14 +95,15 @@ proptest! {
             let (count, bytes) = sent(&mut server, CLIENT.into());
             prop_assert!(count <= 1 && bytes <= datagram.len());
             server.handle_timeout(now);
-            // A hundred a second of 64 bytes, for no longer than it was silent, and a report.
+            // A hundred datagrams a second of 64 bytes, for at most the silence limit, and a
+            // report.
             let (count, _) = sent(&mut server, CLIENT.into());
             prop_assert!(count as u64 <= wait / 10 + 2, "{} after {} ms", count, wait);
             prop_assert!(server.sessions() <= 1);
         }
     }
 
-    /// A client believes nobody else than its server, and survives whatever that says.
+    /// A client accepts datagrams only from its server, and survives any of them.
     #[test]
     fn a_client_survives_any_server(
         datagrams in vec((forged(), 0..300_u64), 1..80),

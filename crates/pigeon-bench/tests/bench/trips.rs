@@ -1,4 +1,4 @@
-//! There and back: which way lost what, how long it took, and plain echo services.
+//! Round trips: the direction of each loss, the times, and plain echo services.
 
 use pigeon_bench::{Client, ClientEvent, Failure, FarEnd, Mode, Server};
 use pigeon_datagram::{Instant, Machine};
@@ -80,7 +80,7 @@ fn without_a_rate_the_next_goes_when_the_one_before_is_back() {
     let echo = bench.way(Direction::Down, lossy(2, 5)).run().trip;
     for trip in [server, echo].map(Option::unwrap) {
         adds_up(&trip);
-        // 10 ms each, and 200 ms for each that is lost.
+        // 10 ms each, and 200 ms for each lost one.
         let millis = trip.received * 10 + trip.lost * 200;
         assert!(trip.lost > 0 && (1_980..2_300).contains(&millis), "{trip:?}");
     }
@@ -88,8 +88,8 @@ fn without_a_rate_the_next_goes_when_the_one_before_is_back() {
 
 #[test]
 fn a_late_client_cannot_hide_it() {
-    // Its driver sleeps for 100 ms in the middle: a hundred datagrams go late, and each is timed
-    // from when it was due.
+    // The server's driver sleeps for 100 ms in the middle: a hundred datagrams leave late, and each
+    // is timed from its due time.
     let mut server = Server::new(config());
     let plan = plan(Mode::Ping, 1_000);
     let mut client = Client::new(Instant::ORIGIN, SERVER.into(), 1, plan).unwrap();
@@ -97,7 +97,7 @@ fn a_late_client_cannot_hide_it() {
     for at in (0..200).chain(300..500) {
         let now = Instant::ORIGIN + millis(at);
         client.handle_timeout(now);
-        // Twice, for the handshake.
+        // Repeated twice, for the handshake.
         for _ in 0..3 {
             carry(now, (&mut client, CLIENT.into()), &mut server);
             carry(now, (&mut server, SERVER.into()), &mut client);

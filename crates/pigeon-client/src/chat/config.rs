@@ -1,19 +1,19 @@
-//! How a chat behaves, and what it counts.
+//! A chat's settings and counters.
 
 use ipnet::IpNet;
 use pigeon_text::Charset;
 
-/// How a chat behaves.
+/// A chat's settings.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// How those are read and written who have no encoding of their own.
+    /// The encoding of peers without their own.
     pub charset: Charset,
-    /// Strangers are heard only from these networks; if there are none, from anywhere. Peers that
-    /// the person opened or answered are always heard.
+    /// The networks that strangers are accepted from; if empty, any. Peers that the user has opened
+    /// or answered are always accepted.
     pub from: Vec<IpNet>,
-    /// The most conversations. At the bound the stranger's is forgotten that has been quiet longest;
-    /// those that the person opened or answered never are, and if there is nothing else, further
-    /// strangers are not heard.
+    /// The most conversations. At the limit, a new one replaces the stranger's conversation that
+    /// has been quiet longest. Conversations that the user has opened or answered stay; if there
+    /// are no others, further strangers are ignored.
     pub max_conversations: usize,
     /// Whether the socket reaches IPv4 addresses.
     pub ipv4: bool,
@@ -33,15 +33,15 @@ impl Default for Config {
     }
 }
 
-/// What a chat has not shown, and why.
+/// Counts of messages not shown, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Messages of strangers from beyond [`Config::from`].
+    /// Messages of strangers outside [`Config::from`].
     pub filtered: u64,
     /// Messages of strangers dropped because there was no capacity for another conversation.
     pub crowded_out: u64,
-    /// Conversations of strangers that were forgotten.
+    /// Conversations of strangers that were dropped.
     pub forgotten: u64,
-    /// Events dropped because nobody collected them.
+    /// Events dropped because the driver did not collect them.
     pub events_lost: u64,
 }

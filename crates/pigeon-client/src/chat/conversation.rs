@@ -1,31 +1,31 @@
-//! One peer of a chat: who it is, how it is read and written, and how things stand with it.
+//! One peer of a chat: its address, encoding, counters and state.
 
 use std::net::{IpAddr, SocketAddr};
 
 use pigeon_datagram::Instant;
 use pigeon_text::{Charset, PeerCharset};
 
-/// What is known of a peer beside its address.
+/// A peer's known properties besides its address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// The contact's name.
     pub name: Option<Box<str>>,
-    /// Its encoding; the chat's own where there is none.
+    /// The peer's encoding; `None` means the chat's default.
     pub charset: Option<Charset>,
 }
 
-/// What was said between this side and one peer, without the words.
+/// A conversation with one peer, without its messages.
 #[derive(Clone, Debug)]
 pub struct Conversation {
-    /// Its number in the list. Numbers are not given twice, so what a person reads in a list still
-    /// means the same a minute later.
+    /// The conversation's number in the list. Numbers are never reused, so a number on the screen
+    /// stays valid.
     pub number: u32,
-    /// Who is at the other end.
+    /// The peer's address.
     pub peer: SocketAddr,
-    /// The contact's name, if it is one.
+    /// The contact's name, if the peer is a contact.
     pub name: Option<Box<str>>,
-    /// Whether the network has refused the last message: nobody listens there. It ends when the
-    /// peer is heard again.
+    /// Whether the last message was refused: the peer's port is closed. Cleared when the peer is
+    /// heard again.
     pub refused: bool,
     /// When the peer was last heard.
     pub heard: Option<Instant>,
@@ -33,17 +33,17 @@ pub struct Conversation {
     pub received: u64,
     /// Messages sent.
     pub sent: u64,
-    /// Messages received while another conversation was chosen, and not seen since.
+    /// Messages received while another conversation was selected, and not yet seen.
     pub unread: u64,
     pub(super) charset: PeerCharset,
-    /// Which of our addresses the peer wrote to: the answer leaves from there, or a peer with a
-    /// connected socket would not see it.
+    /// The local address that the peer sends to. Answers must come from it, or a peer with a
+    /// connected socket would drop them.
     pub(super) local: Option<IpAddr>,
-    /// Opened or answered by the person: never forgotten for want of room.
+    /// Whether the user has opened or answered it: then it is never dropped.
     pub(super) kept: bool,
-    /// When something last happened in it, in events of the chat; the least is forgotten first.
+    /// The chat's event count at its last activity; the smallest is dropped first.
     pub(super) last: u64,
-    /// A message was sent, and no refusal has been reported since.
+    /// Whether a message was sent without a refusal reported since.
     pub(super) unrefused: bool,
 }
 
@@ -66,17 +66,17 @@ impl Conversation {
         }
     }
 
-    /// How the peer is read and written.
+    /// The peer's encoding.
     pub fn charset(&self) -> Charset {
         self.charset.charset()
     }
 
-    /// The payload as text, if all of it is text in the conversation's encoding.
+    /// The payload as text, if all of it is valid in the conversation's encoding.
     pub fn whole_text(&self, payload: &[u8]) -> Option<String> {
         self.charset.decode_whole(payload)
     }
 
-    /// Whether the conversation is with the contact of this name; capitals do not matter.
+    /// Whether the peer is the contact of this name, ignoring case.
     pub(super) fn is_called(&self, name: &str) -> bool {
         self.name.as_deref().is_some_and(|own| same_name(own, name))
     }

@@ -1,18 +1,18 @@
-//! What a typed line means to a chat. Text goes to the peer as it is; only these are ours:
+//! Parses an input line of a chat. Text is sent unchanged; these are commands:
 //!
 //! | line | |
 //! | --- | --- |
-//! | `/to NAME`, `/to ENDPOINT`, `/to NUMBER` | choose the peer to write to |
+//! | `/to NAME`, `/to ENDPOINT`, `/to NUMBER` | select the peer to write to |
 //! | `/list` | the conversations |
-//! | `/encoding LABEL` | how the chosen peer is read and written |
-//! | `/quit`, `quit` | leave the conversation; where none is chosen, the chat |
+//! | `/encoding LABEL` | set the selected peer's encoding |
+//! | `/quit`, `quit` | leave the conversation; without one, the chat |
 //! | `/help` | this list |
 //! | `//TEXT` | send a text that begins with a slash |
 
-/// A line, taken apart.
+/// A parsed line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
-    /// Nothing but white space: sends nothing.
+    /// The line is only white space: sends nothing.
     Empty,
     Text(&'a [u8]),
     To(&'a str),
@@ -24,7 +24,7 @@ pub(super) enum Line<'a> {
     Unknown(&'a [u8]),
 }
 
-/// Takes a line apart. What goes to the peer keeps every byte, white space at its ends too.
+/// Parses a line. A message keeps every byte, including surrounding white space.
 pub(super) fn parse(line: &[u8]) -> Line<'_> {
     let trimmed = line.trim_ascii();
     match trimmed {
@@ -34,7 +34,7 @@ pub(super) fn parse(line: &[u8]) -> Line<'_> {
     }
     let Some(command) = trimmed.strip_prefix(b"/") else { return Line::Text(line) };
     if command.starts_with(b"/") {
-        // The slash that is left out is the line's first, behind white space if there is any.
+        // Removes the line's first slash, behind any white space.
         let start = line.iter().position(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
         return Line::Text(&line[start..]);
     }

@@ -1,4 +1,4 @@
-//! Talking straight to other UDP programs, several at once, without a hub.
+//! A chat with any number of UDP programs at once, without a hub.
 //!
 //! ```text
 //!   a stranger writes ──▶ a conversation appears ──┐
@@ -7,17 +7,16 @@
 //!        quit, or another stranger needs the room ◀─┘
 //! ```
 //!
-//! A message is one datagram, and a datagram one message: nothing of ours is in it, so that the far
-//! side may be any program at all. What is typed goes to the *chosen* conversation only. The very
-//! first one is chosen by itself; after that nothing but the person chooses, so that no text ever
-//! goes to somebody who happened to write at the wrong moment.
+//! A message is one datagram without any framing, so the peer may be any program. Input goes to the
+//! *selected* conversation only. The very first conversation is selected automatically; after that
+//! only the user selects, so that input never goes to a peer that happened to write at that moment.
 //!
-//! A line typed goes through [`Chat::handle_line`]; [`HELP`] has the commands.
+//! [`Chat::handle_line`] handles input lines; [`HELP`] lists the commands.
 
 mod config;
 mod conversation;
+mod event;
 mod line;
-mod told;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -30,30 +29,29 @@ use line::Line;
 
 pub use config::{Config, Counters};
 pub use conversation::{Conversation, Known};
-pub use told::{Error, Event, HELP, Message, Said};
+pub use event::{Error, Event, HELP, Message, Said};
 
-/// The most events kept for a driver that does not collect them; messages beyond are counted in
+/// The most events kept until the driver collects them; further messages are counted in
 /// [`Counters::events_lost`].
 const MAX_EVENTS: usize = 65_536;
 
-/// The longest unknown command that is repeated in the error about it, in characters.
+/// The longest unknown command repeated in its error message, in characters.
 const MAX_SHOWN: usize = 32;
 
-/// The chat of one person with many peers. Drive it as [`Machine`] says, over a socket that is
-/// bound and not connected.
+/// One user's chat with many peers. Follow the contract of [`Machine`], with an unconnected socket.
 #[derive(Debug)]
 pub struct Chat {
     config: Config,
     known: BTreeMap<SocketAddr, Known>,
-    /// In the order in which they appeared.
+    /// Conversations in order of appearance.
     conversations: Vec<Conversation>,
     chosen: Option<SocketAddr>,
-    /// Whether anybody was ever chosen.
+    /// Whether any conversation was ever selected.
     began: bool,
     over: bool,
     /// The number of the next conversation.
     next: u32,
-    /// Counts what happens, to find the conversation that has been quiet longest.
+    /// A count of events, to find the conversation that has been quiet longest.
     happened: u64,
     counters: Counters,
     outbox: Outbox,
@@ -61,7 +59,7 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// A chat with nobody yet.
+    /// A chat without conversations.
     pub fn new(config: Config) -> Chat {
         Chat {
             config,
@@ -78,9 +76,7 @@ impl Chat {
         }
     }
 
-    // What can be seen.
-
-    /// The conversations, in the order in which they appeared.
+    /// The conversations in order of appearance.
     pub fn conversations(&self) -> &[Conversation] {
         &self.conversations
     }
@@ -90,32 +86,31 @@ impl Chat {
         self.conversations.iter().find(|conversation| conversation.peer == peer)
     }
 
-    /// The conversation that what is typed goes to.
+    /// The selected conversation, which input goes to.
     pub fn chosen(&self) -> Option<&Conversation> {
         self.chosen.and_then(|peer| self.conversation(peer))
     }
 
-    /// What has not been shown.
+    /// The counters.
     pub fn counters(&self) -> Counters {
         self.counters
     }
 
-    /// `狗哥 (192.168.1.103:8080)`, or the address alone: how a peer is called everywhere.
+    /// `狗哥 (192.168.1.103:8080)`, or the address alone: a peer's title everywhere.
     pub fn title(&self, peer: SocketAddr) -> String {
         let name = self.conversation(peer).and_then(|conversation| conversation.name.as_deref());
         let known = || self.known.get(&peer).and_then(|known| known.name.as_deref());
-        told::title(name.or_else(known), peer)
+        event::title(name.or_else(known), peer)
     }
 
-    // What the person does.
+    // Commands.
 
-    /// Sets the name and encoding that a peer gets whenever it appears. The first call for an
-    /// address wins.
+    /// Sets the name and encoding of a peer before it appears. The first call for an address wins.
     pub fn know(&mut self, peer: SocketAddr, known: Known) {
         self.known.entry(canonical(peer)).or_insert(known);
     }
 
-    /// Opens a conversation, or keeps the one that is there. It is chosen if none ever was.
+    /// Opens a conversation, or keeps an existing one. Selects it if none was ever selected.
     pub fn open(&mut self, peer: SocketAddr, known: Known) -> Result<(), Error> {
         let peer = canonical(peer);
         if peer.port() == 0 {
@@ -136,8 +131,8 @@ impl Chat {
         };
         let conversation = &mut self.conversations[place];
         conversation.kept = true;
-        // Of two names for one address the one counts by which it was asked for last; its encoding
-        // comes with it, and gives way to what the person has chosen since.
+        // If two names have the same address, the last one used wins, with its encoding; an
+        // encoding set by the user since overrides it.
         if conversation.name != known.name {
             conversation.name.clone_from(&known.name);
             conversation.charset = known.charset.map_or(conversation.charset, Into::into);
@@ -149,9 +144,8 @@ impl Chat {
         Ok(())
     }
 
-    /// Goes on with a peer at another address: its name stands for that now. Returns whether there was
-    /// a conversation to move; one that is there already at the new address stays, and this one with
-    /// it.
+    /// Continues a conversation at the peer's new address. Returns whether there was one; a
+    /// conversation that exists at the new address stays, and so does the old one.
     pub fn move_to(&mut self, from: SocketAddr, to: SocketAddr) -> bool {
         let (from, to) = (canonical(from), canonical(to));
         let is_reachable = if to.is_ipv4() { self.config.ipv4 } else { self.config.ipv6 };
@@ -171,7 +165,7 @@ impl Chat {
         true
     }
 
-    /// Chooses an open conversation. False if there is none with this peer.
+    /// Selects an open conversation. Returns false if there is none with this peer.
     pub fn choose(&mut self, peer: SocketAddr) -> bool {
         let Some(place) = self.place(canonical(peer)) else { return false };
         let conversation = &mut self.conversations[place];
@@ -181,13 +175,13 @@ impl Chat {
         true
     }
 
-    /// From now on what is typed goes to nobody, until somebody is chosen.
+    /// Deselects: input goes to no conversation until one is selected.
     pub fn choose_nobody(&mut self) {
         self.chosen = None;
     }
 
-    /// Does what a line says, or sends it to the chosen peer. On an error nothing was sent and
-    /// nothing has changed. After the end nothing happens at all.
+    /// Executes a command line, or sends it to the selected peer. On an error nothing was sent and
+    /// nothing has changed. After the end it does nothing.
     pub fn handle_line(&mut self, line: &[u8]) -> Result<Said, Error> {
         self.outbox.reset_if_drained();
         if self.over {
@@ -217,15 +211,13 @@ impl Chat {
         }
     }
 
-    /// Ends the chat. Nothing is sent for it: the far side knows of no conversation.
+    /// Ends the chat. Sends nothing: the peers do not know about conversations.
     pub fn leave(&mut self) {
         if !self.over {
             self.over = true;
             self.events.push_back(Event::Over);
         }
     }
-
-    // The parts.
 
     fn send(&mut self, text: &[u8]) -> Result<Said, Error> {
         let peer = self.chosen.ok_or(Error::NobodyChosen)?;
@@ -285,7 +277,7 @@ impl Chat {
         self.conversations.iter().position(|conversation| conversation.peer == peer)
     }
 
-    /// Adds a conversation, in place of the quietest stranger's if need be.
+    /// Adds a conversation, which replaces the quietest stranger's if necessary.
     fn add(&mut self, peer: SocketAddr, known: Known) -> Option<usize> {
         if self.conversations.len() >= self.config.max_conversations {
             let strangers = self.conversations.iter().enumerate();
@@ -308,7 +300,7 @@ impl Chat {
         self.conversations[place].last = self.happened;
     }
 
-    /// The conversation with a sender, created if that is allowed.
+    /// The sender's conversation, created if allowed.
     fn heard_from(&mut self, peer: SocketAddr) -> Option<usize> {
         if let Some(place) = self.place(peer) {
             return Some(place);
@@ -371,8 +363,8 @@ impl Machine for Chat {
         self.outbox.reset_if_drained();
         let Some(place) = self.place(canonical(peer)) else { return };
         let conversation = &mut self.conversations[place];
-        // Reported once for what was sent: the network may repeat it for every datagram, and
-        // anybody may forge it.
+        // Reported once per sent message: the network may repeat a refusal for every datagram, and
+        // ICMP can be forged.
         if std::mem::take(&mut conversation.unrefused) {
             conversation.refused = true;
             let peer = conversation.peer;
@@ -390,7 +382,7 @@ impl Machine for Chat {
         self.outbox.reset_if_drained();
         let Some(place) = peer.and_then(|peer| self.place(canonical(peer))) else { return };
         let conversation = &mut self.conversations[place];
-        // Once for what was sent, as a refusal.
+        // Once per sent message, like a refusal.
         if std::mem::take(&mut conversation.unrefused) {
             let peer = conversation.peer;
             self.report(Event::Undelivered(peer));
@@ -401,7 +393,7 @@ impl Machine for Chat {
         let Some(place) = self.place(canonical(transmit.to)) else { return };
         let conversation = &mut self.conversations[place];
         conversation.sent = conversation.sent.saturating_sub(datagrams);
-        // Nothing left that could be refused.
+        // No sent message is left that could be refused.
         conversation.unrefused = false;
         let peer = conversation.peer;
         self.report(Event::Unsent(peer));
@@ -421,14 +413,13 @@ impl Machine for Chat {
         self.events.pop_front()
     }
 
-    /// A chat has no timer: nothing happens when peers are silent.
+    /// A chat has no timers.
     fn poll_timeout(&self) -> Option<Instant> {
         None
     }
 }
 
-/// One peer, one key: an IPv4-mapped address is its IPv4 one, and the flow label of IPv6 is no part
-/// of who somebody is.
+/// The key of a peer: an IPv4-mapped address becomes IPv4, and the flow label of IPv6 is removed.
 fn canonical(peer: SocketAddr) -> SocketAddr {
     match (peer.ip().to_canonical(), peer) {
         (IpAddr::V6(_), SocketAddr::V6(mut v6)) => {

@@ -1,4 +1,4 @@
-//! What a reliable session is made with.
+//! Settings of a reliable session.
 
 use std::time::Duration;
 
@@ -7,31 +7,32 @@ use pigeon_proto::{Language, RoomName};
 /// The settings of a [`Session`](super::Session).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The client's program and its version, for the hub's log.
+    /// The client's program and version, for the hub's log.
     pub client: Box<str>,
-    /// The name it wants.
+    /// The requested name.
     pub name: Option<Box<str>>,
-    /// The resume word of that name.
+    /// The resume token of that name.
     pub word: Option<Box<str>>,
-    /// The room it wants to be in.
+    /// The requested room.
     pub room: Option<RoomName>,
     /// The hub's password.
     pub password: Option<Box<str>>,
-    /// The language of the hub's sentences.
+    /// The language of the hub's notices.
     pub language: Option<Language>,
-    /// The most messages that are sent and not acknowledged.
+    /// Maximum number of unacknowledged messages.
     pub window_messages: usize,
-    /// The most bytes of text that are sent and not acknowledged. One message always may be.
+    /// Maximum bytes of unacknowledged text. One message is always allowed.
     pub window_bytes: usize,
-    /// The most messages that wait in the outbox; [`Session::say`](super::Session::say) refuses more.
+    /// Maximum number of messages in the outbox; [`Session::say`](super::Session::say) rejects
+    /// more.
     pub most_waiting: usize,
-    /// The most bytes of text that wait in the outbox.
+    /// Maximum bytes of text in the outbox.
     pub most_waiting_bytes: usize,
-    /// How long the hub may take for its answers to `hello` and `prove`.
+    /// Time limit for the hub's answers to `hello` and `prove`.
     pub patience: Duration,
-    /// The first wait before connecting again. It doubles, with jitter, up to `last_wait`.
+    /// Delay before the first reconnection. It doubles, with jitter, up to `last_wait`.
     pub first_wait: Duration,
-    /// The longest wait before connecting again.
+    /// Maximum delay before a reconnection.
     pub last_wait: Duration,
 }
 
@@ -55,9 +56,9 @@ impl Default for Config {
     }
 }
 
-/// The key that the client is known by.
+/// The client's private key.
 pub trait Key {
-    /// The public key: a point of P-256, uncompressed.
+    /// The public key: an uncompressed P-256 point.
     fn point(&self) -> [u8; 65];
 
     /// Signs bytes: ECDSA with SHA-256, as r and s.

@@ -1,4 +1,4 @@
-//! The rooms that a session follows: what was handed on of each, and where it goes on.
+//! The rooms that a session follows, with the messages reported and processed in each.
 
 use std::collections::VecDeque;
 
@@ -7,15 +7,14 @@ use pigeon_proto::{Position, RoomName, Seen};
 
 use super::From;
 
-/// A followed room.
 pub(super) struct Following {
     pub(super) name: RoomName,
     from: From,
-    /// The last message that was handed on or recognized.
+    /// The last message that was reported or recognized as a duplicate.
     last: Option<Seen>,
-    /// Everything up to here was handed on.
+    /// Everything up to this position was reported.
     passed: Position,
-    /// What was handed on, and the application has not done with.
+    /// Messages reported but not processed by the application.
     open: VecDeque<Seen>,
     pub(super) is_live: bool,
 }
@@ -29,7 +28,7 @@ impl Following {
         Following { name, from, last: None, passed, open: VecDeque::new(), is_live: false }
     }
 
-    /// The frame that follows the room from where it was left.
+    /// The frame that follows the room from the last message.
     pub(super) fn frame(&mut self, stored: Option<Seen>) -> ClientFrame {
         self.is_live = false;
         let (after, last) = match (self.last, self.from) {
@@ -46,12 +45,12 @@ impl Following {
         ClientFrame::Follow { room: self.name.clone(), after, last }
     }
 
-    /// Whether an entry at this position is a new one.
+    /// Whether an entry at this position is new.
     pub(super) fn is_new(&self, position: Position) -> bool {
         position > self.passed
     }
 
-    /// An entry is handed on, or recognized; of a gap there is no message.
+    /// Records an entry as reported, or as a duplicate. `None` for a gap, which has no message.
     pub(super) fn pass(&mut self, position: Position, seen: Option<Seen>) {
         self.passed = position;
         if let Some(seen) = seen {
@@ -60,20 +59,20 @@ impl Following {
         }
     }
 
-    /// The hub's log is another one: goes on after the last message that both have. Where there is
-    /// none, a reconnection names the message that the hub does not hold once more, to begin anew.
+    /// The hub's log was replaced: continues after the last common message. If there is none, the
+    /// next reconnection names the missing message again, so that the hub restarts the room.
     pub(super) fn reset(&mut self, last: Option<Seen>) {
         self.last = last.or(self.last);
         self.passed = last.map_or(Position::START, |last| last.position);
     }
 
-    /// Whether the application has done with everything but the last message.
+    /// Whether at most the last message is unprocessed.
     pub(super) fn has_one_open(&self) -> bool {
         self.open.len() == 1
     }
 
-    /// The application has done with everything up to this position. Positions may be smaller after a
-    /// reset, so those that were handed on first come first.
+    /// The application has processed everything up to this position. Positions may decrease after a
+    /// reset, so this goes through the messages in the order in which they were reported.
     pub(super) fn close(&mut self, position: Position) -> Vec<Seen> {
         let Some(end) = self.open.iter().rposition(|seen| seen.position == position) else {
             let is_up_to = |seen: &Seen| seen.position <= position;

@@ -1,6 +1,6 @@
-//! The other end of a hub's reliable link: what is said waits on the disk until the hub has stored
-//! it, and what others say comes once and in order, across lost connections, restarts and crashes of
-//! either end.
+//! The client of a hub's reliable link. Outgoing messages wait on disk until the hub has stored
+//! them, and incoming ones arrive once and in order, across lost connections, restarts and crashes
+//! of either end.
 //!
 //! ```text
 //!   application ─ say, follow, processed ─────────▶ ┌─────────┐ ─▶ Event ─▶ application
@@ -8,14 +8,13 @@
 //!   disk ──────── synced, sync_failed ────────────▶ └─────────┘ ─▶ Append, Sync, Replace ─▶ disk
 //! ```
 //!
-//! - [`Session`]: all of it. [`Store`]: what its file holds, read back at the start.
-//! - `sending`: what goes over a connection from one outbox; `following`: rooms. Here: what happens in
-//!   which order.
+//! - [`Session`]: the state machine. [`Store`]: the content of its file, loaded at the start.
+//! - `sending`: the messages of one outbox on one connection; `following`: rooms.
 //! - [`Config`], [`Key`]; [`Output`], [`Event`], [`State`], [`Status`].
 //!
-//! **A message never changes its identity.** It gets its outbox and number when it is said, and a
-//! process draws an outbox of its own. So no identity ever stands for two messages, not even where an
-//! old copy of the disk or of the hub was restored, and everybody can recognize doubles by it.
+//! **A message never changes its identity.** It gets its outbox and number when it is submitted,
+//! and each process draws a new outbox. So no identity is used for two messages, even after the
+//! client's or the hub's disk is restored from a backup, and duplicates can be recognized.
 mod config;
 mod following;
 mod output;
@@ -42,13 +41,13 @@ use following::Following;
 use sending::Sending;
 use store::Record;
 
-/// How long to wait before the disk is tried again.
+/// Delay before the disk is tried again.
 const DISK_AGAIN: Duration = Duration::from_secs(1);
 
-/// How long what need not be on the disk at once may wait for a sync.
+/// Maximum delay of a sync for records that are not urgent.
 const LAZY_SYNC: Duration = Duration::from_secs(1);
 
-/// How long to stay away after the operator has removed the client, or after an error.
+/// Delay before reconnecting after the operator removed the client, or after a protocol error.
 const LONG_WAIT: Duration = Duration::from_secs(60);
 
 /// A client's session with one hub.
@@ -58,89 +57,89 @@ pub struct Session {
     store: Store,
     random: Box<dyn Rng + Send>,
     clock: WallClock,
-    /// The outbox of what is said from now on, once something was.
+    /// The outbox of new messages, once there is one.
     current: Option<u64>,
-    /// The smallest number of bytes that a hub takes, as far as is known.
+    /// The smallest text limit of the hub that is known.
     max_text: Option<u64>,
     rooms: BTreeMap<Box<str>, Following>,
     link: Link,
-    /// How often in a row no connection came about.
+    /// Number of consecutive failed connection attempts.
     attempts: u32,
     disk: DiskState,
-    /// Refusals that are reported once they are on the disk.
+    /// Refusals to report once they are on disk.
     unreported: VecDeque<(u64, MessageId, Refused)>,
     state: State,
-    /// What leaves with the next [`Output::Send`].
+    /// Frames for the next [`Output::Send`].
     frames: Vec<u8>,
     outputs: VecDeque<Output>,
 }
 
-/// The connection, if there is one.
+/// The state of the connection.
 enum Link {
-    /// A connection is to be opened at this time.
+    /// The connection is closed; the session reconnects at this time.
     Down(Instant),
-    /// It is being opened.
+    /// The connection is being opened.
     Opening,
-    /// It is open.
+    /// The connection is open.
     Open(Box<Open>),
-    /// There will not be another one.
+    /// The session does not reconnect.
     Ended,
 }
 
 struct Open {
     fingerprint: Box<str>,
     lines: Lines,
-    /// When the hub must have welcomed the client. `None`: it has.
+    /// Deadline for the hub's welcome. `None`: it has arrived.
     patience: Option<Instant>,
     is_challenged: bool,
     stores: bool,
-    /// What is sent from which outbox. `None`: nothing, until something waits.
+    /// The outbox being sent. `None` if nothing is waiting.
     sending: Option<Sending>,
-    /// The outboxes after that one. `None`: not known until the hub has said whether it still holds
-    /// what it had stored.
+    /// The next outboxes to send after the one in `sending`. `None` until the hub has reported
+    /// whether it still holds the messages it had stored.
     agenda: Option<VecDeque<u64>>,
 }
 
 #[derive(Default)]
 struct DiskState {
-    /// How many records were written.
+    /// Number of records written.
     writes: u64,
-    /// How many of them are on the disk.
+    /// Number of records on disk.
     durable: u64,
-    /// The sync under way, and how many records it covers.
+    /// The running sync, and the number of records it covers.
     pending: Option<(SyncId, u64)>,
     next_sync: u64,
-    /// Writes up to here must be on the disk before something goes on.
+    /// Writes up to this number must be on disk before the session continues.
     urgent: u64,
-    /// When the rest is put on the disk.
+    /// When the other writes are synced.
     lazy: Option<Instant>,
-    /// The last sync failed: when the file is written anew.
+    /// After a failed sync: when the file is rewritten.
     failed: Option<Instant>,
 }
 
-/// Where to begin to follow a room.
+/// Where to start following a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
-    /// After what was [`processed`](Session::processed) last; the newest messages, up to this number,
-    /// where nothing was yet.
+    /// After the last [`processed`](Session::processed) message; in a new room, with the newest
+    /// messages.
     LeftOff {
-        /// How many.
+        /// Maximum number of newest messages.
         last: u64,
     },
-    /// After this message, which the application has noted itself.
+    /// After this message, which the application has recorded itself.
     After(Seen),
-    /// With the newest messages, so many.
+    /// With this number of newest messages.
     Last(u64),
 }
 
-/// Why something was not taken into the outbox.
+/// Why a message was not accepted into the outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SayError {
-    /// Too much waits already.
+    /// The outbox is full.
     Full,
-    /// The text is longer than the hub takes.
+    /// The text is longer than the hub allows.
     TooLong {
-        /// The most bytes.
+        /// Maximum bytes.
         most: u64,
     },
     /// The session has ended.
@@ -161,12 +160,12 @@ impl std::fmt::Display for SayError {
 
 impl std::error::Error for SayError {}
 
-/// What the application does.
+/// The application's methods.
 impl Session {
-    /// A session that goes on from what its file holds. It connects at once.
+    /// A session that continues from its file. It connects at once.
     ///
-    /// `wall` is the time since the Unix epoch. `random` gives outboxes their numbers and must not
-    /// repeat itself in another process.
+    /// `wall` is the time since the Unix epoch. `random` draws outbox numbers and must not repeat
+    /// in another process.
     pub fn new(
         now: Instant,
         wall: Duration,
@@ -201,10 +200,8 @@ impl Session {
         session
     }
 
-    /// Says something. It waits on the disk first; its [`Status`] is reported as it changes.
-    ///
-    /// # Errors
-    /// It was not taken; nothing has changed.
+    /// Submits a message. It is written to disk first; each change of its [`Status`] is reported.
+    /// Fails without a change if the message is not accepted.
     pub fn say(
         &mut self,
         now: Instant,
@@ -228,7 +225,7 @@ impl Session {
         Ok(id)
     }
 
-    /// Follows a room, from now on and after every reconnection.
+    /// Follows a room, now and after every reconnection.
     pub fn follow(&mut self, room: RoomName, from: From) {
         let key = room.folded();
         let mut following = Following::new(room, from);
@@ -240,7 +237,7 @@ impl Session {
         self.flush();
     }
 
-    /// Follows a room no more.
+    /// Stops following a room.
     pub fn unfollow(&mut self, room: &RoomName) {
         if self.rooms.remove(&room.folded()).is_some() && self.has_proved() {
             ClientFrame::Unfollow { room: room.clone() }.write(&mut self.frames);
@@ -249,8 +246,8 @@ impl Session {
         self.flush();
     }
 
-    /// The application has done with everything of a room up to this position: after a restart it
-    /// does not come again.
+    /// The application has processed a room up to this position: these messages are not reported
+    /// again after a restart.
     pub fn processed(&mut self, now: Instant, room: &RoomName, position: Position) {
         let Some(following) = self.rooms.get_mut(&room.folded()) else { return };
         for seen in following.close(position) {
@@ -275,7 +272,7 @@ impl Session {
         is_member
     }
 
-    /// Leaves, and ends. What waits in the outbox stays on the disk.
+    /// Leaves and ends the session. Messages in the outbox stay on disk.
     pub fn quit(&mut self) {
         if let Link::Open(open) = &self.link {
             if open.patience.is_none() {
@@ -287,20 +284,20 @@ impl Session {
         self.end();
     }
 
-    /// How many of one's own messages the hub has not stored.
+    /// Number of own messages that the hub has not stored.
     pub fn waiting(&self) -> usize {
         self.store.waiting_size().0
     }
 
-    /// Where the session stands.
+    /// The state of the session.
     pub fn state(&self) -> State {
         self.state
     }
 }
 
-/// What the transport and the disk report.
+/// Methods for the transport and the disk.
 impl Session {
-    /// A connection is open, to a hub whose public key has this fingerprint.
+    /// A connection is open, to a hub with this public key fingerprint.
     pub fn connected(&mut self, now: Instant, fingerprint: &str) {
         if !matches!(self.link, Link::Opening) {
             return;
@@ -340,14 +337,14 @@ impl Session {
         self.proceed(now);
     }
 
-    /// The connection is lost, or could not be opened.
+    /// The connection was lost, or could not be opened.
     pub fn disconnected(&mut self, now: Instant) {
         if matches!(self.link, Link::Opening | Link::Open(_)) {
             self.wait(now, None);
         }
     }
 
-    /// A sync is done.
+    /// A sync has finished.
     pub fn synced(&mut self, now: Instant, id: SyncId) {
         let Some((_, covered)) = self.disk.pending.take_if(|(pending, _)| *pending == id) else {
             return;
@@ -364,7 +361,7 @@ impl Session {
         self.proceed(now);
     }
 
-    /// A sync has failed. What was written before it may be on the disk or not.
+    /// A sync has failed. Preceding writes may or may not be on disk.
     pub fn sync_failed(&mut self, now: Instant, id: SyncId) {
         if self.disk.pending.take_if(|(pending, _)| *pending == id).is_none() {
             return;
@@ -374,7 +371,7 @@ impl Session {
         }
     }
 
-    /// Something is due.
+    /// Handles a reached deadline.
     pub fn handle_timeout(&mut self, now: Instant) {
         match &self.link {
             Link::Down(at) if *at <= now => {
@@ -408,7 +405,7 @@ impl Session {
         link.into_iter().chain(disk).min()
     }
 
-    /// What is to be done next.
+    /// The next output.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
@@ -416,8 +413,7 @@ impl Session {
 
 /// Frames from the hub.
 impl Session {
-    /// # Errors
-    /// What the hub did that it must not do.
+    /// Fails if the hub violates the protocol.
     fn handle(&mut self, now: Instant, frame: HubFrame) -> Result<(), String> {
         let Link::Open(open) = &mut self.link else { return Ok(()) };
         match frame {
@@ -481,7 +477,7 @@ impl Session {
 
     fn prove(&mut self, nonce: &str) {
         let Link::Open(open) = &mut self.link else { return };
-        // What the hub stored last tells whether it still holds what it had stored.
+        // The last stored message shows whether the hub still holds what it had stored.
         let newest = self.store.outboxes().iter().rev().find(|outbox| outbox.stored > 0);
         let oldest = self.store.outboxes().first();
         let outbox = newest.or(oldest).map(|outbox| outbox.id).or(self.current);
@@ -511,8 +507,7 @@ impl Session {
         let stored = self.store.outbox(outbox).map_or(0, |outbox| outbox.stored);
         let all = self.store.outboxes().iter();
         let agenda: VecDeque<u64> = match number <= stored {
-            // The hub was restored from a backup: it gets everything again, in the order in which it
-            // was said.
+            // The hub was restored from a backup: everything is sent again, in the original order.
             true => {
                 sending.rewind(u64::MAX);
                 all.map(|outbox| outbox.id).collect()
@@ -546,7 +541,7 @@ impl Session {
             Status::Stored => {
                 self.write(now, &Record::Stored { outbox: id, through: number });
             }
-            // A hub that stores nothing is not to get it again after a restart.
+            // Removes the message: a hub that stores nothing must not get it again after a restart.
             _ => {
                 for number in &settled {
                     self.write(now, &Record::Gone { outbox: id, number: *number });
@@ -568,7 +563,8 @@ impl Session {
             return self.report(Event::Status(id, Status::Waiting));
         }
         sending.rewind(number + 1);
-        // One that the hub had stored, too: it was restored from a backup, and refuses it now.
+        // Includes a message the hub had stored: the hub was restored from a backup, and refuses
+        // the message now.
         let outbox = self.store.outbox(id.outbox);
         if outbox.is_some_and(|outbox| outbox.messages.contains_key(&number)) {
             self.write(now, &Record::Refused { outbox: id.outbox, refused: refused.clone() });
@@ -577,7 +573,7 @@ impl Session {
         }
     }
 
-    /// Another message has the identity of one of ours: it and what follows goes on in a new outbox.
+    /// Another message has this identity: this message and the following ones move to a new outbox.
     fn conflict(&mut self, now: Instant, number: u64) {
         let Link::Open(open) = &mut self.link else { return };
         let Some(sending) = open.sending.as_mut().filter(|it| it.is_known()) else { return };
@@ -610,7 +606,7 @@ impl Session {
         if !self.store.has_seen(message.identity) {
             return self.report(Event::Message(message));
         }
-        // It came again, at another position: the application has it, or is about to.
+        // A duplicate at another position: it has been or is being reported.
         if following.has_one_open() {
             let room = following.name.clone();
             self.processed(now, &room, message.position);
@@ -635,9 +631,9 @@ impl Session {
     }
 }
 
-/// What goes out.
+/// Sending.
 impl Session {
-    /// Sends what may be sent, and puts on the disk what must be there first.
+    /// First syncs records that must be on disk, then sends the frames that depend on them.
     fn proceed(&mut self, now: Instant) {
         self.proceed_on_disk(now);
         self.send(now);
@@ -680,7 +676,7 @@ impl Session {
         }
     }
 
-    /// Puts a message of one's own into the outbox.
+    /// Adds an own message to the outbox.
     fn keep(&mut self, now: Instant, room: RoomName, text: &[u8]) -> MessageId {
         let outbox = self.current.unwrap_or_else(|| self.random.next_u64());
         self.current = Some(outbox);
@@ -690,14 +686,14 @@ impl Session {
         MessageId { outbox, number }
     }
 
-    /// Appends a record, and applies it.
+    /// Appends a record and applies it.
     fn write(&mut self, now: Instant, record: &Record) {
         self.disk.writes += 1;
         self.store.apply(record, self.disk.writes);
         self.disk.lazy.get_or_insert(now + LAZY_SYNC);
         let is_broken = self.disk.failed.is_some() && self.disk.pending.is_none();
         if is_broken || self.store.is_torn() {
-            // The file will be written anew.
+            // The file will be rewritten anyway.
             return;
         }
         let mut bytes = Vec::new();
@@ -730,7 +726,7 @@ impl Session {
         self.outputs.push_back(Output::Disk(output));
     }
 
-    /// Is without a connection for a while.
+    /// Stays disconnected for a while.
     fn wait(&mut self, now: Instant, wait: Option<Duration>) {
         let wait = wait.unwrap_or_else(|| {
             let first = self.config.first_wait;
@@ -738,7 +734,7 @@ impl Session {
             doubled.min(self.config.last_wait)
         });
         self.attempts += 1;
-        // Between half and all of it, so that members do not all come back at once.
+        // Between half and all of the delay, so that members do not all reconnect at once.
         let half = wait / 2;
         let jitter = half.as_nanos() as u64;
         let jitter = if jitter == 0 { 0 } else { self.random.next_u64() % jitter };

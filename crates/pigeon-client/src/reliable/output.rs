@@ -1,4 +1,4 @@
-//! What a reliable session wants done, and what it reports.
+//! Outputs and events of a reliable session.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use pigeon_datagram::Instant;
 use pigeon_proto::frame::{ByeReason, Refused};
 use pigeon_proto::{Gap, Message, Name, Position, RoomName, Seen};
 
-/// Which of one's own messages: its outbox and its number there. It never changes.
+/// The identity of an own message: its outbox and its number. It never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId {
     /// The outbox.
@@ -16,157 +16,157 @@ pub struct MessageId {
     pub number: u64,
 }
 
-/// Stands for a sync until the disk has done it.
+/// Identifies a sync until the disk has finished it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SyncId(pub(super) u64);
 
-/// What a [`Session`](super::Session) wants done, in this order.
+/// An output of a [`Session`](super::Session); outputs must be carried out in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Open a connection, and answer with [`connected`](super::Session::connected) or
+    /// Open a connection, and report [`connected`](super::Session::connected) or
     /// [`disconnected`](super::Session::disconnected).
     Connect,
     /// Send these bytes over the connection.
     Send(Bytes),
-    /// Close the connection once everything before is sent. It is not to be reported.
+    /// Close the connection after everything queued has been sent. Do not report it.
     Close,
-    /// Do something to the file.
+    /// Change the file.
     Disk(Disk),
-    /// Something happened.
+    /// An event for the application.
     Event(Event),
 }
 
-/// What is to be done to the session's file, in this order.
+/// A change of the session's file; changes must be carried out in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Disk {
     /// Append these bytes.
     Append(Vec<u8>),
-    /// Put everything so far on the disk, and answer with [`synced`](super::Session::synced) or
+    /// Sync everything so far to disk, and report [`synced`](super::Session::synced) or
     /// [`sync_failed`](super::Session::sync_failed).
     Sync(SyncId),
-    /// Write these bytes to a new file, put it on the disk, and rename it over the old one; answer as
-    /// for a sync. Also follows a sync that failed: what the system holds of the old file cannot be
-    /// relied upon then.
+    /// Write these bytes to a new file, sync it, and rename it over the old one; report as for a
+    /// sync. Also follows a failed sync, after which the cached content of the old file cannot be
+    /// trusted.
     Replace(SyncId, Vec<u8>),
 }
 
-/// Something that happened.
+/// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The session is in another state.
+    /// The state of the session has changed.
     State(State),
-    /// The hub has made the client a member.
+    /// The hub has accepted the client as a member.
     Welcome(Welcome),
-    /// One's own message is in another state.
+    /// The status of an own message has changed.
     Status(MessageId, Status),
-    /// One's own message goes on under another identity, because another message has its first one:
-    /// two copies of the client run with the same memory.
+    /// An own message has a new identity, because another message has its first one: two copies of
+    /// the client run with the same file.
     Renumbered {
-        /// What it was.
+        /// The old identity.
         from: MessageId,
-        /// What it is from now on.
+        /// The new identity.
         to: MessageId,
     },
-    /// A message of a followed room. [`processed`](super::Session::processed) says when it need not
-    /// come again.
+    /// A message of a followed room. Call [`processed`](super::Session::processed) when it need not
+    /// be reported again.
     Message(Arc<Message>),
-    /// Messages of a followed room are missing: the hub relayed but could not store them.
+    /// Messages of a followed room are missing: the hub relayed them but could not store them.
     Gap(Gap),
-    /// The hub's log is not the one from which the room was followed, such as a restored backup. What
-    /// the client has already does not come again.
+    /// The hub's log is not the one that the room was followed from, such as a restored backup.
+    /// Messages that the client has are not reported again.
     Reset {
         /// The room.
         room: RoomName,
-        /// The last message that both have.
+        /// The last common message.
         last: Option<Seen>,
-        /// Whether messages after it were forgotten. The application removes its copies of them; those
-        /// that are left come again.
+        /// Whether later messages were deleted. The application removes its copies of them; the
+        /// remaining ones are reported again.
         forgotten: bool,
     },
-    /// Everything up to here was reported; what follows is said from now on.
+    /// Everything up to this position was reported; live messages follow.
     Live {
         /// The room.
         room: RoomName,
-        /// The place.
+        /// The position.
         position: Position,
     },
-    /// The client reads so slowly that it is no longer live.
+    /// The client reads too slowly to stay live.
     Behind {
         /// The room.
         room: RoomName,
     },
-    /// Messages were forgotten: the application removes its copies.
+    /// Messages were deleted: the application removes its copies.
     Forgot {
-        /// Of this room.
+        /// The room that lost messages; `None`: all rooms.
         room: Option<RoomName>,
-        /// Of speakers with this name.
+        /// The name of the senders of these messages; `None`: all senders.
         name: Option<Box<str>>,
     },
-    /// What the hub says of its own.
+    /// A notice of the hub.
     Notice {
         /// The control line without its prefix.
         line: Box<str>,
-        /// As a sentence, which may hold anything.
+        /// As a sentence, which may contain any text: escape it for display.
         text: Box<str>,
     },
     /// The hub closed the connection.
     Bye {
-        /// Why.
+        /// The reason.
         reason: ByeReason,
-        /// As a sentence, which may hold anything.
+        /// As a sentence, which may contain any text: escape it for display.
         text: Box<str>,
     },
-    /// The disk does not store. What is said meanwhile waits, and the disk is tried again.
+    /// The disk fails. New messages wait until it works again.
     DiskFailed,
-    /// The disk stores again.
+    /// The disk works again.
     DiskHealed,
-    /// The hub does not keep to the protocol. The connection is closed and opened again.
+    /// The hub violated the protocol. The session reconnects.
     Broken(Box<str>),
 }
 
-/// Who the client is at its hub.
+/// The client's membership.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Welcome {
-    /// The author of its messages.
+    /// The author of the client's messages.
     pub author: u128,
-    /// Its name, if it has one.
+    /// The client's name, if any.
     pub name: Option<Name>,
-    /// Its room.
+    /// The client's room.
     pub room: RoomName,
     /// Whether the hub stores messages.
     pub stores: bool,
-    /// The most bytes of a message's text.
+    /// Maximum bytes of a message's text.
     pub max_text: u64,
 }
 
-/// Where a session stands.
+/// The state of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// There is no connection; another is opened at this time, if it is not being opened.
+    /// Not connected.
     Connecting {
-        /// When. `None`: it is being opened.
+        /// When the next attempt starts. `None`: it is running.
         again: Option<Instant>,
     },
-    /// There is a connection; the hub does not know the client yet.
+    /// Connected; the hub has not accepted the client yet.
     Proving,
-    /// The client is a member; some followed room has messages that it does not have yet.
+    /// A member; some followed room has messages that the client does not have yet.
     CatchingUp,
-    /// The client has everything.
+    /// A member that has every message.
     Live,
-    /// The session has ended and does not connect again.
+    /// The session has ended and does not reconnect.
     Ended,
 }
 
-/// Where one's own message stands.
+/// The status of an own message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It waits for the client's disk, for a connection, or for its turn.
+    /// Waits for the client's disk, for a connection, or for earlier messages.
     Waiting,
-    /// It is on the client's disk, and on the way to the hub.
+    /// On the client's disk, and being sent.
     Sending,
-    /// It is on the hub's disk.
+    /// On the hub's disk.
     Stored,
-    /// The hub has relayed it, and stores nothing.
+    /// Relayed by a hub that stores nothing.
     Relayed,
     /// It was neither stored nor relayed, and is not sent again. Reported at each start until the
     /// application says that it has [`heard`](super::Session::heard) it.

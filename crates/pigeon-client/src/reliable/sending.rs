@@ -1,5 +1,4 @@
-//! What a connection sends from one outbox: from which number on, how much at once, and what goes
-//! before what.
+//! Sending one outbox over one connection: the next number, the window, and the order.
 
 use std::collections::VecDeque;
 
@@ -8,17 +7,17 @@ use pigeon_proto::frame::Say;
 
 use super::store::{Mine, Outbox};
 
-/// The messages of one outbox on their way over one connection.
+/// The messages of one outbox being sent over one connection.
 pub(super) struct Sending {
     pub(super) outbox: u64,
-    /// The number that the hub goes on with. `None` until it has said so.
+    /// The number that the hub expects. `None` until it has reported it.
     expected: Option<u64>,
-    /// The next number to be sent, if there is one from there on.
+    /// The next number to send; later numbers may not exist yet.
     next: u64,
-    /// Numbers on the way and their bytes.
+    /// Numbers being sent, with their size.
     in_flight: VecDeque<(u64, usize)>,
     bytes: usize,
-    /// The hub has refused something until then.
+    /// Nothing is sent until then, because the hub refused a message temporarily.
     held: Option<Instant>,
 }
 
@@ -34,25 +33,26 @@ impl Sending {
         }
     }
 
-    /// The hub goes on with this number. What waits from before is said again, too.
+    /// The hub expects this number. Earlier messages that still wait are sent again, too.
     pub(super) fn expect(&mut self, number: u64) {
         self.expected = Some(number);
         self.rewind(0);
     }
 
-    /// Whether the hub has said where this outbox goes on. What it says before is about another one.
+    /// Whether the hub has reported the expected number of this outbox. Earlier reports are about
+    /// another one.
     pub(super) fn is_known(&self) -> bool {
         self.expected.is_some()
     }
 
-    /// Begins again at a number.
+    /// Restarts at a number.
     pub(super) fn rewind(&mut self, number: u64) {
         self.next = number;
         self.in_flight.retain(|(sent, _)| *sent < number);
         self.bytes = self.in_flight.iter().map(|(_, bytes)| bytes).sum();
     }
 
-    /// Begins again at a number, but not before then.
+    /// Restarts at a number, not before `until`.
     pub(super) fn hold(&mut self, number: u64, until: Instant) {
         self.rewind(number);
         self.held = Some(until);
@@ -66,13 +66,13 @@ impl Sending {
         }
     }
 
-    /// When something is sent again that was refused.
+    /// When a refused message is sent again.
     pub(super) fn held(&self) -> Option<Instant> {
         self.held
     }
 
-    /// The next message to send, if there is one and it may go now. What is stored already goes too
-    /// where the hub does not have it: it was restored from a backup.
+    /// The next message to send, if any is due. Includes stored ones that the hub has lost because
+    /// it was restored from a backup.
     pub(super) fn next(
         &mut self,
         now: Instant,
@@ -110,7 +110,7 @@ impl Sending {
         self.rest(outbox)
     }
 
-    /// The first message that is not sent: what waits, and from the expected number on everything.
+    /// The first unsent message: any that waits, and from the expected number on every message.
     fn rest<'a>(&self, outbox: &'a Outbox) -> Option<(u64, &'a Mine)> {
         let expected = self.expected?;
         let rest = outbox.messages.range(self.next..).map(|(number, mine)| (*number, mine));

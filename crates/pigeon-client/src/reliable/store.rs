@@ -1,9 +1,9 @@
-//! What a session's file holds: one's own messages until the hub has stored them and for some time
-//! after, and how far rooms were read.
+//! A session's file: own messages until the hub has stored them and for some time after, and read
+//! positions of rooms.
 //!
-//! The file is lines, each a checksum and a JSON object, that are only ever appended; now and then it
-//! is written anew without what is no longer needed. A crash leaves the beginning of it, at least up to
-//! the last sync.
+//! The file consists of lines, each a checksum and a JSON object. Lines are only appended;
+//! occasionally the file is rewritten without obsolete ones. After a crash the file is intact at
+//! least up to the last sync.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -12,13 +12,11 @@ use pigeon_proto::frame::{Refused, Say};
 use pigeon_proto::{Identity, Position, RoomName, Seen};
 use serde::{Deserialize, Serialize};
 
-/// The most messages that are kept although the hub has stored them. A hub that was restored from a
-/// backup gets them again.
+/// Maximum number of stored messages kept, for a hub that is restored from a backup.
 const KEPT: usize = 4_096;
-/// The most bytes of text of those.
+/// Maximum bytes of their text.
 const KEPT_BYTES: usize = 4 << 20;
-/// How long they are kept: a hub may have forgotten the outbox after longer, and would take them for
-/// new.
+/// How long they are kept: later, a hub may have dropped the outbox and would treat them as new.
 const KEPT_FOR: Duration = Duration::from_secs(30 * 86_400);
 
 /// The most refusals that wait until the application has heard of them.
@@ -28,13 +26,13 @@ const REFUSED: usize = 1_024;
 /// hub was restored from a backup.
 const SEEN: usize = 65_536;
 
-/// The file is written anew when so many bytes of it are no longer needed, and as many as are.
+/// The file is rewritten when the obsolete bytes exceed this and the needed bytes.
 const WASTE: usize = 1 << 20;
 
-/// The contents of a session's file.
+/// The content of a session's file.
 #[derive(Debug, Default)]
 pub struct Store {
-    /// The oldest first.
+    /// Oldest first.
     outboxes: Vec<Outbox>,
     /// Messages that were refused for good, until the application has heard of it.
     refused: BTreeMap<super::MessageId, Refused>,
@@ -44,19 +42,19 @@ pub struct Store {
     kept_bytes: usize,
     rooms: BTreeMap<Box<str>, Cursor>,
     seen: SeenSet,
-    /// The bytes of the file.
+    /// The file's length in bytes.
     length: usize,
-    /// The bytes that it would have if it were written anew, about.
+    /// The approximate length if it were rewritten.
     needed: usize,
-    /// Whether it ends in something that is not a record.
+    /// Whether the file ends in an invalid record.
     is_torn: bool,
 }
 
-/// One's own messages with the same outbox.
+/// An outbox of own messages.
 #[derive(Debug)]
 pub(super) struct Outbox {
     pub(super) id: u64,
-    /// By number. Those that were refused, or need not be kept any more, are gone.
+    /// By number, without refused and obsolete ones.
     pub(super) messages: BTreeMap<u64, Mine>,
     /// The largest number that the hub is known to have stored.
     pub(super) stored: u64,
@@ -64,19 +62,19 @@ pub(super) struct Outbox {
     next: u64,
 }
 
-/// One of one's own messages.
+/// An own message.
 #[derive(Clone, Debug)]
 pub(super) struct Mine {
     pub(super) room: RoomName,
     pub(super) text: Box<[u8]>,
     pub(super) is_stored: bool,
-    /// When it was said, since the Unix epoch.
+    /// When the message was submitted, since the Unix epoch.
     time: Duration,
-    /// Which write it was. It is not sent before that is on the disk.
+    /// The message's write number. It is not sent before that write is on disk.
     pub(super) write: u64,
 }
 
-/// How far a room was read.
+/// The read position of a room.
 #[derive(Clone, Debug)]
 struct Cursor {
     room: RoomName,
@@ -87,7 +85,7 @@ struct Cursor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub(super) enum Record {
-    /// A message of one's own.
+    /// An own message.
     Said {
         outbox: u64,
         /// Milliseconds since the Unix epoch.
@@ -104,15 +102,15 @@ pub(super) enum Record {
     /// Somebody's message that the application has processed. The last one of a room is where it is
     /// followed from.
     Seen { room: RoomName, seen: Seen },
-    /// The same where only the identity matters.
+    /// Like `Seen`, for its identity only.
     Known { seen: Seen },
-    /// What was seen may come again.
+    /// Clears the identities: seen messages may be reported again.
     Unseen {},
 }
 
 impl Store {
-    /// Reads a file back. What a crash has left at its end is passed over; the session writes the
-    /// file anew before it appends. `wall` is the time since the Unix epoch.
+    /// Loads a file. Skips an invalid end left by a crash; the session rewrites the file before it
+    /// appends. `wall` is the time since the Unix epoch.
     pub fn load(file: &[u8], wall: Duration) -> Store {
         let mut store = Store::default();
         let mut rest = file;
@@ -127,12 +125,12 @@ impl Store {
         store
     }
 
-    /// How far a room was read.
+    /// The read position of a room.
     pub fn seen(&self, room: &RoomName) -> Option<Seen> {
         self.rooms.get(&room.folded()).map(|cursor| cursor.seen)
     }
 
-    /// One's own messages that the hub has not stored.
+    /// Own messages that the hub has not stored.
     pub fn waiting(&self) -> impl Iterator<Item = (super::MessageId, &RoomName, &[u8])> {
         self.outboxes.iter().flat_map(|outbox| {
             let waiting = outbox.messages.iter().filter(|(_, mine)| !mine.is_stored);
@@ -143,7 +141,7 @@ impl Store {
         })
     }
 
-    /// What a record changes. `write` is the number of the write that it belongs to.
+    /// Applies a record. `write` is its write number.
     pub(super) fn apply(&mut self, record: &Record, write: u64) {
         match record {
             Record::Said { outbox, say, .. }
@@ -209,7 +207,7 @@ impl Store {
         self.outbox(id.outbox).is_some_and(|outbox| outbox.messages.contains_key(&id.number))
     }
 
-    /// Whether somebody's message was processed before.
+    /// Whether a message was processed before.
     pub fn has_seen(&self, identity: Identity) -> bool {
         self.seen.set.contains(&identity)
     }
@@ -218,12 +216,12 @@ impl Store {
         self.outboxes.iter().find(|outbox| outbox.id == id)
     }
 
-    /// Every outbox, the oldest first.
+    /// All outboxes, oldest first.
     pub(super) fn outboxes(&self) -> &[Outbox] {
         &self.outboxes
     }
 
-    /// A message of one's own: its record, with the next number of the outbox.
+    /// The record of a new own message, with the outbox's next number.
     pub(super) fn said(
         &mut self,
         outbox: u64,
@@ -236,27 +234,27 @@ impl Store {
         (number, Record::Said { outbox, time: wall.as_millis() as u64, say })
     }
 
-    /// How much waits for the hub: messages and bytes of text.
+    /// Messages waiting for the hub, and their bytes of text.
     pub(super) fn waiting_size(&self) -> (usize, usize) {
         (self.waiting, self.waiting_bytes)
     }
 
-    /// A record is appended.
+    /// A record was appended.
     pub(super) fn appended(&mut self, bytes: usize) {
         self.length += bytes;
     }
 
-    /// Whether the file should be written anew.
+    /// Whether the file should be rewritten.
     pub(super) fn is_wasteful(&self) -> bool {
         self.is_torn || self.length > 2 * self.needed + WASTE
     }
 
-    /// Whether nothing can be appended before the file is written anew.
+    /// Whether the file must be rewritten before anything is appended.
     pub(super) fn is_torn(&self) -> bool {
         self.is_torn
     }
 
-    /// The file anew.
+    /// The rewritten file.
     pub(super) fn snapshot(&mut self) -> Vec<u8> {
         let mut file = Vec::new();
         for outbox in &self.outboxes {
@@ -306,7 +304,7 @@ impl Store {
         }
     }
 
-    /// Lets go of the oldest stored messages beyond what is kept.
+    /// Drops the oldest stored messages beyond the maximum.
     fn shed(&mut self) {
         while self.kept > KEPT || self.kept_bytes > KEPT_BYTES {
             let oldest = self.outboxes.iter().find_map(|outbox| {
@@ -318,7 +316,7 @@ impl Store {
         }
     }
 
-    /// Lets go of messages that were stored long ago, and of outboxes that hold nothing.
+    /// Drops messages stored long ago, and empty outboxes.
     fn expire(&mut self, wall: Duration) {
         let is_old = |mine: &Mine| mine.is_stored && mine.time + KEPT_FOR < wall;
         let old = |outbox: &Outbox| {
@@ -337,7 +335,7 @@ impl Mine {
     }
 }
 
-/// The identities that were seen last.
+/// The identities seen last.
 #[derive(Debug, Default)]
 struct SeenSet {
     set: BTreeSet<Identity>,
@@ -345,7 +343,7 @@ struct SeenSet {
 }
 
 impl SeenSet {
-    /// Adds one, and returns how much more the file needs.
+    /// Adds one, and returns the growth of the file's needed size.
     fn insert(&mut self, identity: Identity) -> usize {
         if !self.set.insert(identity) {
             return 0;

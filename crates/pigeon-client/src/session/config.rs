@@ -1,4 +1,4 @@
-//! How a session behaves.
+//! A session's settings.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,22 +7,21 @@ use pigeon_proto::Name;
 
 use super::left_off::LeftOff;
 
-/// How a session behaves.
+/// A session's settings.
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
-    /// Where the hub is.
+    /// The hub's address.
     pub hub: SocketAddr,
-    /// The name to ask the hub for, once it is known to be a hub that has names.
+    /// The name to request, once the server is known to be a hub with names.
     pub nick: Option<Name>,
-    /// Where an earlier session with this hub left off. Its name is asked for unless `nick` is
-    /// another name.
+    /// The state of an earlier session with this hub. Its name is requested unless `nick` differs.
     pub left_off: Option<LeftOff>,
-    /// The hub's password, given whenever the hub asks for it. It goes to no server that has not
+    /// The hub's password, sent whenever the hub requests it. Never sent to a server that has not
     /// answered as a hub.
     pub password: Option<Box<[u8]>>,
-    /// The time between heartbeats. Each is up to a fifth earlier, so that a classroom that
-    /// started together does not stay in step.
+    /// The time between heartbeats. Each is up to a fifth earlier, so that many clients started
+    /// together do not stay in step.
     pub heartbeat: Duration,
-    /// Whether to speak like any program: plain heartbeats, and no control lines in return.
+    /// Whether to act as a plain program: unpadded heartbeats, and no control lines in return.
     pub plain: bool,
 }

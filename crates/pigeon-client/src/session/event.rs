@@ -1,4 +1,4 @@
-//! What a session reports to its host.
+//! A session's events for its host.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,84 +6,85 @@ use std::time::Duration;
 use pigeon_datagram::Instant;
 use pigeon_proto::{Answer, Notice, Verb};
 
-/// What a session reports.
+/// An event of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The server is a pigeon hub, and this session a member.
+    /// The server is a pigeon hub, and this session is a member.
     Joined(Answer),
-    /// The server sends datagrams but answers no heartbeats. Messages go out all the same.
+    /// The server sends datagrams but does not answer heartbeats. Messages are sent anyway.
     JoinedPlainly,
-    /// Nothing was heard since the session began. Messages go out all the same.
+    /// Nothing was received since the session began. Messages are sent anyway.
     Unheard,
-    /// The hub answered a heartbeat again.
+    /// The hub answered another heartbeat.
     Answered(Answer),
     /// A message to show.
     Received(Box<[u8]>),
-    /// A control line of the hub, to put into words.
+    /// A control line of the hub, to show as a sentence.
     Notice(Notice),
-    /// A control line that nobody needs to see: it answers a question of the client's own, or
-    /// repeats what is known. A [`Roster`](crate::Roster) reads it.
+    /// A control line that need not be shown: it answers the client's own request, or repeats known
+    /// facts. A [`Roster`](crate::Roster) reads it.
     Background(Notice),
-    /// A line that had waited for the hub's first answer was not sent.
+    /// A line that waited for the hub's first answer was not sent.
     NotSent(LineError),
-    /// The system did not send a line. The driver's counters have its word.
+    /// The system did not send a line. The driver's counters have the reason.
     Unsent,
-    /// The system says of something sent that it did not arrive. The driver's counters have its word.
+    /// A sent datagram did not arrive. The driver's counters have the reason.
     Undelivered {
-        /// The way may be back in a moment.
+        /// Whether the error may be temporary.
         passing: bool,
     },
-    /// Nobody listens at the hub's port.
+    /// The hub's port is closed.
     Refused,
-    /// A hub that answered before does not any more.
+    /// The hub has stopped answering.
     Silent {
-        /// When something was last heard.
+        /// When the hub was last heard.
         since: Instant,
     },
-    /// The hub is back, and this session is a member again.
+    /// The hub answers again, and this session is a member again.
     Again {
-        /// How long nothing was heard.
+        /// How long the hub was silent.
         after: Duration,
     },
-    /// `quit` is on its way; when it is sent the session is over.
+    /// `quit` is queued; the session ends once it is sent.
     Left,
 }
 
-/// What became of a typed line.
+/// The result of an input line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// Nothing was typed, and nothing is sent.
+    /// Empty input: nothing is sent.
     Nothing,
-    /// It is on its way.
+    /// Sent.
     Sent,
-    /// It is on its way, but the hub is away: it is probably lost.
+    /// Sent, but probably lost, because the hub is away.
     IntoSilence,
-    /// The session has answered it with an event; nothing is sent.
+    /// Answered by an event of the session; nothing is sent.
     Answered,
-    /// It was `quit` or `/quit`.
+    /// The line was `quit` or `/quit`.
     Quit,
 }
 
-/// A line that was not sent. Nothing has changed by it.
+/// Why a line was not sent. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineError {
-    /// More than one datagram carries.
+    /// The line exceeds one datagram.
     TooLong {
-        /// The line's bytes.
+        /// The line's length in bytes.
         length: usize,
-        /// What a datagram to this hub carries.
+        /// The largest datagram to this hub.
         most: usize,
     },
-    /// It begins with `^hb^`, so the hub would take it for a heartbeat or a control line.
+    /// The line begins with `^hb^`, so a hub would treat it as a heartbeat or a control line.
     Control,
-    /// A hub takes these bytes for a heartbeat, a goodbye or an answer of its own.
+    /// A hub would treat these bytes as a heartbeat, a goodbye or an answer.
     Reserved,
     /// The hub's format is raw: members would receive the command as data.
     Raw(Verb),
-    /// It holds a password or a resume word, and the hub's address has changed since it was typed.
+    /// The line contains a password or a resume token, and the hub's address has changed since it
+    /// was entered.
     Moved,
-    /// It begins with `/` and a path, which is not a command. A second `/` before it makes it a
-    /// message.
+    /// The line begins with a path such as `/dev/null`, which is not a command. A second `/` in
+    /// front makes it a message.
     Path,
 }
 
@@ -116,18 +117,18 @@ impl fmt::Display for LineError {
 
 impl std::error::Error for LineError {}
 
-/// How things stand between a session and its hub.
+/// The state of the contact between a session and its hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contact {
     /// The first heartbeat is not answered yet.
     Asking,
-    /// Nothing was ever heard.
+    /// Nothing was ever received.
     Unheard,
-    /// The server answers no heartbeats, so it is unknown whether it is there.
+    /// The server does not answer heartbeats, so its presence is unknown.
     Plain,
     /// The hub answers.
     Answering,
-    /// A heartbeat went unanswered, the network refused, or the hub has stopped.
+    /// A heartbeat went unanswered, the port is closed, or the hub has stopped.
     Silent,
     /// The hub has removed this session, or given its name to another address.
     Removed,

@@ -1,4 +1,4 @@
-//! When heartbeats are sent, how long an answer may take, and what it measures of the path.
+//! The times of heartbeats and their answers, and the round trip they measure.
 //!
 //! ```text
 //!   regular   again    again   given up     regular: after the interval, up to a fifth earlier
@@ -10,15 +10,15 @@ use std::time::Duration;
 use pigeon_datagram::Instant;
 use rand_core::Rng;
 
-/// How long a heartbeat may go unanswered before it is repeated, where the path is not known to be
-/// longer. RFC 8085 section 3.1.1 asks for at least a second where nothing is known.
+/// How long to wait for an answer before a heartbeat is repeated, unless the path is known to be
+/// longer. RFC 8085 section 3.1.1 requires at least a second for an unknown path.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// How many heartbeats in a row may go unanswered before nobody is taken to be there.
+/// The number of consecutive unanswered heartbeats after which the hub counts as away.
 const UNANSWERED: u32 = 3;
 
-/// The least time between a heartbeat that the hub's words caused and the one before it. Without
-/// it, forged control lines could make a session send far more than the forger.
+/// The least time between a heartbeat triggered by the hub and the previous one. Without it, forged
+/// control lines could make a session send far more than the forger.
 const HURRY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -26,29 +26,29 @@ pub(super) struct Heartbeats<R> {
     interval: Duration,
     rng: R,
     next: Option<Instant>,
-    /// When the last one counts as unanswered; `None` if nobody waits for the answer.
+    /// When the last one counts as unanswered; `None` if no answer is expected.
     due: Option<Instant>,
     last: Option<Instant>,
-    /// How many in a row were missed.
+    /// The number of consecutive unanswered ones.
     missed: u32,
     path: Path,
     may_prove: bool,
 }
 
-/// The round trip, as far as answers measure it.
+/// The round trip measured from answers.
 ///
-/// An answer does not say which heartbeat it belongs to. So only a heartbeat that was sent once
-/// measures the round trip (RFC 6298 section 3, Karn's algorithm); the answer to a repeated one
-/// shows how long it took at most.
+/// An answer does not identify its heartbeat. So only a heartbeat that was sent once measures the
+/// round trip (RFC 6298 section 3, Karn's algorithm); the answer to a repeated one yields an upper
+/// bound.
 #[derive(Debug, Default)]
 struct Path {
     measured: Option<Duration>,
-    /// What the waits are made from: the last measurement, or the last upper bound.
+    /// The round trip that waits are based on: the last measurement or upper bound.
     assumed: Duration,
-    /// The first heartbeat since the last answer, and how many there were.
+    /// The first heartbeat since the last answer, and how many were sent since.
     first: Option<Instant>,
     sent: u32,
-    /// Until when answers to repeated heartbeats may still come.
+    /// Until when answers to repeated heartbeats may still arrive.
     doubt_until: Option<Instant>,
 }
 
@@ -89,8 +89,6 @@ impl<R: Rng> Heartbeats<R> {
         }
     }
 
-    // What can be seen.
-
     pub(super) fn round_trip(&self) -> Option<Duration> {
         self.path.measured
     }
@@ -100,8 +98,8 @@ impl<R: Rng> Heartbeats<R> {
         self.missed > 0
     }
 
-    /// How long an answer may take: twice as long as the last one did, if that is much, but not
-    /// longer than until the next heartbeat.
+    /// How long to wait for an answer: twice the last round trip, if that is long, but at most
+    /// until the next heartbeat.
     pub(super) fn patience(&self) -> Duration {
         ANSWER_WITHIN.max(2 * self.path.assumed).min(self.interval)
     }
@@ -118,10 +116,10 @@ impl<R: Rng> Heartbeats<R> {
         self.next.into_iter().chain(self.due).min()
     }
 
-    // What happens.
+    // State changes.
 
-    /// One is sent. The next follows after `wait`, or after the interval; an answer is missed
-    /// after `within`.
+    /// A heartbeat was sent. The next follows after `wait`, or after the interval; the answer
+    /// counts as missing after `within`.
     pub(super) fn sent(&mut self, now: Instant, wait: Option<Duration>, within: Option<Duration>) {
         self.last = Some(now);
         self.may_prove = true;
@@ -132,28 +130,28 @@ impl<R: Rng> Heartbeats<R> {
         }
     }
 
-    /// The answer has come.
+    /// An answer has arrived.
     pub(super) fn answered(&mut self, now: Instant) {
         let most = self.interval.max(ANSWER_WITHIN);
         self.path.answered(now, self.last.unwrap_or(now), most);
         self.heard();
     }
 
-    /// The hub lives: nobody waits for the answer any more.
+    /// The hub was heard: no answer is expected any more.
     pub(super) fn heard(&mut self) {
         self.due = None;
         self.missed = 0;
     }
 
-    /// The answer is late. True if the heartbeat should be repeated, false if so many went
-    /// unanswered that nobody is there.
+    /// The answer is late. Returns true if the heartbeat should be repeated, false if the hub
+    /// counts as away.
     pub(super) fn miss(&mut self) -> bool {
         self.due = None;
         self.missed += 1;
         self.missed < UNANSWERED
     }
 
-    /// Sends the next one after `wait`, and waits for no answer.
+    /// Schedules the next one after `wait`, and expects no answer.
     pub(super) fn slow_down(&mut self, now: Instant, wait: Duration) {
         self.next = Some(now + wait);
         self.heard();
@@ -161,13 +159,13 @@ impl<R: Rng> Heartbeats<R> {
         self.path.sent = 0;
     }
 
-    /// The hub is at another address: what was measured was another path.
+    /// The hub's address has changed: discards the measured round trip.
     pub(super) fn forget_path(&mut self) {
         self.path = Path::default();
         self.heard();
     }
 
-    /// Sends none.
+    /// Stops sending heartbeats.
     pub(super) fn stop(&mut self) {
         self.next = None;
         self.heard();
@@ -180,26 +178,26 @@ impl<R: Rng> Heartbeats<R> {
         self.next = self.next.map(|next| next.min(soonest));
     }
 
-    /// Nobody refuses any more: regular heartbeats.
+    /// The port is open again: regular heartbeats.
     pub(super) fn resume(&mut self, now: Instant) {
         self.heard();
         self.next = Some(now + self.jittered());
     }
 
-    /// Whether a question to prove our address may be answered: once for each heartbeat, so that a
-    /// forged question cannot make the session send more.
+    /// Whether to answer a request to prove our address: once per heartbeat, so that forged
+    /// requests cannot make the session send more.
     pub(super) fn may_prove(&mut self) -> bool {
         std::mem::take(&mut self.may_prove)
     }
 
-    /// A proof and another heartbeat are sent: the question answered the one before.
+    /// A proof and another heartbeat were sent: the request answered the previous one.
     pub(super) fn proved(&mut self, now: Instant) {
         if self.path.sent == 1 {
             self.path.first = Some(now);
         }
     }
 
-    /// The interval, up to a fifth shorter.
+    /// The interval, shortened by up to a fifth.
     fn jittered(&mut self) -> Duration {
         let fifth = u64::try_from((self.interval / 5).as_nanos()).unwrap_or(u64::MAX);
         let earlier = match fifth {

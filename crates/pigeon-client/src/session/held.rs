@@ -1,8 +1,8 @@
-//! Lines that wait until the hub is known, in the order they were typed.
+//! Lines that wait until the hub is known, in the order of input.
 
 use std::collections::VecDeque;
 
-/// How many lines wait. The session sends more at once, behind those that waited.
+/// The most lines that wait. At the limit the session sends them at once.
 const MAX_HELD: usize = 64;
 
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ impl Held {
         self.lines.is_empty()
     }
 
-    /// Keeps a line. False if there is no space for it.
+    /// Keeps a line. Returns false if the queue is full.
     pub(super) fn keep(&mut self, line: &[u8]) -> bool {
         let fits = self.lines.len() < MAX_HELD;
         if fits {
@@ -24,7 +24,7 @@ impl Held {
         fits
     }
 
-    /// Removes the lines that are `unwanted`. True if there were any.
+    /// Removes the lines that are `unwanted`. Returns true if there were any.
     pub(super) fn remove(&mut self, unwanted: impl Fn(&[u8]) -> bool) -> bool {
         let before = self.lines.len();
         self.lines.retain(|line| !unwanted(line));

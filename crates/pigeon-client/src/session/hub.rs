@@ -1,10 +1,9 @@
-//! What the server has shown of itself.
+//! The server's features, from its answers to heartbeats.
 
 use pigeon_proto::{Answer, Format};
 
-/// The server as its answers to heartbeats describe it. A server that has given none is not known
-/// to be a pigeon hub: nothing it says changes the session, and it gets no commands that nobody
-/// typed.
+/// The server's features. Without an answer it is not known to be a pigeon hub: its datagrams do
+/// not change the session, and only the user's commands are sent to it.
 #[derive(Debug, Default)]
 pub(super) struct Hub {
     answer: Option<Answer>,
@@ -23,13 +22,13 @@ impl Hub {
         self.answer.as_ref().and_then(|answer| answer.format)
     }
 
-    /// Whether lines that begin with `^hb^` are the hub's own. A hub that names its format relays
-    /// none from members; one that does not may.
+    /// Whether lines that begin with `^hb^` are the hub's own. A hub that reports its format relays
+    /// none from members; an older one may.
     pub(super) fn has_control_lines(&self) -> bool {
         self.format().is_some()
     }
 
-    /// Whether a command is obeyed. In the raw format members would receive it as data.
+    /// Whether the hub executes commands. In the raw format members would receive them as data.
     pub(super) fn takes_commands(&self) -> bool {
         self.format().is_some_and(|format| format != Format::Raw)
     }

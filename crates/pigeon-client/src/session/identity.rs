@@ -1,12 +1,12 @@
-//! The name and the room that the person wants, and those that the hub has for the session.
+//! The name and the room that the user wants, and those that the hub reports.
 //!
 //! A hub that was restarted, that timed the session out, or that sees it at a new address knows
-//! neither. The answer to a heartbeat shows it, and then the session asks again:
+//! neither. The answer to a heartbeat shows this, and the session requests them again:
 //!
 //! ```text
-//!   NAME is not ours, and there is a word ──▶ /resume WORD ── refused ──▶ the word is forgotten
-//!   NAME is not ours                      ──▶ /nick NAME   ── in-use ───▶ /resume WORD, or a minute
-//!   ROOM is not ours                      ──▶ /join ROOM   ── refused ──▶ a minute
+//!   NAME is not ours, and there is a token ──▶ /resume WORD ── refused ──▶ drops the token
+//!   NAME is not ours                       ──▶ /nick NAME   ── in-use ───▶ /resume WORD, or waits
+//!   ROOM is not ours                       ──▶ /join ROOM   ── refused ──▶ waits a minute
 //! ```
 
 use std::time::Duration;
@@ -19,16 +19,16 @@ use pigeon_proto::{
 use super::left_off::LeftOff;
 use super::requests::{Answered, Asker};
 
-/// How often the word is sent until the hub grants the name.
+/// How often the token is sent until the hub grants the name.
 const RESUMES: u8 = 3;
 
-/// The longest resume word that is kept; a hub's has a number and 16 characters.
+/// The longest resume token kept; a hub's has a number and 16 characters.
 const MAX_WORD: usize = 64;
 
-/// How long a name or a room that was refused is not asked for again. Its holder may be gone then.
+/// How long to wait before requesting a refused name or room again. Its holder may be gone then.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
 
-/// Where a typed command leads, until the hub confirms it.
+/// The effect of an unconfirmed command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Move {
     To(RoomName),
@@ -37,29 +37,29 @@ enum Move {
 
 #[derive(Debug, Default)]
 pub(super) struct Identity {
-    /// The name that the person wants. `None` if any will do.
+    /// The name that the user wants. `None` if any will do.
     name: Option<Name>,
-    /// The room that the person went to. `None` is the door's own.
+    /// The room that the user moved to. `None` is the address's default.
     room: Option<RoomName>,
-    /// The word that takes the name back.
+    /// The resume token.
     word: Option<Box<str>>,
-    /// What was typed and is not confirmed yet.
+    /// The requested name, not confirmed yet.
     typed_name: Option<Name>,
     typed_room: Option<Move>,
-    /// What the hub last said. `None` if it may have forgotten.
+    /// The hub's last report. `None` if it may be outdated.
     known: Option<You>,
-    /// What the person was last shown of it.
+    /// The last report shown to the user.
     shown: Option<You>,
     resumes: u8,
-    /// When a refused name, and a refused room, may be asked for again.
+    /// When to request a refused name, and a refused room, again.
     name_after: Option<Instant>,
     room_after: Option<Instant>,
-    /// The last refusal of something that the session asked of its own accord.
+    /// The last refusal of one of the session's own requests.
     refused: Option<Refusal>,
 }
 
 impl Identity {
-    /// A session that wants this name, or the one that an earlier session had.
+    /// A session that wants this name, or an earlier session's.
     pub(super) fn new(nick: Option<Name>, left_off: Option<LeftOff>) -> Self {
         let is_ours =
             |left: &LeftOff| nick.as_ref().is_none_or(|nick| nick.folded() == left.name.folded());
@@ -72,46 +72,44 @@ impl Identity {
         }
     }
 
-    /// The hub is at another address. The name and the room are wanted there too; the word is not
-    /// taken along, and `left_off` is what that address gave before.
+    /// The hub's address has changed. The name and the room are wanted there too; the token is
+    /// discarded, and `left_off` is the state of an earlier session at the new address.
     pub(super) fn move_to(&mut self, left_off: Option<LeftOff>) {
         let room = self.room.take();
         *self = Identity::new(self.name.take(), left_off);
         self.room = room.or(self.room.take());
     }
 
-    // What can be seen.
-
-    /// What the hub calls the session, or is to call it.
+    /// The session's name at the hub, or the one to request.
     pub(super) fn name(&self) -> Option<&Name> {
         self.known.as_ref().and_then(|you| you.name.as_ref()).or(self.name.as_ref())
     }
 
-    /// What takes the name and the room back later.
+    /// The state to reclaim the name and the room later.
     pub(super) fn left_off(&self) -> Option<LeftOff> {
         let name = self.known.as_ref()?.name.clone()?;
         let word = self.word.clone()?;
         Some(LeftOff { name, room: self.room.clone(), word })
     }
 
-    /// The room that the hub last named.
+    /// The room in the hub's last report.
     pub(super) fn room(&self) -> Option<&RoomName> {
         self.known.as_ref()?.room.as_ref()
     }
 
-    /// Whether the person wants a name.
+    /// Whether the user wants a name.
     pub(super) fn wants_name(&self) -> bool {
         self.name.is_some()
     }
 
-    /// Whether the hub waits for a password.
+    /// Whether the hub requires a password.
     pub(super) fn is_locked_out(&self) -> bool {
         self.known.as_ref().is_some_and(|you| you.room.is_none())
     }
 
-    // What happens.
+    // State changes.
 
-    /// The person has typed a command.
+    /// The user entered a command.
     pub(super) fn typed(&mut self, command: &Command<'_>) {
         match command {
             Command::Nick(Some(name)) => self.typed_name = Some(name.clone()),
@@ -121,14 +119,14 @@ impl Identity {
         }
     }
 
-    /// The hub may have forgotten the session.
+    /// The hub may no longer know the session.
     pub(super) fn doubt(&mut self) {
         self.known = None;
     }
 
-    /// Handles the answer to a heartbeat, which says who the session is. Returns the notice that
-    /// the person should see because it was lost, if one was; while an answer `is_awaited`, it may
-    /// still come.
+    /// Handles the answer to a heartbeat, with the session's name and room. Returns a notice that
+    /// the user should see because the original was lost; not if a pending answer `is_awaited`,
+    /// because it may still arrive.
     pub(super) fn heard(&mut self, you: &You, is_awaited: bool) -> Option<Notice> {
         if let Some(name) = &you.name {
             self.confirm_name(name, None);
@@ -149,7 +147,7 @@ impl Identity {
         Some(Notice::Name { name: you.name.clone(), room, word: None })
     }
 
-    /// `^hb^ name`. Returns whether it says anything new.
+    /// Handles `^hb^ name`. Returns whether it contains news.
     pub(super) fn named(
         &mut self,
         name: Option<&Name>,
@@ -178,7 +176,7 @@ impl Identity {
         is_new
     }
 
-    /// A refusal. Returns whether the person should see it.
+    /// Handles a refusal. Returns whether the user should see it.
     pub(super) fn refused(
         &mut self,
         now: Instant,
@@ -186,7 +184,7 @@ impl Identity {
         answered: Option<&Answered>,
     ) -> bool {
         let Subject::Command(verb) = refusal.what else { return true };
-        // The hub asks for the password first, or has no time: the wish still stands.
+        // The hub requires the password first, or is busy: the request stays pending.
         let is_for_now = matches!(
             refusal.why,
             Reason::Password | Reason::HubRate | Reason::Work | Reason::Overloaded
@@ -221,7 +219,7 @@ impl Identity {
         is_news
     }
 
-    /// What to ask the hub for, if it does not know the session as it should.
+    /// The next request, if the hub does not know the session's name or room.
     pub(super) fn next(&mut self, now: Instant) -> Option<Command<'_>> {
         let known = self.known.as_ref()?;
         let room = known.room.as_ref()?;
@@ -242,9 +240,7 @@ impl Identity {
         may_ask.then(|| Command::Join(wanted.clone()))
     }
 
-    // The parts.
-
-    /// The hub calls the session this: what was typed, or what was wanted before.
+    /// The hub confirms a name: the requested one, or the one wanted before.
     fn confirm_name(&mut self, name: &Name, answered: Option<&Answered>) {
         let is_same = |wanted: &Option<Name>| {
             wanted.as_ref().is_some_and(|wanted| wanted.folded() == name.folded())
@@ -264,7 +260,7 @@ impl Identity {
         }
     }
 
-    /// The hub does not give us our name.
+    /// The hub refuses our name.
     fn lose_name(&mut self, now: Instant, in_use: bool) {
         if let Some(known) = &mut self.known {
             known.name = None;
@@ -309,7 +305,7 @@ mod tests {
         Answered { asker, verb, wanted: wanted.map(Box::from) }
     }
 
-    /// Called dog, with a word, in a room where it went.
+    /// A session named dog, with a token, in a room it has moved to.
     fn dog() -> Identity {
         let mut identity = Identity::new(Some(name("dog")), None);
         identity.heard(&you(None, "lobby"), false);
@@ -381,7 +377,7 @@ mod tests {
         let nick = answered(Asker::Person, Verb::Nick, Some("cat"));
         assert!(dog.refused(NOW, &refusal(Verb::Nick, Reason::InUse(name("dog"))), Some(&nick)));
         assert_eq!(dog.name(), Some(&name("dog")));
-        // The answers were lost; the next answer to a heartbeat carries the name.
+        // The answers were lost; the next answer to a heartbeat contains the name.
         dog.typed(&Command::Nick(Some(name("ape"))));
         dog.heard(&you(Some("ape"), "lobby"), false);
         assert_eq!(dog.next(NOW), None);

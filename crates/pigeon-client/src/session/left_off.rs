@@ -1,15 +1,15 @@
-//! Where a session left off, for the next one of the same person.
+//! The saved state of a session, for the user's next one.
 
 use pigeon_proto::{Name, RoomName};
 
-/// The name and the room that a member had, and the word that takes them back from a member that
-/// still seems to have them, such as a client that was killed.
+/// A member's name and room, and the token that reclaims them, even from a member that seems to
+/// hold them still, such as a killed client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOff {
     /// The name.
     pub name: Name,
-    /// The room; `None` for the door's own.
+    /// The room; `None` for the address's default.
     pub room: Option<RoomName>,
-    /// The hub's resume word. It is as good as a password: keep it where nobody else reads.
+    /// The hub's resume token. It is as good as a password: store it privately.
     pub word: Box<str>,
 }

@@ -1,4 +1,4 @@
-//! What a typed line asks for, before anything is sent.
+//! Parses input lines before they are sent.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -8,24 +8,24 @@ use pigeon_proto::{Command, Verb};
 
 use super::event::LineError;
 
-/// A slash as Chinese input methods write it.
+/// A slash as produced by Chinese input methods.
 const FULL_WIDTH_SLASH: &[u8] = "／".as_bytes();
 
-/// A typed line by its meaning.
+/// A parsed input line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
-    /// White space.
+    /// The line is only white space.
     Nothing,
     /// `quit` or `/quit`.
     Quit,
-    /// A command: the datagram, with the slash.
+    /// A command: the datagram, including the slash.
     Command(Cow<'a, [u8]>),
-    /// A message: the datagram. `//…` among them.
+    /// A message: the datagram. Includes `//…`.
     Message(Cow<'a, [u8]>),
 }
 
 impl<'a> Line<'a> {
-    /// Reads a line that is about to go to `hub`.
+    /// Parses a line for `hub`.
     pub(super) fn parse(hub: SocketAddr, typed: &'a [u8]) -> Result<Line<'a>, LineError> {
         let (length, most) = (typed.len(), max_payload(hub));
         if length > most {
@@ -49,19 +49,19 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The command in a datagram. `None` for words that only a newer hub may know.
+/// The command in a datagram. `None` for verbs that only a newer hub may know.
 pub(super) fn command(datagram: &[u8]) -> Option<Command<'_>> {
     Command::parse(datagram.trim_ascii().strip_prefix(b"/")?).ok()
 }
 
-/// Which command a datagram begins with, whatever follows the word.
+/// The verb of a datagram, whatever follows it.
 pub(super) fn verb(datagram: &[u8]) -> Option<Verb> {
     let line = datagram.trim_ascii().strip_prefix(b"/")?;
     let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
     Verb::parse(std::str::from_utf8(line.get(..end)?).ok()?)
 }
 
-/// What `/me TEXT` says: `*TEXT*`. Not `* NAME TEXT`, which only a hub's own lines look like.
+/// The text of `/me TEXT`: `*TEXT*`. Not `* NAME TEXT`, which is the form of a hub's own lines.
 pub fn action(line: &[u8]) -> Option<Vec<u8>> {
     let line = with_ascii_slashes(line);
     let rest = line.trim_ascii().strip_prefix(b"/me")?;
@@ -70,14 +70,14 @@ pub fn action(line: &[u8]) -> Option<Vec<u8>> {
     is_action.then(|| [b"*", text, b"*"].concat())
 }
 
-/// Whether a command's word holds a further slash, like `/dev/ttyUSB0`. No command does.
+/// Whether a command's word contains another slash, like `/dev/ttyUSB0`. No command does.
 pub(super) fn is_path(datagram: &[u8]) -> bool {
     let text = datagram.trim_ascii();
     let word = text.split(u8::is_ascii_whitespace).next().unwrap_or_default();
     matches!(word, [b'/', rest @ ..] if !rest.starts_with(b"/") && rest.contains(&b'/'))
 }
 
-/// The line with one or two full-width slashes at its beginning replaced.
+/// Replaces one or two full-width slashes at the start of a line.
 fn with_ascii_slashes(typed: &[u8]) -> Cow<'_, [u8]> {
     let Some(rest) = typed.trim_ascii().strip_prefix(FULL_WIDTH_SLASH) else {
         return Cow::Borrowed(typed);

@@ -1,14 +1,15 @@
-//! A member's side of a hub: joins, stays, notices when the hub is gone and when it is back.
+//! A member's session with a hub: joins, stays, and detects when the hub is away and when it
+//! returns.
 //!
-//! The session acts on control lines and answers to heartbeats alone, and only once the server has
-//! answered a padded heartbeat as a pigeon hub. It reads no sentence.
+//! The session acts only on control lines and answers to heartbeats, and only after the server has
+//! answered a padded heartbeat as a pigeon hub. It never parses sentences.
 //!
-//! - [`presence`]: whether the hub is there. The diagram of a session stands here.
-//! - [`heartbeats`]: when they are sent, and what their answers measure of the path.
-//! - [`identity`]: the name and the room that are wanted, and how they come back.
-//! - [`requests`]: commands without an answer yet. [`held`]: lines that wait for the hub.
-//! - [`hub`]: what the server has shown of itself. [`mod@line`]: what a typed line asks for.
-//! - [`config`], [`event`]: what the host gives and gets.
+//! - [`presence`]: whether the hub is there, with a state diagram.
+//! - [`heartbeats`]: their times, and the round trip.
+//! - [`identity`]: the wanted name and room, and how they are reclaimed.
+//! - [`requests`]: unanswered commands. [`held`]: lines that wait for the hub.
+//! - [`hub`]: the server's features. [`mod@line`]: parses input lines.
+//! - [`config`], [`event`]: settings and events for the host.
 
 mod config;
 mod event;
@@ -45,11 +46,12 @@ pub use event::{Contact, Event, LineError, Said};
 pub use left_off::LeftOff;
 pub use line::action;
 
-/// The most events kept for a driver that does not collect them; what is received beyond is
-/// counted in [`Session::events_lost`].
+/// The most events kept until the driver collects them; further ones are counted in
+/// [`Session::events_lost`].
 const MAX_EVENTS: usize = 65_536;
 
-/// The session of one member with one hub. Drive it as [`Machine`] says, over a connected socket.
+/// The session of one member with one hub. Follow the contract of [`Machine`], with a connected
+/// socket.
 pub struct Session<R> {
     config: SessionConfig,
     presence: Presence,
@@ -65,7 +67,7 @@ pub struct Session<R> {
 }
 
 impl<R: Rng> Session<R> {
-    /// A session that sends its first heartbeat at once. `rng` spreads the heartbeats.
+    /// A session, which sends its first heartbeat at once. `rng` spreads the heartbeats.
     pub fn new(now: Instant, config: SessionConfig, rng: R) -> Self {
         let mut session = Session {
             presence: Presence::new(now, config.plain),
@@ -84,8 +86,6 @@ impl<R: Rng> Session<R> {
         session
     }
 
-    // What can be seen.
-
     /// The hub's address.
     pub fn hub(&self) -> SocketAddr {
         self.config.hub
@@ -96,75 +96,76 @@ impl<R: Rng> Session<R> {
         self.presence.last_heard()
     }
 
-    /// How things stand with the hub.
+    /// The state of the contact with the hub.
     pub fn contact(&self) -> Contact {
         self.presence.contact(self.heartbeats.is_missing())
     }
 
-    /// The time between the last heartbeat that was sent once and its answer. `None` until there
-    /// was one.
+    /// The round trip of the last heartbeat that was sent only once. `None` before the first
+    /// answer.
     pub fn round_trip(&self) -> Option<Duration> {
         self.heartbeats.round_trip()
     }
 
-    /// Whether the hub is away, or was never heard: its name may stand for another address by now.
+    /// Whether the hub is away, or was never heard: its name may resolve to another address by now.
     pub fn is_lost(&self) -> bool {
         let is_removed = self.presence.is_removed();
         self.contact() == Contact::Unheard || (self.presence.is_away() && !is_removed)
     }
 
-    /// How many members the hub had when it last answered.
+    /// The hub's number of members in its last answer.
     pub fn members(&self) -> Option<u64> {
         self.hub.members()
     }
 
-    /// How the hub writes messages. `None` until it has said so.
+    /// The hub's message format, if known.
     pub fn format(&self) -> Option<Format> {
         self.hub.format()
     }
 
-    /// What the hub calls the session, or is to call it.
+    /// The session's name at the hub, or the one to request.
     pub fn name(&self) -> Option<&Name> {
         self.identity.name()
     }
 
-    /// Where the session would leave off now. `None` until the hub has given it a name and a word.
+    /// The state for a later session. `None` until the hub has granted a name and a token.
     pub fn left_off(&self) -> Option<LeftOff> {
         self.identity.left_off()
     }
 
-    /// The room that the session is in, as the hub last said.
+    /// The room in the hub's last report.
     pub fn room(&self) -> Option<&RoomName> {
         self.identity.room()
     }
 
-    /// Whether nobody asks the server for the name: it is spoken to plainly, or would send the
-    /// command to everyone.
+    /// Whether the name is never requested: the server is a plain one, or would relay the command
+    /// to everyone.
     pub fn keeps_name_to_itself(&self) -> bool {
         self.identity.wants_name() && !self.hub.takes_commands()
     }
 
-    /// Whether lines wait for the hub's first answer, or for the hub to come back.
+    /// Whether lines wait for the hub's first answer, or for its return.
     pub fn holds_lines(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// Events dropped because nobody collected them.
+    /// Events dropped because the host did not collect them.
     pub fn events_lost(&self) -> u64 {
         self.events.lost
     }
 
-    /// Control lines of kinds that this version does not know.
+    /// Control lines of unknown kinds.
     pub fn unknown_lines(&self) -> u64 {
         self.unknown_lines
     }
 
-    /// Commands that the session stopped repeating because too many waited for an answer.
+    /// Commands that the session stopped repeating because too many were unanswered.
     pub fn requests_forgotten(&self) -> u64 {
         self.requests.forgotten()
     }
 
-    /// Whether a line could be sent to any hub, without sending it: so that an editor can keep it.
+    /// Checks whether a line can be sent, without sending it, so that an editor can keep an invalid
+    /// one.
     pub fn check_line(hub: SocketAddr, line: &[u8]) -> Result<(), LineError> {
         Line::parse(hub, line).map(drop)
     }
@@ -174,10 +175,10 @@ impl<R: Rng> Session<R> {
         Line::parse(hub, line) == Ok(Line::Quit)
     }
 
-    // What the person does.
+    // Commands.
 
     /// Sends a line, or leaves if it is `quit`. An empty line sends nothing; after the end nothing
-    /// is sent at all.
+    /// is sent.
     pub fn handle_line(&mut self, now: Instant, typed: &[u8]) -> Result<Said, LineError> {
         self.outbox.reset_if_drained();
         let line = Line::parse(self.config.hub, typed)?;
@@ -202,23 +203,21 @@ impl<R: Rng> Session<R> {
             return Ok(if self.presence.is_away() { Said::IntoSilence } else { Said::Sent });
         }
         if self.presence.is_moved() {
-            // Said under the name, as soon as the hub has given it back.
+            // Sent under the name, once the hub has returned it.
             self.held.keep(&datagram);
             self.presence.try_again();
             self.send_heartbeat(now);
             return Ok(Said::Sent);
         }
-        // Those that waited, if they have become too many, go first.
+        // Waiting lines go first, if there are too many.
         self.send_held(now);
         self.send_line(now, &datagram);
         Ok(if self.presence.is_away() { Said::IntoSilence } else { Said::Sent })
     }
 
-    /// Sends bytes into the room that nobody typed as a line. A raw room gets them untouched; in
-    /// another a `/` at the beginning is doubled, so that everybody reads it instead of the hub.
-    ///
-    /// # Errors
-    /// A hub of any format would take the bytes for something else than a message.
+    /// Sends bytes that were not entered as a line to the room. A raw room gets them unchanged;
+    /// elsewhere a `/` at the start is doubled, so that the hub relays it instead of executing a
+    /// command. Fails if a hub would not treat the bytes as a message.
     pub fn handle_payload(&mut self, now: Instant, payload: &[u8]) -> Result<Said, LineError> {
         self.outbox.reset_if_drained();
         if self.over {
@@ -238,17 +237,17 @@ impl<R: Rng> Session<R> {
         Ok(if self.presence.is_away() { Said::IntoSilence } else { Said::Sent })
     }
 
-    /// Goes on with the hub at another address: the name it was found by stands for that now. The
-    /// session's socket must be connected there by the next drain.
+    /// Continues with the hub at another address, because its name now resolves to that. The socket
+    /// must be connected there by the next drain.
     ///
-    /// It begins as with a stranger, under the same name and in the same room. The resume word and the
-    /// password stay behind, also in lines that wait: the new address may be somebody else's.
-    /// `left_off` is what an earlier session was given at that very address.
+    /// The session starts over, with the same name and room. It does not send the resume token and
+    /// the password there, not even in waiting lines: the new address may belong to another server.
+    /// `left_off` is the state of an earlier session at the new address.
     pub fn move_to(&mut self, now: Instant, hub: SocketAddr, left_off: Option<LeftOff>) {
         if self.over {
             return;
         }
-        // What is left in it goes nowhere: the socket would send it to the new address.
+        // Discards unsent datagrams: the socket would send them to the new address.
         self.outbox = Outbox::new();
         self.config.hub = hub;
         self.config.password = None;
@@ -263,8 +262,8 @@ impl<R: Rng> Session<R> {
         self.send_heartbeat(now);
     }
 
-    /// Asks the hub something that nobody typed, and asks again if no answer comes. False if the
-    /// hub cannot be asked now, or has yet to answer the same question.
+    /// Sends a request of the client's own, and repeats it if unanswered. Returns false if the hub
+    /// cannot be asked now, or has yet to answer the same request.
     pub fn ask(&mut self, now: Instant, command: &Command<'_>) -> bool {
         self.outbox.reset_if_drained();
         let may_ask = !self.over && self.presence.is_answering() && self.hub.takes_commands();
@@ -290,7 +289,7 @@ impl<R: Rng> Session<R> {
         }
     }
 
-    /// Whether a line waits: for the name, for the hub's format, or behind those that wait.
+    /// Whether a line must wait: for the name, for the hub's format, or behind other waiting lines.
     fn must_wait(&self, is_command: bool) -> bool {
         let is_behind = !self.held.is_empty();
         match self.presence.is_asking() {
@@ -299,8 +298,8 @@ impl<R: Rng> Session<R> {
         }
     }
 
-    /// Refuses a command that a raw hub would send to everyone, and a path that a hub would take for
-    /// a command.
+    /// Rejects a command that a raw hub would relay to everyone, and a path that a hub would treat
+    /// as a command.
     fn check_command(&self, datagram: &[u8]) -> Result<(), LineError> {
         if self.hub.takes_commands() && line::is_path(datagram) {
             return Err(LineError::Path);
@@ -309,9 +308,9 @@ impl<R: Rng> Session<R> {
             return Ok(());
         }
         match line::verb(datagram) {
-            // Answered here.
+            // Answered locally.
             None | Some(Verb::Help) => Ok(()),
-            // Nothing is relayed of somebody who has not given the password.
+            // A hub relays nothing from a member that has not sent the password.
             Some(Verb::Pass) if self.identity.is_locked_out() => Ok(()),
             Some(verb) => Err(LineError::Raw(verb)),
         }
@@ -326,7 +325,7 @@ impl<R: Rng> Session<R> {
         }
     }
 
-    /// Sends what was typed. An answer to a command is waited for where the hub gives one.
+    /// Sends a line. Expects an answer to commands that the hub answers.
     fn send_line(&mut self, now: Instant, datagram: &[u8]) {
         match line::command(datagram) {
             Some(command) if self.hub.format() != Some(Format::Raw) => {
@@ -359,11 +358,11 @@ impl<R: Rng> Session<R> {
         self.heartbeats.sent(now, wait, within);
     }
 
-    /// The last heartbeat has waited long enough.
+    /// Handles a missing answer to the last heartbeat.
     fn miss_answer(&mut self, now: Instant) {
         let goes_on = self.heartbeats.miss();
         if self.presence.is_plain_and_away() {
-            // Nothing refused this heartbeat, and a plain server gives no other sign.
+            // This heartbeat was not refused, the only sign of a plain server.
             match self.presence.find_plainly(now) {
                 Some(after) => self.events.report(Event::Again { after }),
                 None => self.events.report(Event::Unheard),
@@ -377,17 +376,17 @@ impl<R: Rng> Session<R> {
         }
     }
 
-    /// How long a command may go unanswered before it is repeated.
+    /// How long to wait for an answer before a command is repeated.
     fn answer_within(&self) -> Duration {
         ANSWER_WITHIN.max(self.heartbeats.patience())
     }
 
-    // Being there.
+    // Presence.
 
-    /// Something came from the hub: it is alive.
+    /// Handles any datagram of the hub, which shows that the hub is present.
     fn hear(&mut self, now: Instant, answer: Option<&Answer>) {
-        // That a server talks does not say whether it answers heartbeats: a tutorial's passes on
-        // what others say at any time.
+        // Other datagrams do not show that a server answers heartbeats: a plain one relays messages
+        // at any time.
         if answer.is_some() {
             self.heartbeats.answered(now);
         } else if !self.presence.is_asking() {
@@ -401,7 +400,7 @@ impl<R: Rng> Session<R> {
                 match answer {
                     Some(answer) => self.events.report(Event::Answered(answer.clone())),
                     // The answer to a heartbeat shows whether the hub still knows us. Lines wait
-                    // for it, so that they are said under the name.
+                    // for it, so that they are sent under the name.
                     None if self.presence.is_answering() => self.heartbeats.hurry(now),
                     None => self.send_held(now),
                 }
@@ -412,7 +411,7 @@ impl<R: Rng> Session<R> {
         }
     }
 
-    /// Handles the answer to a heartbeat, which shows how the hub sees the session.
+    /// Handles the answer to a heartbeat, with the hub's view of the session.
     fn handle_answer(&mut self, now: Instant, answer: &Answer) {
         self.hub.answered(answer);
         self.hear(now, Some(answer));
@@ -431,7 +430,8 @@ impl<R: Rng> Session<R> {
     fn handle_notice(&mut self, now: Instant, notice: Notice) {
         match &notice {
             Notice::Gone(gone) => return self.handle_gone(now, *gone),
-            // Not a member: the hub lives, and counts as silent until it answers a heartbeat.
+            // We are not a member: the hub is alive, but counts as silent until it answers a
+            // heartbeat.
             Notice::Refused(refusal) if refusal.what == Subject::Member => {
                 return self.events.report(Event::Notice(notice));
             }
@@ -441,7 +441,7 @@ impl<R: Rng> Session<R> {
         let is_typed = answered.as_ref().is_some_and(|answered| answered.asker == Asker::Person);
         let answered = answered.as_ref();
         if is_wrong_password(&notice) {
-            // It would be as wrong the next time.
+            // The same password would be wrong the next time, too.
             self.config.password = None;
         }
         let is_shown = match &notice {
@@ -494,7 +494,7 @@ impl<R: Rng> Session<R> {
         }
     }
 
-    /// Asks for the name and the room, one after the other, if the hub has others for us.
+    /// Requests the name, then the room, if the hub has different ones.
     fn ask_for_identity(&mut self, now: Instant) {
         if !self.presence.is_answering() || self.requests.wait_for_identity() {
             return;
@@ -517,8 +517,8 @@ impl<R: Rng> Session<R> {
         }
     }
 
-    /// Answers a hub that asks whether we receive at our address, by sending its word back. A
-    /// heartbeat follows, which is answered if that was enough.
+    /// Answers a hub's request to prove our address, by returning its token. A heartbeat follows,
+    /// which is answered if the proof was sufficient.
     fn prove(&mut self, now: Instant, payload: &[u8]) -> bool {
         let is_question = Prove::parse(payload).is_some();
         if is_question && !self.config.plain && self.heartbeats.may_prove() {
@@ -533,17 +533,17 @@ impl<R: Rng> Session<R> {
         self.outbox.send(self.config.hub, None, payload);
     }
 
-    /// A message to show, whatever it says.
+    /// Handles a message to show, whatever its content.
     fn handle_message(&mut self, now: Instant, payload: &[u8]) {
         self.hear(now, None);
         self.events.report(Event::Received(payload.into()));
     }
 
-    /// A control line from a server that has not shown that it is a pigeon hub.
+    /// Handles a control line of a server that has not proved to be a pigeon hub.
     fn handle_unproven(&mut self, now: Instant, payload: &[u8]) {
         match Notice::parse(payload) {
             Some(Notice::Probe(_) | Notice::Probed(_)) => {}
-            // A full hub says so before it answers anything.
+            // A full hub refuses before it answers anything.
             Some(notice @ Notice::Refused(_)) if is_about_membership(&notice) => {
                 self.events.report(Event::Notice(notice));
             }
@@ -560,12 +560,12 @@ fn is_wrong_password(notice: &Notice) -> bool {
     matches!(notice, Notice::Refused(refusal) if refusal.why == Reason::WrongPassword)
 }
 
-/// Whether a line holds a word that is meant for one hub alone.
+/// Whether a line contains a secret for this hub.
 fn is_secret(datagram: &[u8]) -> bool {
     matches!(line::verb(datagram), Some(Verb::Pass | Verb::Resume))
 }
 
-/// Whether a hub may have written it. Text such as `^hb^x` it relays.
+/// Whether a hub may have written it. Text such as `^hb^x` is relayed.
 fn may_be_control_line(payload: &[u8]) -> bool {
     let is_heartbeat = payload.trim_ascii() == heartbeat::PLAIN;
     payload.starts_with(b"^hb^") && (is_control_line(payload) || is_heartbeat)
@@ -583,7 +583,7 @@ impl<R: Rng> Machine for Session<R> {
         if !may_be_control_line(payload) {
             return self.handle_message(now, payload);
         }
-        // A plain heartbeat is not answered, so what looks like an answer is not the hub's.
+        // An unpadded heartbeat gets no answer, so this is not the hub's.
         let answer = Answer::parse(payload).filter(|_| !self.config.plain);
         match (answer, self.hub.has_control_lines()) {
             (Some(answer), _) => self.handle_answer(now, &answer),
@@ -618,7 +618,7 @@ impl<R: Rng> Machine for Session<R> {
 
     fn handle_unsent(&mut self, _: Instant, transmit: &Transmit, _: u64) {
         let payload = self.outbox.bytes().get(transmit.range.clone()).unwrap_or_default();
-        // The next heartbeat is due anyway; of a line the person must know.
+        // The next heartbeat is due anyway, but the user must know about an unsent line.
         if payload.trim_ascii() != heartbeat::PLAIN {
             self.events.report(Event::Unsent);
         }
@@ -657,7 +657,7 @@ impl<R: Rng> Machine for Session<R> {
         self.events.queue.pop_front()
     }
 
-    /// The earliest timer: of a heartbeat, of its answer, of an unanswered command, or of the first
+    /// The earliest timer: a heartbeat, its answer, a repeated command, or the wait for the first
     /// sign of the hub.
     fn poll_timeout(&self) -> Option<Instant> {
         let timers = [self.heartbeats.timeout(), self.requests.timeout(), self.presence.timeout()];
@@ -665,7 +665,7 @@ impl<R: Rng> Machine for Session<R> {
     }
 }
 
-/// What waits for the host, up to a bound.
+/// Events for the host, up to a limit.
 #[derive(Debug, Default)]
 struct Events {
     queue: VecDeque<Event>,

@@ -12,11 +12,11 @@
 //!     └─────────────────────────────────────────────────────────────────────────────┘
 //!
 //!   Answering ── `gone kicked|banned` ──▶ SentAway ── a heartbeat once a minute is answered ──▶ Answering
-//!   Answering ── `gone moved` ──────────▶ Moved    ── the person speaks ──▶ Away
+//!   Answering ── `gone moved` ──────────▶ Moved    ── the user sends a line ──▶ Away
 //! ```
 //!
-//! A server that answers no padded heartbeat (a tutorial's) looks like one that is gone
-//! unless the network refuses, so a plain session never claims silence.
+//! A server that does not answer padded heartbeats (as in tutorials) is indistinguishable from an
+//! absent one unless its port is closed, so a plain session never reports silence.
 
 use std::time::Duration;
 
@@ -24,11 +24,10 @@ use pigeon_datagram::Instant;
 
 use super::event::Contact;
 
-/// How long the session waits for a first sign before it says what it knows.
+/// How long the session waits for the first datagram before it reports the state.
 const PLAIN_AFTER: Duration = Duration::from_secs(3);
 
-/// The first wait before a hub that is away is tried again; it doubles up to the heartbeat's own
-/// interval.
+/// The first wait before an absent hub is tried again; it doubles up to the heartbeat interval.
 pub(super) const FIRST_RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,27 +40,27 @@ enum State {
     Moved,
 }
 
-/// What waits for an answer to a heartbeat.
+/// What to expect after a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Watch {
-    /// The heartbeat is repeated, and then the hub is silent.
+    /// An answer; otherwise the heartbeat is repeated, and then the hub counts as silent.
     Repeat,
-    /// The server refuses within this time, or is there.
+    /// A refusal within this time; otherwise the server is there.
     Refusal(Duration),
-    /// Nothing: the next heartbeat goes out at its time.
+    /// Nothing: the next heartbeat follows at its time.
     Nothing,
 }
 
-/// What a datagram from the hub changes.
+/// The state change caused by a datagram from the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// Nothing.
+    /// None.
     Nothing,
     /// The server is a pigeon hub.
     Joined,
-    /// The server has sent something for the first time, and answers no heartbeats.
+    /// The server has sent its first datagram, but does not answer heartbeats.
     JoinedPlainly,
-    /// The hub is back after this long.
+    /// The hub is back after this time.
     Again(Duration),
 }
 
@@ -70,7 +69,7 @@ pub(super) struct Presence {
     state: State,
     began: Instant,
     heard: Option<Instant>,
-    /// When the session stops waiting for a first sign.
+    /// When the session stops waiting for the first datagram.
     decide: Option<Instant>,
 }
 
@@ -84,14 +83,12 @@ impl Presence {
         }
     }
 
-    // What can be seen.
-
     /// When the hub was last heard.
     pub(super) fn last_heard(&self) -> Option<Instant> {
         self.heard
     }
 
-    /// When it was last heard, or when the session began.
+    /// When the hub was last heard, or when the session began.
     pub(super) fn since(&self) -> Instant {
         self.heard.unwrap_or(self.began)
     }
@@ -116,7 +113,7 @@ impl Presence {
         self.state == State::Answering
     }
 
-    /// Whether what is sent now is probably lost.
+    /// Whether datagrams sent now are probably lost.
     pub(super) fn is_away(&self) -> bool {
         matches!(self.state, State::Away { .. } | State::SentAway)
     }
@@ -126,7 +123,7 @@ impl Presence {
         self.state == State::Moved
     }
 
-    /// Whether the hub has sent the session away.
+    /// Whether the hub has removed the session.
     pub(super) fn is_removed(&self) -> bool {
         matches!(self.state, State::SentAway | State::Moved)
     }
@@ -135,10 +132,10 @@ impl Presence {
         self.decide
     }
 
-    // What happens.
+    // State changes.
 
-    /// A heartbeat goes out. Returns what waits for its answer, and the time until the next one if
-    /// that is not the usual one.
+    /// A heartbeat is sent. Returns what to expect, and the time until the next one if it differs
+    /// from the interval.
     pub(super) fn beat(&mut self, interval: Duration) -> (Watch, Option<Duration>) {
         match &mut self.state {
             State::Asking | State::Answering => (Watch::Repeat, None),
@@ -152,7 +149,7 @@ impl Presence {
         }
     }
 
-    /// A datagram came from the hub: the answer to a heartbeat, or anything else.
+    /// The hub sent a datagram: the answer to a heartbeat, or any other.
     pub(super) fn hear(&mut self, now: Instant, is_answer: bool) -> Heard {
         let since = self.since();
         let is_first = self.heard.replace(now).is_none();
@@ -162,7 +159,7 @@ impl Presence {
                 self.decide = None;
                 Heard::Joined
             }
-            // It may still answer the heartbeat: a busy room speaks first.
+            // The answer may still arrive: in a busy room messages come first.
             State::Asking => Heard::Nothing,
             State::Plain if is_first => {
                 self.decide = None;
@@ -180,8 +177,8 @@ impl Presence {
         }
     }
 
-    /// The wait for a first sign is over. Returns whether anything was heard; `None` while the wait
-    /// lasts.
+    /// Ends the wait for the first datagram. Returns whether anything was received; `None` while
+    /// the wait lasts.
     pub(super) fn decide(&mut self, now: Instant) -> Option<bool> {
         self.decide.take_if(|decide| *decide <= now)?;
         if self.state == State::Asking {
@@ -190,7 +187,7 @@ impl Presence {
         Some(self.heard.is_some())
     }
 
-    /// The hub is away: silent, refusing or stopped. False if that is known.
+    /// The hub is away: silent, refusing or stopped. Returns false if that is known.
     pub(super) fn lose(&mut self) -> bool {
         if matches!(self.state, State::Away { .. } | State::SentAway | State::Moved) {
             return false;
@@ -201,36 +198,36 @@ impl Presence {
         true
     }
 
-    /// A plain server does not refuse any more. Returns how long it was away, if it was ever heard.
+    /// A plain server no longer refuses. Returns how long it was away, if it was ever heard.
     pub(super) fn find_plainly(&mut self, now: Instant) -> Option<Duration> {
         self.state = State::Plain;
         self.heard.map(|heard| now - heard)
     }
 
-    /// Whether a plain server was away.
+    /// Whether a plain server is away.
     pub(super) fn is_plain_and_away(&self) -> bool {
         matches!(self.state, State::Away { plain: true, .. })
     }
 
-    /// The hub has removed the session. False if that is known.
+    /// The hub has removed the session. Returns false if that is known.
     pub(super) fn send_away(&mut self) -> bool {
         let is_news = self.state != State::SentAway;
         self.state = State::SentAway;
         is_news
     }
 
-    /// The hub has given our name to another address. False if that is known.
+    /// The hub has given our name to another address. Returns false if that is known.
     pub(super) fn move_away(&mut self) -> bool {
         let is_news = self.state != State::Moved;
         self.state = State::Moved;
         is_news
     }
 
-    /// The person wants to be a member again.
+    /// The user wants to be a member again.
     pub(super) fn try_again(&mut self) {
         self.state = State::Away { plain: false, retry: FIRST_RETRY };
     }
 }
 
-/// How often a session that was kicked or banned tries again.
+/// How often a kicked or banned session tries again.
 pub(super) const SENT_AWAY_RETRY: Duration = Duration::from_secs(60);

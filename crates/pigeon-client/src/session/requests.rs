@@ -1,5 +1,5 @@
-//! Commands that the hub has not answered yet. Nothing is acknowledged on the way, so the session
-//! sends such a command again, twice; `/msg` never, since the other would read it twice.
+//! Unanswered commands. Datagrams may be lost, so the session repeats such a command twice. It
+//! never repeats `/msg`, which the recipient would see twice.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,31 +10,31 @@ use pigeon_proto::{Command, Notice, Setting, Subject, Verb, fold};
 /// How often a command is repeated.
 const REPEATS: u8 = 2;
 
-/// The most commands that wait for an answer. Beyond, the oldest is forgotten and counted.
+/// The most unanswered commands. Beyond it the oldest is dropped and counted.
 const MAX_PENDING: usize = 16;
 
-/// Who asked.
+/// The origin of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asker {
-    /// The person typed it.
+    /// The user.
     Person,
-    /// The session or a roster wants to know.
+    /// The session or a roster.
     Client,
 }
 
-/// A command that was answered.
+/// A command with its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answered {
     pub(super) asker: Asker,
     pub(super) verb: Verb,
-    /// The name or the room that was asked for, folded.
+    /// The requested name or room, folded.
     pub(super) wanted: Option<Box<str>>,
 }
 
 #[derive(Debug)]
 struct Request {
     answered: Answered,
-    /// How many entries of a list to pass over.
+    /// How many entries of a list to skip.
     from: u32,
     datagram: Box<[u8]>,
     due: Instant,
@@ -48,18 +48,18 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Requests that were forgotten because too many waited.
+    /// Requests dropped because too many were unanswered.
     pub(super) fn forgotten(&self) -> u64 {
         self.forgotten
     }
 
-    /// Whether the hub has yet to say who the session is, and where.
+    /// Whether an answer with the session's name and room is pending.
     pub(super) fn wait_for_identity(&self) -> bool {
         let verbs = [Verb::Nick, Verb::Resume, Verb::Join, Verb::Leave, Verb::Pass];
         self.pending.iter().any(|request| verbs.contains(&request.answered.verb))
     }
 
-    /// Whether this question of the client's own waits for its answer.
+    /// Whether this request of the client's own is pending.
     pub(super) fn is_pending(&self, command: &Command<'_>) -> bool {
         let datagram = command.to_bytes();
         self.pending.iter().any(|request| *request.datagram == datagram[..])
@@ -69,7 +69,7 @@ impl Requests {
         self.pending.iter().map(|request| request.due).min()
     }
 
-    /// A command is sent. `within` is how long an answer may take.
+    /// Records a sent command. `within` is how long to wait for its answer.
     pub(super) fn sent(
         &mut self,
         now: Instant,
@@ -88,7 +88,7 @@ impl Requests {
             _ => (None, 0),
         };
         let datagram: Box<[u8]> = command.to_bytes().into();
-        // Typed twice, it is asked once.
+        // A command entered twice is pending once.
         self.pending.retain(|request| request.datagram != datagram);
         if self.pending.len() >= MAX_PENDING {
             self.pending.pop_front();
@@ -105,7 +105,7 @@ impl Requests {
         self.pending.remove(at).map(|request| request.answered)
     }
 
-    /// The next command to send again. Those that were repeated often enough are given up.
+    /// The next command to repeat. Drops those that were repeated often enough.
     pub(super) fn repeat(&mut self, now: Instant, within: Duration) -> Option<Box<[u8]>> {
         self.pending.retain(|request| request.due > now || request.repeats < REPEATS);
         let late = self.pending.iter_mut().find(|request| request.due <= now)?;
@@ -114,7 +114,7 @@ impl Requests {
         Some(late.datagram.clone())
     }
 
-    /// The hub is away: nobody answers.
+    /// The hub is away: drops all requests.
     pub(super) fn clear(&mut self) {
         self.pending.clear();
     }

@@ -1,4 +1,4 @@
-//! The chat machine, given datagrams and typed lines. It has no timer, so time only passes.
+//! The chat machine with datagrams and input lines. It has no timers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn chat() -> Chat {
     Chat::new(Config::default())
 }
 
-/// A chat with the dog, who reads GB2312.
+/// A chat with the dog, in GB2312.
 fn with_dog() -> Chat {
     let mut chat = chat();
     chat.open(at(DOG), known("狗哥", Some("gb2312"))).unwrap();
@@ -75,11 +75,11 @@ fn a_contact_is_written_and_read_in_its_encoding() {
 #[test]
 fn a_contact_that_was_a_stranger_before_is_written_in_its_encoding() {
     let mut chat = chat();
-    // Its address was not known yet: the contact is a host's name.
+    // The contact's address was unknown until now, because it has a host name.
     hear(&mut chat, "10.0.0.9:1", b"hi");
     chat.open(at("10.0.0.9:1"), known("狗哥", Some("gb2312"))).unwrap();
     assert_eq!(say(&mut chat, "你"), [(at("10.0.0.9:1"), b"\xc4\xe3".to_vec())]);
-    // What the person chose since stays, whenever the contact is asked for again.
+    // The user's later setting stays, even if the contact is opened again.
     say(&mut chat, "/encoding utf-8");
     chat.open(at("10.0.0.9:1"), known("狗哥", Some("gb2312"))).unwrap();
     assert_eq!(say(&mut chat, "你"), [(at("10.0.0.9:1"), "你".into())]);
@@ -113,7 +113,7 @@ fn who_chose_nobody_writes_to_nobody() {
     let mut chat = with_dog();
     chat.choose_nobody();
     assert_eq!(chat.handle_line(b"hello?"), Err(Error::NobodyChosen));
-    // A peer that writes now is not chosen.
+    // A peer that writes now is not selected.
     let events = hear(&mut chat, MONKEY, b"eek");
     assert_eq!(events[0], Event::Appeared { peer: at(MONKEY), chosen: false });
     assert_eq!(chat.conversations().len(), 2);
@@ -169,10 +169,10 @@ fn quit_leaves_a_conversation_and_then_the_chat() {
     let mut chat = with_dog();
     hear(&mut chat, MONKEY, b"eek");
     assert_eq!(chat.handle_line(b"quit"), Ok(Said::Left(at(DOG))));
-    // The other one is there, but not chosen: what is typed goes to nobody by accident.
+    // The other one is still there but not selected, so input goes to no one by accident.
     assert_eq!(chat.conversations().len(), 1);
     assert_eq!(chat.handle_line(b"a secret for the dog"), Err(Error::NobodyChosen));
-    // A peer that was left may write again, and is not chosen either.
+    // A peer that was left may write again, and is not selected either.
     hear(&mut chat, DOG, b"woof");
     assert!(chat.chosen().is_none());
     assert_eq!(chat.handle_line(b"/quit"), Ok(Said::Quit));
@@ -208,7 +208,7 @@ fn a_refused_peer_is_marked_and_the_chat_goes_on() {
     assert_eq!(refuse(&mut chat), [Event::Refused(at(DOG))]);
     assert_eq!(refuse(&mut chat), [], "once is enough");
     assert!(chat.chosen().unwrap().refused);
-    // The next message is lost too, and that is reported too.
+    // The next message is lost too, and reported again.
     say(&mut chat, "hello??");
     assert_eq!(refuse(&mut chat), [Event::Refused(at(DOG))]);
     hear(&mut chat, DOG, b"here I am");
@@ -239,7 +239,7 @@ fn strangers_make_room_for_strangers_and_friends_stay() {
     let events = hear(&mut chat, "10.0.0.3:1", b"3");
     assert_eq!(events[0], Event::Forgotten(at("10.0.0.2:1")));
     assert_eq!((chat.conversations().len(), chat.counters().forgotten), (3, 1));
-    // Numbers stay what they were.
+    // Numbers stay the same.
     assert_eq!(chat.conversations().iter().map(|c| c.number).collect::<Vec<_>>(), [1, 2, 4]);
 
     for line in ["/to 10.0.0.1:1", "/to 10.0.0.3:1"] {
@@ -354,7 +354,7 @@ fn a_peer_at_another_address_is_the_same_peer() {
     assert!(chat.move_to(at(DOG), at(title)));
     assert_eq!(chat.chosen().unwrap().number, number);
     assert_eq!(say(&mut chat, "still you?"), [(at(title), b"still you?".to_vec())]);
-    // Somebody else is there already, or nobody can be: nothing changes.
+    // The new address has a conversation already, or is not valid: nothing changes.
     hear(&mut chat, MONKEY, b"eek");
     assert!(!chat.move_to(at(title), at(MONKEY)));
     assert!(!chat.move_to(at(title), at("10.9.9.9:0")));

@@ -1,4 +1,4 @@
-//! A search and the hubs it looks for in virtual time, over networks that lose, repeat and reorder.
+//! A search and hubs in virtual time, over networks with loss, duplicates and reordering.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ fn number(hub: SocketAddr) -> u8 {
     (0..HUBS).find(|&n| hub_address(n) == hub).unwrap()
 }
 
-/// A hub with an answer in time is found, once; a hub that is not heard is not found.
+/// A hub that answers in time is found once; others are not found.
 #[test]
 fn those_whose_answers_arrive_are_found_once() {
     let half = Probability::new(0.5).unwrap();

@@ -1,4 +1,4 @@
-//! Sessions in a network, and what they report.
+//! Sessions in a network, and their events.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub(crate) fn say(network: &mut Network, member: Node<Member>, line: &str) -> Sa
     network.act(member, |session, now| session.handle_line(now, line.as_bytes()).unwrap())
 }
 
-/// What a member was shown of what others said.
+/// The messages shown to a member.
 pub(crate) fn heard(network: &Network, member: Node<Member>) -> Vec<String> {
     let texts = network.events(member).iter().filter_map(|(_, event)| match event {
         Event::Received(payload) => Some(String::from_utf8(payload.to_vec()).unwrap()),
@@ -58,7 +58,7 @@ pub(crate) fn heard(network: &Network, member: Node<Member>) -> Vec<String> {
     texts.collect()
 }
 
-/// The control lines that a member was shown, without news of who came and went.
+/// The control lines shown to a member, without changes of members.
 pub(crate) fn notices(network: &Network, member: Node<Member>) -> Vec<String> {
     let lines = network.events(member).iter().filter_map(|(_, event)| match event {
         Event::Notice(Notice::News(_)) => None,

@@ -1,5 +1,4 @@
-//! A hub for tests of its members: the rules of `docs/protocol.md`, with as little behind them as
-//! will do. It knows only what the tests need, and writes down what it was asked.
+//! A minimal hub for tests of clients, by the rules of `docs/protocol.md`. Records its commands.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,7 +13,7 @@ use pigeon_proto::{
 const TIMEOUT: Duration = Duration::from_secs(30);
 const TOKEN: &[u8; Prove::TOKEN] = b"abcdefghijklmnop";
 
-/// Who is a member.
+/// A member.
 #[derive(Clone, Debug)]
 struct Member {
     name: Option<Name>,
@@ -22,21 +21,21 @@ struct Member {
     heard: Instant,
 }
 
-/// What kind of hub it is.
+/// The hub's configuration.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     pub(crate) format: Format,
     pub(crate) max_members: Option<usize>,
-    /// Whether members must prove that they receive where they say.
+    /// Whether members must prove their addresses.
     pub(crate) asks_for_proof: bool,
     pub(crate) asks_for_password: bool,
-    /// How many names one line of a list holds.
+    /// The most names in one line of a list.
     pub(crate) page: Option<usize>,
-    /// Its name in answers to `/discover`.
+    /// The hub's name in answers to `/discover`.
     pub(crate) called: Option<Name>,
 }
 
-/// A hub.
+/// The test hub.
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
     script: Script,
@@ -47,7 +46,7 @@ pub(crate) struct Hub {
     newcomers: Vec<SocketAddr>,
     words: BTreeMap<String, Name>,
     versions: BTreeMap<RoomName, u64>,
-    /// Every command, as it came.
+    /// Every command received.
     pub(crate) commands: Vec<String>,
     pub(crate) heartbeats: u64,
     pub(crate) joined: u64,
@@ -89,7 +88,7 @@ impl Hub {
         Some(member.room.to_string())
     }
 
-    // What an operator does.
+    // The operator's actions.
 
     pub(crate) fn stop(&mut self) {
         self.outbox.reset_if_drained();
@@ -111,18 +110,17 @@ impl Hub {
         self.banned.clear();
     }
 
-    /// Forgets everything but who was banned, as a hub does that times everybody out.
+    /// Removes all members except bans, like a hub that times them out.
     pub(crate) fn forget(&mut self) {
         self.members.clear();
     }
 
-    /// Sends somebody anything.
     pub(crate) fn send(&mut self, to: SocketAddr, payload: &[u8]) {
         self.outbox.reset_if_drained();
         self.outbox.send(to, None, payload);
     }
 
-    // What members do.
+    // Members' actions.
 
     fn notify(&mut self, to: SocketAddr, notice: &Notice) {
         self.outbox.send(to, None, &notice.to_bytes());
@@ -132,7 +130,7 @@ impl Hub {
         self.notify(to, &Notice::Refused(Refusal::new(what, why)));
     }
 
-    /// Makes or keeps the sender a member.
+    /// Adds or keeps the sender as a member.
     fn admit(&mut self, now: Instant, from: SocketAddr) -> bool {
         let room = RoomName::lobby();
         if let Some(member) = self.members.get_mut(&from) {
@@ -150,7 +148,7 @@ impl Hub {
         true
     }
 
-    /// News of who came, behind the answer that they got: a hub gathers news for a second.
+    /// Sends news of joined members after the answers: a hub collects news for a second.
     fn tell_newcomers(&mut self) {
         for address in std::mem::take(&mut self.newcomers) {
             let Some(member) = self.members.get(&address) else { continue };
@@ -347,7 +345,8 @@ impl Hub {
         self.notify(from, &Notice::Roster(roster));
     }
 
-    /// Whether the sender has shown that it receives. If not, a padded heartbeat is asked.
+    /// Whether the sender has proved its address. If not, a padded heartbeat gets a request for
+    /// proof.
     fn is_proved(&mut self, from: SocketAddr, incoming: &Incoming<'_>) -> bool {
         if !self.script.asks_for_proof || self.proved.contains(&from) {
             return true;

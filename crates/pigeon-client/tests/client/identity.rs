@@ -1,4 +1,4 @@
-//! The name and the room: asked for, kept, lost and taken back, without reading a sentence.
+//! The name and the room: requested, kept, lost and reclaimed, without parsing sentences.
 
 use std::net::SocketAddr;
 
@@ -26,18 +26,18 @@ fn a_hub_replaced_between_two_heartbeats_has_the_name_and_the_room_with_the_next
     network.run_for(after(1));
     assert_eq!(heard(&network, dog), ["10.0.1.1:40000: first\n", "dog: second\n"]);
     assert_eq!(network.machine(hub).room_of("dog").as_deref(), Some("7b"));
-    // The word was another hub's.
+    // The token was another hub's.
     assert_eq!(network.machine(hub).commands, ["resume 0-word", "nick dog", "join 7b"]);
     assert!(matches!(told(&network, dog)[..], [Event::Joined(_)]), "nothing else tells of it");
 }
 
-/// Any of the question, its answer, the word and its answer may be lost.
+/// Any of the request, its answer, the token and its answer may be lost.
 #[test]
 fn a_name_comes_back_through_loss_after_an_outage() {
     for seed in 0..100 {
         let mut network = Network::new(seed);
         let hub = network.add(hub_address(), Hub::new());
-        // So many heartbeats that the hub never takes it for gone.
+        // Heartbeats so frequent that the hub never times it out.
         let session = session(&network, 1, |config| {
             (config.nick, config.heartbeat) = (Some(name("dog")), after(2));
         });
@@ -51,14 +51,14 @@ fn a_name_comes_back_through_loss_after_an_outage() {
         for direction in [Direction::Up, Direction::Down] {
             network.set_conditions(dog, direction, loses(0.4)).unwrap();
         }
-        // One exchange in three goes through; fifty are tried.
+        // One exchange in three succeeds; fifty are tried.
         network.run_for(after(100));
         assert_eq!(network.machine(hub).names(), ["dog"], "seed {seed}");
         for direction in [Direction::Up, Direction::Down] {
             network.set_conditions(dog, direction, Conditions::default()).unwrap();
         }
         network.run_for(after(10));
-        // From then on it asks for nothing.
+        // From then on the session requests nothing.
         let before = network.machine(hub).commands.len();
         network.run_for(after(300));
         assert_eq!(network.machine(hub).commands.len(), before, "seed {seed}");
@@ -81,7 +81,7 @@ fn a_refused_name_is_asked_for_once_a_minute() {
     network.run_for(after(240));
     let asked = network.machine(hub).commands.len();
     assert!((5..=6).contains(&asked), "asked {asked} times in five minutes");
-    // The person reads it once.
+    // The user sees it once.
     assert_eq!(notices(&network, second), ["refused nick in-use dog"]);
     say(&mut network, first, "quit");
     network.run_for(after(75));
@@ -95,7 +95,7 @@ fn a_wish_for_a_name_that_is_lost_is_repeated() {
     let hub = network.add(hub_address(), Hub::new());
     let members: Vec<_> = (1..=20).map(|n| join(&mut network, n, &format!("m{n}"))).collect();
     network.run_for(after(60));
-    // Two links each way lose a tenth; of 20 wishes made once, four would go unheard.
+    // Two paths each way lose a tenth; of 20 requests sent once, four would fail.
     for (n, member) in (1..).zip(members) {
         let granted = format!("name m{n} lobby");
         let notices = notices(&network, member);
@@ -112,7 +112,7 @@ fn a_name_and_a_room_are_taken_back_from_a_former_self_behind_another_port() {
     network.run_for(after(5));
     say(&mut network, member, "/join 7b");
     network.run_for(after(1));
-    // As a NAT does that has forgotten a mapping. Nobody types anything.
+    // The new address acts like a NAT that has dropped a mapping. There is no input.
     network.readdress(member, "10.0.1.1:41000".parse().unwrap());
     network.run_for(after(11));
     say(&mut network, member, "still me");
@@ -133,7 +133,7 @@ fn a_name_that_is_in_use_when_typed_is_taken_back_with_the_word() {
         network.readdress(member, format!("10.0.1.1:{port}").parse().unwrap());
         say(&mut network, member, "/nick dog");
         network.run_for(after(60));
-        // The name, the name from elsewhere, the word; and the word is still good.
+        // The name, the name from another address, the token, which stays valid.
         assert_eq!(network.machine(hub).commands.len(), commands);
         assert_eq!(network.machine(hub).names(), ["dog"]);
     }
@@ -192,7 +192,7 @@ fn a_typed_command_that_is_lost_is_repeated_and_a_private_word_never() {
     network.run_for(after(5));
     let asked = network.machine(hub).commands[before..].to_vec();
     assert_eq!(asked, ["join 7b", "msg cat psst", "join 7b", "join 7b"]);
-    // Every answer was lost; the next answer to a heartbeat names the room.
+    // Every answer was lost; the next answer to a heartbeat contains the room.
     network.set_conditions(member, Direction::Down, Conditions::default()).unwrap();
     network.run_for(after(15));
     network.replace(hub, Hub::new());
@@ -213,7 +213,7 @@ fn nothing_is_asked_before_the_password_is_given() {
     assert_eq!(network.machine(hub).names(), ["dog"]);
 }
 
-/// Neither the resume word nor the password goes to the address that the hub's name has now.
+/// Neither the resume token nor the password is sent to the new address of the hub's name.
 #[test]
 fn a_hub_that_moved_gets_name_and_room_but_no_word_and_no_password() {
     let password = || Some(b"sesame".as_slice().into());
@@ -251,7 +251,7 @@ fn a_hub_that_moved_gets_name_and_room_but_no_word_and_no_password() {
     }
 }
 
-/// What was given at that very address before is as good as it was.
+/// A token from the new address itself stays valid.
 #[test]
 fn a_hub_that_moved_back_is_given_its_own_word() {
     let mut network = Network::new(39);

@@ -1,4 +1,4 @@
-//! What the person types.
+//! Input lines.
 
 use pigeon_client::{Event, LineError, Said, Session};
 use pigeon_netsim::simulation::{Network, Peer};
@@ -53,7 +53,7 @@ fn what_is_typed_first_is_said_under_the_name() {
     network.run_for(after(1));
     assert_eq!(heard(&network, member), ["dog: typed at once\n"]);
 
-    // To a server that never answers it goes out all the same, also if one leaves first.
+    // To a server that never answers, lines are sent anyway, even when leaving early.
     let elsewhere = "10.0.0.2:9999".parse().unwrap();
     let server = network.add(elsewhere, Peer::new());
     let mut config = config();
@@ -112,7 +112,7 @@ fn a_raw_hub_is_sent_no_command() {
     let listener = network.add(member_address(2), listener);
     network.run_for(after(1));
     let member = join(&mut network, 1, "dog");
-    // Typed before the format is known, and after.
+    // Entered before the format is known, and after.
     say(&mut network, member, "/who");
     say(&mut network, member, "data");
     network.run_for(after(60));
@@ -150,7 +150,7 @@ fn a_path_is_no_command_where_commands_are_taken() {
     let mut network = Network::new(42);
     let hub = network.add(hub_address(), Hub::new());
     let member = join(&mut network, 1, "dog");
-    // Typed before the hub is known, and after.
+    // Entered before the hub is known, and after.
     say(&mut network, member, "/dev/null");
     network.run_for(after(1));
     assert!(told(&network, member).contains(&Event::NotSent(LineError::Path)));
@@ -159,7 +159,7 @@ fn a_path_is_no_command_where_commands_are_taken() {
     assert_eq!(refused, Err(LineError::Path));
     assert_eq!(network.machine(hub).commands, ["nick dog"]);
 
-    // A server without commands passes it on as it is.
+    // A server without commands relays it unchanged.
     let elsewhere = "10.0.0.2:9999".parse().unwrap();
     let server = network.add(elsewhere, Peer::new());
     let session = session(&network, 2, |config| config.hub = elsewhere);
@@ -196,7 +196,7 @@ fn what_a_client_asks_of_its_own_accord_is_refused_in_silence() {
     assert_eq!(notices(&network, member).last().unwrap(), "refused history no-history");
 }
 
-/// Bytes that nobody typed: no command is read in them, and a raw room gets every one.
+/// Payloads that are not input lines: they never act as commands, and a raw room gets every byte.
 #[test]
 fn bytes_go_into_the_room_as_they_are_or_not_at_all() {
     let bytes: &[&[u8]] = &[b"\0\xff\x1b[", b" /who", b"//x", b"^hb^x", b"quit now", b" \n"];

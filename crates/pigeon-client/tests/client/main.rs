@@ -1,5 +1,5 @@
-//! The client machines seen from outside, in virtual time: sessions and searches beside hubs that
-//! follow a script, over good and bad networks; chats.
+//! The client machines in virtual time: sessions and searches with scripted hubs, over good and bad
+//! networks; chats.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

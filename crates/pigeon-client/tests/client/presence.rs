@@ -1,4 +1,4 @@
-//! Whether the hub is there: heartbeats, silence, refusal, return.
+//! Presence: heartbeats, silence, refusal, return.
 
 use std::time::Duration;
 
@@ -137,7 +137,7 @@ fn a_tutorial_server_that_says_nothing_is_told_as_unheard_and_its_restart_surviv
     assert_eq!(network.machine(member).last_heard(), None);
     say(&mut network, member, "hello");
     network.run_for(after(1));
-    // It is never asked for a name: it would publish the command.
+    // The echo server never gets a request for a name, which it would publish.
     let texts = network.machine(server).texts();
     let texts: Vec<&str> = texts.iter().map(|text| text.trim()).collect();
     assert_eq!(texts, ["^hb^", "^hb^", "^hb^", "hello"]);
@@ -158,7 +158,7 @@ fn a_tutorial_server_that_says_nothing_is_told_as_unheard_and_its_restart_surviv
 #[test]
 fn a_server_that_talks_but_answers_no_heartbeats_is_joined_plainly() {
     let mut network = Network::new(24);
-    // As a tutorial's does, which sends everything back.
+    // The server returns everything, like a tutorial's.
     let echo = |payload: &[u8]| Some(payload.to_vec());
     let server = network.add(hub_address(), Peer::new().answering(echo));
     let member = join(&mut network, 1, "dog");
@@ -195,10 +195,10 @@ fn members_outlive_a_network_that_loses_a_quarter() {
     let hub = network.add(hub_address(), Hub::new());
     let members: Vec<_> = (1..=20).map(|n| join(&mut network, n, &format!("m{n}"))).collect();
     network.run_for(after(3600));
-    // Two links each way lose 28 % of heartbeats and as many answers. Heartbeats alone would cost
-    // a member its place with 0.28³, some 170 times here; those that go unanswered are repeated,
-    // so that six or seven in a row must be lost: 0.28⁶ in each of 8,000 rounds, about four. Over
-    // many seeds it is seven, with a deviation of 2.6; this is five of them more.
+    // Two paths each way lose 28 % of heartbeats and as many answers. Without repeats a member
+    // would time out with 0.28³ per round, some 170 times here. With repeats six or seven in a row
+    // must be lost: 0.28⁶ in each of 8,000 rounds, about four. Over many seeds the mean is seven,
+    // with a deviation of 2.6; the bound is five deviations above.
     let timed_out = network.machine(hub).timed_out;
     assert!(timed_out <= 20, "{timed_out} time-outs in an hour of 20 members");
     assert_eq!(network.machine(hub).member_count(), 20);
@@ -206,7 +206,7 @@ fn members_outlive_a_network_that_loses_a_quarter() {
         let told = told(&network, member);
         let silences = told.iter().filter(|e| matches!(e, Event::Silent { .. })).count();
         let returns = told.iter().filter(|e| matches!(e, Event::Again { .. })).count();
-        // The hour may end in the middle of one.
+        // The hour may end during a silence.
         assert!(silences - returns <= 1, "{told:?}");
     }
 }
@@ -275,7 +275,7 @@ fn what_is_known_of_the_hub_is_what_was_measured() {
     network.run_for(after(1));
     let session = network.machine(dog);
     assert_eq!((session.contact(), session.members()), (Contact::Answering, Some(1)));
-    // Two links each way.
+    // Two paths each way.
     assert_eq!(session.round_trip(), Some(4 * delay));
     join(&mut network, 2, "ape");
     network.run_for(after(11));
@@ -320,7 +320,7 @@ fn a_hub_that_has_no_place_has_not_taken_anybody_back() {
     let hub = network.add(hub_address(), full());
     let dog = join(&mut network, 1, "dog");
     network.run_for(after(5));
-    // Another hub at the same address, and somebody else was faster.
+    // Replaced by another hub at the same address, where another member was faster.
     network.replace(hub, full());
     let cat = join(&mut network, 2, "cat");
     let ape = join(&mut network, 3, "ape");
@@ -331,7 +331,7 @@ fn a_hub_that_has_no_place_has_not_taken_anybody_back() {
     for member in [dog, ape] {
         assert!(notices(&network, member).contains(&"refused member hub-full".to_string()));
     }
-    // It was refused, and no message came: nobody has joined.
+    // The session was refused, and no message arrived: it has not joined.
     assert_eq!(told(&network, ape), [Event::Unheard]);
     assert_eq!(network.machine(ape).contact(), Contact::Unheard);
 
@@ -348,7 +348,7 @@ fn a_hub_that_has_no_place_has_not_taken_anybody_back() {
 #[test]
 fn a_hub_far_away_is_not_silent() {
     let mut network = Network::new(32);
-    // Two links each way: seven seconds there and back.
+    // Two paths each way: a round trip of seven seconds.
     let delay = Duration::from_millis(1_750);
     network.default_conditions(Conditions { delay, ..Conditions::default() }).unwrap();
     let hub = network.add(hub_address(), Hub::new());
@@ -359,7 +359,7 @@ fn a_hub_far_away_is_not_silent() {
     assert_eq!(network.machine(hub).commands, ["nick dog"]);
     assert_eq!(network.machine(member).round_trip(), Some(4 * delay));
 
-    // It is missed all the same.
+    // The hub's absence is noticed anyway.
     network.remove(hub);
     network.run_for(after(60));
     assert!(matches!(told(&network, member).last(), Some(Event::Silent { .. })));
@@ -378,7 +378,7 @@ fn who_was_timed_out_joins_again_at_once() {
     network.run_for(Duration::from_millis(100));
     assert_eq!(network.machine(hub).names(), ["dog"]);
     assert!(matches!(told(&network, member)[..], [Event::Joined(_)]));
-    // Saying so a thousand times makes it send a heartbeat a second.
+    // A thousand forged ones cause only a heartbeat a second.
     let before = network.machine(hub).heartbeats;
     network.act(hub, |hub, _| {
         (0..1_000).for_each(|_| hub.send(member_address(1), b"^hb^ gone timed-out"));

@@ -1,4 +1,4 @@
-//! Sessions and rosters beside the hub that pigeon has: what the script of `hub` promises, it keeps.
+//! Sessions and rosters with pigeon's real hub, to verify the scripted one of `hub`.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ fn hub() -> Hub {
     Hub::new(Config::default())
 }
 
-/// Another hub: with other words.
+/// Another hub, with other tokens.
 fn other_hub() -> Hub {
     Hub::new(Config { secret: [9; 16], ..Config::default() })
 }
 
-/// The names of members and their rooms, in order.
+/// The members' names and rooms, in order.
 fn members(network: &Network, hub: Node<Hub>) -> Vec<String> {
     let members = network.machine(hub).members();
     let called = |member: pigeon_hub::MemberView| {
@@ -58,15 +58,15 @@ fn name_and_room_come_back_whatever_happened() {
     say(&mut network, dog, "/join 7b");
     network.run_for(after(1));
     assert_eq!(members(&network, hub), ["dog in 7b"]);
-    // Another hub at the same address, between two heartbeats.
+    // Replaced by another hub at the same address, between two heartbeats.
     network.replace(hub, other_hub());
     network.run_for(after(12));
     assert_eq!(members(&network, hub), ["dog in 7b"]);
-    // Another address of ours.
+    // Our own address changes.
     network.readdress(dog, "10.0.1.1:41000".parse().unwrap());
     network.run_for(after(12));
     assert_eq!(members(&network, hub), ["dog in 7b"]);
-    // An outage, in which the hub drops it.
+    // An outage, during which the hub drops the member.
     for direction in [Direction::Up, Direction::Down] {
         network.set_conditions(dog, direction, loses(1.0)).unwrap();
     }
@@ -172,15 +172,15 @@ fn a_roster_follows_the_hub() {
     network.act(hub, |hub, now| hub.kick(now, "ape"));
     say(&mut network, cat, "/join 7b");
     assert_eq!(follow(&mut network, 15), ["dog"]);
-    // What was lost is found out by the version.
+    // The version reveals lost notices.
     network.set_conditions(dog, Direction::Down, loses(1.0)).unwrap();
     say(&mut network, cat, "/leave");
     follow(&mut network, 3);
     network.set_conditions(dog, Direction::Down, loses(0.0)).unwrap();
     assert_eq!(follow(&mut network, 20), ["dog", "猫"]);
-    // Who was kicked is back after ten minutes.
+    // A kicked member returns after ten minutes.
     follow(&mut network, 660);
-    // While nothing happens nothing is asked but which rooms there are.
+    // Without changes only the list of rooms is requested.
     let before = network.machine(hub).statistics().commands;
     follow(&mut network, 600);
     let asked = network.machine(hub).statistics().commands - before;

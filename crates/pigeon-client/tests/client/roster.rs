@@ -1,4 +1,4 @@
-//! A roster that hears what a member hears, and asks what it wants to know.
+//! A roster with a member's events and its own requests.
 
 use pigeon_client::{Event, Roster};
 use pigeon_netsim::path::Conditions;
@@ -120,7 +120,7 @@ fn who_moves_to_another_address_stays_in_the_roster() {
     assert_eq!(follower.follow(&mut network, dog, 10), ["cat", "dog"]);
     network.readdress(cat, "10.0.1.2:41000".parse().unwrap());
     assert_eq!(follower.follow(&mut network, dog, 30), ["cat", "dog"]);
-    // Gone and back from elsewhere before the news of it was sent.
+    // Left and returned from another address before the news was sent.
     say(&mut network, cat, "quit");
     join(&mut network, 3, "cat");
     assert_eq!(follower.follow(&mut network, dog, 20), ["cat", "dog"]);

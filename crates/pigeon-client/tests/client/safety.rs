@@ -1,4 +1,4 @@
-//! Nobody but a hub moves a session, and nobody does it with a sentence.
+//! Only a hub's control lines change a session, never a sentence.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use rand_pcg::Pcg64;
 
 use crate::harness::{Member, config, hub_address, name};
 
-/// One of every notice that a hub may send.
+/// One of every notice.
 fn every_notice() -> Vec<Notice> {
     let room = RoomName::lobby;
     let label = |text: &str| Label::parse(text).unwrap();
@@ -120,7 +120,7 @@ fn at(millis: u64) -> Instant {
     Instant::ORIGIN + Duration::from_millis(millis)
 }
 
-/// A session with a name and, where a format is given, a hub that has answered its heartbeat.
+/// A session with a name; with a format, its hub has answered a heartbeat.
 fn session(plain: bool, format: Option<Format>) -> Member {
     let mut config = config();
     (config.nick, config.plain) = (Some(name("dog")), plain);
@@ -136,7 +136,7 @@ fn hear(session: &mut Member, now: Instant, payload: &[u8]) {
     session.handle_datagram(now, &Received::new(hub_address(), payload));
 }
 
-/// What it sends and what it reports.
+/// What the session sends and reports.
 fn drain(session: &mut Member) -> (usize, Vec<Event>) {
     let sent = std::iter::from_fn(|| session.poll_transmit()).count();
     (sent, std::iter::from_fn(|| session.poll_event()).collect())
@@ -147,8 +147,8 @@ fn datagrams(session: &mut Member) -> Vec<Vec<u8>> {
     transmits.into_iter().map(|sent| session.outbox()[sent.range].to_vec()).collect()
 }
 
-/// What decides what a session does next, but for the time until the answer to a heartbeat is
-/// missed: a server that speaks is there.
+/// The state that decides a session's next actions, except the time until an answer counts as
+/// missing: any datagram shows that the server is there.
 fn state(
     session: &Member,
 ) -> (Contact, Option<Name>, Option<Format>, Option<u64>, Option<Duration>) {
@@ -156,8 +156,8 @@ fn state(
     (session.contact(), name, format, session.members(), session.round_trip())
 }
 
-/// A raw room in which a member says every sentence there is; and a plain server that does not
-/// know control lines, where a member says those too. A twin hears `hello` in their place.
+/// A raw room in which a member sends every possible sentence, and a plain server without control
+/// lines, where a member sends those too. A twin receives `hello` instead.
 #[test]
 fn no_words_move_a_session() {
     let everything = [every_sentence(), every_control_line()].concat();
@@ -169,7 +169,7 @@ fn no_words_move_a_session() {
     ] {
         let [mut moved, mut twin] = [session(plain, format), session(plain, format)];
         for session in [&mut moved, &mut twin] {
-            // The first words heard are those that show that anybody is there.
+            // The first datagram shows that the server is there.
             hear(session, at(2), b"hello");
             drain(session);
         }
@@ -192,7 +192,7 @@ fn no_words_move_a_session() {
         }
         hear(&mut twin, at(3), b"hello");
         drain(&mut twin);
-        // What it sends later it sends as if nothing had been said.
+        // Later it sends the same as its twin.
         for second in 1..120 {
             let [sent, by_twin] = [&mut moved, &mut twin].map(|session| {
                 session.handle_timeout(at(1_000 * second));
@@ -207,7 +207,7 @@ fn no_words_move_a_session() {
     }
 }
 
-/// A raw hub's control lines are the hub's own, and a name is still nothing it could give.
+/// A raw hub's control lines are its own, but a raw hub grants no names.
 #[test]
 fn a_raw_hub_that_speaks_is_asked_for_nothing() {
     for line in every_control_line() {
@@ -230,7 +230,7 @@ fn a_raw_hub_that_speaks_is_asked_for_nothing() {
     }
 }
 
-/// An answer without a format is that of a hub which may relay what members say.
+/// An answer without a format is from a hub that may relay members' control lines.
 #[test]
 fn a_hub_that_names_no_format_is_believed_no_control_line() {
     let mut session = session(false, None);

@@ -1,19 +1,20 @@
-//! Networks that are neither heard nor answered.
+//! Banned networks: the hub ignores their datagrams.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// The most networks that can be banned at once.
+/// The most bans.
 pub(crate) const MAX_BANS: usize = 10_000;
 
-/// Networks that are neither heard nor answered.
+/// The set of banned networks.
 #[derive(Debug, Default)]
 pub(crate) struct Bans {
     nets: BTreeSet<IpNet>,
-    /// Those that lie in no other, in order: an address can only be in the last that begins before
-    /// it, so a datagram costs a binary search. Two networks never overlap in part.
+    /// Networks not contained in another, sorted: an address can only be in the last one that
+    /// starts before it, so a lookup is a binary search. Two networks are either nested or
+    /// disjoint.
     outermost: Vec<IpNet>,
 }
 
@@ -22,7 +23,7 @@ impl Bans {
         self.around(ip).is_some_and(|net| net.contains(&ip))
     }
 
-    /// False if there are too many.
+    /// Adds a ban. Returns false if there are too many.
     pub(crate) fn add(&mut self, net: IpNet) -> bool {
         let net = net.trunc();
         if self.nets.contains(&net) {
@@ -36,10 +37,10 @@ impl Bans {
         true
     }
 
-    /// False if it was not banned.
+    /// Removes a ban. Returns false if there is none.
     pub(crate) fn remove(&mut self, net: IpNet) -> bool {
         let found = self.nets.remove(&net.trunc());
-        // What lay in it may be outermost now. An operator lifts a ban seldom.
+        // Rebuilt, because networks inside it may be outermost now. Bans are lifted rarely.
         self.outermost.clear();
         for net in self.nets.clone() {
             self.add_outermost(net);
@@ -51,7 +52,7 @@ impl Bans {
         self.nets.iter().copied()
     }
 
-    /// The only outermost network in which this address can be.
+    /// The only outermost network that can contain this address.
     fn around(&self, ip: IpAddr) -> Option<&IpNet> {
         let behind = self.outermost.partition_point(|net| net.addr() <= ip);
         self.outermost[..behind].last()
@@ -98,7 +99,7 @@ mod tests {
         assert_eq!(bans.outermost, ["10.0.0.0/16", "10.255.0.0/16", "fd00::/8"].map(net));
     }
 
-    /// Networks and addresses of few bits that differ, so that many lie in one another.
+    /// Networks and addresses that differ in few bits, so that many are nested.
     fn net() -> impl Strategy<Value = IpNet> {
         let v4 = (any::<u16>(), 0..=16u8).prop_map(|(ip, prefix)| {
             IpNet::new(IpAddr::from((u32::from(ip) << 16).to_be_bytes()), prefix)

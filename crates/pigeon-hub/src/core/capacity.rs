@@ -1,5 +1,4 @@
-//! Whether there is a place for one more member: in the hub, for addresses beyond the open networks, at
-//! one IP address, and in one IPv6 network.
+//! Limits on members: in the hub, from untrusted addresses, per IP address, and per IPv6 network.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -10,14 +9,14 @@ use super::per_address::PerAddress;
 use crate::config::Config;
 use crate::statistics::Dropped;
 
-/// The most members from one IPv6 /64 of an open network, or `max_per_address` where that is more: a
-/// large school, and not all of the hub.
+/// The most members from one IPv6 /64 of an open network, or `max_per_address` if that is larger:
+/// enough for a large school, but not the whole hub.
 const MAX_PER_NETWORK: usize = 4_096;
 
-/// How many members there are, and where they come from.
+/// The number of members, by source.
 pub(crate) struct Capacity {
     total: usize,
-    /// Members from beyond the open networks.
+    /// Members from untrusted addresses.
     untrusted: usize,
     by_address: PerAddress,
     /// Members by IPv6 /64 of open networks.
@@ -30,20 +29,20 @@ impl Capacity {
         Capacity { total: 0, untrusted: 0, by_address: by(), by_network: by() }
     }
 
-    /// Whether the hub has no place for a newcomer of this origin.
+    /// Whether the hub is full for a newcomer of this origin.
     pub(crate) fn is_full_for(&self, config: &Config, origin: Origin) -> bool {
         self.total >= config.max_members
             || origin == Origin::Untrusted && self.is_at_bound_untrusted(config)
     }
 
-    /// Whether three quarters of all places belong to members from beyond the open networks. They get
-    /// no more, so strangers never lock out members nearby.
+    /// Whether members from untrusted addresses hold three quarters of all places, their limit. So
+    /// strangers cannot lock out members nearby.
     pub(crate) fn is_at_bound_untrusted(&self, config: &Config) -> bool {
         let most = config.max_members;
         self.untrusted >= most - most / 4
     }
 
-    /// Whether an address, and the network it is in, take one more member.
+    /// Checks the limits of an address and its network for one more member.
     pub(crate) fn check_address(&self, config: &Config, source: Source) -> Result<(), Dropped> {
         let (Some(most), Some(ip)) = (config.max_per_address, counted_as(config, source.ip)) else {
             return Ok(());
@@ -55,7 +54,7 @@ impl Capacity {
         }
     }
 
-    /// Whether all members come from the address of this one.
+    /// Whether all members come from the address of `source`.
     pub(crate) fn is_alone(&self, config: &Config, source: Source) -> bool {
         let here = counted_as(config, source.ip).map_or(1, |ip| self.by_address.at(ip));
         self.total <= here
@@ -86,8 +85,8 @@ impl Capacity {
     }
 }
 
-/// The IPv6 /64 of a member in an open network: a host there can use any of its addresses. Elsewhere
-/// [`counted_as`] takes the /64 for one address.
+/// The IPv6 /64 of a member in an open network, where a host can use any address of it. Elsewhere
+/// [`counted_as`] treats the /64 as one address.
 fn network_of(config: &Config, source: Source) -> Option<IpAddr> {
     match source.ip {
         IpAddr::V6(v6) if source.origin == Origin::Open => config
@@ -97,7 +96,7 @@ fn network_of(config: &Config, source: Source) -> Option<IpAddr> {
     }
 }
 
-/// The address under which a member is counted. `None` if it is not counted.
+/// The address under which a member is counted; `None` if it is exempt.
 fn counted_as(config: &Config, ip: IpAddr) -> Option<IpAddr> {
     let counts = config.max_per_address.is_some() && (config.loopback_counts || !ip.is_loopback());
     counts.then(|| config.sources.counted_as(ip))

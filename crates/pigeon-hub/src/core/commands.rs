@@ -1,7 +1,7 @@
-//! Commands, applied in one place. Each is answered by one notice: what came of it, or the refusal.
+//! Applies commands. Each command gets one notice: its result or a refusal.
 //!
-//! To add a command: a value in `pigeon_proto::Command` with its word, its notice and its sentences
-//! there; an arm here; and in [`Core`] whatever it changes.
+//! To add a command, add a value to `pigeon_proto::Command` with its verb, notice and sentences;
+//! add an arm here; and change [`Core`] as needed.
 
 use pigeon_proto::{Command, Language, Notice, Reason, Roster, Setting, Subject, Text, Verb, Word};
 
@@ -14,13 +14,11 @@ use super::state::Core;
 use crate::event::Remark;
 use crate::statistics::Dropped;
 
-/// What a private line may hold besides its text: the longest label, and words.
+/// The most bytes of a private line besides its text: the longest label, and words.
 const MAX_AROUND: usize = 512;
 
-/// Applies a command of a member, and answers it, or has it answered later.
-///
-/// # Errors
-/// What statistics count, where the hub's limits refused it. The member has the refusal.
+/// Applies a member's command and answers it, now or later. Fails with the reason to count, if a
+/// limit of the hub refused it; the member has already been notified.
 pub(super) fn apply(
     core: &mut Core,
     cx: &Context<'_>,
@@ -46,7 +44,7 @@ pub(super) fn apply(
     }
 }
 
-/// Under what a refusal is counted, if it is one of a limit.
+/// The statistics' reason for a refusal by a limit.
 fn dropped(reason: &Reason) -> Option<Dropped> {
     match reason {
         Reason::RoomFull => Some(Dropped::RoomFull),
@@ -60,7 +58,7 @@ fn dropped(reason: &Reason) -> Option<Dropped> {
     }
 }
 
-/// `None`: the answer comes later.
+/// The answer; `None` if it follows later.
 fn answer(
     core: &mut Core,
     cx: &Context<'_>,
@@ -180,13 +178,13 @@ fn whisper(
     let text = Text::of(text).ok_or(Reason::Usage)?;
     let from = Notice::MsgFrom { name: from_label, text: text.clone() };
     let copy = Notice::MsgTo { name: to_label, text };
-    // The longest form that a line of it takes for any reader.
+    // The longest form of its line for any reader.
     let length = |notice: &Notice| {
         let sentences =
             Language::ALL.map(|language| pigeon_proto::sentence::line(notice, language).len() + 1);
         sentences.into_iter().chain([notice.to_bytes().len()]).max().unwrap_or(0)
     };
-    // Nearly every text fits for certain, and then no line need be written to find out.
+    // Nearly every text certainly fits, and then no line need be written to check.
     let may_fail = |notice: &Notice| match notice {
         Notice::MsgFrom { text, .. } | Notice::MsgTo { text, .. } => {
             text.as_str().len() + MAX_AROUND > pigeon_datagram::MAX_PAYLOAD_V4

@@ -1,4 +1,4 @@
-//! Names of members that have gone, kept for a while for their resume words.
+//! Names of members that have left, reserved for a while for their resume tokens.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,57 +12,57 @@ use pigeon_proto::{Label, RoomName};
 use super::id::Slot;
 use super::names::{Keys, Named};
 
-/// How long a name waits for its member.
+/// How long a name is reserved.
 const KEPT: Duration = Duration::from_secs(600);
 
-/// The most names that wait. Beyond, the address with most of them gives up the one that has waited
-/// longest, so churn from one address costs nobody else a name.
+/// The most reserved names. Beyond it, the address with the most gives up its oldest one, so that
+/// churn from one address costs no other address a name.
 const MAX_WAITING: usize = 10_000;
 
-/// The most names that nobody else may take, from one address. A classroom behind one address is
-/// larger; the names of the others still come back by their words, unless somebody took them.
+/// The most names per address that other members may not take. A classroom behind one address may
+/// need more; further names still return with their tokens, unless taken meanwhile.
 const MAX_KEPT_PER_ADDRESS: usize = 8;
 
-/// How many numbers are written down as given out at once.
+/// How many grant numbers are reserved on disk at once.
 const RESERVED: u32 = 65_536;
 
-/// The first byte under the code of a resume word.
+/// The first byte hashed for a resume token.
 const GRANT: u8 = 2;
 
-/// The word that takes back the name of this grant: the grant's number and a code.
+/// The resume token of a grant: its number and a code.
 pub(crate) fn word(token_key: &TokenKey, grant: u32) -> String {
     let code = token_key.code(GRANT, &grant.to_be_bytes()).letters();
     format!("{grant}-{}", String::from_utf8_lossy(&code))
 }
 
-/// The grant that a word takes back. `None` if this hub did not issue the word.
+/// The grant of a resume token. `None` if this hub did not issue it.
 pub(crate) fn grant(token_key: &TokenKey, word: &[u8]) -> Option<u32> {
     let (number, code) = std::str::from_utf8(word).ok()?.split_once('-')?;
     let grant: u32 = number.parse().ok()?;
     token_key.code(GRANT, &grant.to_be_bytes()).has_letters(code.as_bytes()).then_some(grant)
 }
 
-/// A name after its member has gone.
+/// A name kept for a member that has left.
 #[derive(Clone, Debug)]
 pub(crate) struct Gone {
     /// The name and its grant.
     pub(crate) named: Named,
-    /// The room that the member was in.
+    /// The member's last room.
     pub(crate) room: RoomName,
-    /// When it left.
+    /// When the member left.
     pub(crate) since: Instant,
-    /// Its address.
+    /// The member's address.
     pub(crate) ip: IpAddr,
-    /// The address that it counts as.
+    /// The address under which it is counted.
     pub(crate) counted: IpAddr,
-    /// What its link called it.
+    /// The member's label at its link.
     pub(crate) label: Label,
-    /// Whether its client has the resume word and uses it.
+    /// Whether the member's client has the resume token and sends it automatically.
     pub(crate) resumes: bool,
-    /// Whether nobody else may take the name.
+    /// Whether the name is reserved exclusively.
     pub(crate) is_kept: bool,
-    /// Whether the name comes back by itself where the same label is heard again: of members that fell
-    /// silent.
+    /// Whether the name returns automatically when the same label is heard again: for members that
+    /// timed out.
     pub(crate) comes_back: bool,
 }
 
@@ -72,40 +72,39 @@ impl Gone {
     }
 }
 
-/// Who has the name of a grant, or had it.
+/// The holder of a grant's name, or its last one.
 #[derive(Clone, Debug)]
 pub(crate) enum Holder {
-    /// A member has it.
+    /// A current member.
     Here(Slot),
-    /// Its member is gone.
+    /// A member that has left.
     Gone(Box<Gone>),
 }
 
-/// When a grant's member left.
+/// When a grant's member left, and the grant.
 type When = (Instant, u32);
 
-/// Names that wait for members of one address, in the order in which these left.
+/// Reserved names of one address, in the order of leaving.
 #[derive(Default)]
 struct Waiting {
     all: BTreeSet<When>,
     kept: BTreeSet<When>,
 }
 
-/// Grants: each `/nick` makes one, and its resume word speaks for it.
+/// All grants: each `/nick` creates one, and its resume token reclaims the name.
 pub(crate) struct Grants {
     holders: HashMap<u32, Holder, ahash::RandomState>,
     waiting: BTreeSet<When>,
     by_address: HashMap<IpAddr, Waiting, ahash::RandomState>,
-    /// How many names wait for each address.
+    /// The number of reserved names per address.
     fullest: BTreeSet<(usize, IpAddr)>,
-    /// The latest grants of members that fell silent, by what their links called them.
+    /// The latest grants of members that timed out, by label.
     silent: HashMap<Label, u32, ahash::RandomState>,
     next: u32,
-    /// Numbers up to here are written down as given out.
+    /// Numbers up to this one are reserved on disk.
     reserved: u32,
-    /// Names given up before their time, because too many waited.
     pub(crate) given_up: u64,
-    /// Names that anybody may take before their time, because too many were kept for one address.
+    /// Names opened to other members early, because too many were reserved for one address.
     pub(crate) freed: u64,
 }
 
@@ -126,10 +125,10 @@ impl Grants {
         }
     }
 
-    /// Makes a grant for a member. Numbers begin again after four billion. The second number, where
-    /// there is one, is to be written down: those up to it are never given out again after a restart,
-    /// or a word of before would speak for somebody else's name. It is far ahead, so that it is on the
-    /// disk long before the numbers are used.
+    /// Creates a grant for a member. Numbers wrap after four billion. The second number, if any,
+    /// must be stored: after a restart, numbers up to it are not issued again, because an old token
+    /// would reclaim another member's name. It is far ahead, so that it is on disk long before
+    /// those numbers are used.
     pub(crate) fn make(&mut self, slot: Slot) -> (u32, Option<u32>) {
         self.next = self.next.wrapping_add(1);
         self.take(self.next, slot);
@@ -141,14 +140,14 @@ impl Grants {
         (self.next, reserve.then_some(self.reserved))
     }
 
-    /// Numbers up to this one were given out before a restart. Returns up to which they may be given
-    /// out now, which is to be written down before any is.
+    /// Continues after `last`, the highest number that may have been issued before a restart.
+    /// Returns the new reservation, which must be stored before any number is issued.
     pub(crate) fn go_on_after(&mut self, last: u32) -> u32 {
         (self.next, self.reserved) = (last, last.wrapping_add(RESERVED));
         self.reserved
     }
 
-    /// Who has a grant's name, or lately had it.
+    /// The current or last holder of a grant's name.
     pub(crate) fn holder(&self, now: Instant, grant: u32) -> Option<&Holder> {
         let recent = |holder: &&Holder| match holder {
             Holder::Here(_) => true,
@@ -157,7 +156,7 @@ impl Grants {
         self.holders.get(&grant).filter(recent)
     }
 
-    /// The member of a grant, if it is gone.
+    /// The grant's member, if it has left.
     pub(crate) fn gone(&self, grant: u32) -> Option<&Gone> {
         match self.holders.get(&grant)? {
             Holder::Gone(gone) => Some(gone),
@@ -165,19 +164,19 @@ impl Grants {
         }
     }
 
-    /// The grant of a member that fell silent and that a link called this.
+    /// The grant of a member that timed out with this label.
     pub(crate) fn of_silent(&self, now: Instant, label: &Label) -> Option<u32> {
         let grant = *self.silent.get(label)?;
         self.holder(now, grant).map(|_| grant)
     }
 
-    /// A grant's name passes to a member.
+    /// Gives a grant's name to a member.
     pub(crate) fn take(&mut self, grant: u32, slot: Slot) {
         self.forget(grant);
         self.holders.insert(grant, Holder::Here(slot));
     }
 
-    /// A grant's word takes nothing back any more. Returns what waited for it.
+    /// Invalidates a grant's token. Returns the name reserved for it.
     pub(crate) fn forget(&mut self, grant: u32) -> Option<Gone> {
         let Holder::Gone(gone) = self.holders.remove(&grant)? else { return None };
         if self.silent.get(&gone.label) == Some(&grant) {
@@ -191,8 +190,8 @@ impl Grants {
         Some(*gone)
     }
 
-    /// A grant's member has gone. Returns a name that must not be kept any longer, if there are too
-    /// many of the same address.
+    /// Records that a grant's member has left. Returns a name that must no longer be exclusive, if
+    /// its address has too many.
     pub(crate) fn leave(&mut self, gone: Gone) -> Option<(Keys, u32)> {
         let (when, counted, is_kept) = (gone.when(), gone.counted, gone.is_kept);
         self.forget(when.1);
@@ -215,7 +214,7 @@ impl Grants {
         Some((gone.named.keys, gone.named.grant))
     }
 
-    /// Takes out a name that has waited too long, or longest where too many wait.
+    /// Removes a name that has been reserved for too long, or the oldest if there are too many.
     pub(crate) fn give_up(&mut self, now: Instant) -> Option<Gone> {
         let &(since, oldest) = self.waiting.first()?;
         if now - since > KEPT {
@@ -230,7 +229,7 @@ impl Grants {
         self.forget(grant)
     }
 
-    /// Changes what waits for an address, and how full it is.
+    /// Changes an address's reserved names, and updates the index by number.
     fn change<T>(&mut self, address: IpAddr, change: impl FnOnce(&mut Waiting) -> T) -> T {
         let of_address = self.by_address.entry(address).or_default();
         let before = of_address.all.len();
@@ -335,7 +334,7 @@ mod tests {
         }
         assert_eq!(leave(&mut grants, gone(8, 2, [10, 0, 0, 1], true)), Some(0));
         assert_eq!(leave(&mut grants, gone(9, 2, [10, 0, 0, 1], false)), None);
-        // One came back, so there is a place again.
+        // The member returned, so there is space again.
         grants.take(5, Slot::new(1));
         assert_eq!(leave(&mut grants, gone(10, 3, [10, 0, 0, 1], true)), None);
         assert!(grants.gone(99).unwrap().is_kept && !grants.gone(0).unwrap().is_kept);

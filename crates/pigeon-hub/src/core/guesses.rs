@@ -1,22 +1,20 @@
-//! How often the hub's password may be guessed wrong.
+//! Limits wrong guesses of the hub's password.
 //!
-//! One address may guess five times a second, and all together twenty times: a password can be
-//! tried through from many addresses as slowly as from one. But an attacker who uses up the shared
-//! rate must not lock out those who know the password, so an address that has not guessed wrong
-//! within the last minute is always heard once. Right guesses cost nothing: a whole class may come
-//! at once.
+//! One address may guess five times a second, and all together twenty times, so guessing from many
+//! addresses is not much faster. But an attacker who uses up the shared rate must not lock out
+//! members who know the password. So an address without a wrong guess in the last minute may always
+//! guess once. Right guesses are free: a whole class may join at once.
 //!
-//! An address is what [`SourceRules::counted_as`](pigeon_guard::SourceRules::counted_as) makes of it.
+//! Addresses are grouped by [`SourceRules::counted_as`](pigeon_guard::SourceRules::counted_as).
 //!
-//! All memory is of fixed size, and full memory locks nobody out. A table holds the times at which
-//! addresses guessed wrong lately, at two places for each address (a Bloom filter). So a newcomer
-//! is taken for one of them only where others happen to hold both places: with 4,200 such addresses
-//! one in 3,900, with 100,000 one in ten. It shares the rate of all then, and is not refused
-//! outright. A table that forgets the oldest would instead let an attacker with more addresses than
-//! places guess without end.
+//! Memory is of fixed size, and full memory locks nobody out. A Bloom filter holds the times of
+//! recent wrong guesses, in two cells per address. So a newcomer counts as a guesser only if others
+//! occupy both its cells: one in 3,900 with 4,200 guessers, one in ten with 100,000. Then it shares
+//! the common rate, and is not refused outright. A table that evicts the oldest entry was rejected:
+//! an attacker with more addresses than entries could guess without limit.
 //!
-//! Resume words have no such limit. They hold 80 random bits, and a password as many as somebody
-//! cared to type.
+//! Resume tokens have no such limit: they contain 80 random bits, while a password is as weak as
+//! its author chose it.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -28,24 +26,24 @@ use pigeon_guard::Throttle;
 use super::rates::Buckets;
 use crate::config::Rate;
 
-/// Wrong guesses a second from one address.
+/// Wrong guesses per second from one address.
 const FROM_ONE: u32 = 5;
 
-/// Wrong guesses from all addresses, the first of each apart.
+/// Wrong guesses per second from all addresses, excluding each one's first.
 const FROM_ALL: Rate = Rate { messages: Some(20), bytes: None };
 
-/// How long an address that guessed wrong is remembered.
+/// How long a wrong guess is remembered.
 const MEMORY: Duration = Duration::from_secs(60);
 
-/// Places for times: 1 MiB.
+/// The number of cells: 1 MiB.
 const PLACES: usize = 1 << 19;
 
-/// Wrong guesses lately.
+/// Recent wrong guesses.
 pub(crate) struct Guesses {
     hasher: RandomState,
-    /// When an address with this place guessed wrong first, in seconds. Empty until one does.
+    /// The time in seconds of the first wrong guess per cell. Allocated at the first one.
     first: Vec<u16>,
-    /// Those that guessed wrong, each with a rate of its own.
+    /// The rate of each address with a wrong guess.
     each: Throttle,
     all: Buckets,
 }
@@ -62,13 +60,13 @@ impl Guesses {
         }
     }
 
-    /// Whether one more guess from there is looked at.
+    /// Whether to check one more guess from this address.
     pub(crate) fn may(&self, now: Instant, from: IpAddr) -> bool {
         let is_known = self.has_guessed(now, from);
         !is_known || self.each.has_room(now, &from) && self.all.have_room(now, FROM_ALL, 0)
     }
 
-    /// Counts a guess that was looked at and wrong.
+    /// Counts a wrong guess.
     pub(crate) fn wrong(&mut self, now: Instant, from: IpAddr) {
         if !self.has_guessed(now, from) {
             self.first.resize(PLACES, 0);
@@ -78,7 +76,7 @@ impl Guesses {
         self.all.take(now, FROM_ALL, 0);
     }
 
-    /// Whether an address guessed wrong within the last minute.
+    /// Whether an address made a wrong guess in the last minute.
     fn has_guessed(&self, now: Instant, from: IpAddr) -> bool {
         let is_young = |place: usize| {
             let first = self.first.get(place).copied().filter(|&first| first != 0);
@@ -94,8 +92,8 @@ impl Guesses {
     }
 }
 
-/// A time in seconds; 0 stands for none. After 18 hours they begin again, and what is as old as that
-/// is taken for new for a minute: an address that guessed wrong then shares the rate of all once more.
+/// A time in seconds; 0 means none. It wraps after 18 hours, and an entry of that age counts as new
+/// for a minute, which only makes its address share the common rate.
 fn stamp(now: Instant) -> u16 {
     let seconds = (now - Instant::ORIGIN).as_secs();
     (seconds % u64::from(u16::MAX)) as u16 + 1
@@ -113,7 +111,8 @@ mod tests {
         IpAddr::from(n.to_be_bytes())
     }
 
-    /// A wrong guess every millisecond from each of these, in turn; how many are looked at.
+    /// Makes a wrong guess every millisecond from these addresses in turn; returns how many are
+    /// checked.
     fn looked_at(guesses: &mut Guesses, from: &[IpAddr], millis: std::ops::Range<u64>) -> usize {
         let guess = |millis: u64| {
             let (now, from) = (at(millis), from[millis as usize % from.len()]);
@@ -155,7 +154,7 @@ mod tests {
     fn many_addresses_that_guess_wrong_lock_no_newcomer_out() {
         let mut guesses = Guesses::new([1, 2, 3, 4]);
         let others: Vec<IpAddr> = (0..4_200).map(v4).collect();
-        // Each is heard once, and then all share their twenty a second.
+        // Each address gets one guess, and then they share twenty a second.
         let count = looked_at(&mut guesses, &others, 1_000..60_000);
         assert!((4_190..=4_200 + 60 * 20).contains(&count), "{count}");
         let newcomers = (100_000..101_000).map(v4);
@@ -166,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_minute_is_a_minute_whenever_it_begins() {
-        // Around the end of the stamps, too.
+        // Includes the wrap of the time stamps.
         for begin in [0, 1, 65_530, 65_534, 65_535, 131_069] {
             let mut guesses = Guesses::new([0; 4]);
             let from = v4(7);

@@ -1,6 +1,6 @@
-//! What members ask to hear again, and how much of it each may get.
+//! Members' requests for earlier messages, and the limits of the answers.
 //!
-//! The core does not hold messages. It hands a [`Lookup`] to the driver, and the driver's readers answer
+//! The core does not hold messages. It passes a [`Lookup`] to the driver, and its readers answer
 //! later, so that the data loop never waits for a disk.
 
 use std::time::Duration;
@@ -12,50 +12,51 @@ use pigeon_proto::{Notice, Reason, RoomName, Verb};
 
 use super::id::{MemberId, Slot};
 
-/// How many questions of one member wait for an answer: one that it asks, and what it is shown unasked
-/// when it takes a name.
+/// The most pending requests of a member: one of its own, and the backlog shown when it takes a
+/// name.
 const MOST_WAITING: u8 = 2;
 
-/// How much one member gets in how long.
+/// The size limit of a member's answers, and its period.
 const MOST_BYTES: usize = 8 * 1_024;
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// The most messages of one answer.
 pub(crate) const MOST_LINES: u16 = 100;
 
-/// How many messages an answer has that was asked for without a number.
+/// The number of messages in an answer to a request without a number.
 pub(crate) const USUAL_LINES: u16 = 20;
 
-/// A member's question about earlier messages. The driver finds it and calls [`Hub::found`](crate::Hub::found).
+/// A member's request for earlier messages. The driver must find them and call
+/// [`Hub::found`](crate::Hub::found).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lookup {
-    /// Who asks.
+    /// The requesting member.
     pub member: MemberId,
-    /// What was said in this room.
+    /// The room.
     pub room: RoomName,
-    /// Which part of it.
+    /// The requested messages.
     pub wanted: Wanted,
-    /// The most messages.
+    /// The most messages to return.
     pub most: u16,
-    /// The command that asked. `None`: the hub shows it to a newcomer unasked.
+    /// The command; `None` for the backlog shown to a newcomer.
     pub verb: Option<Verb>,
 }
 
-/// Which messages.
+/// Which messages are requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// The last ones before a position, or of all.
+    /// The last ones before a position, or the newest.
     Before(Option<u64>),
-    /// The newest ones with all of these words.
+    /// The newest ones that contain all of these words.
     Matching(Box<str>),
 }
 
-/// What was found, the oldest first.
+/// The messages found, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Each as its own line.
+    /// One line per message.
     pub lines: Vec<FoundLine>,
-    /// Whether there is more before the first.
+    /// Whether there are earlier matches.
     pub has_earlier: bool,
 }
 
@@ -64,7 +65,7 @@ pub struct Found {
 pub struct FoundLine {
     /// [`Notice::Said`] or [`Notice::Missing`].
     pub notice: Notice,
-    /// The time of day, in words for sentences: the core knows no time zone.
+    /// The time as text for sentences: the core knows no time zone.
     pub when: Box<str>,
 }
 
@@ -77,16 +78,17 @@ impl FoundLine {
     }
 }
 
-/// A part of an answer that its reader may get now.
+/// The part of an answer that its reader may get now.
 pub(crate) struct Cut {
     pub(crate) lines: Vec<FoundLine>,
-    /// What to ask for next. `None`: this was all.
+    /// The position for the next request. `None`: the answer is complete.
     pub(crate) earlier: Option<u64>,
     bytes: usize,
 }
 
 impl Cut {
-    /// The newest lines that fit so many bytes; one at least, or a long message could never be read.
+    /// Cuts an answer to the newest lines within a size; at least one, or a long message could
+    /// never be read.
     pub(crate) fn of(found: Found, most: usize) -> Cut {
         let Found { mut lines, has_earlier } = found;
         let mut bytes = 0;
@@ -105,17 +107,17 @@ impl Cut {
     }
 }
 
-/// Members that asked lately.
+/// Members with recent requests.
 pub(crate) struct Askers {
     by_slot: HashMap<Slot, Asker, RandomState>,
 }
 
 #[derive(Clone, Copy)]
 struct Asker {
-    /// When it got the first of `bytes`.
+    /// When the first of `bytes` was sent.
     since: Instant,
     bytes: usize,
-    /// How many answers are on their way.
+    /// The number of pending answers.
     waiting: u8,
 }
 
@@ -125,7 +127,7 @@ impl Asker {
     }
 }
 
-/// Askers are looked through for those that may be forgotten when there are this many more.
+/// The table is cleaned each time it has grown by this many entries.
 const TIDY_AT: usize = 1_024;
 
 impl Askers {
@@ -134,10 +136,8 @@ impl Askers {
         Askers { by_slot: HashMap::with_hasher(RandomState::with_seeds(d, b, c, a)) }
     }
 
-    /// Takes a question.
-    ///
-    /// # Errors
-    /// The member has had all it may get for now, or others of its questions wait.
+    /// Accepts a request. Fails if the member has reached its limit for now, or has too many
+    /// pending requests.
     pub(crate) fn ask(&mut self, now: Instant, slot: Slot) -> Result<(), Reason> {
         if self.by_slot.len() % TIDY_AT == TIDY_AT - 1 {
             self.by_slot.retain(|_, asker| !asker.is_over(now));
@@ -158,7 +158,7 @@ impl Askers {
         Ok(())
     }
 
-    /// Cuts the answer to what its member may get, and charges it.
+    /// Cuts an answer to its member's limit, and charges it.
     pub(crate) fn answer(&mut self, slot: Slot, found: Found) -> Cut {
         let Some(asker) = self.by_slot.get_mut(&slot) else { return Cut::of(found, MOST_BYTES) };
         asker.waiting = asker.waiting.saturating_sub(1);
@@ -167,7 +167,6 @@ impl Askers {
         cut
     }
 
-    /// A member has gone.
     pub(crate) fn forget(&mut self, slot: Slot) {
         self.by_slot.remove(&slot);
     }
@@ -217,7 +216,7 @@ mod tests {
         let lengths = cut.lines.iter().map(|line| line.notice.to_bytes().len());
         let total = line(1, 5_000).notice.to_bytes().len() + lengths.sum::<usize>();
         assert!(total <= MOST_BYTES && total > MOST_BYTES - 300);
-        // What is left is less than this, and one line is sent all the same.
+        // Less than this is left, but one line is sent anyway.
         askers.ask(at(9), slot).unwrap();
         askers.answer(slot, found([line(1, 500)]));
         assert_eq!(askers.ask(at(12), slot), Err(Reason::Wait { seconds: 4 }));

@@ -1,27 +1,27 @@
-//! Who and where, as numbers that are never mistaken for another's.
+//! Ids of members, rooms and links that are never mistaken for another's.
 //!
-//! A slot is reused when its member has gone, and so is a room's. The generation beside it grows each
-//! time, so an id that was kept too long finds nobody instead of somebody else.
+//! A slot is reused when its member has left, and so is a room's. The generation beside it
+//! increases each time, so an outdated id matches nothing.
 
-/// A member, for as long as it is one.
+/// Identifies a member while it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberId {
     slot: Slot,
     generation: u32,
 }
 
-/// A member's place in the tables. Only for those who are here at the moment.
+/// A member's index in the tables. Only valid while the member exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Slot(u32);
 
-/// A room, for as long as it is open.
+/// Identifies a room while it is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RoomId {
     index: u16,
     generation: u32,
 }
 
-/// One of the links through which members are reached.
+/// Identifies a link, such as plain datagrams or IP Messenger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(u8);
 

@@ -1,4 +1,4 @@
-//! What a link hands to the core: who did what, and what the core must know of where it came from.
+//! Input from a link: a member's action, and its source.
 
 use std::net::IpAddr;
 
@@ -8,60 +8,60 @@ use pigeon_proto::{Command, Format, Identity, Label};
 
 use super::id::{RoomId, Slot};
 
-/// What a member does.
+/// An action of a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input<'a> {
-    /// It says something to its room.
+    /// Sends a message to its room.
     Say {
         /// UTF-8, or in a raw room any bytes.
         text: &'a [u8],
-        /// Which message it is, of a member that numbers its messages itself. Without it the hub
-        /// draws one.
+        /// The identity, if the member numbers its messages itself. Otherwise the hub assigns one.
         identity: Option<Identity>,
     },
-    /// It asks for something.
+    /// Sends a command.
     Command(Command<'a>),
-    /// It is there, and somebody may be reading.
+    /// Shows that the member is present, and may have a reader.
     Alive,
-    /// It leaves of its own accord.
+    /// Leaves.
     Leave,
 }
 
-/// Where a member is, for limits and bans that hold for all links.
+/// A member's source, for limits and bans that apply to all links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Its address.
+    /// The sender's address.
     pub ip: IpAddr,
     /// The kind of network it is in.
     pub origin: Origin,
 }
 
-/// What the plain link knows of its members and the core does not. The plain link has a table of
-/// its own for it; of members of other links the core keeps it itself.
+/// The plain link's data about its members. The plain link has its own table; for members of other
+/// links the core stores these itself.
 pub(crate) trait PlainMembers {
-    /// What a member is called that has no name.
+    /// A member's label without a name.
     fn label(&self, slot: Slot) -> Label;
 
-    /// Where it is.
+    /// A member's source.
     fn source(&self, slot: Slot) -> Source;
 
-    /// When it was last heard.
+    /// When the member was last heard.
     fn heard(&self, slot: Slot) -> Instant;
 
-    /// Whether its latest heartbeat was padded: it reads control lines, in whatever room.
+    /// Whether the member's latest heartbeat was padded: then the member reads control lines in any
+    /// room.
     fn is_padded(&self, slot: Slot) -> bool;
 
-    /// The member that is at the address `label`.
+    /// The member with the address `label`.
     fn find(&self, label: &str) -> Option<Slot>;
 }
 
-/// What comes with every call on behalf of a member.
+/// The parameters of every call for a member.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) now: Instant,
-    /// The room that the member's door leads to.
+    /// The first room at the member's listening socket.
     pub(crate) home: RoomId,
-    /// How that door writes messages.
+    /// The message format of that socket.
     pub(crate) format: Format,
     pub(crate) plain: &'a dyn PlainMembers,
 }

@@ -1,4 +1,4 @@
-//! What outlives a restart besides messages: names and their words, bans, mutes, slow rooms.
+//! Persistent state besides messages: names with their grants, bans, mutes, slow rooms.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -6,43 +6,43 @@ use std::time::Duration;
 use ipnet::IpNet;
 use pigeon_proto::{Name, RoomName};
 
-/// A change of what outlives a restart. The driver writes each down and, at the next start, hands
-/// what was written to [`Hub::restore`](crate::Hub::restore).
+/// A change of persistent state. The driver stores each, and passes the stored ones to
+/// [`Hub::restore`](crate::Hub::restore) at the next start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// Somebody has a name.
+    /// A member has a name.
     Name(KeptName),
-    /// The name of this grant is nobody's any more.
+    /// The name of this grant is free.
     NameGone(u32),
-    /// Grants up to this number may have been given out, and are never given out again.
+    /// Grants up to this number may have been issued, and must not be issued again.
     Grants(u32),
     /// A network is banned.
     Ban(IpNet),
     /// A ban is lifted.
     BanGone(IpNet),
-    /// A name may not speak.
+    /// A name is muted.
     Mute(Name),
-    /// A name may speak again.
+    /// A name is no longer muted.
     MuteGone(Name),
-    /// In a room one must wait between two messages.
+    /// A room is in slow mode.
     Slow(RoomName, Duration),
-    /// A room is as any other again.
+    /// A room is no longer in slow mode.
     SlowGone(RoomName),
 }
 
-/// A name, its holder's place, and the number of the grant that its resume word speaks for.
+/// A name with its holder's state and grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptName {
-    /// The number of the grant.
+    /// The grant's number.
     pub grant: u32,
     /// The name.
     pub name: Name,
-    /// The room that its holder is in.
+    /// The holder's room.
     pub room: RoomName,
-    /// Its holder's address.
+    /// The holder's address.
     pub ip: IpAddr,
-    /// Whether its holder's client brings the resume word by itself.
+    /// Whether the holder's client sends the resume token automatically.
     pub resumes: bool,
-    /// Whether its holder has left, and anybody may take it.
+    /// Whether the holder has left and other members may take the name.
     pub is_free: bool,
 }

@@ -1,9 +1,9 @@
-//! Members that the operator removed, who stay away for ten minutes.
+//! Kicked members, which stay away for ten minutes.
 //!
-//! A kick holds for what the member's link called it (for a plain member its address and port, at
-//! every door) and for its resume word. When the word is brought from elsewhere, the kick moves to
-//! where the member is now: so each kick is one entry, however often its member moves. A member
-//! that comes from another port without its word is not recognised; `ban` is for those.
+//! A kick applies to the member's label (for a plain member its address and port, at every
+//! listening socket) and to its resume token. If the token is sent from another address, the kick
+//! moves there, so a kick always has one entry. A member that comes from another port without its
+//! token is not recognised; `ban` is for those.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use hashbrown::HashMap;
 use pigeon_datagram::Instant;
 use pigeon_proto::Label;
 
-/// How long a kick holds.
+/// How long a kick lasts.
 const HOLDS: Duration = Duration::from_secs(600);
 
-/// The most kicks that hold at once. Beyond, the oldest is forgotten.
+/// The most kicks. Beyond it the oldest is dropped.
 const MAX_KICKS: usize = 10_000;
 
 struct Kick {
@@ -29,7 +29,7 @@ pub(crate) struct Kicks {
     by_label: HashMap<Label, Kick, RandomState>,
     by_grant: HashMap<u32, Label, RandomState>,
     order: BTreeSet<(Instant, Label)>,
-    /// Kicks forgotten before their time, because there were too many.
+    /// Kicks dropped early, because there were too many.
     pub(crate) forgotten: u64,
 }
 
@@ -45,17 +45,16 @@ impl Kicks {
         }
     }
 
-    /// Whether a kick holds for what a link calls somebody.
+    /// Whether the member with this label is still locked out after a kick.
     pub(crate) fn hold(&self, now: Instant, label: impl FnOnce() -> Label) -> bool {
         !self.by_label.is_empty() && self.kick(now, &label()).is_some()
     }
 
-    /// Whether a kick holds for the resume word of a grant.
+    /// Whether the holder of this grant is still locked out after a kick.
     pub(crate) fn hold_for_word(&self, now: Instant, grant: u32) -> bool {
         self.by_grant.get(&grant).is_some_and(|label| self.kick(now, label).is_some())
     }
 
-    /// A member is removed.
     pub(crate) fn add(&mut self, now: Instant, label: Label, grant: Option<u32>) {
         self.insert(label, Kick { since: now, grant });
         while let Some((since, label)) = self.order.first().cloned() {
@@ -68,7 +67,7 @@ impl Kicks {
         }
     }
 
-    /// The resume word of a grant shows that its member is called `label` now. Its ten minutes go on.
+    /// Moves a grant's kick to the member's new label. Its ten minutes continue.
     pub(crate) fn follow(&mut self, grant: u32, label: Label) {
         let before = self.by_grant.get(&grant).cloned();
         if let Some(kick) = before.and_then(|before| self.remove(&before)) {

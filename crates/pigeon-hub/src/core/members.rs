@@ -1,41 +1,41 @@
-//! The members of all links: which link each belongs to, where it sits, what it has chosen.
+//! The members of all links: link, room and settings of each.
 //!
-//! A record is 12 bytes. What only a link needs to know (an address, when it was last heard) stands
-//! in that link's own table; the plain link's has the same slots, so that a silent plain member is
-//! 12 bytes here, 52 there, and 4 in its room's roster.
+//! A record is 12 bytes. Data for the link only (an address, when it was last heard) is in the
+//! link's own table; the plain link's uses the same slots. So a silent plain member takes 12 bytes
+//! here, 52 there, and 4 in its room's member list.
 
 use super::id::{LinkId, MemberId, Slot};
 
-/// What a member has or is, one bit each.
+/// A member's flags, one bit each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Trait {
-    /// The slot is taken.
+    /// The slot is in use.
     Live = 1,
-    /// It has a name.
+    /// The member has a name.
     Named = 2,
-    /// It has sent a heartbeat or a command, or has a name: somebody may be reading.
+    /// The member has sent a heartbeat or a command, or has a name, so it may have a reader.
     Person = 4,
-    /// It wants no notices.
+    /// The member has turned notices off.
     Quiet = 8,
-    /// It wants Chinese sentences.
+    /// The member's notices are in Chinese.
     Chinese = 16,
     /// The operator has muted it.
     Muted = 32,
-    /// It has been shown what was said before it came.
+    /// The member has been shown the backlog.
     Greeted = 64,
 }
 
-/// Where a member sits that is in no room.
+/// The room index of a member without a room.
 const NOWHERE: u16 = u16::MAX;
 
 const NOBODY: u32 = u32::MAX;
 
 struct Record {
     generation: u32,
-    /// Its place in its room's roster; of a free slot the next free one.
+    /// The member's index in its room's member list; in a free slot the next free slot.
     place: u32,
-    /// The index of its room.
+    /// The room's index.
     room: u16,
     link: u8,
     traits: u8,
@@ -53,13 +53,13 @@ impl Members {
         Members { records: Vec::new(), len: 0, free: NOBODY }
     }
 
-    // Looking.
+    // Lookups.
 
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// The slot of a member, if it is still one.
+    /// The slot of a member, if it still exists.
     pub(crate) fn find(&self, id: MemberId) -> Option<Slot> {
         let record = self.records.get(id.slot().index())?;
         let live = record.traits & Trait::Live as u8 != 0;
@@ -78,7 +78,7 @@ impl Members {
         self.record(slot).traits & which as u8 != 0
     }
 
-    /// The index of its room. `None` for a member that has not given the password.
+    /// The index of its room. `None` for a member that has not sent the password.
     pub(crate) fn room(&self, slot: Slot) -> Option<u16> {
         Some(self.record(slot).room).filter(|&room| room != NOWHERE)
     }
@@ -94,9 +94,9 @@ impl Members {
         slots.map(|(index, _)| Slot::new(index))
     }
 
-    // Changing.
+    // Changes.
 
-    /// Adds a member, in no room yet.
+    /// Adds a member without a room.
     pub(crate) fn insert(&mut self, link: LinkId) -> MemberId {
         let link = link.number();
         let traits = Trait::Live as u8;

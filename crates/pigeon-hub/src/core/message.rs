@@ -1,7 +1,7 @@
-//! A message as data: who said what, where, and which one it is.
+//! Messages as data: text, speaker, room and identity.
 //!
-//! What is said is written once, into the [`Batch`] that the driver's next drain will send. Links
-//! make of it what their members receive.
+//! A message is stored once, in the [`Batch`] for the driver's next drain. Links render it for
+//! their members.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -11,31 +11,31 @@ use pigeon_proto::{Identity, LinkKind, RoomName};
 
 use super::id::{MemberId, RoomId};
 
-/// The most bytes of text in one batch. A driver that drains after every 64 receive buffers of
-/// 64 KiB stays below.
+/// The most bytes of text in one batch. A driver that drains after every 64 receive buffers of 64
+/// KiB never reaches it.
 pub(crate) const MAX_BATCH_BYTES: usize = 32 << 20;
 
-/// How a link calls one of its members: what stands in a line where there is no name, and in the
-/// classic format always.
+/// A link's label for a member: used in lines instead of a missing name, and always in the classic
+/// format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// By its address.
+    /// The address.
     Address(SocketAddr),
-    /// By its name alone.
+    /// The name only.
     Name,
 }
 
-/// Who speaks, as it was called at the time.
+/// A message's speaker, as labelled at the time.
 pub(crate) struct Speaker<'a> {
     /// `None` for the operator.
     pub(crate) member: Option<MemberId>,
-    /// The name, or the link's label of a member without one; empty where the address says it.
+    /// The name, or the link's label for a member without one; empty if the address is used.
     pub(crate) name: &'a str,
     pub(crate) caller: Caller,
     pub(crate) link: LinkKind,
 }
 
-/// What was said, as it is handed to a batch.
+/// A message for a batch.
 pub(crate) struct Speech<'a> {
     pub(crate) speaker: Speaker<'a>,
     pub(crate) room: RoomId,
@@ -53,28 +53,30 @@ pub(crate) struct Entry<'a> {
     pub(crate) text: &'a [u8],
 }
 
-/// A message for those outside: a console, a log, another link.
+/// A message for a console, a log or another link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The room in which it was said.
+    /// The room.
     pub room: RoomName,
-    /// Who said it. `None` for the operator.
+    /// The speaker. `None` for the operator.
     pub speaker: Option<MemberId>,
-    /// What the speaker was called at the time.
+    /// The speaker's label at the time.
     pub label: Box<str>,
-    /// By which link it came.
+    /// The link on which the message arrived.
     pub link: LinkKind,
     /// The time since the Unix epoch.
     pub wall: Duration,
-    /// What was said, in UTF-8; in a raw room the payload.
+    /// The text in UTF-8; in a raw room the payload.
     pub text: Box<[u8]>,
-    /// Which message it is.
+    /// The identity.
     pub identity: Identity,
     /// Whether the room carries raw data.
     pub is_raw: bool,
+    /// Whether the log holds it already: see [`Hub::relay`](crate::Hub::relay).
+    pub is_stored: bool,
 }
 
-/// The messages between two drains, one behind the other.
+/// The messages between two drains, in one buffer.
 #[derive(Default)]
 pub(crate) struct Batch {
     bytes: Vec<u8>,
@@ -88,16 +90,16 @@ struct Head {
     text: Range<usize>,
 }
 
-/// The most memory a batch keeps for the next one.
+/// The most capacity in bytes that a batch keeps.
 const KEEP_BYTES: usize = 1 << 20;
 
 impl Batch {
-    /// Whether a text of so many bytes still fits.
+    /// Whether a text of this many bytes fits.
     pub(crate) fn fits(&self, bytes: usize) -> bool {
         self.bytes.len() + bytes <= MAX_BATCH_BYTES
     }
 
-    /// Takes a message and returns its number in the batch.
+    /// Adds a message and returns its number in the batch.
     pub(crate) fn push(&mut self, speech: &Speech<'_>) -> u32 {
         let name = self.append(speech.speaker.name.as_bytes());
         let text = self.append(speech.text);
@@ -112,14 +114,14 @@ impl Batch {
         let name = self.bytes.get(head.name.clone()).unwrap_or_default();
         Some(Entry {
             member: head.member,
-            // It came as text.
+            // The name was added as text.
             name: std::str::from_utf8(name).unwrap_or_default(),
             caller: head.caller,
             text: self.bytes.get(head.text.clone()).unwrap_or_default(),
         })
     }
 
-    /// Forgets everything. To be called when every link has what it needs.
+    /// Clears the batch. Call it after every link has rendered it.
     pub(crate) fn clear(&mut self) {
         self.heads.clear();
         self.bytes.clear();

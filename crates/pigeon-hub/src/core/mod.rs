@@ -1,19 +1,19 @@
-//! The core: members of all links, rooms, names, the order of what is said, limits that hold for
-//! all, and commands. It knows no address format, no datagram and no link.
+//! The core: members of all links, rooms, names, message order, shared limits, and commands. It is
+//! independent of addresses, datagrams and links.
 //!
 //! ```text
 //!   Input, from a member ─▶ handle ─┬─▶ state::Core ─▶ Output, to members and rooms
 //!                                   └─▶ commands::apply
 //! ```
 //!
-//! - [`state`]: [`Core`] and what can happen to it. Its parts own what they hold: [`members`],
-//!   [`names`], [`grants`] (how a name comes back), [`rooms`], [`presence`] (who came and went,
-//!   gathered), [`bans`], [`kicks`], [`mutes`], [`capacity`] (counted by [`per_address`]),
-//!   [`guesses`] at the password, [`rates`] of all together, [`history`] (who may hear how much of
-//!   what was said), [`tallies`] (who says how much). [`kept`]: what outlives a restart.
-//! - [`commands`]: what a member may ask for.
+//! - [`state`]: [`Core`] and its operations. Its parts own their data: [`members`], [`names`],
+//!   [`grants`] (reclaiming names), [`rooms`], [`presence`] (collected joins and leaves), [`bans`],
+//!   [`kicks`], [`mutes`], [`capacity`] (counted by [`per_address`]), [`guesses`] of the password,
+//!   [`rates`] of all members together, [`history`] (requests for earlier messages), [`tallies`]
+//!   (messages per member). [`kept`]: persistent state.
+//! - [`commands`]: applies members' commands.
 //! - [`message`]: a message as data, and the batch between two drains.
-//! - [`input`] and [`output`]: what comes from links and what goes to them. [`id`]: who and where.
+//! - [`input`] and [`output`]: data from and to links. [`id`]: identifiers.
 
 pub(crate) mod bans;
 pub(crate) mod capacity;
@@ -44,11 +44,9 @@ use self::message::Caller;
 use self::state::Core;
 use crate::statistics::{Dropped, Left};
 
-/// Does what a member wants. What comes of it are the core's outputs.
-///
-/// # Errors
-/// Why nothing came of it. A command's sender has the refusal; of a message it is the link's part,
-/// which knows how often its member has got one lately.
+/// Handles a member's input; the results are the core's outputs. Fails with the reason that it had
+/// no effect. The sender of a command has been notified; for a message that is the link's task,
+/// which knows when its member was last notified.
 pub(crate) fn handle(
     core: &mut Core,
     cx: &Context<'_>,

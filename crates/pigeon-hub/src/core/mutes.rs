@@ -1,4 +1,4 @@
-//! Who may not speak, and in which rooms one must wait between two messages: the operator's doing.
+//! Muted names and slow rooms, set by the operator.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use pigeon_proto::{Name, RoomName};
 
 use super::id::Slot;
 
-/// The most names that can be muted, and rooms that can be slowed down.
+/// The most muted names, and the most slow rooms.
 const MOST: usize = 10_000;
 
-/// Names that may not speak, and slow rooms.
+/// Muted names and slow rooms.
 ///
-/// A muted member has a trait too, so that it stays muted under another name.
+/// A muted member also has a flag, so that it stays muted under another name.
 pub(crate) struct Mutes {
     names: BTreeMap<Box<str>, Name>,
     rooms: BTreeMap<Box<str>, (RoomName, Duration)>,
-    /// When members of slow rooms last spoke.
+    /// When members of slow rooms last sent a message.
     spoke: HashMap<Slot, Instant, RandomState>,
 }
 
@@ -30,7 +30,7 @@ impl Mutes {
         Mutes { names: BTreeMap::new(), rooms: BTreeMap::new(), spoke }
     }
 
-    /// Mutes a name. False if there are too many.
+    /// Mutes a name. Returns false if there are too many.
     pub(crate) fn mute(&mut self, name: Name) -> bool {
         let has_place = self.names.len() < MOST || self.names.contains_key(&name.folded());
         has_place && {
@@ -39,7 +39,7 @@ impl Mutes {
         }
     }
 
-    /// Lets a name speak again. `None` if it was not muted.
+    /// Unmutes a name. `None` if it was not muted.
     pub(crate) fn unmute(&mut self, folded: &str) -> Option<Name> {
         self.names.remove(folded)
     }
@@ -52,7 +52,7 @@ impl Mutes {
         self.names.values()
     }
 
-    /// Slows a room down; a time of zero lifts it. False if there are too many.
+    /// Puts a room into slow mode; a time of zero ends it. Returns false if there are too many.
     pub(crate) fn slow(&mut self, room: RoomName, time: Duration) -> bool {
         if time.is_zero() {
             self.rooms.remove(&room.folded());
@@ -65,7 +65,7 @@ impl Mutes {
         }
     }
 
-    /// How long one must wait in this room.
+    /// The time between two messages of a member in this room.
     pub(crate) fn wait_in(&self, room: &RoomName) -> Duration {
         if self.rooms.is_empty() {
             return Duration::ZERO;
@@ -73,12 +73,12 @@ impl Mutes {
         self.rooms.get(&room.folded()).map_or(Duration::ZERO, |(_, time)| *time)
     }
 
-    /// Rooms that are slowed down.
+    /// The rooms in slow mode.
     pub(crate) fn rooms(&self) -> impl Iterator<Item = (&RoomName, Duration)> {
         self.rooms.values().map(|(room, time)| (room, *time))
     }
 
-    /// Whether a member may speak again that must wait so long between two messages; if so, it has.
+    /// Whether a member may send again, with this time between two messages; if so, records it.
     pub(crate) fn speaks(&mut self, now: Instant, slot: Slot, wait: Duration) -> bool {
         let may = self.spoke.get(&slot).is_none_or(|&last| now - last >= wait);
         if may {
@@ -87,7 +87,6 @@ impl Mutes {
         may
     }
 
-    /// A member has gone.
     pub(crate) fn forget(&mut self, slot: Slot) {
         self.spoke.remove(&slot);
     }

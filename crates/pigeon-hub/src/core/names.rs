@@ -1,10 +1,9 @@
-//! Who is called what. Most members of a large hub have no name, so names stand in tables of their
-//! own.
+//! Names of members. Most members of a large hub have none, so names have their own tables.
 //!
-//! A name has three keys: one by which commands look it up, and two that say what it looks like
-//! ([`Name::skeletons`]). Each key has one owner, so a name is free if none of its keys has another.
-//! A key is 64 bits of a keyed hash: nobody outside can choose names that collide, and a name costs
-//! the same however its look-alike is written.
+//! A name has three keys: its folded form for commands, and two skeletons for confusable names
+//! ([`Name::skeletons`]). Each key has one owner, and a name is free if no other name has any of
+//! its keys. A key is 64 bits of a keyed hash, so attackers cannot choose names that collide, and
+//! every name takes the same space.
 
 use ahash::RandomState;
 use hashbrown::HashMap;
@@ -14,46 +13,45 @@ use pigeon_proto::{Name, fold};
 
 use super::id::Slot;
 
-/// The first byte under the code of a folded name, and of its two skeletons.
+/// The first byte hashed for a folded name, and for its two skeletons.
 const KINDS: [u8; 3] = [4, 5, 6];
 
-/// The most bytes of a text that may be somebody's name: 32 characters, each of which may be written
-/// as four.
+/// The longest text that can be a name, in bytes: 32 characters, each with up to four.
 const MAX_SOUGHT: usize = 512;
 
-/// What must differ between two names.
+/// Hashes of a name for three kinds of comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Keys([u64; 3]);
 
 impl Keys {
-    /// Whether the names of both are one name, but for capitals.
+    /// Whether two names are equal, ignoring case.
     pub(crate) fn is_same_name(self, other: Keys) -> bool {
         self.0[0] == other.0[0]
     }
 }
 
-/// A member's name, and the number that its resume word was made for.
+/// A member's name, and its grant.
 #[derive(Clone, Debug)]
 pub(crate) struct Named {
     pub(crate) name: Name,
     pub(crate) keys: Keys,
     pub(crate) grant: u32,
-    /// Since when its holder has it.
+    /// When the holder got the name.
     pub(crate) since: Instant,
 }
 
-/// Who owns a key.
+/// The owner of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// The hub: the name of this number in [`Names::of_hub`].
+    /// The hub: an index into [`Names::of_hub`].
     Hub(usize),
     /// A member.
     Member(Slot),
-    /// A member that timed out. Its name waits for the resume word of this grant.
+    /// A member that timed out. The name is reserved for the resume token of this grant.
     Absent(u32),
 }
 
-/// All names in use, and those kept for members that timed out.
+/// All names in use or reserved.
 pub(crate) struct Names {
     token_key: TokenKey,
     of_hub: Vec<Name>,
@@ -62,7 +60,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// No names but the hub's own.
+    /// A table with only the hub's own names.
     pub(crate) fn new(hash_keys: [u64; 4], token_key: TokenKey, of_hub: Vec<Name>) -> Self {
         let [a, b, c, d] = hash_keys;
         let hasher = RandomState::with_seeds(a, b, c, d);
@@ -75,7 +73,6 @@ impl Names {
         names
     }
 
-    /// The keys of a name.
     pub(crate) fn keys(&self, name: &Name) -> Keys {
         let [one, other] = name.skeletons();
         let texts = [name.folded(), one, other];
@@ -86,17 +83,16 @@ impl Names {
         self.by_slot.get(&slot)
     }
 
-    /// The names of members.
     pub(crate) fn of_members(&self) -> impl Iterator<Item = &Name> {
         self.by_slot.values().map(|named| &named.name)
     }
 
-    /// The hub's own name of this number.
+    /// The hub's own name with this index.
     pub(crate) fn of_hub(&self, number: usize) -> &Name {
         &self.of_hub[number]
     }
 
-    /// The member that is called this, in capitals or not.
+    /// The member with this name, ignoring case.
     pub(crate) fn find(&self, name: &str) -> Option<Slot> {
         match self.owner(name)? {
             Owner::Member(slot) => Some(slot),
@@ -104,7 +100,7 @@ impl Names {
         }
     }
 
-    /// The grant of the absent member that is called this, in capitals or not.
+    /// The grant of the absent member with this name, ignoring case.
     pub(crate) fn find_absent(&self, name: &str) -> Option<u32> {
         match self.owner(name)? {
             Owner::Absent(grant) => Some(grant),
@@ -112,31 +108,31 @@ impl Names {
         }
     }
 
-    /// Who has a name of these keys, or one that looks like it. An owner may come more than once.
+    /// The owners of a name with these keys or a confusable one. May repeat an owner.
     pub(crate) fn owners(&self, keys: Keys) -> impl Iterator<Item = Owner> + '_ {
         keys.0.into_iter().filter_map(|key| self.owners.get(&key).copied())
     }
 
-    /// Gives a member a name in place of the one it had. Nobody else may have it.
+    /// Gives a member a free name, which replaces its previous one.
     pub(crate) fn set(&mut self, slot: Slot, named: Named) {
         self.remove(slot);
         self.own(named.keys, Owner::Member(slot));
         self.by_slot.insert(slot, named);
     }
 
-    /// Takes a member's name away.
+    /// Removes a member's name.
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<Named> {
         let named = self.by_slot.remove(&slot)?;
         self.disown(named.keys, Owner::Member(slot));
         Some(named)
     }
 
-    /// Keeps a name for the resume word of a grant. No member may have it.
+    /// Reserves a free name for a grant.
     pub(crate) fn keep(&mut self, keys: Keys, grant: u32) {
         self.own(keys, Owner::Absent(grant));
     }
 
-    /// Frees a name that was kept for the resume word of a grant, if it still is.
+    /// Frees a name reserved for a grant, if it still is.
     pub(crate) fn release(&mut self, keys: Keys, grant: u32) {
         self.disown(keys, Owner::Absent(grant));
     }

@@ -1,4 +1,4 @@
-//! What the core has to say to links: data, addressed by member or by room.
+//! The core's output to links: data, addressed to a member or a room.
 
 use pigeon_proto::{Label, Language, Name, Notice};
 
@@ -9,37 +9,37 @@ use super::presence::Gathered;
 use crate::event::Remark;
 use crate::statistics::Left;
 
-/// Something that links have to act on, in the order in which it happened.
+/// An output, in order of occurrence.
 pub(crate) enum Output {
-    /// Somebody became a member. Its room is `None` until it has given the password.
+    /// A new member. Its room is `None` until it has sent the password.
     Joined { member: MemberId, room: Option<RoomId> },
-    /// A member is in another room now.
+    /// A member changed rooms.
     Moved { member: MemberId, from: Option<RoomId>, to: RoomId },
-    /// A member is one no more. Its link has to forget it before anything else.
+    /// A member left. Its link must remove it before the next output.
     Left {
         member: MemberId,
-        /// What its link called it.
+        /// The member's label at its link.
         label: Label,
         name: Option<Name>,
-        /// In which it was spoken to.
+        /// The member's language.
         language: Language,
         room: Option<RoomId>,
         reason: Left,
     },
     /// A member took a name.
     Renamed { member: MemberId, name: Name },
-    /// Somebody spoke: the message has this number in the batch.
+    /// A message in the batch, by number.
     Message { room: RoomId, number: u32 },
-    /// The hub says something to one member.
+    /// A notice to one member.
     Reply { to: MemberId, notice: Notice },
-    /// One member hears again what was said at a time, which stands in words in `when`.
+    /// An earlier message for one member, with its time as text.
     Said { to: MemberId, notice: Notice, when: Box<str> },
-    /// A member wants to hear what was said before.
+    /// A member requests earlier messages.
     Lookup(Lookup),
-    /// The operator may want to know this of a member.
+    /// A remark about a member for the operator.
     Remark { member: MemberId, remark: Remark },
-    /// Something has changed that outlives a restart.
+    /// Persistent state has changed.
     Keep(Keep),
-    /// Members of a room came, went or took other names.
+    /// Joins, leaves and renamings in a room.
     News { room: RoomId, gathered: Gathered },
 }

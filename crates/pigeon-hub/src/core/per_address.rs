@@ -1,7 +1,7 @@
-//! How many members each IP address has, of all links together.
+//! The number of members per IP address, over all links.
 //!
-//! The address itself is not kept, only 32 bits of its keyed hash: a million addresses cost 19 MB
-//! and not 52, and the hundred or so pairs that then share a count cannot be chosen from outside.
+//! Stores 32 bits of the address's keyed hash instead of the address: a million addresses take 19
+//! MB instead of 52. About a hundred pairs then share a count, and attackers cannot choose which.
 
 use std::net::IpAddr;
 
@@ -27,14 +27,13 @@ impl PerAddress {
         PerAddress { hasher: RandomState::with_seeds(a, b, c, d), counts: HashTable::new() }
     }
 
-    /// How many members are counted under this address.
+    /// The number of members counted under this address.
     pub(crate) fn at(&self, ip: IpAddr) -> usize {
         let tag = self.tag(ip);
         let found = self.counts.find(spread(tag), |count| count.tag == tag);
         found.map_or(0, |count| count.members as usize)
     }
 
-    /// Counts one more.
     pub(crate) fn add(&mut self, ip: IpAddr) {
         let tag = self.tag(ip);
         let same = |count: &Count| count.tag == tag;
@@ -44,7 +43,6 @@ impl PerAddress {
         }
     }
 
-    /// Counts one less.
     pub(crate) fn remove(&mut self, ip: IpAddr) {
         let tag = self.tag(ip);
         if let Ok(mut known) = self.counts.find_entry(spread(tag), |count| count.tag == tag) {
@@ -60,7 +58,7 @@ impl PerAddress {
     }
 }
 
-/// The tag is a hash already; the table also wants its upper bits filled.
+/// The tag is already a hash; this fills the upper bits, which the table also uses.
 fn spread(tag: u32) -> u64 {
     u64::from(tag).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -1,7 +1,8 @@
-//! Who came, went or took another name, gathered for a second: one line a room and not one a member.
+//! Joins, leaves and renamings, collected for a second: one line per room instead of one per
+//! member.
 //!
-//! A line for each would let one forged datagram make the hub write to a whole room, and a
-//! classroom that opens its clients together would see nothing else.
+//! With a line for each, one forged datagram would make the hub write to a whole room, and a class
+//! that starts its clients together would see nothing else.
 
 use std::time::Duration;
 
@@ -10,11 +11,11 @@ use pigeon_proto::{Change, Label, News, RoomName};
 
 use super::id::MemberId;
 
-/// How long news is gathered.
+/// How long changes are collected.
 pub(crate) const GATHER: Duration = Duration::from_secs(1);
 
-/// The most news gathered in one second. More is counted, not named; rooms that can see as much
-/// are above `--notices-up-to` anyway.
+/// The most changes collected. Further ones are counted without names; rooms with that many are
+/// above `--notices-up-to` anyway.
 const MAX_NEWS: usize = 512;
 
 struct Item {
@@ -24,7 +25,7 @@ struct Item {
 
 #[derive(PartialEq, Eq)]
 enum Kind {
-    /// The label is looked up when the line is written: by then most have said `/nick`.
+    /// The label is determined when the line is written: by then most members have sent `/nick`.
     Joined,
     Renamed {
         from: Label,
@@ -35,7 +36,7 @@ enum Kind {
     },
 }
 
-/// What a room's members have not got yet.
+/// Changes not yet sent to a room's members.
 #[derive(Default)]
 pub(crate) struct Presence {
     items: Vec<Item>,
@@ -44,14 +45,15 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
-    /// When the gathered line is to be sent, if there is one.
+    /// When the collected line is due.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// A member came. `label` is what it is called without a name.
+    /// A member joined. `label` is its label without a name.
     pub(crate) fn joined(&mut self, now: Instant, about: MemberId, label: impl FnOnce() -> Label) {
-        // Left and back again within the second, and under no name that was lost: no news.
+        // A member that left and returned within the second, without losing a name, is not
+        // reported.
         let is_gone = |item: &Item| matches!(item.kind, Kind::Gone { .. });
         if self.items.iter().any(is_gone) {
             let label = label();
@@ -66,9 +68,10 @@ impl Presence {
         self.add(now, about, Kind::Joined);
     }
 
-    /// A member has gone that was called `label`.
+    /// The member with this label left.
     pub(crate) fn gone(&mut self, now: Instant, about: MemberId, label: Label, change: Change) {
-        // Renamed and gone within the second: the room knew it by the name before.
+        // A member renamed and gone within the second is reported under its previous name, which
+        // the room knew.
         let is_renamed =
             |item: &Item| item.about == about && matches!(item.kind, Kind::Renamed { .. });
         let renamed = self.items.iter().position(is_renamed);
@@ -81,7 +84,7 @@ impl Presence {
         }
     }
 
-    /// A member that was called `from` took another name.
+    /// A member previously labelled `from` took a name.
     pub(crate) fn renamed(&mut self, now: Instant, about: MemberId, from: Label) {
         let is_known = |item: &Item| {
             item.about == about && matches!(item.kind, Kind::Joined | Kind::Renamed { .. })
@@ -91,7 +94,7 @@ impl Presence {
         }
     }
 
-    /// Takes what was gathered. `label` says what a member is called by now.
+    /// Takes the collected changes. `label` returns a member's current label.
     pub(crate) fn take(&mut self, label: impl Fn(MemberId) -> Option<Label>) -> Gathered {
         let Presence { items, more, .. } = std::mem::take(self);
         let changed = |item: Item| {
@@ -123,27 +126,26 @@ impl Presence {
     }
 }
 
-/// What happened to one member.
 struct Changed {
     about: MemberId,
     change: Change,
     labels: Vec<Label>,
 }
 
-/// The news of one second.
+/// The changes of one second.
 pub(crate) struct Gathered {
     changed: Vec<Changed>,
     more: usize,
 }
 
 impl Gathered {
-    /// Whether there is news about this member: it gets a line of its own.
+    /// Whether the news include this member, which gets a separate line.
     pub(crate) fn concerns(&self, member: MemberId) -> bool {
         self.changed.iter().any(|changed| changed.about == member)
     }
 
-    /// The news for one reader, without the reader's own; `None` stands for all readers that none
-    /// of it concerns. Empty if nothing is left.
+    /// The changes for one reader, without its own; `None` means all readers that are not among
+    /// them. May be empty.
     pub(crate) fn news(
         &self,
         reader: Option<MemberId>,

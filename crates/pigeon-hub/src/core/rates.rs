@@ -1,12 +1,11 @@
-//! What all members of one origin together may say in a second: token buckets for messages and for
-//! bytes.
+//! The rate of all members of one origin: token buckets for messages and for bytes.
 
 use pigeon_datagram::Instant;
 use pigeon_guard::{Bucket, cost};
 
 use crate::config::Rate;
 
-/// What is left of a [`Rate`].
+/// The state of a [`Rate`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Buckets {
     messages: Bucket,
@@ -14,13 +13,13 @@ pub(crate) struct Buckets {
 }
 
 impl Buckets {
-    /// Whether one more message of so many bytes fits into both buckets.
+    /// Whether one more message of this size fits both buckets.
     pub(crate) fn have_room(&self, now: Instant, rate: Rate, bytes: usize) -> bool {
         rate.messages.is_none_or(|most| self.messages.has_room(now, cost(1, most.into())))
             && rate.bytes.is_none_or(|most| self.bytes.has_room(now, cost(bytes as u64, most)))
     }
 
-    /// Takes one message of so many bytes out of both buckets, or nothing out of either.
+    /// Takes a message of this size from both buckets, or from neither.
     pub(crate) fn take(&mut self, now: Instant, rate: Rate, bytes: usize) -> bool {
         if !self.have_room(now, rate, bytes) {
             return false;
@@ -34,7 +33,7 @@ impl Buckets {
         true
     }
 
-    /// Whether nothing has been said for so long that a whole burst is free again.
+    /// Whether a whole burst is available.
     pub(crate) fn are_full(&self, now: Instant) -> bool {
         self.messages.is_full(now) && self.bytes.is_full(now)
     }
@@ -59,7 +58,7 @@ mod tests {
     fn a_seconds_worth_may_come_at_once_and_then_the_rate_holds() {
         let rate = Rate { messages: Some(20), bytes: None };
         assert_eq!(passed(rate, 9, std::iter::repeat_n(5_000, 100)), 20);
-        // 10 s at ten times the rate: the burst, and then 20 a second.
+        // 10 s at ten times the rate: one burst, then 20 a second.
         assert_eq!(passed(rate, 9, (5_000..15_000).step_by(5)), 220 - 1);
         assert_eq!(passed(rate, 9, (0..10_000).step_by(50)), 200);
     }
@@ -68,7 +67,8 @@ mod tests {
     fn bytes_are_limited_apart_from_messages() {
         let rate = Rate { messages: None, bytes: Some(1_000) };
         assert_eq!(passed(rate, 100, std::iter::repeat_n(0, 100)), 10);
-        // One larger than the burst passes when nothing else did lately, and is paid for.
+        // A message larger than the burst passes when both buckets are full, and is charged in
+        // full.
         assert_eq!(passed(rate, 5_000, (0..20_000).step_by(100)), 4);
     }
 

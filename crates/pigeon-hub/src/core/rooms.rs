@@ -1,6 +1,6 @@
-//! Rooms: what each is called and who is in it, people before programs that only send.
+//! Rooms: names and members, with people before programs that only send.
 //!
-//! A room is open for as long as somebody is in it. The rooms that doors lead to are always open.
+//! A room exists while it has members. The rooms of listening sockets always exist.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,24 +14,23 @@ use super::id::{RoomId, Slot};
 use super::members::{Members, Trait};
 use super::presence::Presence;
 
-/// The most rooms at once. Each holds a few hundred bytes even if one member sits in it.
+/// The most rooms. Each takes a few hundred bytes even with one member.
 pub(crate) const MAX_ROOMS: usize = 10_000;
 
-/// One room.
 pub(crate) struct Room {
     name: RoomName,
     id: RoomId,
-    /// Who is here. People stand before the others.
+    /// The members, people first.
     roster: Vec<Slot>,
     people: usize,
     version: u64,
     is_permanent: bool,
     is_raw: bool,
-    /// The position of the newest message that was stored, or 0.
+    /// The position of the newest stored message, or 0.
     pub(crate) newest: u64,
-    /// How long a member must wait between two messages.
+    /// The time between two messages of one member (slow mode).
     pub(crate) wait: Duration,
-    /// News that its members have not got yet.
+    /// Changes not yet sent to its members.
     pub(crate) presence: Presence,
 }
 
@@ -48,22 +47,22 @@ impl Room {
         self.roster.len()
     }
 
-    /// How many of its members are people.
+    /// The number of people among its members.
     pub(crate) fn people(&self) -> usize {
         self.people
     }
 
-    /// Everybody, people first.
+    /// All members, people first.
     pub(crate) fn roster(&self) -> &[Slot] {
         &self.roster
     }
 
-    /// Grows with every change of the roster, and is never used twice while the hub runs.
+    /// Increases with every change of the member list, and is never reused while the hub runs.
     pub(crate) fn version(&self) -> u64 {
         self.version
     }
 
-    /// Whether its members speak raw data.
+    /// Whether the room carries raw data.
     pub(crate) fn is_raw(&self) -> bool {
         self.is_raw
     }
@@ -76,7 +75,7 @@ impl Room {
         }
     }
 
-    /// Moves a member that is here to the end of the people.
+    /// Moves a member to the end of the people.
     fn add_person(&mut self, members: &mut Members, slot: Slot) {
         self.swap(members, members.place(slot) as usize, self.people);
         self.people += 1;
@@ -100,16 +99,15 @@ impl Room {
     }
 }
 
-/// All rooms.
 pub(crate) struct Rooms {
     rooms: Vec<Option<Room>>,
     by_name: HashMap<Box<str>, u16, RandomState>,
     free: Vec<u16>,
-    /// Drawn on by every room, so that no room's version comes twice.
+    /// Shared by all rooms, so that no version is used twice.
     versions: u64,
-    /// Names grow out of it when a place is reused.
+    /// The generation of the next room.
     generations: u32,
-    /// Rooms with news and when it is due: one entry a room, gone with the room.
+    /// Rooms with pending changes, by due time; removed together with the room.
     news: BTreeSet<(Instant, RoomId)>,
 }
 
@@ -134,7 +132,7 @@ impl Rooms {
         self.rooms.get_mut(id.index())?.as_mut().filter(|room| room.id == id)
     }
 
-    /// The room that a member's record names.
+    /// The room at this index.
     pub(crate) fn at(&self, index: u16) -> Option<&Room> {
         self.rooms.get(usize::from(index))?.as_ref()
     }
@@ -143,7 +141,6 @@ impl Rooms {
         self.find_folded(&name.folded())
     }
 
-    /// Finds a room by its folded name.
     pub(crate) fn find_folded(&self, folded: &str) -> Option<RoomId> {
         let index = self.by_name.get(folded)?;
         self.at(*index).map(Room::id)
@@ -153,12 +150,11 @@ impl Rooms {
         self.rooms.iter().flatten()
     }
 
-    /// How many are open.
     pub(crate) fn len(&self) -> usize {
         self.by_name.len()
     }
 
-    /// Opens a room. `None` if there are too many.
+    /// Creates a room. `None` if there are too many.
     pub(crate) fn open(&mut self, name: RoomName) -> Option<RoomId> {
         let folded = name.folded();
         let index = match self.free.pop() {
@@ -187,7 +183,7 @@ impl Rooms {
         Some(id)
     }
 
-    /// Opens the room of a door, which stays open.
+    /// Creates a listening socket's room, which always exists.
     pub(crate) fn open_for_door(&mut self, name: RoomName, is_raw: bool) -> Option<RoomId> {
         let id = self.find(&name).or_else(|| self.open(name))?;
         if let Some(room) = self.get_mut(id) {
@@ -197,7 +193,7 @@ impl Rooms {
         Some(id)
     }
 
-    /// Puts a member into a room.
+    /// Adds a member to a room.
     pub(crate) fn enter(&mut self, members: &mut Members, slot: Slot, id: RoomId) {
         let version = self.next_version();
         if let Some(room) = self.get_mut(id) {
@@ -207,7 +203,7 @@ impl Rooms {
         }
     }
 
-    /// Takes a member out of its room, which closes behind the last one.
+    /// Removes a member from its room, which closes when empty.
     pub(crate) fn exit(&mut self, members: &mut Members, slot: Slot) {
         let version = self.next_version();
         let Some(index) = members.room(slot) else { return };
@@ -226,7 +222,7 @@ impl Rooms {
         }
     }
 
-    /// A member that is in a room has become a person.
+    /// A member of a room has become a person.
     pub(crate) fn promote(&mut self, members: &mut Members, slot: Slot) {
         let version = self.next_version();
         let index = members.room(slot).map(usize::from);
@@ -236,7 +232,7 @@ impl Rooms {
         }
     }
 
-    /// A member of this room is called something else.
+    /// A member of this room has another name.
     pub(crate) fn renamed(&mut self, id: RoomId) {
         let version = self.next_version();
         if let Some(room) = self.get_mut(id) {
@@ -249,7 +245,7 @@ impl Rooms {
         self.versions
     }
 
-    /// Changes a room's news, and notes when they are due.
+    /// Updates a room's changes, and when they are due.
     pub(crate) fn note(&mut self, id: RoomId, change: impl FnOnce(&mut Presence)) {
         let Some(room) = self.get_mut(id) else { return };
         let before = room.presence.due();
@@ -259,12 +255,12 @@ impl Rooms {
         }
     }
 
-    /// When the next news is due.
+    /// When the next changes are due.
     pub(crate) fn news_due(&self) -> Option<Instant> {
         self.news.first().map(|&(due, _)| due)
     }
 
-    /// The next room with news due.
+    /// The next room with due changes.
     pub(crate) fn take_news(&mut self, now: Instant) -> Option<RoomId> {
         let (_, id) = self.news.first().copied().filter(|(due, _)| *due <= now)?;
         self.news.pop_first();

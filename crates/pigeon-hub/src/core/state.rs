@@ -1,7 +1,9 @@
-//! The state of the core, and what can happen to it: members come, move, speak, take names, go.
+//! The core's state and its operations: members join, move, send messages, take names, and leave.
 //!
-//! Every change leaves an [`Output`] for the links; a caller takes all of them before it makes the
-//! next change, so that no link ever finds a member or a room that it has not heard of.
+//! Every change produces [`Output`]s for the links. The caller takes all of them before the next
+//! change, so that no link sees a member or room that it has not been notified of.
+
+mod stored;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -40,23 +42,26 @@ use crate::config::{Config, PerOrigin};
 use crate::event::Remark;
 use crate::statistics::{Dropped, Left, Statistics};
 
-/// How long a member without padded heartbeats must be silent before another from its address may
+/// How long a member without padded heartbeats must be silent before another one at its address may
 /// take its name: one heartbeat of 10 s is late.
 const DESERTED: Duration = Duration::from_secs(11);
 
-/// How long somebody must have had a name for it to be kept after a time-out.
+/// How long a member must have had a name for it to be reserved after a time-out.
 const KEPT_AFTER: Duration = Duration::from_secs(60);
 
-/// Slots are 32 bits with one to spare; memory ends long before.
+/// Slots have 32 bits, two of them reserved; memory runs out long before.
 const MAX_MEMBERS: usize = 1 << 30;
 
-/// A member of another link than the plain one, which has no table of its own here.
+/// A member of another link than the plain one. Its data is kept here, because that link has no
+/// table in the hub.
 struct Guest {
     label: Label,
     source: Source,
+    /// Rate of messages accepted by [`Core::admit`].
+    said: Buckets,
 }
 
-/// Members of all links, rooms, names, and the order of what is said.
+/// Members of all links, rooms, names, and message order.
 pub(crate) struct Core {
     config: Config,
     members: Members,
@@ -70,21 +75,21 @@ pub(crate) struct Core {
     mutes: Mutes,
     askers: Askers,
     tallies: Tallies,
-    /// The newest stored position of rooms, by their folded names.
+    /// The newest stored position of each room, by folded name.
     newest: HashMap<Box<str>, u64, RandomState>,
-    /// What is left of the hub's own rates.
+    /// The state of the hub's own rates.
     rates: PerOrigin<Buckets>,
     work: Work,
     guests: HashMap<Slot, Guest, RandomState>,
-    /// The links' kinds, by their numbers.
+    /// The links' kinds, by number.
     links: Vec<LinkKind>,
     token_key: TokenKey,
     wall: WallClock,
     batch: Batch,
-    /// How many messages this run has heard.
+    /// The number of messages in this run.
     messages: u64,
     outputs: VecDeque<Output>,
-    /// Messages for those outside, if anybody wants them.
+    /// Messages for the driver, if it wants them.
     reported: VecDeque<Message>,
     statistics: Statistics,
 }
@@ -124,8 +129,6 @@ impl Core {
         }
     }
 
-    // What can be seen.
-
     pub(crate) fn config(&self) -> &Config {
         &self.config
     }
@@ -150,7 +153,7 @@ impl Core {
         self.members.len()
     }
 
-    /// The slot of a member, if it is still one.
+    /// The slot of a member, if it still exists.
     pub(crate) fn find_id(&self, id: MemberId) -> Option<Slot> {
         self.members.find(id)
     }
@@ -201,7 +204,7 @@ impl Core {
         self.rooms.get(id)
     }
 
-    /// The room that a member is in. `None` until it has given the password.
+    /// A member's room. `None` until it has sent the password.
     pub(crate) fn room_of(&self, slot: Slot) -> Option<&Room> {
         self.members.room(slot).and_then(|index| self.rooms.at(index))
     }
@@ -218,7 +221,7 @@ impl Core {
         self.bans.contains(ip)
     }
 
-    /// Where a member is.
+    /// A member's source.
     pub(crate) fn source(&self, cx: &Context<'_>, slot: Slot) -> Source {
         let guest = self.guests.get(&slot).map(|guest| guest.source);
         guest.unwrap_or_else(|| cx.plain.source(slot))
@@ -228,42 +231,41 @@ impl Core {
         &self.batch
     }
 
-    /// What a member is called: by its name, or as its link calls it.
+    /// A member's label: its name, or its link's label.
     pub(crate) fn label(&self, cx: &Context<'_>, slot: Slot) -> Label {
         self.name(slot).map_or_else(|| self.link_label(cx, slot), Label::from)
     }
 
-    /// What a member's link calls it.
+    /// A member's label at its link.
     pub(crate) fn link_label(&self, cx: &Context<'_>, slot: Slot) -> Label {
         let guest = self.guests.get(&slot).map(|guest| guest.label.clone());
         guest.unwrap_or_else(|| cx.plain.label(slot))
     }
 
-    /// Whether a member gets lines of the hub's own. In a raw room most get data alone.
+    /// Whether a member gets notices. In a raw room most get only data.
     pub(crate) fn can_be_told(&self, cx: &Context<'_>, slot: Slot) -> bool {
         let is_in_raw = self.room_of(slot).is_some_and(Room::is_raw);
         !is_in_raw || self.link(slot) != LinkId::PLAIN || cx.plain.is_padded(slot)
     }
 
-    /// Finds a member by its name, or by what its link calls it.
+    /// Finds a member by its name or its link's label.
     pub(crate) fn find(&self, cx: &Context<'_>, who: &str) -> Option<Slot> {
         self.names.find(who).or_else(|| self.find_by_label(cx, who))
     }
 
-    /// Finds a member by what its link calls it.
+    /// Finds a member by its link's label.
     fn find_by_label(&self, cx: &Context<'_>, label: &str) -> Option<Slot> {
         let guest = || self.guests.iter().find(|(_, guest)| guest.label.as_str() == label);
         cx.plain.find(label).or_else(|| guest().map(|(slot, _)| *slot))
     }
 
-    /// Whether the operator lately removed the member that a link calls this.
     pub(crate) fn is_kicked(&self, now: Instant, label: impl FnOnce() -> Label) -> bool {
         self.kicks.hold(now, label)
     }
 
-    // Coming and going.
+    // Joining and leaving.
 
-    /// Opens the room of a door.
+    /// Creates a listening socket's room.
     pub(crate) fn open_door(&mut self, room: &RoomName, is_raw: bool) -> Option<RoomId> {
         let id = self.rooms.open_for_door(room.clone(), is_raw);
         self.settle_room(room);
@@ -279,17 +281,14 @@ impl Core {
         }
     }
 
-    /// Adds a link besides the plain one. There are 255 at the most.
+    /// Adds a link besides the plain one; at most 255.
     pub(crate) fn add_link(&mut self, kind: LinkKind) -> Option<LinkId> {
         let number = u8::try_from(self.links.len()).ok().filter(|&number| number < u8::MAX)?;
         self.links.push(kind);
         Some(LinkId::new(number))
     }
 
-    /// Makes somebody at `source` a member; `label` is what its link calls it.
-    ///
-    /// # Errors
-    /// Why not. Nothing has changed then.
+    /// Adds a member; `label` is its link's label. Fails without a change, with the reason.
     pub(crate) fn join(
         &mut self,
         cx: &Context<'_>,
@@ -305,7 +304,7 @@ impl Core {
         if !needs_password {
             self.check_room(cx.home)?;
         }
-        // Last: for a newcomer that would be refused anyway nobody gives way.
+        // Checked last: no member is displaced for a newcomer that would be refused anyway.
         if self.capacity.is_full_for(&self.config, source.origin) {
             return Err(Dropped::HubFull);
         }
@@ -313,7 +312,7 @@ impl Core {
         let slot = member.slot();
         self.capacity.add(&self.config, source);
         if link != LinkId::PLAIN {
-            self.guests.insert(slot, Guest { label: label(), source });
+            self.guests.insert(slot, Guest { label: label(), source, said: Buckets::default() });
         }
         self.members.set(slot, Trait::Chinese, self.config.language == Language::Chinese);
         self.statistics.joined += 1;
@@ -327,7 +326,6 @@ impl Core {
         Ok(member)
     }
 
-    /// Removes a member.
     pub(crate) fn leave(&mut self, cx: &Context<'_>, slot: Slot, reason: Left) {
         let (member, source) = (self.members.id(slot), self.source(cx, slot));
         let room = self.room_of(slot).map(Room::id);
@@ -360,9 +358,9 @@ impl Core {
         self.outputs.push_back(Output::Left { member, label, name, language, room, reason });
     }
 
-    /// What becomes of the name of a member that left: who timed out or quit has a resume word, and
-    /// some names are kept from everybody else. A kick frees the name, and so does a move: its new
-    /// holder has it already, or is about to.
+    /// Handles the name of a member that left. After a time-out or `quit` its resume token stays
+    /// valid, and some names are reserved exclusively. A kick frees the name, and so does a move:
+    /// its new holder has it already, or is about to.
     fn part(&mut self, gone: Gone, reason: Left) {
         let (now, keys, grant) = (gone.since, gone.named.keys, gone.named.grant);
         if matches!(reason, Left::Kicked | Left::Moved) {
@@ -372,7 +370,7 @@ impl Core {
         if gone.is_kept {
             self.names.keep(keys, grant);
         }
-        // What others may take now, they may take after a restart too.
+        // A name that is free now is also free after a restart.
         let free = (!gone.is_kept).then_some(grant);
         let freed = self.grants.leave(gone);
         if let Some((keys, grant)) = freed {
@@ -394,7 +392,7 @@ impl Core {
         self.give_up_names(now);
     }
 
-    /// Gives up names that have waited too long, or that are too many.
+    /// Gives up names that were reserved for too long, or that are too many.
     fn give_up_names(&mut self, now: Instant) {
         while let Some(gone) = self.grants.give_up(now) {
             self.names.release(gone.named.keys, gone.named.grant);
@@ -404,32 +402,32 @@ impl Core {
         self.statistics.names_freed = self.grants.freed;
     }
 
-    /// Takes the name of a grant from its absent member.
+    /// Takes a grant's name from its absent member.
     fn take_from_absent(&mut self, grant: u32) -> Option<Gone> {
         let gone = self.forget_grant(grant)?;
         self.names.release(gone.named.keys, grant);
         Some(gone)
     }
 
-    /// The word of a grant takes nothing back any more.
+    /// Invalidates a grant's token.
     fn forget_grant(&mut self, grant: u32) -> Option<Gone> {
         self.keep(|| Keep::NameGone(grant));
         self.grants.forget(grant)
     }
 
-    /// Whether a member's client keeps its resume word and brings it: pigeon's own, which pads its
-    /// heartbeats, and those of other links.
+    /// Whether a member's client stores its resume token and sends it automatically: pigeon's own,
+    /// which pads its heartbeats, and clients of other links.
     fn resumes(&self, cx: &Context<'_>, slot: Slot) -> bool {
         self.guests.contains_key(&slot) || cx.plain.is_padded(slot)
     }
 
-    /// Removes a member for ten minutes, by its name or by what its link calls it. The name of one
-    /// that timed out is freed, and its word takes nothing back. False if there is none.
+    /// Kicks a member for ten minutes, by its name or its link's label. The name of an absent
+    /// member is freed, and its token becomes invalid. Returns false if there is no such member.
     pub(crate) fn kick(&mut self, cx: &Context<'_>, who: &str) -> bool {
         self.give_up_names(cx.now);
         let absent = self.names.find_absent(who).and_then(|grant| self.take_from_absent(grant));
         let (slot, label, grant) = match (absent, self.find(cx, who)) {
-            // It may be here again, and have no name yet.
+            // The member may have returned already, without a name.
             (Some(gone), _) => {
                 let slot = self.find_by_label(cx, gone.label.as_str());
                 (slot, gone.label, Some(gone.named.grant))
@@ -448,7 +446,7 @@ impl Core {
         true
     }
 
-    /// A member has shown that somebody may be reading: to its room, it comes now.
+    /// Marks a member as a person, who may be reading. To its room, it joins now.
     pub(crate) fn is_person(&mut self, cx: &Context<'_>, slot: Slot) {
         if self.members.has(slot, Trait::Person) {
             return;
@@ -460,10 +458,7 @@ impl Core {
         }
     }
 
-    /// Takes a member to another room.
-    ///
-    /// # Errors
-    /// That room is full. The member stays where it is.
+    /// Moves a member to another room. If the room is full, the member stays in its room.
     pub(crate) fn move_to(
         &mut self,
         cx: &Context<'_>,
@@ -487,10 +482,8 @@ impl Core {
         Ok(())
     }
 
-    /// Takes a member to the room of this name, which is opened if need be.
-    ///
-    /// # Errors
-    /// There is no place. The member stays where it is.
+    /// Moves a member to the room with this name, which is created if necessary. If there is no
+    /// capacity, the member stays in its room.
     pub(crate) fn move_to_named(
         &mut self,
         cx: &Context<'_>,
@@ -506,14 +499,14 @@ impl Core {
             }
         };
         let is_raw = self.rooms.get(room).is_some_and(Room::is_raw);
-        // What a raw room carries is not for a line of chat.
+        // Raw data is not for readers of lines.
         if is_raw && cx.format != pigeon_proto::Format::Raw {
             return Err(Dropped::RawRoom);
         }
         self.move_to(cx, slot, room)
     }
 
-    /// Whether a room takes one more.
+    /// Checks whether a room has capacity for one more.
     fn check_room(&self, room: RoomId) -> Result<(), Dropped> {
         let here = self.rooms.get(room).map_or(0, Room::len);
         match self.config.max_per_room {
@@ -524,10 +517,7 @@ impl Core {
 
     // Names.
 
-    /// Gives a member a name. Returns its grant: the grant's word takes the name back.
-    ///
-    /// # Errors
-    /// Somebody else has it, or one that looks like it. The member keeps the one it had.
+    /// Gives a member a name. Returns its grant, which includes the token to reclaim it.
     pub(crate) fn rename(
         &mut self,
         cx: &Context<'_>,
@@ -571,8 +561,8 @@ impl Core {
         Ok(grant)
     }
 
-    /// Whether the owner of a name has left it behind, for a member with the same IP address: a
-    /// script that was killed and started again. Names that only look alike are not the same.
+    /// Whether a name's owner has abandoned it, so that a member with the same IP address may take
+    /// it: a script that was killed and restarted. Not for confusable names.
     fn is_deserted(&self, cx: &Context<'_>, by: Slot, keys: Keys, owner: Owner) -> bool {
         let ip = self.source(cx, by).ip.to_canonical();
         match owner {
@@ -590,7 +580,6 @@ impl Core {
         }
     }
 
-    /// The name that an owner has.
     fn holder_of(&self, owner: Owner) -> Option<Name> {
         Some(match owner {
             Owner::Hub(number) => self.names.of_hub(number).clone(),
@@ -599,15 +588,12 @@ impl Core {
         })
     }
 
-    /// The word that takes back the name of a grant.
     pub(crate) fn resume_word(&self, grant: u32) -> String {
         grants::word(&self.token_key, grant)
     }
 
-    /// Gives a member the name and the room that a resume word speaks for.
-    ///
-    /// # Errors
-    /// The word takes nothing back. Nothing has changed then.
+    /// Gives a member the name and the room of a resume token. Fails without a change if the token
+    /// is invalid.
     pub(crate) fn resume(
         &mut self,
         cx: &Context<'_>,
@@ -643,31 +629,31 @@ impl Core {
         }
         self.take_name(cx, slot, named);
         self.grants.take(grant, slot);
-        // A room that is full by now costs the room, not the name.
+        // If the room is full now, the member only gets its name back.
         let _ = self.move_to_named(cx, slot, room);
         Ok(())
     }
 
-    /// Gives a member that fell silent its name and room back when it is heard again under the same
-    /// label: a program that only listens would else speak under its address without noticing. To be
-    /// called when the member is in its link's table.
+    /// Returns name and room to a member that timed out, when the same label is heard again: a
+    /// program that only listens would otherwise send under its address without noticing. The
+    /// member must be in its link's table already.
     pub(crate) fn come_back(&mut self, cx: &Context<'_>, slot: Slot) {
         let label = self.link_label(cx, slot);
         if self.room_of(slot).is_some()
             && let Some(grant) = self.grants.of_silent(cx.now, &label)
         {
             let word = self.resume_word(grant);
-            // Somebody else has the name by now: then it has to ask for another.
+            // If another member has the name by now, it must request a different one.
             let _ = self.resume(cx, slot, &word);
         }
     }
 
-    /// Says to those outside what the operator may want to know of a member.
+    /// Reports a remark about a member to the operator.
     pub(crate) fn remark(&mut self, slot: Slot, remark: Remark) {
         self.outputs.push_back(Output::Remark { member: self.members.id(slot), remark });
     }
 
-    /// Puts a free name on a member.
+    /// Gives a member a free name.
     fn take_name(&mut self, cx: &Context<'_>, slot: Slot, named: Named) {
         let before = self.label(cx, slot);
         let name = named.name.clone();
@@ -688,7 +674,7 @@ impl Core {
         self.outputs.push_back(Output::Renamed { member, name });
     }
 
-    /// Changes what a link calls its member. A member without a name is called that in its room.
+    /// Changes a member's label at its link. In its room a member without a name is renamed.
     pub(crate) fn relabel(&mut self, cx: &Context<'_>, slot: Slot, label: Label) {
         let before = self.label(cx, slot);
         let Some(guest) = self.guests.get_mut(&slot) else { return };
@@ -703,15 +689,12 @@ impl Core {
         }
     }
 
-    /// The name of a member and the grant of its word.
+    /// A member's name and grant.
     pub(crate) fn named(&self, slot: Slot) -> Option<&Named> {
         self.names.get(slot)
     }
 
-    /// Looks at a password.
-    ///
-    /// # Errors
-    /// It is not the hub's, or too many were tried.
+    /// Checks a password. Fails if the password is wrong, or if too many wrong ones were tried.
     pub(crate) fn check_password(
         &mut self,
         cx: &Context<'_>,
@@ -730,27 +713,28 @@ impl Core {
         Ok(())
     }
 
-    /// Notes what a member has chosen.
+    /// Sets or clears a member's flag.
     pub(crate) fn choose(&mut self, slot: Slot, which: Trait, on: bool) {
         self.members.set(slot, which, on);
     }
 
-    // Speaking.
+    // Messages.
 
-    /// Takes a message of so many bytes out of the hub's own rate. `own` is whether the member's
-    /// own rate allows it too; nothing is taken otherwise.
+    /// Takes a message of this size from the hub's own rate for an origin. Returns false, and takes
+    /// nothing, if the rate is exceeded.
     pub(crate) fn take_rate(&mut self, now: Instant, origin: Origin, bytes: usize) -> bool {
         let rate = *self.config.hub_rate.get(origin);
         rate.is_unlimited() || self.rates.get_mut(origin).take(now, rate, bytes)
     }
 
-    /// Whether all of an origin have said nothing for so long that a whole burst is free again.
+    /// Whether the rate of an origin allows a whole burst.
     pub(crate) fn is_rate_full(&self, now: Instant, origin: Origin) -> bool {
         self.rates.get(origin).are_full(now)
     }
 
-    /// Counts work of so many nanoseconds for a member's address, or refuses it. This host's own
-    /// programs are exempt, and so is an address that is alone.
+    /// Charges work in nanoseconds to a member's address. Returns false if the address exceeds its
+    /// share. This host's programs are exempt, and so is an address without other members in the
+    /// hub.
     pub(crate) fn take_work(&mut self, now: Instant, source: Source, nanos: u64) -> bool {
         let Core { config, capacity, work, .. } = self;
         let ip = config.sources.counted_as(source.ip);
@@ -758,15 +742,13 @@ impl Core {
             || work.take(now, ip, nanos, config.work, capacity.is_alone(config, source))
     }
 
-    /// Whether the hub has done next to nothing for an address lately.
+    /// Whether the hub has done almost no work for an address recently.
     pub(crate) fn is_work_rested(&self, now: Instant, source: Source) -> bool {
         self.work.is_rested(now, self.config.sources.counted_as(source.ip))
     }
 
-    /// A member, or the operator (`None`), says something to a room.
-    ///
-    /// # Errors
-    /// Why not. Nothing has changed then.
+    /// Sends a message of a member, or of the operator (`None`), to a room. Fails without a change,
+    /// with the reason.
     pub(crate) fn say(
         &mut self,
         cx: &Context<'_>,
@@ -781,7 +763,7 @@ impl Core {
         if !self.batch.fits(text.len()) {
             return Err(Dropped::BatchFull);
         }
-        // There nothing stands before the text, and a control line is the hub's own word.
+        // A raw room adds nothing before the text, so a member could forge a control line.
         let is_raw = self.rooms.get(room).is_some_and(Room::is_raw);
         if is_raw && pigeon_proto::is_control_line(text) {
             return Err(Dropped::Reply);
@@ -796,7 +778,7 @@ impl Core {
         let wall = self.wall.read(cx.now);
         let speech = Speech { speaker, room, text, identity, wall };
         let report = self.wants_messages(is_raw).then(|| self.message(cx, &speech, is_raw));
-        // The batch is taken out meanwhile: the name in `speech` is the tables' own.
+        // The batch is moved out meanwhile, because the name in `speech` borrows from the tables.
         let number = batch.push(&speech);
         self.batch = batch;
         self.reported.extend(report.flatten());
@@ -806,7 +788,7 @@ impl Core {
         Ok(())
     }
 
-    /// Whether the operator lets a member speak in a room.
+    /// Checks mutes and slow mode.
     fn may_speak(&mut self, now: Instant, slot: Slot, room: RoomId) -> Result<(), Dropped> {
         if self.members.has(slot, Trait::Muted) {
             return Err(Dropped::Muted);
@@ -818,7 +800,7 @@ impl Core {
         Ok(())
     }
 
-    /// Who speaks: a member, or the operator.
+    /// The speaker of a message: a member, or the operator.
     fn speaker(&self, slot: Option<Slot>, caller: Caller) -> Speaker<'_> {
         let Some(slot) = slot else {
             let name = self.config.name.as_str();
@@ -842,12 +824,12 @@ impl Core {
         self.config.report_messages || self.links.len() > 1 || self.keeps_messages(is_raw)
     }
 
-    /// Whether what is said in such a room is kept.
+    /// Whether messages of such a room are stored.
     fn keeps_messages(&self, is_raw: bool) -> bool {
         self.config.history.is_some_and(|history| history.keeps_raw || !is_raw)
     }
 
-    /// A message for those outside.
+    /// A message for the driver.
     fn message(&self, cx: &Context<'_>, speech: &Speech<'_>, is_raw: bool) -> Option<Message> {
         let Speech { ref speaker, room, text, identity, wall } = *speech;
         let label = match (speaker.name, speaker.member) {
@@ -863,15 +845,14 @@ impl Core {
             text: text.into(),
             identity,
             is_raw,
+            is_stored: false,
         })
     }
 
-    // What was said before.
+    // History.
 
-    /// A member asks for what was said before in its room. It is found later.
-    ///
-    /// # Errors
-    /// Nothing is kept there, or the member has had as much as it may get for now.
+    /// Requests earlier messages of a member's room. The answer follows later. Fails if the room is
+    /// not stored, or the member has reached its limit for now.
     pub(crate) fn look_up(
         &mut self,
         now: Instant,
@@ -890,18 +871,21 @@ impl Core {
         Ok(())
     }
 
-    /// Shows a member that has taken a name what was said before it came, once.
+    /// Shows the backlog to a member that has taken a name, once. A member that follows the log
+    /// reads the backlog there.
     pub(crate) fn greet(&mut self, now: Instant, slot: Slot) {
+        if matches!(self.link_kind(slot), LinkKind::Key | LinkKind::Page) {
+            return;
+        }
         let most = self.config.history.map_or(0, |history| history.backlog);
         if most > 0 && !self.members.has(slot, Trait::Greeted) {
             self.members.set(slot, Trait::Greeted, true);
-            // It has asked for more than this lately, or its room keeps nothing: no loss.
+            // The member has reached its limit, or its room is not stored: ignored.
             let _ = self.look_up(now, slot, None, (Wanted::Before(None), most));
         }
     }
 
-    /// Passes on what was found, as much of it as its reader may get now. `None`: it could not be
-    /// looked for.
+    /// Sends found messages to their reader, as many as it may get now. `None`: the search failed.
     pub(crate) fn found(&mut self, lookup: Lookup, found: Option<Found>) {
         let Lookup { member, verb, .. } = lookup;
         let Some(slot) = self.members.find(member) else { return };
@@ -920,8 +904,8 @@ impl Core {
         }
     }
 
-    /// Everything said in a room up to this position is stored. Of rooms that are not open, only so
-    /// many are remembered; the others seem to hold nothing until somebody speaks there again.
+    /// Records that a room is stored up to this position. For rooms that do not exist, only a
+    /// limited number of positions is kept; the others appear empty until their next message.
     pub(crate) fn set_newest(&mut self, name: &RoomName, position: u64) {
         let folded = name.folded();
         if let Some(room) = self.rooms.find(name).and_then(|id| self.rooms.get_mut(id)) {
@@ -932,7 +916,7 @@ impl Core {
         }
     }
 
-    /// Says to everybody whether what is said now is kept.
+    /// Notifies all members whether messages are stored now.
     pub(crate) fn announce_history(&mut self, is_kept: bool) {
         let keeps = |room: &&Room| {
             self.keeps_messages(room.is_raw()) && room.len() <= self.config.notices_up_to
@@ -945,7 +929,7 @@ impl Core {
         }
     }
 
-    // What outlives a restart.
+    // Persistent state.
 
     fn keep(&mut self, change: impl FnOnce() -> Keep) {
         if self.config.keeps {
@@ -953,7 +937,7 @@ impl Core {
         }
     }
 
-    /// Keeps a member's name and place, if it has a name.
+    /// Reports a member's name and state for storing, if it has a name.
     fn keep_name(&mut self, cx: &Context<'_>, slot: Slot) {
         if !self.config.keeps {
             return;
@@ -970,8 +954,7 @@ impl Core {
         self.outputs.push_back(Output::Keep(Keep::Name(kept)));
     }
 
-    /// Takes back what was kept before a restart. A name waits for its word as if its holder had
-    /// just timed out.
+    /// Restores stored state. A name is reserved as if its holder had just timed out.
     pub(crate) fn restore(&mut self, now: Instant, kept: Keep) {
         match kept {
             Keep::Name(kept) => self.restore_name(now, kept),
@@ -1003,7 +986,7 @@ impl Core {
         self.part(gone, Left::TimedOut);
     }
 
-    /// Mutes a name, and the member that has it. False if too many are muted.
+    /// Mutes a name, and its member. Returns false if too many are muted.
     pub(crate) fn mute(&mut self, name: Name) -> bool {
         if !self.mutes.mute(name.clone()) {
             return false;
@@ -1015,7 +998,7 @@ impl Core {
         true
     }
 
-    /// Lets a name speak again, and the member that has it. False if neither was muted.
+    /// Unmutes a name, and its member. Returns false if neither was muted.
     pub(crate) fn unmute(&mut self, name: &Name) -> bool {
         let slot = self.names.find(name.as_str());
         let is_muted = slot.is_some_and(|slot| self.members.has(slot, Trait::Muted));
@@ -1027,12 +1010,12 @@ impl Core {
         is_muted || unmuted.is_some()
     }
 
-    /// How many messages a second a member says, and how much of it was dropped.
+    /// A member's messages per second, and its dropped inputs.
     pub(crate) fn tally(&self, now: Instant, slot: Slot) -> (f64, u64) {
         self.tallies.of(now, slot)
     }
 
-    /// Something of a member was not relayed, or not done.
+    /// Counts a dropped input of a member.
     pub(crate) fn count_dropped_of(&mut self, now: Instant, slot: Slot) {
         self.tallies.dropped(now, slot);
     }
@@ -1041,14 +1024,18 @@ impl Core {
         &self.mutes
     }
 
-    /// How long a member must wait between two messages in its room.
+    /// The refusal with the time between two messages in a member's room.
     pub(crate) fn wait_of(&self, member: MemberId) -> Reason {
         let room = self.members.find(member).and_then(|slot| self.room_of(slot));
-        let wait = room.map_or(Duration::ZERO, |room| room.wait);
-        Reason::Slow { seconds: wait.as_millis().div_ceil(1_000) as u64 }
+        slow(room.map_or(Duration::ZERO, |room| room.wait))
     }
 
-    /// Takes from other settings what can change while members are there.
+    /// How long one must wait between two messages in a room, whether it is open or not.
+    pub(crate) fn wait_in(&self, room: &RoomName) -> Reason {
+        slow(self.mutes.wait_in(room))
+    }
+
+    /// Adopts the settings that may change while the hub runs.
     pub(crate) fn reconfigure(&mut self, other: &Config) {
         let own = std::mem::take(&mut self.config);
         self.config = Config {
@@ -1068,13 +1055,12 @@ impl Core {
         };
     }
 
-    /// Asks newcomers for another password from now on, or for none.
+    /// Changes the password for newcomers.
     pub(crate) fn set_password(&mut self, password: Option<Box<str>>) {
         self.config.password = password;
     }
 
-    /// Makes members of a room wait so long between two messages; zero lifts it. False if too many
-    /// rooms are slow.
+    /// Sets a room's slow mode; zero ends it. Returns false if too many rooms are slow.
     pub(crate) fn slow(&mut self, room: RoomName, time: Duration) -> bool {
         if !self.mutes.slow(room.clone(), time) {
             return false;
@@ -1087,14 +1073,14 @@ impl Core {
         true
     }
 
-    // What goes out.
+    // Output.
 
-    /// Says something to one member.
+    /// Sends a notice to one member.
     pub(crate) fn reply(&mut self, to: MemberId, notice: Notice) {
         self.outputs.push_back(Output::Reply { to, notice });
     }
 
-    /// Says to a member that something was not done.
+    /// Sends a refusal to a member.
     pub(crate) fn refuse(&mut self, to: MemberId, what: Subject, why: Reason) {
         self.reply(to, Notice::Refused(Refusal::new(what, why)));
     }
@@ -1104,24 +1090,24 @@ impl Core {
         self.outputs.pop_front()
     }
 
-    /// The next message for those outside.
+    /// The next message for the driver.
     pub(crate) fn poll_message(&mut self) -> Option<Message> {
         self.reported.pop_front()
     }
 
-    /// Every link has what it needs of the last batch.
+    /// Ends the batch, after every link has rendered it.
     pub(crate) fn end_batch(&mut self) {
         self.batch.clear();
     }
 
     // Timers and the operator.
 
-    /// When the next gathered news is due.
+    /// When the next collected changes are due.
     pub(crate) fn news_due(&self) -> Option<Instant> {
         self.rooms.news_due()
     }
 
-    /// Hands out the news of one room that is due. False if there is none.
+    /// Outputs the due changes of one room. Returns false if there are none.
     pub(crate) fn send_news(&mut self, cx: &Context<'_>) -> bool {
         let Some(id) = self.rooms.take_news(cx.now) else { return false };
         let Some(room) = self.rooms.get_mut(id) else { return true };
@@ -1135,12 +1121,17 @@ impl Core {
         true
     }
 
-    /// Sets the wall clock, which is for display and for what is kept.
+    /// The time of day, as messages carry it.
+    pub(crate) fn wall(&self, now: Instant) -> Duration {
+        self.wall.read(now)
+    }
+
+    /// Sets the wall clock, which is used for display and stored messages.
     pub(crate) fn set_wall(&mut self, wall: WallClock) {
         self.wall = wall;
     }
 
-    /// Bans a network. False if there are too many bans.
+    /// Bans a network. Returns false if there are too many bans.
     pub(crate) fn ban(&mut self, net: IpNet) -> bool {
         let is_banned = self.bans.add(net);
         if is_banned {
@@ -1149,7 +1140,7 @@ impl Core {
         is_banned
     }
 
-    /// Lifts a ban. False if there was none.
+    /// Removes a ban. Returns false if there was none.
     pub(crate) fn unban(&mut self, net: IpNet) -> bool {
         let was_banned = self.bans.remove(net);
         if was_banned {
@@ -1158,7 +1149,7 @@ impl Core {
         was_banned
     }
 
-    /// News of a room. Programs that only send come and go without.
+    /// Records a join for a room's members. Programs that only send join and leave without notices.
     fn note_joined(&mut self, cx: &Context<'_>, slot: Slot, room: RoomId) {
         if !self.members.has(slot, Trait::Person) {
             return;
@@ -1174,4 +1165,8 @@ impl Core {
         let (member, label) = (self.members.id(slot), self.label(cx, slot));
         self.rooms.note(room, |news| news.gone(cx.now, member, label, change));
     }
+}
+
+fn slow(wait: Duration) -> Reason {
+    Reason::Slow { seconds: wait.as_millis().div_ceil(1_000) as u64 }
 }

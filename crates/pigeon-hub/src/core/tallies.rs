@@ -1,4 +1,5 @@
-//! Counts each member's messages and drops, for the operator. Members that never spoke have no entry.
+//! Counts each member's messages and drops, for the operator. Members without messages have no
+//! entry.
 
 use std::time::Duration;
 
@@ -8,25 +9,24 @@ use pigeon_datagram::Instant;
 
 use super::id::Slot;
 
-/// Rates are those of the last whole window.
+/// The period of rates: the last whole one is shown.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// The most members that are counted. Those that speak first when as many are counted already show
-/// nothing.
+/// The most members counted. Beyond it, members that begin to send have no counts.
 const MOST: usize = 16_384;
 
-/// What a member has said and lost.
+/// A member's counts.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
-    /// When the current window began.
+    /// When the current period began.
     since: Instant,
     messages: u32,
-    /// In the window before.
+    /// The messages of the previous period.
     before: u32,
     dropped: u64,
 }
 
-/// What members have said and lost.
+/// The counts of all members.
 pub(crate) struct Tallies {
     by_slot: HashMap<Slot, Tally, RandomState>,
 }
@@ -37,34 +37,32 @@ impl Tallies {
         Tallies { by_slot: HashMap::with_hasher(RandomState::with_seeds(d, a, c, b)) }
     }
 
-    /// A member has said something.
     pub(crate) fn said(&mut self, now: Instant, slot: Slot) {
         if let Some(tally) = self.tally(now, slot) {
             tally.messages += 1;
         }
     }
 
-    /// Something of a member was not relayed, or not done.
+    /// Counts a dropped input of a member.
     pub(crate) fn dropped(&mut self, now: Instant, slot: Slot) {
         if let Some(tally) = self.tally(now, slot) {
             tally.dropped += 1;
         }
     }
 
-    /// How many messages a second a member says, and how much of it was dropped since it came.
+    /// A member's messages per second, and its dropped inputs since it joined.
     pub(crate) fn of(&self, now: Instant, slot: Slot) -> (f64, u64) {
         let Some(tally) = self.by_slot.get(&slot) else { return (0.0, 0) };
         let age = now - tally.since;
         let messages = match age {
             age if age >= 2 * WINDOW => 0,
             age if age >= WINDOW => tally.messages,
-            // So that somebody who has just begun shows at once.
+            // Includes the current period, so that a new sender shows at once.
             _ => tally.before.max(tally.messages),
         };
         (f64::from(messages) / WINDOW.as_secs_f64(), tally.dropped)
     }
 
-    /// A member has gone.
     pub(crate) fn forget(&mut self, slot: Slot) {
         self.by_slot.remove(&slot);
     }

@@ -1,11 +1,12 @@
-//! What the hub has worked lately, for all and for each address: in nanoseconds as they are estimated,
-//! never measured, so that the same datagrams always have the same fate.
+//! The hub's recent work, in total and per address, in estimated nanoseconds. Estimates instead of
+//! measurements make the outcome reproducible.
 //!
-//! Work is remembered for about [`MEMORY`]. All together may take their budget; one address may take
-//! half of what the others leave, so that something is left for the next one: of *n* that want
-//! all they can get, each gets about one share in *n* + 1. An address that had less than [`GRACE`] in
-//! about a second gets it at once, whatever the others do, as for a page that somebody pastes. One that
-//! has paid for what it had gets one thing more, however much it costs. So the quiet go first.
+//! Work is remembered for about [`MEMORY`]. All addresses together may use the budget. One address
+//! may use half of what the others leave, so that something is left for the next: *n* addresses
+//! with unlimited demand each get about one share in *n* + 1. An address with less than [`GRACE`]
+//! of work in about a second is always served, for example when a user pastes a page. An address
+//! that has used little gets one more item regardless of its cost. So quiet addresses have
+//! priority.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,32 +14,33 @@ use std::time::Duration;
 use ahash::RandomState;
 use pigeon_datagram::Instant;
 
-/// After this time about a third of what was done still counts. It bounds bursts: others wait for
-/// no more than half the budget of this time, 2.5 ms by default. A shorter memory would refuse the key
-/// frames of a video: with 3 ms a class of forty lost every one of them, and the slowest hundredth of
-/// the others' messages still took four times as long as in a quiet room.
+/// After this time about a third of what was done still counts. It bounds bursts to half the budget of
+/// this time, 2.5 ms by default. A shorter memory would refuse the key frames of a video: with 3 ms a
+/// class of forty lost every one of them. Others do not wait for a whole burst: see `plain::turns`.
 const MEMORY: Duration = Duration::from_millis(10);
 
-/// The same for grace.
+/// The same, for [`GRACE`].
 const LONG_MEMORY: Duration = Duration::from_secs(1);
 
-/// How much of [`LONG_MEMORY`] nobody can take from an address, in nanoseconds: hardly a hundredth.
+/// Work within [`LONG_MEMORY`] that is always granted to an address, in nanoseconds: less than a
+/// hundredth of that time.
 const GRACE: f64 = 8e6;
 
-/// How many addresses are remembered. Where more come, those that had least are forgotten.
+/// Maximum number of addresses remembered. Beyond it, those with the least work are dropped.
 const ENTRIES: usize = 4_096;
 
-/// How many of them may share one place.
+/// Entries per set of the table.
 const WAYS: usize = 4;
 
-/// Next to nothing, in nanoseconds.
+/// Below this, an address counts as idle, in nanoseconds.
 const NOTHING: f64 = 1_000.0;
 
-/// Which part of the budget of [`MEMORY`] is little. An address that had less gets one thing more, however
-/// small its share is, as long as the budget lasts: an even speaker loses nothing to a bursty one.
+/// The share of the budget of [`MEMORY`] that counts as little. An address below it gets one more
+/// item, however small its own share is, while the budget lasts: a steady sender loses nothing to a
+/// bursty one.
 const LITTLE: f64 = 1.0 / 32.0;
 
-/// Work done lately.
+/// Recent work.
 #[derive(Clone, Copy, Default)]
 struct Lately {
     nanos: f64,
@@ -63,11 +65,11 @@ struct Entry {
     long: Lately,
 }
 
-/// What has been worked for all and for each address.
+/// Recent work, in total and per address.
 pub(crate) struct Work {
     hasher: RandomState,
     all: Lately,
-    /// Empty until somebody is counted.
+    /// Empty until the first address is counted.
     entries: Vec<Entry>,
 }
 
@@ -78,15 +80,16 @@ impl Work {
         Work { hasher, all: Lately::default(), entries: Vec::new() }
     }
 
-    /// Whether an address had next to nothing done lately.
+    /// Whether an address had almost no work recently.
     pub(crate) fn is_rested(&self, now: Instant, ip: IpAddr) -> bool {
         let (set, tag) = self.place(ip);
         let entries = self.entries.get(set..set + WAYS).unwrap_or_default();
         entries.iter().all(|entry| entry.tag != tag || entry.done.read(now, MEMORY) < NOTHING)
     }
 
-    /// Counts work of so many nanoseconds for an address, or refuses it: where all together may take
-    /// `budget` of a second, unless the address is `alone`.
+    /// Charges work in nanoseconds to an address, or refuses it. `budget`: the limit for all
+    /// addresses together, in nanoseconds per second. An address that is `alone` has no other
+    /// limit.
     pub(crate) fn take(
         &mut self,
         now: Instant,
@@ -118,7 +121,7 @@ impl Work {
         if !alone && !is_quiet && own + cost > left {
             return false;
         }
-        // What costs more than a burst counts as one, for the longer.
+        // A cost above a burst counts as a burst, but for longer.
         let counted = cost.min(most / 2.0);
         entry.done.add(now, MEMORY, counted);
         entry.long.add(now, LONG_MEMORY, cost);
@@ -151,8 +154,8 @@ mod tests {
         Work::new([1, 2, 3, 4])
     }
 
-    /// Each address wants something of this cost every so many microseconds, for ten seconds. The share
-    /// of a core that each gets.
+    /// The share of a core that each address gets if it requests work of this cost at this interval
+    /// in microseconds, for ten seconds.
     fn shares<const N: usize>(wants: [(u64, u64); N]) -> [f64; N] {
         let (mut work, mut got) = (work(), [0; N]);
         for micros in 0..10_000_000_u64 {
@@ -171,7 +174,7 @@ mod tests {
         let [one] = shares([(100_000, 100)]);
         assert!((0.22..0.27).contains(&one), "{one}");
         for share in shares([(100_000, 100), (1_000_000, 1_000), (30_000, 25)]) {
-            // Small things find a place more easily than large ones.
+            // Small requests fit more easily than large ones.
             assert!((0.008..0.25).contains(&share), "{share}");
         }
     }
@@ -188,7 +191,7 @@ mod tests {
         assert_eq!((cheap, dear), (0.005, 0.0029));
     }
 
-    /// A hundred lines a second to 256 readers, beside somebody who wants a whole core.
+    /// A hundred lines per second to 256 readers, beside an address that requests a whole core.
     #[test]
     fn an_even_speaker_loses_nothing_to_a_bursty_one() {
         for bursty in [(128_000, 100), (437_000, 200), (720_000, 1_000)] {
@@ -197,8 +200,8 @@ mod tests {
         }
     }
 
-    /// Forty readers, 25 frames a second of 15 datagrams, a key frame of 100 every second: each datagram
-    /// leaves in a train after the first of its frame.
+    /// Forty readers, 25 frames per second of 15 datagrams, a key frame of 100 every second: all
+    /// datagrams of a frame after the first leave in a train.
     #[test]
     fn a_video_for_a_class_loses_no_key_frame() {
         let mut work = work();

@@ -1,12 +1,12 @@
-//! What a member has said lately and not yet worked off: three token buckets in eight bytes.
+//! A plain member's rate limits: three token buckets in eight bytes.
 //!
-//! Every message is a debt of time, what it costs at the member's rate. Debts shrink with the clock
-//! and are bounded by one second, so a second's worth may come at once. The debt holds for the
-//! moment when the member was last heard, which stands in its record anyway: so it needs no time of
-//! its own, and 32 bits in units of 16 ns hold more than a minute.
+//! Every message adds a debt: the time that it takes at the member's rate. Debts shrink with the
+//! clock, and may reach one second, so a second's worth may come in one burst. A debt is valid at
+//! the moment when the member was last heard, which its record stores anyway, so it needs no time
+//! stamp; 32 bits in units of 16 ns hold more than a minute.
 //!
-//! Messages take 26 bits of theirs, since none costs more than a second. The other six count answers
-//! to heartbeats: a heartbeat is not a message, but its answer is longer than the shortest of them.
+//! Messages use 26 bits of theirs, because none costs more than a second. The other six bits count
+//! answers to heartbeats: a heartbeat is not a message, but its answer may be longer than it.
 
 use std::time::Duration;
 
@@ -15,30 +15,30 @@ use pigeon_guard::cost;
 
 use crate::config::Rate;
 
-/// Nanoseconds in a unit. The shortest cost of the default rates, 20 us, is 1,250 of them, a byte at
-/// 256 MiB a second a quarter of one (a datagram is rounded, and a message more), and the
-/// longest, a datagram of 64 KiB from beyond the open networks, a second.
+/// Nanoseconds per unit. The smallest cost of the default rates, 20 us, is 1,250 units; a byte at
+/// 256 MiB per second is a quarter of one (a datagram is rounded, and its message costs more); and
+/// the largest, a datagram of 64 KiB from an untrusted address, is a second.
 const UNIT: u128 = 16;
 
-/// How much may be owed before something more is said: one second.
+/// The debt at which nothing more is allowed: one second.
 const BURST: u32 = units(Duration::from_secs(1));
 
-/// How many answers to heartbeats a member may get at once, and a second. A client asks every ten
-/// seconds, and a few times when it begins.
+/// The most answers to heartbeats per second, and at once. A client requests one every ten seconds,
+/// and a few at its start.
 const MAX_ANSWERS: u32 = 8;
 
-/// The time in which one more may be given.
+/// The time after which one more is allowed.
 const ANSWER: Duration = Duration::from_millis(1_000 / MAX_ANSWERS as u64);
 
-/// How many bits of `Debt::messages` are those of messages.
+/// The bits of `Debt::messages` for messages.
 const MESSAGES_BITS: u32 = 26;
 const MESSAGES: u32 = (1 << MESSAGES_BITS) - 1;
 const _: () = assert!(BURST <= MESSAGES && MAX_ANSWERS < 1 << (u32::BITS - MESSAGES_BITS));
 
-/// Debts of messages and of bytes, in units, and of answers.
+/// The debts of messages and bytes, in units, and of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Debt {
-    /// Messages, and above them answers.
+    /// Messages in the lower bits, answers above.
     messages: u32,
     bytes: u32,
 }
@@ -46,15 +46,15 @@ pub(crate) struct Debt {
 impl Debt {
     pub(crate) const NONE: Debt = Debt { messages: 0, bytes: 0 };
 
-    /// Takes one answer to a heartbeat, or nothing where too many were given lately.
+    /// Takes one answer to a heartbeat, unless too many were given recently.
     pub(crate) fn take_answer(&mut self) -> bool {
         let may = self.messages >> MESSAGES_BITS < MAX_ANSWERS;
         self.messages += u32::from(may) << MESSAGES_BITS;
         may
     }
 
-    /// Lets time pass. Answers are worked off at fixed times, so that nothing is lost to rounding
-    /// where little time passes between two looks.
+    /// Advances time. Answers expire at fixed times, so that short intervals lose nothing to
+    /// rounding.
     pub(crate) fn pass(&mut self, from: Instant, to: Instant) {
         self.work_off(to - from);
         let tick = |time: Instant| (time - Instant::ORIGIN).as_nanos() / ANSWER.as_nanos();
@@ -63,14 +63,14 @@ impl Debt {
         self.messages = answers << MESSAGES_BITS | self.messages & MESSAGES;
     }
 
-    /// Whether one more message of so many bytes is allowed, `elapsed` after the last look.
+    /// Whether one more message of this size is allowed, `elapsed` after the last update.
     pub(crate) fn allows(self, elapsed: Duration, rate: Rate, bytes: usize) -> bool {
         let mut later = self;
         later.work_off(elapsed);
         later.take(rate, bytes)
     }
 
-    /// Takes one message of so many bytes, or nothing of either if one of the two is not allowed.
+    /// Takes one message of this size, or nothing if either limit forbids it.
     pub(crate) fn take(&mut self, rate: Rate, bytes: usize) -> bool {
         let message = rate.messages.map_or(0, |most| units(cost(1, most.into())));
         let size = rate.bytes.map_or(0, |most| units(cost(bytes as u64, most)));
@@ -84,7 +84,7 @@ impl Debt {
         true
     }
 
-    /// Lets time pass.
+    /// Advances time.
     fn work_off(&mut self, elapsed: Duration) {
         let elapsed = units(elapsed);
         let messages = (self.messages & MESSAGES).saturating_sub(elapsed);
@@ -92,20 +92,20 @@ impl Debt {
         self.bytes = self.bytes.saturating_sub(elapsed);
     }
 
-    /// The time in which messages and bytes are worked off.
+    /// The time until messages and bytes are paid off.
     pub(crate) fn owed(self) -> Duration {
         let units = (self.messages & MESSAGES).max(self.bytes);
         Duration::from_nanos(u64::from(units) * UNIT as u64)
     }
 
-    /// Whether all messages are worked off.
+    /// Whether all messages are paid off.
     pub(crate) fn is_none(self) -> bool {
         self.messages & MESSAGES == 0 && self.bytes == 0
     }
 }
 
-/// The debt after something of this cost. What costs more than a second is allowed where nothing is
-/// owed, and is paid for afterwards.
+/// The debt after this cost. A cost of more than a second is allowed if there is no debt, and is
+/// charged in full.
 fn after(debt: u32, cost: u32) -> Option<u32> {
     let sum = debt.saturating_add(cost);
     (sum <= BURST || debt == 0).then_some(sum)
@@ -135,7 +135,7 @@ mod tests {
     fn a_seconds_worth_may_come_at_once_and_then_the_rate_holds() {
         let rate = Rate { messages: Some(20), bytes: None };
         assert_eq!(passed(rate, 9, std::iter::repeat_n(5_000, 100)), 20);
-        // 10 s at ten times the rate: the burst, and then 20 a second.
+        // 10 s at ten times the rate: one burst, then 20 a second.
         assert_eq!(passed(rate, 9, (5_000..15_000).step_by(5)), 220 - 1);
         assert_eq!(passed(rate, 9, (0..10_000).step_by(50)), 200);
     }
@@ -153,7 +153,8 @@ mod tests {
     fn bytes_are_limited_apart_from_messages() {
         let rate = Rate { messages: None, bytes: Some(1_000) };
         assert_eq!(passed(rate, 100, std::iter::repeat_n(0, 100)), 10);
-        // One larger than the burst passes when nothing else did lately, and is paid for.
+        // A message larger than the burst passes when both buckets are full, and is charged in
+        // full.
         assert_eq!(passed(rate, 5_000, (0..20_000).step_by(100)), 4);
     }
 

@@ -1,11 +1,12 @@
-//! What goes out: rooms' messages, and what the hub says of its own. The lines of a member on trial
-//! wait here.
+//! Outgoing datagrams of the plain link: rooms' messages, and notices. Holds back the lines of
+//! members on trial.
 
 use pigeon_datagram::{Instant, Transmit};
 use pigeon_proto::{Format, Language, Notice};
 use pigeon_text::Encoding;
 
 use super::farewell::Farewell;
+use super::limits;
 use super::lines;
 use super::members::{Flag, Members};
 use super::outgoing::{Outgoing, Route};
@@ -22,7 +23,12 @@ use crate::core::rooms::Room;
 use crate::core::state::Core;
 use crate::statistics::Statistics;
 
-/// Everything on its way to plain members.
+/// The estimated work, in nanoseconds, after which a drain pauses while several addresses speak: 64 readers
+/// of one message. What is said meanwhile waits for no more than that. A pause costs the loop two system
+/// calls, a hundredth of the slice.
+const SLICE: u64 = 110_000;
+
+/// Everything queued for plain members.
 #[derive(Default)]
 pub(super) struct Delivery {
     runs: Runs,
@@ -30,54 +36,71 @@ pub(super) struct Delivery {
     farewell: Option<Farewell>,
     scratch: Scratch,
     trials: Trials,
+    /// How much of rooms' messages may leave before the drain pauses, in estimated nanoseconds.
+    left: Option<u64>,
+    is_paused: bool,
 }
 
 impl Delivery {
-    // What can be seen.
-
     /// The bytes that transmits point into.
     pub(super) fn bytes(&self) -> &[u8] {
         self.outgoing.bytes()
     }
 
-    /// Whether a room has no message in its current batch.
+    /// Whether a room's current batch is empty.
     pub(super) fn is_silent(&self, room: RoomId) -> bool {
         self.runs.is_silent(room)
     }
 
-    /// What a byte of text costs the renderings of a room, in nanoseconds.
+    /// The cost of rendering a byte of text for a room, in nanoseconds.
     pub(super) fn renderings(&self, room: RoomId, is_plain: bool) -> usize {
         self.runs.renderings(room, is_plain)
     }
 
-    /// How many messages have been sent to a room.
+    /// The number of messages sent to a room.
     pub(super) fn sent(&self, room: RoomId) -> u64 {
         self.runs.sent(room)
     }
 
-    /// The trials of those who may be answering by themselves.
+    /// The trials of possible automatic responders.
     pub(super) fn trials(&mut self) -> &mut Trials {
         &mut self.trials
     }
 
-    /// When a trial goes on.
+    /// When a trial continues.
     pub(super) fn trial_due(&self) -> Option<Instant> {
         self.trials.due()
     }
 
-    /// How long a message is as members of its style get it, in bytes before it is encoded.
+    /// A message's length in a style, in bytes before encoding.
     pub(super) fn length(&mut self, entry: &Entry<'_>, style: Style) -> usize {
         self.scratch.line(entry, style).len()
     }
 
-    /// Whether a room's batch has space for a text, in every style that is read there.
+    /// Whether a room's batch has space for a text, in every style read there.
     pub(super) fn fits(&self, room: RoomId, text: &[u8], format: Format) -> bool {
         self.runs.fits(room, render::most(text, format), MAX_BATCH_BYTES)
     }
 
     // Rooms.
 
-    /// Whether everything of the last batch is sent. Its bytes are forgotten then.
+    /// Ends a pause. The drain pauses again after a slice if the hub is `shared`.
+    pub(super) fn go_on(&mut self, shared: bool) {
+        self.is_paused = false;
+        self.left = (shared && self.farewell.is_none()).then_some(SLICE);
+    }
+
+    /// Whether the drain has paused before everything was sent.
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Whether the drain of this batch has paused before all of it was sent.
+    pub(super) fn is_on_its_way(&self) -> bool {
+        self.runs.are_on_their_way()
+    }
+
+    /// Whether the last batch has been sent. If so, clears its bytes.
     pub(super) fn end_batch(&mut self) -> bool {
         let is_over = self.runs.are_silent();
         if is_over {
@@ -86,27 +109,27 @@ impl Delivery {
         is_over
     }
 
-    /// Whether a room takes a reader of this encoding, in a hub that is read in `own`.
+    /// Whether a room accepts a reader of this encoding; `own` is the hub's own encoding.
     pub(super) fn takes_encoding(&self, room: RoomId, encoding: Encoding, own: Encoding) -> bool {
         self.runs.take_encoding(room, encoding, own)
     }
 
-    /// A member that reads this style comes to a room.
+    /// Adds a member with this style to a room.
     pub(super) fn enter(&mut self, room: RoomId, member: MemberId, style: Style) {
         self.runs.enter(room, member, style);
     }
 
-    /// A member that reads this style leaves a room.
+    /// Removes a member with this style from a room.
     pub(super) fn exit(&mut self, room: RoomId, style: Style) {
         self.runs.exit(room, style);
     }
 
-    /// A member of a room reads another style from now on.
+    /// Changes the style of a member of a room.
     pub(super) fn change(&mut self, room: RoomId, from: Style, to: Style) {
         self.runs.change(room, from, to);
     }
 
-    /// Somebody spoke in a room: the message has this number in the core's batch.
+    /// Adds a message, by its number in the core's batch, to a room's batch.
     pub(super) fn push(&mut self, core: &Core, room: RoomId, number: u32) {
         let Some(entry) = core.batch().get(number) else { return };
         let is_raw = core.room(room).is_some_and(Room::is_raw);
@@ -115,18 +138,19 @@ impl Delivery {
         self.runs.push(room, Waiting { number, except }, render::most(entry.text, format));
     }
 
-    /// Sends a member at once what a room's current batch still holds for it, because it is in
-    /// another room now.
+    /// Sends a member the rest of a room's current batch at once, because it has moved to another room
+    /// or, if it `stays`, because it will read another style.
     pub(super) fn deliver_now(
         &mut self,
         core: &mut Core,
         members: &Members,
         room: RoomId,
         member: MemberId,
+        stays: bool,
     ) {
         let slot = member.slot();
         let (style, language) = (members.style(slot), core.config().language);
-        for waiting in self.runs.messages_for(room, member) {
+        for waiting in self.runs.take_rest(room, member, style, stays) {
             let Some(entry) = core.batch().get(waiting.number) else { continue };
             self.scratch.line(&entry, style);
             let line = self.scratch.encode(style.encoding, language).to_vec();
@@ -134,9 +158,9 @@ impl Delivery {
         }
     }
 
-    // What the hub says of its own.
+    // Notices.
 
-    /// Sends bytes to an address, member or not.
+    /// Sends bytes to any address.
     pub(super) fn send(
         &mut self,
         statistics: &mut Statistics,
@@ -146,7 +170,7 @@ impl Delivery {
         self.outgoing.send(statistics, route, write);
     }
 
-    /// Sends bytes to a member, or keeps them for it while it is on trial.
+    /// Sends bytes to a member, or holds them back while it is on trial.
     fn send_to(
         &mut self,
         core: &mut Core,
@@ -165,7 +189,7 @@ impl Delivery {
         }
     }
 
-    /// Keeps a line for a member on trial. If it may wait no longer, neither may those before it.
+    /// Holds back a line for a member on trial. At the limit, releases it and those before it.
     fn keep(&mut self, core: &mut Core, members: &Members, slot: Slot, line: &[u8]) -> bool {
         let member = core.id(slot);
         let is_kept = self.trials.keep(member, line);
@@ -176,15 +200,16 @@ impl Delivery {
         is_kept
     }
 
-    /// Sends lines that have waited.
+    /// Sends lines that were held back.
     pub(super) fn send_lines(&mut self, statistics: &mut Statistics, route: Route, lines: &Lines) {
         for line in lines.iter() {
             self.send(statistics, route, |bytes| bytes.extend_from_slice(line));
         }
     }
 
-    /// Says something to one member, in its language: as a control line to those who sent a padded heartbeat, else in
-    /// words. Members of raw rooms that asked for nothing get nothing: what they receive is data.
+    /// Sends a notice to one member in its language: as a control line if it sends padded
+    /// heartbeats, otherwise as a sentence. Members of raw rooms without padded heartbeats get
+    /// none: they receive only data.
     pub(super) fn tell(
         &mut self,
         core: &mut Core,
@@ -200,7 +225,7 @@ impl Delivery {
         }
     }
 
-    /// Says to one member what was said at a time.
+    /// Sends an earlier message with its time to one member.
     pub(super) fn tell_said(
         &mut self,
         core: &mut Core,
@@ -216,7 +241,7 @@ impl Delivery {
         self.tell_line(core, members, to, &line);
     }
 
-    /// A line to one member, in the encoding that it reads.
+    /// Sends a line to one member in its encoding.
     fn tell_line(
         &mut self,
         core: &mut Core,
@@ -229,8 +254,8 @@ impl Delivery {
         self.send_to(core, members, slot, write);
     }
 
-    /// Sends the news of a room: one sentence for everyone, and one of its own to each member that
-    /// it is about. Quiet members get none, nor do members that read no sentences.
+    /// Sends the changes of a room: one sentence for everyone, and a separate one to each member
+    /// concerned. Members that have turned notices off or read no sentences get none.
     pub(super) fn tell_news(
         &mut self,
         core: &mut Core,
@@ -264,14 +289,16 @@ impl Delivery {
         }
     }
 
-    /// Begins to say goodbye to everybody.
+    /// Starts saying goodbye to all members.
     pub(super) fn say_bye(&mut self, members: &Members) {
         self.farewell = Some(Farewell::begin(members, self.outgoing.outbox()));
+        self.left = None;
     }
 
     // Sending.
 
-    /// The next thing to send: lines to single addresses, then rooms' messages, then a goodbye.
+    /// The next transmit: lines to single addresses, then rooms' messages, then a goodbye. `None` may
+    /// also mean a pause.
     pub(super) fn poll_transmit(&mut self, core: &mut Core, members: &Members) -> Option<Transmit> {
         loop {
             if let Some(transmit) = self.outgoing.poll() {
@@ -279,11 +306,18 @@ impl Delivery {
                 return Some(transmit);
             }
             let Some(room) = self.runs.next() else { break };
-            let Delivery { runs, outgoing, scratch, .. } = self;
             let readers = Readers::of(core, room, members);
+            if self.left == Some(0) && self.runs.may_pause() {
+                self.runs.pause(readers.order());
+                self.is_paused = true;
+                return None;
+            }
+            let Delivery { runs, outgoing, scratch, .. } = self;
             let mut renderer = Renderer { core, scratch };
-            let polled = runs.poll(room, &readers, &mut renderer, outgoing.outbox());
+            let polled = runs.poll(room, readers, &mut renderer, outgoing.outbox());
             let Some((slot, train)) = polled else { continue };
+            let work = limits::sending(train.datagrams, train.range.len());
+            self.left = self.left.map(|left| left.saturating_sub(work));
             let transmit = members.route(slot).transmit(train.range);
             let transmit = Transmit { segment: train.segment, ..transmit };
             if !members.has(slot, Flag::OnTrial) {

@@ -1,5 +1,5 @@
-//! Hubs that are looked for: `/discover` is answered with `/here`, once a nonce, after up to 200 ms, so
-//! that a hundred hubs do not answer in one instant.
+//! Hub discovery: answers `/discover` with `/here`, once per nonce, after up to 200 ms, so that a
+//! hundred hubs do not answer at the same instant.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -12,16 +12,16 @@ use super::outgoing::Route;
 use crate::config::{self, Config};
 use crate::statistics::Dropped;
 
-/// The longest wait before an answer.
+/// The longest delay of an answer.
 const SPREAD: Duration = Duration::from_millis(200);
 
-/// The most answers that wait. More questions than that in 200 ms are no search but a flood.
+/// The most pending answers. More requests than that in 200 ms are a flood.
 const MAX_PENDING: usize = 256;
 
-/// The most nonces remembered; each question repeats its nonce on every interface.
+/// The most nonces remembered; each request repeats its nonce on every interface.
 const MAX_NONCES: usize = 1_024;
 
-/// Somebody who waits for an answer.
+/// A pending request.
 #[derive(Debug)]
 pub(super) struct Question {
     due: Instant,
@@ -29,24 +29,21 @@ pub(super) struct Question {
     to: SocketAddr,
     local: Option<IpAddr>,
     nonce: Box<str>,
-    /// The answer is never longer than this.
+    /// The longest answer allowed.
     length: usize,
 }
 
-/// Questions not answered yet, and those that need no further answer.
+/// Pending and recent requests.
 #[derive(Debug, Default)]
 pub(super) struct Discovery {
-    /// In no order: there are few, and their waits differ.
+    /// Unordered: there are few, and their delays differ.
     pending: Vec<Question>,
-    /// Who asked under which nonce lately.
+    /// The senders and nonces of recent requests.
     known: VecDeque<(SocketAddr, Box<str>)>,
 }
 
 impl Discovery {
-    /// Whether a question is to be answered.
-    ///
-    /// # Errors
-    /// It was asked before, or too many wait.
+    /// Checks whether to answer a request. Fails for a duplicate, or if too many are pending.
     pub(super) fn check(&self, question: &Question) -> Result<(), Dropped> {
         let known = |(from, nonce): &(SocketAddr, Box<str>)| {
             *from == question.to && *nonce == question.nonce
@@ -60,7 +57,7 @@ impl Discovery {
         Ok(())
     }
 
-    /// Takes a question that was checked; `chance` is any number that the asker cannot foresee.
+    /// Queues a checked request; `chance` must be unpredictable for its sender.
     pub(super) fn ask(&mut self, now: Instant, chance: u64, question: Question) {
         if self.known.len() >= MAX_NONCES {
             self.known.pop_front();
@@ -75,7 +72,7 @@ impl Discovery {
         self.pending.iter().map(|question| question.due).min()
     }
 
-    /// A question with an answer that is due.
+    /// Takes a request that is due for its answer.
     pub(super) fn take(&mut self, now: Instant) -> Option<Question> {
         let index = self.pending.iter().position(|question| question.due <= now)?;
         Some(self.pending.swap_remove(index))
@@ -83,8 +80,8 @@ impl Discovery {
 }
 
 impl Question {
-    /// A question that came as this datagram, to a door or beside the doors. `None` where who asked
-    /// cannot reach the door that the answer would name.
+    /// A request from a datagram, at a listening or a separate socket. `None` if its sender cannot
+    /// reach the address in the answer.
     pub(super) fn new(
         datagram: &Received<'_>,
         is_at_door: bool,
@@ -92,7 +89,7 @@ impl Question {
         discovery: &config::Discovery,
     ) -> Option<Question> {
         let config::Discovery { door, address, .. } = *discovery;
-        // The host would answer from another address than the door's.
+        // The host would answer from another address than the listening one.
         if address.zip(datagram.local).is_some_and(|(address, local)| address != local) {
             return None;
         }
@@ -106,18 +103,24 @@ impl Question {
         })
     }
 
-    /// Where the answer goes.
+    /// The destination of the answer.
     pub(super) fn route(&self) -> Route {
         Route { socket: self.socket, to: self.to, from: self.local }
     }
 
-    /// The answer of a hub with this many members and this format at its first door. Empty where it
+    /// The answer of a hub with this many members, and this format at its first socket. Empty if it
     /// does not fit.
     pub(super) fn answer(&self, config: &Config, members: u64, format: Format) -> Vec<u8> {
         let mut answer = Vec::new();
         let Some(nonce) = Nonce::new(self.nonce.as_bytes()) else { return answer };
         let door = config.discovery.map(|found| Door { id: found.id, port: found.port, format });
-        let here = Here { nonce, name: config.name.clone(), members, secure_port: None, door };
+        let here = Here {
+            nonce,
+            name: config.name.clone(),
+            members,
+            secure_port: config.secure_port,
+            door,
+        };
         here.write(self.length, &mut answer);
         answer
     }

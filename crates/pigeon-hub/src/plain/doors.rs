@@ -1,4 +1,4 @@
-//! The doors: sockets for plain datagrams, each with a format and a room.
+//! The listening sockets for plain datagrams, each with a format and a room.
 
 use pigeon_datagram::SocketId;
 use pigeon_proto::Format;
@@ -6,19 +6,19 @@ use pigeon_proto::Format;
 use crate::core::id::RoomId;
 use crate::core::state::Core;
 
-/// A socket for plain datagrams.
+/// A listening socket.
 #[derive(Clone, Copy)]
 pub(super) struct Door {
     pub(super) format: Format,
-    /// Where everyone begins who comes in here.
+    /// The first room of the socket's members.
     pub(super) home: RoomId,
 }
 
-/// All of them, by their sockets.
+/// All listening sockets, by socket number.
 pub(super) struct Doors(Vec<Door>);
 
 impl Doors {
-    /// The doors of the configuration, their rooms opened.
+    /// The configured sockets. Creates their rooms.
     pub(super) fn open(core: &mut Core) -> Doors {
         let doors = core.config().doors.clone();
         let open = |door: crate::config::Door| {
@@ -28,7 +28,7 @@ impl Doors {
         Doors(doors.into_iter().filter_map(open).collect())
     }
 
-    /// Doors of these formats, for tests.
+    /// Sockets of these formats, for tests.
     #[cfg(test)]
     pub(super) fn of<const N: usize>(formats: [Format; N]) -> Doors {
         let home = RoomId::new(0, 0);
@@ -39,12 +39,12 @@ impl Doors {
         self.0.len() as u16
     }
 
-    /// The door at a socket, if there is one.
+    /// The listening socket with this number.
     pub(super) fn get(&self, socket: SocketId) -> Option<Door> {
         self.0.get(socket.index()).copied()
     }
 
-    /// The door at a socket that members came in by. Doors are never closed.
+    /// A member's listening socket, which always exists.
     pub(super) fn at(&self, socket: SocketId) -> Door {
         let nowhere = Door { format: Format::Chat, home: RoomId::new(0, 0) };
         self.get(socket).or_else(|| self.first()).unwrap_or(nowhere)

@@ -1,4 +1,4 @@
-//! Which encoding a member reads and writes, and what a room takes.
+//! Members' encodings, and the limits of rooms.
 
 use pigeon_proto::{Format, Language, Notice, Reason, Refusal, Setting, Subject, Verb};
 use pigeon_text::{Charset, Encoding};
@@ -12,28 +12,26 @@ use crate::event::Remark;
 use crate::statistics::Dropped;
 
 impl Plain {
-    /// Whether a member may read and write this in the room that it is in.
+    /// Whether a member may use this encoding in its room.
     pub(super) fn may_read(&self, core: &Core, slot: Slot, charset: Charset) -> bool {
         let room = core.room_of(slot).map(Room::id);
         room.is_none_or(|room| self.has_encoding(core, room, written(charset)))
     }
 
-    /// Whether a room takes a reader of this encoding.
+    /// Whether a room accepts a reader of this encoding.
     fn has_encoding(&self, core: &Core, room: RoomId, encoding: Encoding) -> bool {
         self.delivery.takes_encoding(room, encoding, written(core.config().encoding))
     }
 
-    /// A member with `/encoding auto` has written in this one, and reads it from now on.
-    pub(super) fn write_in(&mut self, core: &Core, slot: Slot, used: Encoding) {
+    /// A member with `/encoding auto` has written in this encoding, and reads it from now on.
+    pub(super) fn write_in(&mut self, core: &mut Core, slot: Slot, used: Encoding) {
         if self.members.charset(slot) == Charset::Auto && self.members.encoding(slot) != used {
-            let before = self.members.style(slot);
-            self.members.set_used(slot, used);
-            self.change(core, slot, before);
+            self.change(core, slot, |members| members.set_used(slot, used));
         }
     }
 
-    /// A member enters a room. Where the room takes no further encoding, the member gets the hub's own,
-    /// and a line that says so.
+    /// Adds a member to a room. If the room accepts no further encoding, the member gets the hub's
+    /// own, and a notice.
     pub(super) fn enter(&mut self, core: &mut Core, member: MemberId, room: RoomId) {
         let slot = member.slot();
         if !self.has_encoding(core, room, self.members.encoding(slot)) {
@@ -48,7 +46,7 @@ impl Plain {
         self.delivery.enter(room, member, self.members.style(slot));
     }
 
-    /// Says to a member once that what it sends is not UTF-8, if that is what it is read in.
+    /// Notifies a member once that its text is not valid UTF-8, if that is its encoding.
     pub(super) fn hint(&mut self, core: &mut Core, slot: Slot, payload: &[u8]) {
         let concerns = self.members.format(slot) != Format::Raw
             && self.members.charset(slot) == Charset::default()
@@ -61,7 +59,8 @@ impl Plain {
         if self.members.has(slot, Flag::Padded) {
             return core.reply(core.id(slot), Notice::NotUtf8);
         }
-        // A program that writes GBK cannot read Chinese in UTF-8. What is neither gets ASCII.
+        // A program that writes GBK cannot read Chinese in UTF-8. For anything else the hint is in
+        // ASCII.
         let is_gb = Encoding::GB18030.decode_to(payload, &mut String::new());
         let (language, encoding) = match core.language(slot) {
             Language::Chinese if is_gb => (Language::Chinese, Encoding::GB18030),
@@ -73,7 +72,7 @@ impl Plain {
         }
     }
 
-    /// A line in the door's own encoding.
+    /// A line in the socket's own encoding.
     pub(super) fn in_own_encoding(&self, core: &Core, line: &str, format: Format) -> Vec<u8> {
         let mut bytes = Vec::new();
         let encoding = written(core.config().charset(format));
@@ -82,7 +81,7 @@ impl Plain {
     }
 }
 
-/// The encoding that readers of a charset get first.
+/// The first encoding of readers with this charset.
 fn written(charset: Charset) -> Encoding {
     match charset {
         Charset::Auto => Encoding::UTF_8,

@@ -1,4 +1,4 @@
-//! The goodbye to everybody when the hub stops, and the goodbyes of hubs as they come back.
+//! The hub's goodbyes at its end, and recognition of hubs' goodbyes that come back.
 
 use std::ops::Range;
 
@@ -8,10 +8,10 @@ use pigeon_proto::{BYE, Format, Gone, Notice};
 use super::members::{Flag, Members};
 use crate::core::id::Slot;
 
-/// How far the goodbye has come.
+/// The progress of the goodbyes.
 pub(super) struct Farewell {
     next: Option<Slot>,
-    /// Where the two forms stand in the outbox.
+    /// The positions of both forms in the outbox.
     bye: Range<usize>,
     gone: Range<usize>,
 }
@@ -23,7 +23,7 @@ impl Farewell {
         Farewell { next: members.first(), bye, gone }
     }
 
-    /// The next member's goodbye. Raw members that never asked for the hub's word get none.
+    /// The next member's goodbye. Raw members without padded heartbeats get none.
     pub(super) fn poll(&mut self, members: &Members) -> Option<Transmit> {
         while let Some(slot) = self.next {
             self.next = members.after(slot);
@@ -39,8 +39,8 @@ impl Farewell {
     }
 }
 
-/// Whether this is what a hub says to a member that it drops. From an address that is not a member it
-/// is an echo, or another hub's: if that joined, the same would begin again after each time-out.
+/// Whether a payload is a hub's notice to a dropped member. From an address that is not a member it
+/// is an echo, or from another hub: if such a sender joined, this would repeat after each time-out.
 pub(super) fn is_farewell(format: Format, payload: &[u8]) -> bool {
     let text = payload.trim_ascii();
     text.eq_ignore_ascii_case(BYE) || (format != Format::Raw && text.starts_with(b"* "))

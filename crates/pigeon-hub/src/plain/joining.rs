@@ -1,5 +1,5 @@
-//! How a sender becomes a member: it proves its address if it must, and takes a place, perhaps that of
-//! a member which was heard once. Otherwise it gets one line that says why not.
+//! Joining: a sender proves its address if necessary, and becomes a member, perhaps in place of a
+//! member that was heard only once. Otherwise it gets one line with the reason.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,12 +14,11 @@ use crate::core::input::Source;
 use crate::core::state::Core;
 use crate::statistics::{Dropped, Left};
 
-/// A datagram of at least this many bytes, from an address that has not proved itself, is answered
-/// by `/prove TOKEN`, which is shorter.
+/// The least length of an unproved sender's datagram that gets `/prove TOKEN`, which is shorter.
 const PROVABLE: usize = 64;
 
 impl Plain {
-    /// Whether a sender may become a member. Asks it to prove its address, if it must.
+    /// Whether a sender may join. Requests a proof of address if necessary.
     pub(super) fn may_join(
         &mut self,
         core: &mut Core,
@@ -39,7 +38,7 @@ impl Plain {
         }
     }
 
-    /// Sends `/prove TOKEN`, and remembers nothing but when.
+    /// Sends `/prove TOKEN`, and stores only the time.
     fn ask_for_proof(&mut self, core: &mut Core, now: Instant, datagram: &Received<'_>) {
         if datagram.payload.len() < PROVABLE || !self.may_be_told(core, now, datagram.from) {
             return;
@@ -51,7 +50,7 @@ impl Plain {
         self.send(core, route, |bytes| Prove { token: &proof }.write(bytes));
     }
 
-    /// Whether a line may go to an address that is not a member.
+    /// Whether a line may be sent to an address that is not a member.
     pub(super) fn may_be_told(&mut self, core: &mut Core, now: Instant, to: SocketAddr) -> bool {
         let counted_as = core.config().sources.counted_as(to.ip());
         let may = self.strangers.take(now, to, counted_as);
@@ -59,7 +58,7 @@ impl Plain {
         may
     }
 
-    /// Somebody sends back what it was asked to prove itself with.
+    /// Handles a returned token.
     pub(super) fn prove(
         &mut self,
         core: &mut Core,
@@ -80,7 +79,7 @@ impl Plain {
         Ok(())
     }
 
-    /// Makes a sender a member.
+    /// Adds a sender as a member.
     pub(super) fn join(
         &mut self,
         core: &mut Core,
@@ -115,31 +114,31 @@ impl Plain {
         Ok(slot)
     }
 
-    /// Removes the member that gives way to a newcomer from there, which was refused because the hub
-    /// is full. False if there is none. The core's outputs must be taken before the newcomer tries
-    /// again, because it may get the same slot.
+    /// Displaces a member for a newcomer that was refused because the hub is full. Returns false if
+    /// there is none to displace. The core's outputs must be taken before the newcomer tries again,
+    /// because it may get the same slot.
     pub(crate) fn displace(&mut self, core: &mut Core, now: Instant, origin: Origin) -> bool {
         let Some(slot) = self.gives_way(core, origin) else { return false };
         core.leave(&self.context_at(now, self.members.socket(slot)), slot, Left::Displaced);
         true
     }
 
-    /// The member to displace: of those heard once, the one heard least recently. Its address may be
-    /// forged, and if not, its next datagram makes it a member again.
+    /// The member to displace: the least recently heard of those heard once. Its address may be
+    /// forged; if not, its next datagram makes it a member again.
     fn gives_way(&self, core: &Core, newcomer: Origin) -> Option<Slot> {
         let (near, untrusted) =
             (|| self.members.heard_once(false), || self.members.heard_once(true));
         let (capacity, config) = (core.capacity(), core.config());
         match newcomer {
             _ if !capacity.is_full_for(config, newcomer) => None,
-            // At the bound of members from beyond, only one of them makes a place.
+            // At the limit of untrusted members, only one of them can be displaced.
             Origin::Untrusted if capacity.is_at_bound_untrusted(config) => untrusted(),
             Origin::Untrusted => untrusted().or_else(near),
             Origin::Loopback | Origin::Open => near().or_else(untrusted),
         }
     }
 
-    /// Says to a sender why it is not a member: in one line never longer than what it sent.
+    /// Sends a refusal in one line, never longer than the sender's datagram.
     fn refuse(&mut self, core: &mut Core, now: Instant, datagram: &Received<'_>, reason: Dropped) {
         let why = match reason {
             Dropped::Kicked => Reason::Kicked,
@@ -164,7 +163,6 @@ impl Plain {
     }
 }
 
-/// What this link calls a member at an address.
 fn label_of(address: SocketAddr) -> Label {
     match address.ip().to_canonical() {
         IpAddr::V4(v4) => Label::from(SocketAddr::from((v4, address.port()))),
@@ -172,7 +170,8 @@ fn label_of(address: SocketAddr) -> Label {
     }
 }
 
-/// What a proof is about besides the address: the door, of which each has members of its own.
+/// The subject of a proof besides the address: the listening socket, because each has separate
+/// members.
 fn proved_of(socket: SocketId) -> [u8; 2] {
     socket.number().to_be_bytes()
 }

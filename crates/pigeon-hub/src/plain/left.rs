@@ -1,4 +1,4 @@
-//! Which encodings members read that fell silent: where one is heard again it is understood.
+//! The encodings of members that timed out, for when they are heard again.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,20 +9,20 @@ use hashbrown::HashMap;
 use pigeon_datagram::{Instant, SocketId};
 use pigeon_text::Charset;
 
-/// What members read that fell silent, for when they are heard again.
+/// The encodings of members that timed out.
 pub(super) struct LeftEncodings {
     by_place: HashMap<Place, (Instant, Charset), RandomState>,
-    /// In the order in which they were kept; what was taken since is passed over.
+    /// Places in the order of storing; skips entries taken since.
     order: VecDeque<(Instant, Place)>,
 }
 
-/// A door, and an address there.
+/// A listening socket and an address.
 type Place = (SocketId, SocketAddr);
 
-/// How long it is kept, as names are.
+/// How long an encoding is kept, as for names.
 const KEPT: Duration = Duration::from_secs(600);
 
-/// Of more the oldest are forgotten.
+/// The most entries; the oldest are dropped.
 const MOST: usize = 4_096;
 
 impl LeftEncodings {
@@ -45,7 +45,7 @@ impl LeftEncodings {
         self.by_place.insert(place, (now, charset));
     }
 
-    /// What was read there. To be forgotten when the member is one again.
+    /// The encoding at a place. The caller must remove it once the member is back.
     pub(super) fn get(&self, now: Instant, place: Place) -> Option<Charset> {
         if self.by_place.is_empty() {
             return None;

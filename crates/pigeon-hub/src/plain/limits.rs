@@ -1,12 +1,14 @@
-//! What a member may say: how much in a second, and how long a text. It learns of a rate once, until
+//! Limits on members' messages: rates, sizes and work. A member is notified once of a limit, until
 //! it has kept within it again.
 
 use pigeon_datagram::{Instant, MAX_PAYLOAD_V4, Received};
+use pigeon_guard::Origin;
 use pigeon_proto::{Reason, Subject};
 use pigeon_text::{Charset, Encoding};
 
 use super::members::Flag;
 use super::run::Style;
+use super::turns::Held;
 use super::{Plain, render};
 use crate::core::id::{RoomId, Slot};
 use crate::core::input::Source;
@@ -15,22 +17,57 @@ use crate::core::state::Core;
 use crate::event::Remark;
 use crate::statistics::Dropped;
 
-/// What any datagram costs, in nanoseconds.
+/// The cost of any datagram, in nanoseconds.
 const BASE: usize = 2_000;
 
-/// What a byte costs that is looked at.
+/// The cost of reading a byte.
 const READ: usize = 2;
 
-/// What the first message of a batch costs for each reader, and one more that leaves in a train: most of
-/// it is the kernel's.
+/// The cost per reader of the first message in a batch, and of each further one in a train; mostly
+/// the kernel's.
 const READER: [usize; 2] = [1_700, 500];
 
-/// What others may well wait for. A text that takes longer to write costs more, by the square of how
-/// many times as long it takes: those who wait do so for a whole datagram, so that a few long ones hold
-/// them up more than many short ones. Sending to many is what a large room is for, and costs as it is.
+/// An acceptable delay for others. A text that takes longer to render costs more, by the square of
+/// the ratio: others wait for a whole datagram, so a few long ones delay them more than many short
+/// ones. Sending to many members is normal and costs its actual time.
 const PATIENCE: usize = 400_000;
 
+/// What it takes to send a train to one reader, in nanoseconds.
+pub(super) fn sending(datagrams: usize, bytes: usize) -> u64 {
+    let [first, more] = READER;
+    (first + datagrams.saturating_sub(1) * more + bytes / 8) as u64
+}
+
 impl Plain {
+    /// Lets a datagram wait while others are served, if its address has its part of the batch already.
+    /// `None`: it need not, as this host's own programs, whose work nobody limits.
+    pub(crate) fn hold(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        datagram: &Received<'_>,
+    ) -> Option<Result<(), Dropped>> {
+        let sources = &core.config().sources;
+        let ip = sources.counted_as(datagram.from.ip());
+        if sources.origin(ip) == Origin::Loopback
+            || !self.turns.must_wait(now, ip, self.delivery.is_on_its_way())
+        {
+            return None;
+        }
+        if self.turns.hold(ip, datagram) {
+            core.statistics_mut().held += 1;
+            return Some(Ok(()));
+        }
+        let member = self.members.find(datagram.socket, datagram.from);
+        let refused = |slot| self.warn(core, slot, Dropped::WorkLimited);
+        Some(Err(member.map_or(Dropped::WorkLimited, refused)))
+    }
+
+    /// The next datagram that has waited long enough.
+    pub(crate) fn next_held(&mut self) -> Option<Held> {
+        if self.delivery.is_on_its_way() { None } else { self.turns.next() }
+    }
+
     /// Rejects over-limit datagrams before they are decoded or compared with what was sent.
     pub(super) fn refuse_unread(
         &mut self,
@@ -45,7 +82,7 @@ impl Plain {
         self.members.touch(slot, now, datagram.local);
         let (length, origin) = (datagram.payload.len(), self.members.origin(slot));
         let source = Source { ip: datagram.from.ip(), origin };
-        // Without the password it has its line, and heartbeats do not make the hub forget that.
+        // A member without the password has its notice, and heartbeats must not reset that.
         if self.members.has(slot, Flag::Warned)
             && core.room_of(slot).is_some()
             && self.members.is_rested(slot)
@@ -61,6 +98,7 @@ impl Plain {
         if !core.take_work(now, source, nanos) {
             return Err(self.warn(core, slot, Dropped::WorkLimited));
         }
+        self.turns.served(now, core.config().sources.counted_as(source.ip), nanos);
         if self.members.charset(slot) == Charset::default() {
             return Ok(());
         }
@@ -73,8 +111,8 @@ impl Plain {
         Ok(())
     }
 
-    /// What a message or a command costs the hub at the most, in nanoseconds: to read it, to write it
-    /// in every style that its room reads, and to send it to everybody there.
+    /// An upper bound of a message's or command's cost in nanoseconds: reading, rendering in every
+    /// style of its room, and sending to all its members.
     fn work(&self, core: &Core, slot: Slot, payload: &[u8]) -> u64 {
         let most = core.config().most_text(self.members.format(slot));
         let own = self.members.style(slot);
@@ -86,7 +124,7 @@ impl Plain {
             let each = if self.delivery.is_silent(room.id()) { first } else { more };
             readers = room.len() * each + room.len() * payload.len() / 8;
         }
-        // What is too long is trimmed and refused.
+        // A text that is too long is trimmed and refused.
         let text = payload.len().min(most);
         let each = render::weight(own, is_plain) + renderings;
         let nanos = BASE + READ * payload.len() + each * text;
@@ -94,7 +132,7 @@ impl Plain {
         (nanos * times * times / 100 + readers) as u64
     }
 
-    /// Whether a text fits a datagram once it is wrapped, and the batch.
+    /// Checks whether a text fits a datagram after rendering, and fits the batch.
     pub(super) fn check_size(
         &mut self,
         core: &Core,
@@ -118,7 +156,7 @@ impl Plain {
         if self.delivery.fits(room, text, format) { Ok(()) } else { Err(Dropped::BatchFull) }
     }
 
-    /// Takes a message out of the member's rate and the hub's.
+    /// Charges a message to the member's rate and the hub's.
     pub(super) fn spend(
         &mut self,
         core: &mut Core,
@@ -142,7 +180,7 @@ impl Plain {
         Ok(())
     }
 
-    /// Says to a member which limit it has run into: once, until it has kept within it again.
+    /// Notifies a member of an exceeded limit: once, until it has kept within it again.
     pub(super) fn warn(&mut self, core: &mut Core, slot: Slot, reason: Dropped) -> Dropped {
         if !self.members.has(slot, Flag::Warned) {
             self.members.set(slot, Flag::Warned, true);
@@ -161,7 +199,7 @@ impl Plain {
         reason
     }
 
-    /// Says to a member that its text was not sent, and why.
+    /// Notifies a member that its text was not sent, with the reason.
     pub(super) fn not_sent(
         &mut self,
         core: &mut Core,

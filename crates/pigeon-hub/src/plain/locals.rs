@@ -1,24 +1,24 @@
-//! The hub's own addresses that members speak to, and so are answered from.
+//! The hub's own addresses that members send to, from which they must be answered.
 //!
-//! A member's record holds a number of two bytes rather than an address of sixteen. A hub that
-//! listens everywhere may have any number of addresses (a whole network can be local), so they are
-//! counted and given up with the last member that speaks to them.
+//! A member's record holds a number of two bytes instead of an address of sixteen. A hub that
+//! listens on every address may have any number (a whole network can be local), so addresses are
+//! reference-counted and removed with their last member.
 
 use std::net::IpAddr;
 
 use ahash::RandomState;
 use hashbrown::HashMap;
 
-/// A number for one of the addresses.
+/// The number of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Local(u16);
 
 impl Local {
-    /// "The system chooses": the driver did not report which.
+    /// The system's choice: the driver did not report an address.
     pub(crate) const ANY: Local = Local(0);
 }
 
-/// The addresses in use: 65,535 at the most, and "the system chooses".
+/// The addresses in use: at most 65,535, and the system's choice.
 pub(crate) struct Locals {
     entries: Vec<Entry>,
     by_address: HashMap<IpAddr, Local, RandomState>,
@@ -26,7 +26,7 @@ pub(crate) struct Locals {
 }
 
 struct Entry {
-    /// `None` for the system's choice, and where nobody speaks to it any more.
+    /// `None` for the system's choice, and for a free entry.
     address: Option<IpAddr>,
     members: u32,
 }
@@ -44,13 +44,13 @@ impl Locals {
         self.entries[usize::from(local.0)].address
     }
 
-    /// Whether one more member may speak to this address.
+    /// Whether one more member may use this address.
     pub(crate) fn have_room(&self, address: Option<IpAddr>) -> bool {
         let room = !self.free.is_empty() || self.entries.len() <= usize::from(u16::MAX);
         room || address.is_none_or(|address| self.by_address.contains_key(&address))
     }
 
-    /// Counts one more member that speaks to this address. `None` if there are too many addresses.
+    /// Counts a member of this address. `None` if there are too many addresses.
     pub(crate) fn hold(&mut self, address: Option<IpAddr>) -> Option<Local> {
         let Some(address) = address else { return Some(Local::ANY) };
         let known = self.by_address.get(&address).copied();
@@ -59,7 +59,7 @@ impl Locals {
         Some(local)
     }
 
-    /// Counts one less.
+    /// Removes a member from the count.
     pub(crate) fn release(&mut self, local: Local) {
         let entry = &mut self.entries[usize::from(local.0)];
         let Some(address) = entry.address else { return };

@@ -1,18 +1,17 @@
-//! Plain members: found by door and address, oldest first for the time-out.
+//! Plain members, by listening socket and address, in the order of their time-outs.
 //!
-//! A record stands in the same slot as the core's record of the member, so neither has to name the
-//! other, and a silent member costs 64 bytes in both, 4 in its room's roster and about 10 of hash
-//! table. Slots of members of other links stay vacant here.
+//! A record uses the same slot as the core's record of the member, so neither refers to the other.
+//! A silent member takes 64 bytes in both, 4 in its room's member list and about 10 of hash table.
+//! Slots of members of other links stay vacant here.
 //!
-//! Liveness is doubly linked lists through the records, least recently heard first. Every member
-//! has the same time-out, so a member that is heard moves to the end and the head is always the
-//! next to expire: a heartbeat and an expiry cost the same with ten members and with a million. A
-//! binary heap would cost a logarithm for each heartbeat, and a sweep over all records would cost
-//! every tick for everyone who is not late.
+//! Doubly linked lists through the records keep the least recently heard member first. Every member
+//! has the same time-out, so a member that is heard moves to the end, and the head always expires
+//! next: a heartbeat and an expiry take constant time. Rejected: a binary heap takes logarithmic
+//! time for each heartbeat, and a periodic sweep over all records takes time for every member.
 //!
-//! There is one list for members that were heard again after they joined, and one for each kind of
-//! network for those that were not. The latter give way to newcomers when the hub is full, and the
-//! one that has waited longest is at hand: a flood of forged senders pushes out itself.
+//! One list holds members that were heard again after joining, and one per kind of network those
+//! that were not. The latter are displaced by newcomers when the hub is full, the oldest first: a
+//! flood of forged senders displaces itself.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
@@ -36,28 +35,28 @@ use crate::core::input::{PlainMembers, Source};
 
 const NOBODY: u32 = u32::MAX;
 
-/// 52 bytes: with the core's 12 a member is one cache line long. Fields are aligned to four bytes,
-/// which is why the time is two numbers.
+/// 52 bytes: together with the core's 12, one cache line. Fields are aligned to four bytes, so the
+/// time is stored as two numbers.
 #[derive(Clone, Copy)]
 struct Record {
     ip: [u8; 16],
-    /// Nanoseconds, low and high.
+    /// Nanoseconds: low and high word.
     heard: [u32; 2],
-    /// What it has said lately and not yet worked off; for loopback members never looked at.
+    /// The member's rate limits; unused for loopback members.
     debt: Debt,
     scope: u32,
-    /// Neighbours in the liveness list.
+    /// The neighbours of the member in the linked list.
     older: u32,
     newer: u32,
-    /// 0 where the slot is vacant: no member has port 0.
+    /// 0 in a vacant slot: no member has port 0.
     port: u16,
-    /// Which of the hub's addresses it speaks to.
+    /// The hub's address that it sends to.
     local: Local,
-    /// Which door it came in by.
+    /// The member's listening socket.
     door: u16,
     /// A bit for each [`Flag`].
     flags: u8,
-    /// The index of the encoding that it is written in, and [`AUTO`].
+    /// The index of the member's encoding, and [`AUTO`].
     encoding: u8,
 }
 
@@ -75,31 +74,31 @@ const VACANT: Record = Record {
     encoding: 0,
 };
 
-/// What a plain member has or is, one bit each.
+/// A plain member's flags, one bit each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Flag {
-    /// Its latest heartbeat was padded: it reads control lines.
+    /// The member's latest heartbeat was padded, so it reads control lines.
     Padded = 1,
-    /// It has a line about the limit that it keeps running into.
+    /// The member has been notified of the limit that it exceeds.
     Warned = 2,
-    /// It comes from an open network.
+    /// The member's address is in an open network.
     Open = 4,
-    /// It comes from elsewhere, and has proved its address.
+    /// The member's address is untrusted, but proved.
     Untrusted = 8,
-    /// It has had the hint that what it sends is not UTF-8.
+    /// The member has got the hint that its text is not UTF-8.
     Hinted = 16,
-    /// It was heard again after it had joined.
+    /// The member was heard again after joining.
     Again = 32,
-    /// It is found out whether it answers by itself.
+    /// The member is on trial as a possible automatic responder.
     OnTrial = 64,
 }
 
-/// The bit of a member's encoding that says that it is found out from what the member sends.
+/// The bit of a member's encoding that marks it as detected.
 const AUTO: u8 = 0x80;
 
-/// A door and an address in 24 bytes: IPv4 as IPv4-mapped IPv6. The flow label is left out, since it
-/// says nothing about who somebody is.
+/// A listening socket and an address in 24 bytes: IPv4 as IPv4-mapped IPv6. Without the flow label,
+/// which does not identify a member.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Place {
     ip: [u8; 16],
@@ -142,25 +141,25 @@ impl Record {
     }
 }
 
-/// The ends of a liveness list.
+/// The ends of a list.
 #[derive(Clone, Copy)]
 struct List {
     oldest: u32,
     newest: u32,
 }
 
-/// Members that were heard again after they had joined.
+/// The list of members heard again after joining.
 const AGAIN: usize = 0;
-/// Members that were heard once, from here and from open networks.
+/// The list of members heard once, from loopback and open networks.
 const ONCE: usize = 1;
-/// Members that were heard once, from elsewhere.
+/// The list of members heard once, from untrusted addresses.
 const ONCE_UNTRUSTED: usize = 2;
 
 /// The table of plain members.
 pub(crate) struct Members {
     hasher: RandomState,
     by_place: HashTable<u32>,
-    /// In the core's slots.
+    /// Indexed by the core's slots.
     records: Vec<Record>,
     lists: [List; 3],
     locals: Locals,
@@ -168,7 +167,7 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    /// An empty table with hashes that nobody outside can foresee.
+    /// An empty table with randomly keyed hashes.
     pub(super) fn new(keys: [u64; 4], doors: Doors) -> Self {
         let [a, b, c, d] = keys;
         let hasher = RandomState::with_seeds(a, b, c, d);
@@ -182,7 +181,7 @@ impl Members {
         }
     }
 
-    // Looking.
+    // Lookups.
 
     pub(crate) fn find(&self, door: SocketId, address: SocketAddr) -> Option<Slot> {
         let place = Place::new(door, address);
@@ -191,7 +190,7 @@ impl Members {
         self.by_place.find(hash, same).map(|&slot| Slot::new(slot))
     }
 
-    /// Whether a member of the core is one of this link.
+    /// Whether a member of the core belongs to this link.
     pub(crate) fn has_slot(&self, slot: Slot) -> bool {
         self.records.get(slot.index()).is_some_and(|record| record.port != 0)
     }
@@ -200,37 +199,36 @@ impl Members {
         self.record(slot).place().address()
     }
 
-    /// The doors that members come in by.
     pub(super) fn doors(&self) -> &Doors {
         &self.doors
     }
 
-    /// The socket that a member speaks to.
+    /// A member's listening socket.
     pub(super) fn socket(&self, slot: Slot) -> SocketId {
         SocketId::new(self.record(slot).door)
     }
 
-    /// How its door writes messages.
+    /// The message format of the member's socket.
     pub(super) fn format(&self, slot: Slot) -> Format {
         self.doors.at(self.socket(slot)).format
     }
 
-    /// How it reads messages.
+    /// A member's style.
     pub(super) fn style(&self, slot: Slot) -> Style {
         Style { format: self.format(slot), encoding: self.encoding(slot) }
     }
 
-    /// How a member is reached.
+    /// A member's route.
     pub(super) fn route(&self, slot: Slot) -> Route {
         Route { socket: self.socket(slot), to: self.address(slot), from: self.local(slot) }
     }
 
-    /// Which of the hub's addresses to answer from.
+    /// The hub's address to answer from.
     fn local(&self, slot: Slot) -> Option<IpAddr> {
         self.locals.address(self.record(slot).local)
     }
 
-    /// Whether a newcomer could be answered from this one.
+    /// Whether a newcomer at this address of the hub could be counted.
     pub(crate) fn can_answer_from(&self, local: Option<IpAddr>) -> bool {
         self.locals.have_room(local)
     }
@@ -239,12 +237,12 @@ impl Members {
         self.record(slot).heard()
     }
 
-    /// What it is written in.
+    /// The encoding of lines to it.
     pub(crate) fn encoding(&self, slot: Slot) -> Encoding {
         Encoding::from_index(self.record(slot).encoding & !AUTO).unwrap_or(Encoding::UTF_8)
     }
 
-    /// What it chose to read and write.
+    /// The member's chosen charset.
     pub(crate) fn charset(&self, slot: Slot) -> Charset {
         match self.record(slot).encoding & AUTO {
             0 => Charset::Fixed(self.encoding(slot)),
@@ -256,7 +254,7 @@ impl Members {
         self.record(slot).flags & flag as u8 != 0
     }
 
-    /// Where it comes from, as found when it joined.
+    /// The member's origin, determined when it joined.
     pub(crate) fn origin(&self, slot: Slot) -> Origin {
         match (self.has(slot, Flag::Untrusted), self.has(slot, Flag::Open)) {
             (true, _) => Origin::Untrusted,
@@ -265,18 +263,17 @@ impl Members {
         }
     }
 
-    /// The member that has been silent longest.
+    /// The least recently heard member.
     pub(crate) fn oldest(&self) -> Option<Slot> {
         self.iter().next()
     }
 
-    /// The member that has waited longest of those that were heard once, from beyond the open networks
-    /// or from nearer.
+    /// The oldest member that was heard once, from untrusted addresses or from others.
     pub(crate) fn heard_once(&self, untrusted: bool) -> Option<Slot> {
         taken(self.lists[if untrusted { ONCE_UNTRUSTED } else { ONCE }].oldest)
     }
 
-    /// Every member, least recently heard first.
+    /// All members, least recently heard first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
         let mut heads = self.lists.map(|list| taken(list.oldest));
         std::iter::from_fn(move || {
@@ -288,26 +285,26 @@ impl Members {
         })
     }
 
-    /// The first member in an order that costs nothing to remember.
+    /// The first member in slot order, for a stateless iteration.
     pub(crate) fn first(&self) -> Option<Slot> {
         self.lists.iter().find_map(|list| taken(list.oldest))
     }
 
-    /// The next in that order.
+    /// The next member in slot order.
     pub(crate) fn after(&self, slot: Slot) -> Option<Slot> {
         let later = || self.lists[self.list_of(slot) + 1..].iter();
         taken(self.record(slot).newer).or_else(|| later().find_map(|list| taken(list.oldest)))
     }
 
-    /// Whether a member may say something of so many bytes now.
+    /// Whether a member's rate allows a message of this size now.
     pub(crate) fn may_spend(&self, slot: Slot, now: Instant, rate: Rate, bytes: usize) -> bool {
         let record = self.record(slot);
         record.debt.allows(now - record.heard(), rate, bytes)
     }
 
-    // Changing.
+    // Changes.
 
-    /// Adds a member in the slot that the core gave it, heard now for the first time.
+    /// Adds a member in the core's slot, heard now for the first time.
     pub(crate) fn insert(
         &mut self,
         slot: Slot,
@@ -350,7 +347,7 @@ impl Members {
         *self.record_mut(slot) = VACANT;
     }
 
-    /// Notes that a member was heard again, and which of the hub's addresses it spoke to.
+    /// Records that a member was heard, and at which of the hub's addresses.
     pub(crate) fn touch(&mut self, slot: Slot, now: Instant, local: Option<IpAddr>) {
         self.speaks_to(slot, local);
         let record = self.record_mut(slot);
@@ -363,24 +360,23 @@ impl Members {
         }
     }
 
-    /// The time in which a member works off what it has said, from when it was heard last.
+    /// The time until a member has paid off its messages, from when it was last heard.
     pub(crate) fn owed(&self, slot: Slot) -> Duration {
         self.record(slot).debt.owed()
     }
 
-    /// Takes an answer to a heartbeat out of what a member that was just heard may get.
+    /// Takes an answer to a heartbeat from the limit of a member that was just heard.
     pub(crate) fn may_answer(&mut self, slot: Slot) -> bool {
         self.record_mut(slot).debt.take_answer()
     }
 
-    /// Takes a message of so many bytes out of the rate of a member that was just heard. Nothing is
-    /// taken where it does not fit.
+    /// Charges a message to the rate of a member that was just heard, or returns false and charges
+    /// nothing.
     pub(crate) fn spend(&mut self, slot: Slot, rate: Rate, bytes: usize) -> bool {
         self.record_mut(slot).debt.take(rate, bytes)
     }
 
-    /// Whether a member that was just heard has said nothing for so long that a whole burst is free
-    /// again.
+    /// Whether a member that was just heard has a whole burst available.
     pub(crate) fn is_rested(&self, slot: Slot) -> bool {
         self.record(slot).debt.is_none()
     }
@@ -390,8 +386,7 @@ impl Members {
         *flags = if on { *flags | flag as u8 } else { *flags & !(flag as u8) };
     }
 
-    /// A member reads and writes this from now on. What finds out its encoding writes UTF-8 until
-    /// then.
+    /// Sets a member's charset. A detected encoding starts as UTF-8.
     pub(crate) fn set_charset(&mut self, slot: Slot, charset: Charset) {
         self.record_mut(slot).encoding = match charset {
             Charset::Fixed(encoding) => encoding.index(),
@@ -399,12 +394,10 @@ impl Members {
         };
     }
 
-    /// A member with an encoding that is found out has used this one.
+    /// Sets the detected encoding of a member.
     pub(crate) fn set_used(&mut self, slot: Slot, encoding: Encoding) {
         self.record_mut(slot).encoding = encoding.index() | AUTO;
     }
-
-    // The parts.
 
     fn record(&self, slot: Slot) -> &Record {
         &self.records[slot.index()]
@@ -440,7 +433,7 @@ impl Members {
         }
     }
 
-    /// In which list a member stands.
+    /// The index of a member's list.
     fn list_of(&self, slot: Slot) -> usize {
         match (self.has(slot, Flag::Again), self.has(slot, Flag::Untrusted)) {
             (true, _) => AGAIN,
@@ -449,8 +442,8 @@ impl Members {
         }
     }
 
-    /// Notes which of the hub's addresses a member speaks to. One that speaks to one address more
-    /// than can be counted is answered from the one before, which it knows too.
+    /// Records the hub's address that a member sends to. If there are too many addresses, the
+    /// previous one stays, which the member knows too.
     pub(crate) fn speaks_to(&mut self, slot: Slot, local: Option<IpAddr>) {
         if self.local(slot) == local {
             return;
@@ -483,7 +476,7 @@ impl PlainMembers for Members {
         self.has(slot, Flag::Padded)
     }
 
-    /// Of members at several doors with one address, the one at the first.
+    /// With several members of one address, the one at the first socket.
     fn find(&self, label: &str) -> Option<Slot> {
         let address = label.parse().ok()?;
         (0..self.doors.len()).find_map(|door| self.find(SocketId::new(door), address))

@@ -1,6 +1,6 @@
-//! The link for plain datagrams: what any program can speak.
+//! The link for plain datagrams, which any program can use.
 //!
-//! [`Plain::receive`] is the main flow, from a datagram to what it brings about:
+//! [`Plain::receive`] is the main flow, from a datagram to its effects:
 //!
 //! ```text
 //!   datagram ─▶ banned? own? ─▶ Incoming::parse ─▶ held? ─▶ within the rate? ─▶ a member?
@@ -8,18 +8,18 @@
 //!   trains ◀─ runs ◀─ take(Output::Message) ◀───────────── core::handle(Input) ◀────┘
 //! ```
 //!
-//! - `doors`: the sockets, each with a format and a room.
-//! - [`members`]: who is where; `locals`: to which of the hub's addresses they speak; `debt`: what
-//!   they have said lately.
-//! - `responders`: the guard against loops. `watch` says who is suspect and who is held, `trial` finds
-//!   out who answers by itself.
-//! - `delivery`: everything on its way out. In it `runs` and `run`: the messages of one batch and
-//!   the trains that carry them; `render` and `renderer`: what they look like; `lines` and
-//!   `outgoing`: what the hub says of its own; `farewell`: its goodbye.
-//! - `joining`: how a sender becomes a member; `strangers`: how often an address that is not a member
-//!   gets a line. `limits`: what a member may say; `encodings`: what it reads, and in `left` what it
-//!   read before it fell silent.
-//! - `discovery`: hubs that are looked for.
+//! - `doors`: the listening sockets, each with a format and a room.
+//! - [`members`]: the table of members; `locals`: the hub's addresses that they use; `debt`: their
+//!   rates.
+//! - `responders`: protection against loops. `watch` decides which members are suspect or held,
+//!   `trial` tests for automatic answers.
+//! - `delivery`: all outgoing datagrams. Its parts: `runs` and `run`: the messages of one batch and
+//!   their trains; `render` and `renderer`: their text; `lines` and `outgoing`: notices;
+//!   `farewell`: goodbyes.
+//! - `joining`: how a sender becomes a member; `strangers`: the rate of lines to other addresses.
+//!   `limits`: members' limits; `encodings`: their encodings, and in `left` those of members that
+//!   timed out. `turns`: the order of datagrams while several addresses speak.
+//! - `discovery`: answers to `/discover`.
 
 mod debt;
 mod delivery;
@@ -41,6 +41,7 @@ mod run;
 mod runs;
 mod strangers;
 mod trial;
+mod turns;
 mod watch;
 
 use pigeon_datagram::{Instant, Received, SocketId, Transmit};
@@ -56,8 +57,8 @@ use self::doors::Doors;
 use self::left::LeftEncodings;
 use self::members::{Flag, Members};
 use self::outgoing::Route;
-use self::run::Style;
 use self::strangers::Strangers;
+use self::turns::Turns;
 use self::watch::Watches;
 use crate::core;
 use crate::core::id::{MemberId, Slot};
@@ -69,41 +70,42 @@ use crate::core::state::Core;
 use crate::event::Events;
 use crate::statistics::{Dropped, Left};
 
-/// The most members timed out in one call; the next call follows at once. So a hundred thousand
-/// that fall silent together do not hold up the datagrams of those who live.
+/// The most time-outs per call; the next call follows at once. So the time-out of a hundred
+/// thousand members does not delay others' datagrams.
 const MAX_TIMEOUTS_A_CALL: usize = 1_024;
 
-/// The first byte under the code that a nonce is turned into.
+/// The first byte hashed when a nonce is turned into a random delay.
 const CHANCE: u8 = 3;
 
-/// The members that any program can be, at all doors.
+/// The plain link: its members, at all listening sockets.
 pub(crate) struct Plain {
     members: Members,
     delivery: Delivery,
     discovery: Discovery,
     strangers: Strangers,
-    /// What members read that fell silent.
+    turns: Turns,
+    /// The encodings of members that timed out.
     left: LeftEncodings,
     watches: Watches,
-    /// How many times trials have drawn by chance.
+    /// Number of random draws made for trials.
     drawn: u64,
-    /// What a member wrote in another encoding, in UTF-8. Reused from datagram to datagram.
+    /// A member's text, converted to UTF-8. Reused between datagrams.
     decoded: String,
-    /// The answer to a heartbeat, likewise.
+    /// The answer to a heartbeat. Reused between heartbeats.
     answer: Vec<u8>,
 }
 
-/// A datagram on its way, and what it may touch.
+/// A datagram being handled, with its mutable surroundings.
 struct Datagram<'a, 'b> {
     core: &'a mut Core,
     now: Instant,
     datagram: &'a Received<'b>,
-    /// In which encoding it shows its sender to write, where that is found out.
+    /// The encoding that the datagram proves its sender to use, if any.
     used: Option<Encoding>,
 }
 
 impl Plain {
-    /// The link, with the core's rooms that its doors lead to.
+    /// The link, with the core's rooms for its listening sockets.
     pub(crate) fn new(core: &mut Core) -> Self {
         let (doors, keys) = (Doors::open(core), core.config().hash_keys);
         Plain {
@@ -111,6 +113,7 @@ impl Plain {
             delivery: Delivery::default(),
             discovery: Discovery::default(),
             strangers: Strangers::new(keys),
+            turns: Turns::default(),
             left: LeftEncodings::new(keys),
             watches: Watches::default(),
             drawn: 0,
@@ -119,7 +122,7 @@ impl Plain {
         }
     }
 
-    // What can be seen.
+    // Access to buffers.
 
     pub(crate) fn members(&self) -> &Members {
         &self.members
@@ -130,7 +133,7 @@ impl Plain {
         self.delivery.bytes()
     }
 
-    /// What a call on behalf of nobody in particular comes with.
+    /// The context of a call for no member in particular.
     pub(crate) fn context(&self, now: Instant) -> Context<'_> {
         self.context_at(now, SocketId::FIRST)
     }
@@ -140,16 +143,18 @@ impl Plain {
         Context { now, home: door.home, format: door.format, plain: &self.members }
     }
 
-    // The life of a datagram.
+    // Receiving.
 
     /// Opens a new batch if the last one has been sent.
-    pub(crate) fn begin(&mut self, core: &mut Core) {
+    pub(crate) fn begin(&mut self, core: &mut Core, now: Instant) {
         if self.delivery.end_batch() {
             core.end_batch();
+            self.turns.end_batch();
         }
+        self.delivery.go_on(self.turns.are_shared(now));
     }
 
-    /// From a datagram to what it brings about, or why it brings about nothing.
+    /// Handles a datagram, or returns the reason that it has no effect.
     pub(crate) fn receive(
         &mut self,
         core: &mut Core,
@@ -175,7 +180,8 @@ impl Plain {
         };
         let format = door.format;
         let member = self.members.find(datagram.socket, from);
-        // What it means shows in ASCII, which is the same in every encoding that a member may read.
+        // Classification only needs ASCII, which is the same in every encoding that a member may
+        // use.
         let incoming = Incoming::parse(format, datagram.payload);
         if member.is_none() && farewell::is_farewell(format, datagram.payload) {
             return Err(Dropped::Reply);
@@ -205,10 +211,10 @@ impl Plain {
             Some(slot) => self.members.charset(slot),
             None => self.left.get(now, (datagram.socket, from)).unwrap_or(own),
         };
-        // UTF-8 under `auto`; its faults stand in the text as escapes.
+        // UTF-8 under `auto`. Invalid bytes become escapes in the text.
         let mut is_faulty = false;
         let encoding = match charset {
-            // What is too long for a message in any encoding is refused as it is.
+            // A text that is too long in any encoding is refused without decoding.
             _ if render::is_too_long(datagram.payload, core.config().most_text(format)) => {
                 Encoding::UTF_8
             }
@@ -220,7 +226,7 @@ impl Plain {
             Charset::Auto => {
                 is_faulty = true;
                 let before = member.map(|slot| self.members.encoding(slot));
-                // UTF-8 is also what a member has that has not been heard yet.
+                // UTF-8 is also the encoding of a member that has not sent text yet.
                 let before = before.filter(|encoding| *encoding == Encoding::GB18030);
                 guess(datagram.payload, before)
             }
@@ -234,12 +240,12 @@ impl Plain {
         }
         let mut text = std::mem::take(&mut self.decoded);
         text.clear();
-        // What stands around it means nothing, and padding need not be decoded. Everything but text
-        // is ASCII.
+        // White space around it is insignificant, and padding need not be decoded. Everything but
+        // text is ASCII.
         let is_text = matches!(incoming, Incoming::Message(_) | Incoming::Command(_));
         let read = if is_text { datagram.payload.trim_ascii() } else { &[] };
         if !encoding.decode_to(read, &mut text) {
-            // What is not text reveals no encoding.
+            // Datagrams without text reveal no encoding.
             cx.used = None;
         }
         let incoming = if is_text { Incoming::parse(format, text.as_bytes()) } else { incoming };
@@ -248,7 +254,7 @@ impl Plain {
         outcome
     }
 
-    /// Applies a datagram in UTF-8.
+    /// Handles a datagram in UTF-8.
     fn apply(
         &mut self,
         cx: &mut Datagram<'_, '_>,
@@ -284,7 +290,7 @@ impl Plain {
         outcome
     }
 
-    /// Applies a datagram of `length` bytes from a member, in UTF-8.
+    /// Handles a member's datagram of `length` bytes, in UTF-8.
     fn apply_to(
         &mut self,
         cx: &mut Datagram<'_, '_>,
@@ -318,7 +324,7 @@ impl Plain {
                     }
                     Ok(command) => self.hand_over(cx.core, now, slot, Input::Command(command)),
                     Err(refusal) => {
-                        // Somebody has typed it, right or wrong.
+                        // A person typed it, right or wrong.
                         let at = self.context_at(now, cx.datagram.socket);
                         cx.core.is_person(&at, slot);
                         let to = cx.core.id(slot);
@@ -334,7 +340,7 @@ impl Plain {
         }
     }
 
-    /// Hands the core what a member does.
+    /// Passes a member's input to the core.
     fn hand_over(
         &mut self,
         core: &mut Core,
@@ -347,7 +353,7 @@ impl Plain {
         core::handle(core, &cx, slot, caller, input)
     }
 
-    /// A member says something to its room, in a datagram of `cost` bytes.
+    /// Sends a member's message to its room; its datagram has `cost` bytes.
     fn speak(
         &mut self,
         core: &mut Core,
@@ -357,8 +363,8 @@ impl Plain {
         cost: usize,
     ) -> Result<(), Dropped> {
         let format = self.members.format(slot);
-        // The raw format has no commands, but a password must be given somehow, and never be passed
-        // on as data.
+        // The raw format has no commands, but a member must be able to send a password, which must
+        // never be relayed as data.
         if format == Format::Raw
             && core.config().password.is_some()
             && let Some(secret) = text.trim_ascii().strip_prefix(b"/pass ")
@@ -378,12 +384,12 @@ impl Plain {
 
     // Outputs of the core.
 
-    /// Does the plain link's part of an output.
+    /// Handles the plain link's part of an output.
     pub(crate) fn take(&mut self, core: &mut Core, output: &Output) {
         match output {
             Output::Joined { member, room } => {
-                // It may be gone already, as a kicked member is that brings its word: `Left` follows,
-                // and must find it in the room.
+                // The member may have left already, like a kicked one that sends its token: `Left`
+                // follows, and must find it in the room.
                 if let Some(room) = room.filter(|_| self.members.has_slot(member.slot())) {
                     self.enter(core, *member, room);
                 }
@@ -395,7 +401,7 @@ impl Plain {
                 }
                 let style = self.members.style(slot);
                 if let Some(from) = *from {
-                    self.delivery.deliver_now(core, &self.members, from, *member);
+                    self.delivery.deliver_now(core, &self.members, from, *member, false);
                     self.delivery.exit(from, style);
                 }
                 self.enter(core, *member, *to);
@@ -407,7 +413,7 @@ impl Plain {
                 }
                 self.end_trial(core, slot);
                 if let Some(gone) = reason.gone() {
-                    // The core has forgotten which language that was.
+                    // The core does not keep the language of a refused member.
                     let to = (slot, *language);
                     self.delivery.tell(core, &self.members, to, &Notice::Gone(gone));
                 }
@@ -430,9 +436,7 @@ impl Plain {
             Output::Reply { to, notice } => {
                 let Some(slot) = self.own(core, *to) else { return };
                 if let Notice::Set(Setting::Encoding(charset)) = notice {
-                    let before = self.members.style(slot);
-                    self.members.set_charset(slot, *charset);
-                    self.change(core, slot, before);
+                    self.change(core, slot, |members| members.set_charset(slot, *charset));
                 }
                 self.tell(core, slot, notice);
             }
@@ -453,9 +457,15 @@ impl Plain {
         core.find_id(member).filter(|&slot| self.members.has_slot(slot))
     }
 
-    /// A member reads another style than before.
-    fn change(&mut self, core: &Core, slot: Slot, before: Style) {
-        if let Some(room) = core.room_of(slot).map(Room::id) {
+    /// Changes a member's style. The rest of a message on its way comes in the old one.
+    fn change(&mut self, core: &mut Core, slot: Slot, change: impl FnOnce(&mut Members)) {
+        let before = self.members.style(slot);
+        let room = core.room_of(slot).map(Room::id);
+        if let Some(room) = room.filter(|_| self.delivery.is_on_its_way()) {
+            self.delivery.deliver_now(core, &self.members, room, core.id(slot), true);
+        }
+        change(&mut self.members);
+        if let Some(room) = room {
             self.delivery.change(room, before, self.members.style(slot));
         }
     }
@@ -465,7 +475,7 @@ impl Plain {
         self.delivery.tell(core, &self.members, (slot, language), notice);
     }
 
-    /// Answers a padded heartbeat of so many bytes.
+    /// Answers a padded heartbeat of this length.
     fn answer_heartbeat(&mut self, core: &mut Core, slot: Slot, length: usize) {
         let (route, format) = (self.members.route(slot), self.members.format(slot));
         let (members, room) = (core.len() as u64, core.room_of(slot));
@@ -475,16 +485,16 @@ impl Plain {
             version: Some(room.map_or(0, Room::version)),
             last: Some(room.map_or(0, |room| room.newest)),
         };
-        // The words are the core's, and so is the count of what could not be sent.
+        // The core provides the words and the number of messages not sent.
         self.answer.clear();
-        write_answer(members, None, details, length, &mut self.answer);
+        write_answer(members, core.config().secure_port, details, length, &mut self.answer);
         let answer = &self.answer;
         self.delivery.send(core.statistics_mut(), route, |out| out.extend_from_slice(answer));
     }
 
     // Discovery.
 
-    /// Takes a question for hubs, to be answered a little later.
+    /// Queues an answer to a discovery request.
     fn discover(
         &mut self,
         core: &mut Core,
@@ -506,7 +516,7 @@ impl Plain {
         Ok(())
     }
 
-    /// Answers the questions that have waited long enough.
+    /// Sends the answers that are due.
     fn answer_questions(&mut self, core: &mut Core, now: Instant) {
         while let Some(question) = self.discovery.take(now) {
             if core.is_banned(question.route().to.ip()) {
@@ -523,8 +533,7 @@ impl Plain {
 
     // Timers and the end.
 
-    /// Drops those who were silent for too long, answers questions that are due, and goes on with
-    /// trials.
+    /// Removes members that timed out, sends due answers, and continues trials.
     pub(crate) fn handle_timeout(&mut self, core: &mut Core, events: &mut Events, now: Instant) {
         let timeout = core.config().timeout;
         let is_late = |slot: &Slot| self.members.heard(*slot) + timeout <= now;
@@ -536,6 +545,11 @@ impl Plain {
         self.go_on_with_trials(core, events, now);
     }
 
+    /// Whether there is more to do at once, as soon as what has arrived meanwhile is heard.
+    pub(crate) fn has_more(&self) -> bool {
+        self.delivery.is_paused() || self.turns.is_somebody_waiting()
+    }
+
     /// When the next of these is due.
     pub(crate) fn poll_timeout(&self, core: &Core) -> Option<Instant> {
         let timeout = core.config().timeout;
@@ -543,7 +557,7 @@ impl Plain {
         [expiry, self.discovery.due(), self.delivery.trial_due()].into_iter().flatten().min()
     }
 
-    /// Begins to say goodbye to everybody.
+    /// Starts saying goodbye to all members.
     pub(crate) fn say_bye(&mut self, core: &mut Core) {
         self.end_trials(core);
         self.delivery.say_bye(&self.members);
@@ -566,7 +580,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    /// What costs the hub more than a copy is decoding, and no datagram makes it decode more than a
+    /// Decoding is the only expensive step, and no datagram makes the hub decode more than a
     /// message may hold.
     #[test]
     fn what_is_refused_for_its_length_is_not_decoded() {
@@ -601,7 +615,7 @@ mod tests {
                 for prefix in ["/", "/nick ", "/join ", "/pass ", "/resume ", "/encoding "] {
                     assert_eq!(decoded(&filled(prefix, 8_000)), 0, "{label} {prefix} {fill:x}");
                 }
-                // Nor is padding, which may be as long as a datagram.
+                // Padding is not decoded either, and may be as long as a datagram.
                 let padded = [&filled("", 9)[..], &[b' '; 16_000]].concat();
                 assert!(decoded(&padded) <= 9 * 4, "{label} {fill:x}");
             }

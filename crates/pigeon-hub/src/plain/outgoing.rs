@@ -1,4 +1,4 @@
-//! What is about to be sent: lines to single addresses, and the bytes of everything else.
+//! Outgoing datagrams: a buffer for their bytes, and lines to single addresses.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -11,7 +11,7 @@ use crate::statistics::{Dropped, Statistics};
 /// The most lines to single addresses in one batch.
 const MAX_LINES: usize = 65_536;
 
-/// Where a datagram goes, and from where.
+/// A datagram's destination and source.
 #[derive(Clone, Copy)]
 pub(super) struct Route {
     pub(super) socket: SocketId,
@@ -21,7 +21,7 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Back to where this one came from.
+    /// The route back to the sender of a datagram.
     pub(super) fn back(datagram: &Received<'_>) -> Route {
         Route { socket: datagram.socket, to: datagram.from, from: datagram.local }
     }
@@ -32,7 +32,7 @@ impl Route {
     }
 }
 
-/// An outbox with bounds.
+/// An outbox with limits.
 #[derive(Default)]
 pub(super) struct Outgoing(Outbox);
 
@@ -41,7 +41,7 @@ impl Outgoing {
         self.0.bytes()
     }
 
-    /// The outbox, for bytes that no single address gets.
+    /// The outbox, for bytes without a single destination.
     pub(super) fn outbox(&mut self) -> &mut Outbox {
         &mut self.0
     }
@@ -55,21 +55,21 @@ impl Outgoing {
         self.0.reset_if_drained();
     }
 
-    /// Sends what `write` appends. Beyond what a batch may hold, and beyond what a datagram holds,
-    /// it is dropped and counted.
+    /// Sends the bytes that `write` appends. Drops and counts it if the batch is full, or if it
+    /// exceeds a datagram.
     pub(super) fn send(
         &mut self,
         statistics: &mut Statistics,
         route: Route,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
-        // A driver drains long before; one that does not may not make the hub grow.
+        // A driver drains long before; without drains, the hub must not grow.
         if self.0.queued() >= MAX_LINES || self.0.bytes().len() >= MAX_BATCH_BYTES {
             return statistics.count_dropped(Dropped::AnswersFull);
         }
         let range = self.0.append(write);
         if range.len() > max_payload(route.to) {
-            // Possible only in an encoding that makes text longer, with a larger --max-text.
+            // Only possible in an encoding that lengthens text, with a larger --max-text.
             self.0.truncate(range.start);
             return statistics.count_dropped(Dropped::TextTooLong);
         }

@@ -1,4 +1,4 @@
-//! What plain members read: a message in a format and an encoding.
+//! Rendering of messages for plain members, in a format and an encoding.
 
 use std::io::Write;
 
@@ -9,13 +9,15 @@ use pigeon_text::{Encoding, escape_to};
 use super::run::Style;
 use crate::core::message::{Caller, Entry};
 
-/// What a byte of text may grow to when it is escaped: `\xff` of one, `\u{200b}` of three.
+/// The most bytes that a byte of text may grow to by escaping: `\xff` from one, `\u{200b}` from
+/// three.
 const MAX_GROWTH: usize = 4;
 
-/// What a line may hold besides its text: the longest name, an address with its scope, and words.
+/// The most bytes of a line besides its text: the longest name, an address with its scope, and
+/// words.
 const MAX_AROUND: usize = 256;
 
-/// Appends a message as members of this format get it, in UTF-8.
+/// Appends a message in a format, in UTF-8.
 pub(super) fn line(entry: &Entry<'_>, format: Format, out: &mut Vec<u8>) {
     match format {
         Format::Chat => {
@@ -41,7 +43,7 @@ pub(super) fn line(entry: &Entry<'_>, format: Format, out: &mut Vec<u8>) {
     }
 }
 
-/// Whether a text surely fits a datagram in this format, for any speaker.
+/// Whether a text certainly fits a datagram in this format, for any speaker.
 pub(super) fn fits(text: &[u8], format: Format) -> bool {
     match format {
         Format::Chat => text.len() * MAX_GROWTH + MAX_AROUND <= MAX_PAYLOAD_V4,
@@ -50,14 +52,14 @@ pub(super) fn fits(text: &[u8], format: Format) -> bool {
     }
 }
 
-/// Whether a text is printable ASCII, as most is: it looks the same in all encodings, and nothing of
-/// it is escaped.
+/// Whether a text is printable ASCII, as most are: it is the same in all encodings, and needs no
+/// escapes.
 pub(super) fn is_plain(text: &[u8]) -> bool {
     text.iter().all(|&byte| byte == b' ' || byte.is_ascii_graphic())
 }
 
-/// What a byte of text costs in a style, in nanoseconds: measured with the costliest text found, by
-/// `cargo run --release -p pigeon-hub --example costs`.
+/// The cost of a byte of text in a style, in nanoseconds: measured with the most expensive text
+/// known, by `cargo run --release -p pigeon-hub --example costs`.
 pub(super) fn weight(style: Style, is_plain: bool) -> usize {
     match style {
         Style { format: Format::Raw, .. } => 1,
@@ -78,7 +80,7 @@ pub(super) fn weight(style: Style, is_plain: bool) -> usize {
     }
 }
 
-/// The most bytes that a text may come to in this format.
+/// The longest rendering of a text in this format, in bytes.
 pub(super) fn most(text: &[u8], format: Format) -> usize {
     match format {
         Format::Chat if !is_plain(text) => text.len() * MAX_GROWTH + MAX_AROUND,
@@ -86,21 +88,21 @@ pub(super) fn most(text: &[u8], format: Format) -> usize {
     }
 }
 
-/// Whether a text is too long for a message in any encoding: it may shrink by half in UTF-8, from the
-/// four bytes of a character in GB18030.
+/// Whether a text is too long in any encoding: as UTF-8 it may shrink by half, from four bytes of a
+/// character in GB18030.
 pub(super) fn is_too_long(payload: &[u8], most: usize) -> bool {
     payload.len() / 2 > most && payload.trim_ascii().len() / 2 > most
 }
 
-/// Appends a line in an encoding, so that no terminal takes its bytes for controls. One that grows
-/// beyond a datagram is neither cut nor lost without a word.
+/// Appends a line in an encoding, without bytes that a terminal would take for controls. A line
+/// that exceeds a datagram is replaced by a notice, neither cut nor dropped silently.
 pub(super) fn encode(encoding: Encoding, line: &str, language: Language, out: &mut Vec<u8>) {
     let start = out.len();
     encoding.encode_for_display(line, out);
     bound(start, encoding, language, out);
 }
 
-/// Replaces what was appended since `start` if no datagram holds it.
+/// Replaces the bytes appended since `start` if they exceed a datagram.
 pub(super) fn bound(start: usize, encoding: Encoding, language: Language, out: &mut Vec<u8>) {
     if out.len() - start > MAX_PAYLOAD_V4 {
         out.truncate(start);

@@ -1,4 +1,4 @@
-//! What ties a room's run to the core's messages and to the members that read them.
+//! Connects a room's run to the core's messages and to its members.
 
 use pigeon_proto::Language;
 use pigeon_text::Encoding;
@@ -11,21 +11,43 @@ use crate::core::message::Entry;
 use crate::core::rooms::Room;
 use crate::core::state::Core;
 
-/// Who reads a room's messages, and how.
+/// The readers of a room and their styles.
+#[derive(Clone, Copy)]
 pub(super) struct Readers<'a> {
+    core: &'a Core,
     roster: &'a [Slot],
     members: &'a Members,
+    /// Instead of the roster, which has changed since some were served.
+    order: Option<&'a [Option<MemberId>]>,
 }
 
 impl<'a> Readers<'a> {
     pub(super) fn of(core: &'a Core, room: RoomId, members: &'a Members) -> Self {
-        Readers { roster: core.room(room).map_or(&[], Room::roster), members }
+        let roster = core.room(room).map_or(&[][..], Room::roster);
+        Readers { core, roster, members, order: None }
+    }
+
+    /// The same, in an order that was noted.
+    pub(super) fn in_order(self, order: Option<&'a [Option<MemberId>]>) -> Self {
+        Readers { order, ..self }
+    }
+
+    /// The readers in their order, to be noted.
+    pub(super) fn order(&self) -> impl Iterator<Item = MemberId> {
+        self.roster.iter().map(|&slot| self.core.id(slot))
     }
 }
 
 impl Audience for Readers<'_> {
-    fn roster(&self) -> &[Slot] {
-        self.roster
+    fn len(&self) -> usize {
+        self.order.map_or(self.roster.len(), <[_]>::len)
+    }
+
+    fn at(&self, place: usize) -> Option<Slot> {
+        match self.order {
+            None => self.roster.get(place).copied(),
+            Some(order) => self.core.find_id((*order.get(place)?)?),
+        }
     }
 
     fn style(&self, slot: Slot) -> Option<Style> {
@@ -33,7 +55,7 @@ impl Audience for Readers<'_> {
     }
 }
 
-/// Makes lines of the core's messages.
+/// Renders the core's messages as lines.
 pub(super) struct Renderer<'a> {
     pub(super) core: &'a Core,
     pub(super) scratch: &'a mut Scratch,
@@ -56,7 +78,7 @@ impl Render for Renderer<'_> {
     }
 }
 
-/// Room to work in, reused from message to message.
+/// Buffers, reused from message to message.
 #[derive(Default)]
 pub(super) struct Scratch {
     line: Vec<u8>,
@@ -64,7 +86,7 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// A message in UTF-8, as members of the style's format get it.
+    /// A message in the style's format, in UTF-8.
     pub(super) fn line(&mut self, entry: &Entry<'_>, style: Style) -> &[u8] {
         self.line.clear();
         render::line(entry, style.format, &mut self.line);

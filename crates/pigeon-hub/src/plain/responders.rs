@@ -1,13 +1,13 @@
-//! Members that answer by themselves: an echo service, a `size`, another hub. As a member each would
-//! start a conversation without end with one forged datagram.
+//! Detection of members that answer automatically: an echo service, a `size` service, another hub.
+//! One forged datagram would make such a member start an endless conversation.
 //!
-//! Neither what such a program says nor how often it speaks shows what it is, and a hub that guessed
-//! could be made to silence others. So whom [`watch`](super::watch) finds suspect gets a
-//! [`trial`](super::trial), and only what is proved by it is held, to one text a second for a minute.
-//! Nobody loses anything else, and the suspect's own lines come a little later.
+//! Neither the text nor the frequency of messages proves this, and a hub that guessed could be
+//! tricked into silencing others. So a member that [`watch`](super::watch) finds suspect is tested
+//! by a [`trial`](super::trial), and only a proved one is held, to one text a second for a minute.
+//! Nothing else is lost, and only the suspect's own lines are delayed.
 //!
-//! Two members that answer each other's lines only, as in a raw room, and with words of their own,
-//! are bounded by their rates alone.
+//! Two members that answer only each other, as in a raw room, and with words of their own, are
+//! limited only by their rates.
 
 use pigeon_datagram::{Instant, Received};
 use pigeon_proto::{Format, Label, Notice, Reason, Subject};
@@ -22,11 +22,11 @@ use crate::core::state::Core;
 use crate::event::{Event, Events};
 use crate::statistics::Dropped;
 
-/// The first byte under the code that a nonce and chance are drawn from.
+/// The first byte hashed for a nonce and other random values.
 const PROBE: u8 = 4;
 
 impl Plain {
-    /// A member sends a message or a command.
+    /// Handles a message or command of a member.
     pub(super) fn watch(
         &mut self,
         core: &mut Core,
@@ -60,7 +60,7 @@ impl Plain {
         Ok(())
     }
 
-    /// A member sends what only hubs send, or what the hub itself sent.
+    /// Handles a datagram that only hubs send, or a copy of the hub's own.
     pub(super) fn hear_control_line(
         &mut self,
         core: &mut Core,
@@ -72,7 +72,7 @@ impl Plain {
         if self.hear_on_trial(core, events, now, slot, payload, false) {
             return;
         }
-        // Another hub wants to know whether this one answers by itself. It does.
+        // Another hub tests whether this hub answers automatically, which it does.
         if let Some(Notice::Probe(nonce)) = Notice::parse(payload)
             && self.members.may_answer(slot)
         {
@@ -81,7 +81,7 @@ impl Plain {
         }
     }
 
-    /// Hands a datagram to its sender's trial. Whether that took notice.
+    /// Passes a datagram to its sender's trial, and returns whether there is one.
     fn hear_on_trial(
         &mut self,
         core: &mut Core,
@@ -101,7 +101,7 @@ impl Plain {
         step != Step::Wait
     }
 
-    /// Goes on with the trials that wait for a turn to be over.
+    /// Continues the trials that have ended their turn.
     pub(super) fn go_on_with_trials(&mut self, core: &mut Core, events: &mut Events, now: Instant) {
         loop {
             let drawn = &mut self.drawn;
@@ -111,7 +111,7 @@ impl Plain {
         }
     }
 
-    /// Does what a trial asks for.
+    /// Performs a trial's next step.
     fn follow(
         &mut self,
         core: &mut Core,
@@ -141,7 +141,7 @@ impl Plain {
         }
     }
 
-    /// Ends a member's trial, if it is on one, and sends what has waited.
+    /// Ends a member's trial, if any, and sends the lines held back.
     pub(super) fn end_trial(&mut self, core: &mut Core, slot: Slot) {
         if self.members.has(slot, Flag::OnTrial) {
             self.members.set(slot, Flag::OnTrial, false);
@@ -150,7 +150,6 @@ impl Plain {
         }
     }
 
-    /// Ends all trials.
     pub(super) fn end_trials(&mut self, core: &mut Core) {
         while let Some(member) = self.delivery.trials().first() {
             self.end_trial(core, member.slot());
@@ -158,7 +157,7 @@ impl Plain {
     }
 }
 
-/// Draws what nobody outside can foresee.
+/// Draws unpredictable values.
 fn draw(core: &Core, drawn: &mut u64) -> Chance {
     let mut code = || {
         *drawn += 1;

@@ -1,9 +1,9 @@
 //! The messages of one batch in one room, and the trains that carry them to its plain members.
 //!
-//! Fan-out is transposed: K messages for N members leave as N trains, not as K×N datagrams.
-//! Messages are rendered once for each style that somebody in the room reads, one behind the other
-//! in the outbox; neighbours of equal size, the last one perhaps shorter, make a train that the
-//! kernel cuts up again (`UDP_SEGMENT`, see udp(7)). All trains of a style point at the same bytes.
+//! Fan-out is transposed: K messages to N members leave as N trains instead of K×N datagrams. Each
+//! message is rendered once for each style read in the room, in sequence in the outbox. Consecutive
+//! messages of equal size, the last perhaps shorter, form a train that the kernel splits
+//! (`UDP_SEGMENT`, udp(7)). All trains of a style point at the same bytes.
 
 use std::num::NonZeroU16;
 use std::ops::Range;
@@ -14,19 +14,19 @@ use pigeon_text::Encoding;
 
 use crate::core::id::{MemberId, Slot};
 
-/// How a member reads messages.
+/// A member's format, encoding and language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Style {
     pub(super) format: Format,
     pub(super) encoding: Encoding,
 }
 
-/// A message that waits to be sent.
+/// A message to be sent.
 #[derive(Clone, Copy)]
 pub(super) struct Waiting {
-    /// Its number in the core's batch.
+    /// The message's number in the core's batch.
     pub(super) number: u32,
-    /// Who does not get a copy: the sender, in a raw room.
+    /// The member that gets no copy: the sender, in a raw room.
     pub(super) except: Option<MemberId>,
 }
 
@@ -48,42 +48,57 @@ pub(super) struct Train {
 struct Rendering {
     style: Style,
     entries: Vec<Entry>,
-    /// For members that get everything: made once, used for each of them.
+    /// The trains of members that get all messages: built once, used for each of them.
     trains: Vec<Train>,
 }
 
-/// The messages of one batch in a room, and how far their delivery has come.
+/// The messages of one batch in a room, and the progress of their delivery.
 #[derive(Default)]
 pub(super) struct Run {
     messages: Vec<Waiting>,
-    /// Members that came after some messages, with how many they missed. Most batches have none.
+    /// Members that joined after some messages, with the number missed. Empty in most batches.
     late: Vec<(MemberId, usize)>,
-    /// How many bytes the messages may come to in one style.
+    /// The most bytes of the messages in one style.
     bytes: usize,
-    /// Those of the last batch stay, empty, for their room.
+    /// Renderings of the batch. Afterwards they stay, empty, for reuse.
     renderings: Vec<Rendering>,
-    /// Who gets something less than everything, sorted.
+    /// Members that do not get all messages, sorted.
     partial: Vec<(Slot, usize)>,
     walk: Option<Walk>,
+    /// The number of readers when the run started. Later ones do not get it.
+    end: usize,
 }
 
-/// Which member is served next, and what it gets next.
+/// The member being served, and its next message or train.
 #[derive(Clone, Copy, Default)]
 struct Walk {
     member: usize,
-    /// An index into `trains` for a member that gets everything, else into `entries`.
+    /// An index into `trains` for a member that gets all messages, otherwise into `entries`.
     next: usize,
 }
 
-/// The readers of a run.
+/// The readers of a run, in the order in which they get it.
 pub(super) trait Audience {
-    /// Everybody in the room, of whatever link.
-    fn roster(&self) -> &[Slot];
-    /// How a member reads. `None` for one of another link.
+    /// The number of readers, of any link.
+    fn len(&self) -> usize;
+    /// The reader at a place. `None` if it has left the room.
+    fn at(&self, place: usize) -> Option<Slot>;
+    /// A member's style. `None` for a member of another link.
     fn style(&self, slot: Slot) -> Option<Style>;
 }
 
-/// What makes lines of messages.
+/// The next step of a run.
+#[derive(Debug)]
+pub(super) enum Polled {
+    /// Sends a train to a reader.
+    Train(Slot, Train),
+    /// Waits for the run before it.
+    Behind,
+    /// All trains are sent, and the run is empty again.
+    Over,
+}
+
+/// Renders messages.
 pub(super) trait Render {
     /// Appends a message in this style.
     fn render(&mut self, message: Waiting, style: Style, out: &mut Vec<u8>);
@@ -96,73 +111,123 @@ impl Run {
         self.messages.is_empty()
     }
 
-    /// How many messages wait.
+    /// The number of messages.
     pub(super) fn len(&self) -> usize {
         self.messages.len()
     }
 
-    /// Whether messages of so many bytes more stay below `most` in each of `styles` styles.
-    pub(super) fn fits(&self, more: usize, styles: usize, most: usize) -> bool {
-        (self.bytes + more).saturating_mul(styles) <= most
+    /// The most bytes of the messages in one style.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
-    /// The messages that a member gets, in their order.
+    /// The messages for a member, in order.
     pub(super) fn messages_for(&self, member: MemberId) -> impl Iterator<Item = Waiting> + '_ {
-        // The last entry counts: a member that comes again has missed what came meanwhile.
-        let late = self.late.iter().rev().find(|(late, _)| *late == member);
-        let missed = late.map_or(0, |(_, missed)| *missed);
-        let messages = self.messages.iter().skip(missed);
+        let messages = self.messages.iter().skip(self.missed(member));
         messages.filter(move |message| message.except != Some(member)).copied()
     }
 
-    /// Appends a message that may come to so many bytes.
+    /// Adds a message of at most this many bytes.
     pub(super) fn push(&mut self, message: Waiting, bytes: usize) {
         self.bytes += bytes;
         self.messages.push(message);
     }
 
-    /// A member comes: it gets what is said from now on.
+    /// Adds a member, which gets all later messages.
     pub(super) fn enter(&mut self, member: MemberId) {
         if !self.is_empty() {
             self.late.push((member, self.messages.len()));
         }
     }
 
-    /// The next member's next train. `None` means that everybody has everything, and the run is
-    /// empty again. `styles` are those that somebody in the room reads.
+    /// Whether the run has started to leave.
+    pub(super) fn is_on_its_way(&self) -> bool {
+        self.walk.is_some()
+    }
+
+    /// The place of the next reader.
+    pub(super) fn place(&self) -> usize {
+        self.walk.map_or(0, |walk| walk.member)
+    }
+
+    /// The messages not yet sent to the reader at a place, which reads this style.
+    pub(super) fn rest_for(
+        &self,
+        place: usize,
+        member: MemberId,
+        style: Style,
+    ) -> impl Iterator<Item = Waiting> + '_ {
+        let served = match self.walk {
+            Some(walk) if place < self.end && place >= walk.member => {
+                let is_being_served = place == walk.member;
+                if is_being_served { self.served(walk, member.slot(), style) } else { 0 }
+            }
+            _ => usize::MAX,
+        };
+        let rest = self.messages.iter().skip(served.max(self.missed(member)));
+        rest.filter(move |message| message.except != Some(member)).copied()
+    }
+
+    /// The number of messages that the current reader has got.
+    fn served(&self, walk: Walk, slot: Slot, style: Style) -> usize {
+        if self.partial.binary_search_by_key(&slot, |(slot, _)| *slot).is_ok() {
+            return walk.next;
+        }
+        let rendering = self.renderings.iter().find(|rendering| rendering.style == style);
+        let trains = rendering.and_then(|rendering| rendering.trains.get(..walk.next));
+        trains.map_or(usize::MAX, |trains| trains.iter().map(|train| train.datagrams).sum())
+    }
+
+    /// The number of messages said before a member came.
+    fn missed(&self, member: MemberId) -> usize {
+        // The last entry counts: a member that returns has missed the messages in between.
+        let late = self.late.iter().rev().find(|(late, _)| *late == member);
+        late.map_or(0, |(_, missed)| *missed)
+    }
+
+    /// The next train to a reader before `until`. `styles` are the styles read in the room.
     pub(super) fn poll(
         &mut self,
+        until: usize,
         audience: &impl Audience,
         styles: impl Iterator<Item = Style>,
         render: &mut impl Render,
         outbox: &mut Outbox,
-    ) -> Option<(Slot, Train)> {
+    ) -> Polled {
         if self.is_empty() {
-            return None;
+            return Polled::Over;
         }
         let mut walk = match self.walk {
             Some(walk) => walk,
             None => {
                 self.render(styles, render, outbox);
+                self.end = audience.len();
                 Walk::default()
             }
         };
-        while let Some(&slot) = audience.roster().get(walk.member) {
-            if let Some(train) = self.next_train(slot, audience, &mut walk) {
-                self.walk = Some(walk);
-                return Some((slot, train));
+        while walk.member < until.min(self.end) {
+            let reader = audience.at(walk.member);
+            let train =
+                reader.and_then(|slot| Some((slot, self.next_train(slot, audience, &mut walk)?)));
+            self.walk = Some(walk);
+            if let Some((slot, train)) = train {
+                return Polled::Train(slot, train);
             }
             walk = Walk { member: walk.member + 1, next: 0 };
         }
+        self.walk = Some(walk);
+        if walk.member < self.end {
+            return Polled::Behind;
+        }
         self.clear();
-        None
+        Polled::Over
     }
 
-    /// What the member at the walk's place gets next, if there is more for it.
+    /// The next train of the current member.
     fn next_train(&self, slot: Slot, audience: &impl Audience, walk: &mut Walk) -> Option<Train> {
         let style = audience.style(slot)?;
         let rendering = match &self.renderings[..] {
-            // Most rooms have one, and then nothing has to be looked for.
+            // Most rooms have one style, and need no search.
             [only] => only,
             all => all.iter().find(|rendering| rendering.style == style)?,
         };
@@ -179,7 +244,7 @@ impl Run {
         }
     }
 
-    /// Makes bytes and trains of the messages.
+    /// Renders the messages and builds the trains.
     fn render(
         &mut self,
         styles: impl Iterator<Item = Style>,
@@ -210,7 +275,7 @@ impl Run {
             count += 1;
         }
         renderings.truncate(count);
-        // The last of several entries of one member counts, and sorting is stable.
+        // The last of a member's entries counts; the sort is stable.
         partial.extend(late.iter().filter_map(|&(id, missed)| Some((render.find(id)?, missed))));
         partial.sort_by_key(|(slot, _)| *slot);
         partial.dedup_by(|later, earlier| {
@@ -243,7 +308,7 @@ impl Run {
     }
 }
 
-/// The longest train that begins at `entries[*next]` for `member`; moves `next` behind it.
+/// The longest train that begins at `entries[*next]` for `member`; moves `next` past it.
 fn train(entries: &[Entry], next: &mut usize, member: Option<Slot>) -> Option<Train> {
     let for_member = |entry: &Entry| member.is_none() || entry.except != member;
     while entries.get(*next).is_some_and(|entry| !for_member(entry)) {
@@ -284,12 +349,16 @@ mod tests {
 
     const CHAT: Style = Style { format: Format::Chat, encoding: Encoding::UTF_8 };
 
-    /// A roster of members of the first generation, who all read one style.
+    /// Members of the first generation with the same style.
     struct Everyone(Vec<Slot>);
 
     impl Audience for Everyone {
-        fn roster(&self) -> &[Slot] {
-            &self.0
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn at(&self, place: usize) -> Option<Slot> {
+            self.0.get(place).copied()
         }
 
         fn style(&self, _: Slot) -> Option<Style> {
@@ -297,7 +366,7 @@ mod tests {
         }
     }
 
-    /// Messages of these sizes, by their numbers.
+    /// Messages of these sizes, by number.
     struct Sizes<'a>(&'a [usize]);
 
     impl Render for Sizes<'_> {
@@ -318,7 +387,7 @@ mod tests {
         MemberId::new(slot, 0)
     }
 
-    /// A run of so many messages for everybody.
+    /// A run of `count` messages to all.
     fn run(count: usize) -> Run {
         let mut run = Run::default();
         (0..count as u32).for_each(|number| run.push(Waiting { number, except: None }, 0));
@@ -328,7 +397,11 @@ mod tests {
     fn drain(run: &mut Run, sizes: &[usize], to: &Everyone) -> Vec<(Slot, Train)> {
         let mut outbox = Outbox::new();
         let styles = || std::iter::once(CHAT);
-        std::iter::from_fn(|| run.poll(to, styles(), &mut Sizes(sizes), &mut outbox)).collect()
+        let mut poll = || match run.poll(usize::MAX, to, styles(), &mut Sizes(sizes), &mut outbox) {
+            Polled::Train(slot, train) => Some((slot, train)),
+            Polled::Behind | Polled::Over => None,
+        };
+        std::iter::from_fn(&mut poll).collect()
     }
 
     fn brief(sent: Vec<(Slot, Train)>) -> Vec<(u32, Range<usize>, u16)> {
@@ -396,8 +469,11 @@ mod tests {
         struct Two(Vec<Slot>);
         const GBK: Style = Style { format: Format::Classic, encoding: Encoding::GB2312 };
         impl Audience for Two {
-            fn roster(&self) -> &[Slot] {
-                &self.0
+            fn len(&self) -> usize {
+                self.0.len()
+            }
+            fn at(&self, place: usize) -> Option<Slot> {
+                self.0.get(place).copied()
             }
             fn style(&self, slot: Slot) -> Option<Style> {
                 // The third is a member of another link.
@@ -417,8 +493,8 @@ mod tests {
         let (mut run, mut outbox, mut named) = (run(2), Outbox::new(), Named);
         let to = Two((0..3).map(Slot::new).collect());
         let mut sent = Vec::new();
-        while let Some((slot, train)) =
-            run.poll(&to, [GBK, CHAT].into_iter(), &mut named, &mut outbox)
+        while let Polled::Train(slot, train) =
+            run.poll(usize::MAX, &to, [GBK, CHAT].into_iter(), &mut named, &mut outbox)
         {
             sent.push((slot.number(), outbox.bytes()[train.range].to_vec()));
         }

@@ -1,4 +1,4 @@
-//! What each room's plain members read, and what they are about to be sent.
+//! The styles and pending messages of each room's plain members.
 
 use std::collections::VecDeque;
 
@@ -6,43 +6,121 @@ use pigeon_datagram::Outbox;
 use pigeon_text::Encoding;
 
 use super::render;
-use super::run::{Audience, Render, Run, Style, Train, Waiting};
+use super::renderer::Readers;
+use super::run::{Polled, Render, Run, Style, Train, Waiting};
 use crate::core::id::{MemberId, RoomId, Slot};
 
-/// The most encodings in which one room's messages are written: each is a rendering of its own.
+/// The most encodings in one room: each needs a separate rendering.
 const MAX_ENCODINGS: usize = 8;
 
-/// The plain side of one room.
+/// The most runs that begin while others leave. After that the drain does not pause until all is sent: a
+/// batch keeps its memory until then.
+const MAX_BEGUN: usize = 4;
+
+/// The plain link's data of a room.
 struct RoomRun {
     room: RoomId,
-    /// How many members read each style: [`MAX_ENCODINGS`] for each format.
+    /// The number of members with each style: at most [`MAX_ENCODINGS`] per format.
     styles: Vec<(Style, u32)>,
-    /// How many messages have been sent to it.
+    /// The number of messages sent to it, or on their way.
     sent: u64,
-    run: Run,
+    /// Those on their way, the oldest first, and perhaps one that gathers messages: `open` in all. The
+    /// others are empty, and kept for their memory.
+    runs: VecDeque<Run>,
+    open: usize,
+    /// The readers, since a drain paused: the roster may change, and nobody may be passed over or served
+    /// twice. `None` stands for one that has left, or stands at another place. Empty otherwise.
+    order: Vec<Option<MemberId>>,
 }
 
-/// The plain side of all rooms, by their places.
+/// The plain link's data of all rooms, by index.
+///
+/// A drain may pause to hear other speakers. Their run then overtakes the older runs as far as those have
+/// come, and never further: each reader gets all messages in the same order, and the first readers do not
+/// wait until the last have got the older runs.
 #[derive(Default)]
 pub(super) struct Runs {
     rooms: Vec<Option<RoomRun>>,
-    /// Rooms with messages in their current batch, in the order of their first.
+    /// Rooms with messages in their current batch; the first is served.
     speaking: VecDeque<RoomId>,
+    /// The drain has paused since the batch began.
+    has_paused: bool,
+    /// How many runs have begun since then.
+    begun: usize,
+}
+
+impl RoomRun {
+    /// The run that gathers messages, if one does.
+    fn gathering(&self) -> Option<&Run> {
+        self.open.checked_sub(1).map(|last| &self.runs[last]).filter(|run| !run.is_on_its_way())
+    }
+
+    /// The same, opened if there is none, and whether it was.
+    fn gather(&mut self) -> (&mut Run, bool) {
+        let is_new = self.gathering().is_none();
+        if is_new {
+            if self.runs.len() == self.open {
+                self.runs.push_back(Run::default());
+            }
+            self.open += 1;
+        }
+        (&mut self.runs[self.open - 1], is_new)
+    }
+
+    /// The next train. `None`: everything is sent.
+    fn poll(
+        &mut self,
+        readers: Readers<'_>,
+        render: &mut impl Render,
+        outbox: &mut Outbox,
+    ) -> Option<(Slot, Train)> {
+        while self.open > 0 {
+            let (at, until) = self.next();
+            let RoomRun { runs, styles, order, sent, .. } = self;
+            let run = &mut runs[at];
+            if !run.is_on_its_way() {
+                *sent += run.len() as u64;
+            }
+            let readers = readers.in_order(Some(&order[..]).filter(|order| !order.is_empty()));
+            let styles = styles.iter().map(|(style, _)| *style);
+            match run.poll(until, &readers, styles, render, outbox) {
+                Polled::Train(slot, train) => return Some((slot, train)),
+                Polled::Behind => {}
+                Polled::Over => {
+                    self.runs.remove(at).into_iter().for_each(|run| self.runs.push_back(run));
+                    self.open -= 1;
+                }
+            }
+        }
+        self.runs.truncate(2);
+        self.order.clear();
+        None
+    }
+
+    /// The newest run that is behind the one before it, else the oldest; and how far it may go.
+    fn next(&self) -> (usize, usize) {
+        let place = |at: usize| self.runs[at].place();
+        let newest = (1..self.open).rev().find(|&at| place(at) < place(at - 1));
+        newest.map_or((0, usize::MAX), |at| (at, place(at - 1)))
+    }
 }
 
 impl Runs {
-    /// Whether every room has sent what it had to send.
+    /// Whether all rooms' messages have been sent.
     pub(super) fn are_silent(&self) -> bool {
         self.speaking.is_empty()
     }
 
-    /// Whether messages of so many bytes more stay below `most` in all styles of a room.
+    /// Whether another message of this many bytes stays below `most` in all styles of a room.
     pub(super) fn fits(&self, room: RoomId, more: usize, most: usize) -> bool {
-        self.get(room).is_none_or(|room| room.run.fits(more, room.styles.len(), most))
+        self.get(room).is_none_or(|room| {
+            let bytes: usize = room.runs.iter().map(Run::bytes).sum();
+            (bytes + more).saturating_mul(room.styles.len()) <= most
+        })
     }
 
-    /// Whether a room takes a reader of this encoding. UTF-8, what the hub is read in, and what `auto`
-    /// may find out have places of their own, so that nobody can take them.
+    /// Whether a room accepts a reader of this encoding. UTF-8, the hub's own encoding, and those
+    /// that `auto` may detect have reserved places, which other members cannot take.
     pub(super) fn take_encoding(&self, room: RoomId, encoding: Encoding, own: Encoding) -> bool {
         let mut always = vec![Encoding::UTF_8, Encoding::GB18030];
         if !always.contains(&own) {
@@ -58,28 +136,39 @@ impl Runs {
         is_known || always.len() + others.len() < MAX_ENCODINGS
     }
 
-    /// Appends a message that may come to so many bytes to a room's batch.
+    /// Adds a message of at most this many bytes to a room's batch.
     pub(super) fn push(&mut self, room: RoomId, message: Waiting, bytes: usize) {
-        // Nobody reads it here.
+        // The room has no plain readers.
         let Some(known) = self.get_mut(room).filter(|room| !room.styles.is_empty()) else { return };
-        let is_first = known.run.is_empty();
-        known.run.push(message, bytes);
-        if is_first {
+        let was_silent = known.open == 0;
+        let (run, is_new) = known.gather();
+        run.push(message, bytes);
+        if self.has_paused {
+            // It comes from somebody who has nothing in the runs before: their senders wait.
+            self.begun += usize::from(is_new);
+            self.speaking.retain(|speaking| *speaking != room);
+            self.speaking.push_front(room);
+        } else if was_silent {
             self.speaking.push_back(room);
         }
     }
 
-    /// A member that reads this style comes to a room.
+    /// Adds a member with this style to a room.
     pub(super) fn enter(&mut self, room: RoomId, member: MemberId, style: Style) {
         let known = self.open(room);
-        known.run.enter(member);
+        if known.gathering().is_some() {
+            known.gather().0.enter(member);
+        }
+        if !known.order.is_empty() {
+            known.order.push(Some(member));
+        }
         match known.styles.iter_mut().find(|(known, _)| *known == style) {
             Some((_, count)) => *count += 1,
             None => known.styles.push((style, 1)),
         }
     }
 
-    /// A member that reads this style leaves a room.
+    /// Removes a member with this style from a room.
     pub(super) fn exit(&mut self, room: RoomId, style: Style) {
         let Some(known) = self.get_mut(room) else { return };
         let at = known.styles.iter().position(|(known, _)| *known == style);
@@ -91,7 +180,7 @@ impl Runs {
         }
     }
 
-    /// A member of a room reads another style from now on.
+    /// Changes the style of a member of a room.
     pub(super) fn change(&mut self, room: RoomId, from: Style, to: Style) {
         self.exit(room, from);
         let known = self.open(room);
@@ -101,28 +190,70 @@ impl Runs {
         }
     }
 
-    /// Whether a room has no message in its current batch.
+    /// Whether a room's current batch is empty.
     pub(super) fn is_silent(&self, room: RoomId) -> bool {
-        self.get(room).is_none_or(|room| room.run.is_empty())
+        self.get(room).is_none_or(|room| room.gathering().is_none())
     }
 
-    /// What a byte of text costs the renderings of a room, in nanoseconds.
+    /// The cost of rendering a byte of text for a room, in nanoseconds.
     pub(super) fn renderings(&self, room: RoomId, is_plain: bool) -> usize {
         let styles = self.get(room).map_or(&[][..], |room| &room.styles);
         styles.iter().map(|(style, _)| render::weight(*style, is_plain)).sum()
     }
 
-    /// How many messages have been sent to a room.
+    /// The number of messages sent to a room.
     pub(super) fn sent(&self, room: RoomId) -> u64 {
         self.get(room).map_or(0, |room| room.sent)
     }
 
-    /// The messages of a room's current batch that a member gets.
-    pub(super) fn messages_for(&self, room: RoomId, member: MemberId) -> Vec<Waiting> {
-        self.get(room).map_or_else(Vec::new, |room| room.run.messages_for(member).collect())
+    /// Takes the unsent messages for a member that leaves a room or, if it `stays` and changes this style,
+    /// those of the runs on their way.
+    pub(super) fn take_rest(
+        &mut self,
+        room: RoomId,
+        member: MemberId,
+        style: Style,
+        stays: bool,
+    ) -> Vec<Waiting> {
+        let Some(known) = self.get_mut(room) else { return Vec::new() };
+        let place = known.order.iter().position(|reader| *reader == Some(member));
+        if let Some(place) = place {
+            known.order[place] = None;
+            if stays {
+                known.order.push(Some(member));
+            }
+        }
+        let mut rest = Vec::new();
+        for run in known.runs.iter().take(known.open) {
+            match place {
+                _ if !run.is_on_its_way() && !stays => rest.extend(run.messages_for(member)),
+                Some(place) => rest.extend(run.rest_for(place, member, style)),
+                None => {}
+            }
+        }
+        rest
     }
 
-    /// The room that sends its batch next.
+    /// Whether the drain of this batch has paused before all of it was sent.
+    pub(super) fn are_on_their_way(&self) -> bool {
+        self.has_paused
+    }
+
+    /// Whether the drain may pause.
+    pub(super) fn may_pause(&self) -> bool {
+        !self.are_silent() && self.begun < MAX_BEGUN
+    }
+
+    /// Pauses, and keeps the order of the readers of the current room.
+    pub(super) fn pause(&mut self, order: impl Iterator<Item = MemberId>) {
+        self.has_paused = true;
+        let known = self.next().and_then(|room| self.get_mut(room));
+        if let Some(known) = known.filter(|known| known.order.is_empty()) {
+            known.order.extend(order.map(Some));
+        }
+    }
+
+    /// The room with the next batch to send.
     pub(super) fn next(&self) -> Option<RoomId> {
         self.speaking.front().copied()
     }
@@ -131,21 +262,16 @@ impl Runs {
     pub(super) fn poll(
         &mut self,
         room: RoomId,
-        audience: &impl Audience,
+        readers: Readers<'_>,
         render: &mut impl Render,
         outbox: &mut Outbox,
     ) -> Option<(Slot, Train)> {
-        let polled = self.get_mut(room).and_then(|known| {
-            let styles = known.styles.iter().map(|(style, _)| *style);
-            let messages = known.run.len() as u64;
-            let polled = known.run.poll(audience, styles, render, outbox);
-            if polled.is_none() {
-                known.sent += messages;
-            }
-            polled
-        });
+        let polled = self.get_mut(room).and_then(|known| known.poll(readers, render, outbox));
         if polled.is_none() {
             self.speaking.pop_front_if(|speaking| *speaking == room);
+            if self.are_silent() {
+                (self.has_paused, self.begun) = (false, 0);
+            }
         }
         polled
     }
@@ -158,12 +284,19 @@ impl Runs {
         self.rooms.get_mut(room.index())?.as_mut().filter(|known| known.room == room)
     }
 
-    /// The plain side of a room, new if another room had its place.
+    /// A room's data; new if another room used the index before.
     fn open(&mut self, room: RoomId) -> &mut RoomRun {
         if self.rooms.len() <= room.index() {
             self.rooms.resize_with(room.index() + 1, || None);
         }
-        let fresh = || RoomRun { room, styles: Vec::new(), sent: 0, run: Run::default() };
+        let fresh = || RoomRun {
+            room,
+            styles: Vec::new(),
+            sent: 0,
+            runs: VecDeque::new(),
+            open: 0,
+            order: Vec::new(),
+        };
         let known = self.rooms[room.index()].get_or_insert_with(fresh);
         if known.room != room {
             *known = fresh();

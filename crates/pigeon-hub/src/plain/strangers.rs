@@ -1,8 +1,9 @@
-//! How often an address that is not a member gets a line: a demand for proof, a refusal, or an
-//! answer to a question for hubs.
+//! Limits the lines to addresses that are not members: requests for proof, refusals, and discovery
+//! answers.
 //!
-//! Such a line is never longer than what it answers. But its receiver may answer it, and then so would
-//! the hub, for ever; or somebody forges an address to have lines sent there.
+//! Such a line is never longer than the datagram it answers. But its recipient may answer it, and
+//! then the hub would answer again, for ever; or an attacker forges an address to have lines sent
+//! there.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -10,14 +11,13 @@ use std::time::Duration;
 use pigeon_datagram::Instant;
 use pigeon_guard::Throttle;
 
-/// Lines a second to one address and port.
+/// Lines per second to one address and port.
 const TO_PORT: u32 = 1;
 
-/// Lines a second to one address, whatever the port: a class behind one address comes in within
-/// seconds.
+/// Lines per second to one address, on any port: a class behind one address joins within seconds.
 const TO_ADDRESS: u32 = 20;
 
-/// Lines lately sent to addresses that are not members, and what some of them said when they were.
+/// The rates of lines to other addresses, and the debts of members that left.
 pub(super) struct Strangers {
     by_port: Throttle,
     by_address: Throttle,
@@ -34,20 +34,20 @@ impl Strangers {
         }
     }
 
-    /// A member leaves that owes so much time for what it said, or because it answers by itself. Its debt
-    /// is not forgotten: otherwise `quit` would be a way around its rate.
+    /// Records the debt of a member that leaves, from its messages or because it answers
+    /// automatically. Otherwise `quit` would circumvent its rate.
     pub(super) fn leaves(&mut self, now: Instant, place: SocketAddr, owed: Duration) {
         if owed > Duration::ZERO {
             self.owed.take_cost(now, &(place.ip(), place.port()), owed);
         }
     }
 
-    /// Whether it may come again: those who left owing a second's worth or more wait for it.
+    /// Whether an address may join: a former member with a debt of a second or more must wait.
     pub(super) fn may_come(&self, now: Instant, place: SocketAddr) -> bool {
         !self.owed.is_behind(now, &(place.ip(), place.port()))
     }
 
-    /// Whether a line may go to an address now, which counts as `counted_as`. Counts it if so.
+    /// Whether a line may be sent to an address now, which counts as `counted_as`. Counts it if so.
     pub(super) fn take(&mut self, now: Instant, to: SocketAddr, counted_as: IpAddr) -> bool {
         let place = (to.ip(), to.port());
         let may = self.by_port.has_room(now, &place) && self.by_address.has_room(now, &counted_as);

@@ -1,27 +1,27 @@
-//! The experiment that shows whether a member answers by itself.
+//! A trial: an experiment that proves whether a member answers automatically.
 //!
-//! A program that answers whatever it gets returns a *nonce* that only it was sent, or, if it answers
-//! with words of its own (`size`, `OK`), speaks when it was asked and at no other time. Nothing else
-//! does either, so nothing else is proved:
+//! A program that answers everything returns a *nonce* that only it was sent; one that answers with
+//! words of its own (`size`, `OK`) sends when it is asked and at no other time. Nothing else does
+//! either, so there are two proofs:
 //!
-//! - **A nonce** cannot be guessed. One that comes back may be quoted by a person; the second, sent at
-//!   once after it, is proof.
-//! - **When it speaks**, where lines and answers follow one another all the time, shows nothing: a
-//!   sensor may keep the pace of what it hears, and somebody may keep that of a sensor. So the
-//!   member's lines wait, in order, and are sent when the trial ends. First it settles: what answers
-//!   falls silent for want of lines. Then come turns of equal length, and in one of four, by chance, a
-//!   probe. It is cleared by a text in a turn without one, and by silence in a turn with one. Whoever
-//!   does not see the probes keeps this up through ten of them once in a million trials (1 in 4^10),
-//!   whatever it does and whatever others make it do.
+//! - **Nonces** cannot be guessed. One that is returned may be quoted by a person; a second one,
+//!   sent at once after it, is proof.
+//! - **Timing** proves nothing while lines and answers alternate continuously: a sensor may keep
+//!   pace with the lines it gets, and another member with the sensor. So the member's lines are
+//!   held back, and sent in order after the trial. First the member settles: an automatic responder
+//!   falls silent without lines. Then follow turns of equal length, and a random quarter of them
+//!   have a probe. A text in a turn without one, or silence in a turn with one, clears the member.
+//!   A member that does not see the probes passes for a responder through ten of them once in a
+//!   million trials (1 in 4^10), whatever it or others do.
 //!
 //! ```text
 //!   begin ──▶ Settling ──▶ Turns ─▶ Turns … ──▶ proved or cleared
 //!     │          │           │
-//!     └──────────┴───────────┴─────▶ Open, where lines may not wait: a nonce decides alone
+//!     └──────────┴───────────┴─────▶ Open, if lines cannot be held back: only nonces decide
 //! ```
 //!
-//! Lines do not wait in raw rooms, which send nobody its own words, so that one address alone makes no
-//! loop there, nor where more come than [`MAX_LINES`] or [`MAX_BYTES`].
+//! Lines are not held back in raw rooms, where no member gets its own messages and so one address
+//! alone cannot loop, nor beyond [`MAX_LINES`] or [`MAX_BYTES`].
 
 use std::time::Duration;
 
@@ -32,41 +32,41 @@ use crate::core::id::MemberId;
 /// The most trials at once. A further suspect waits for its next sixteen texts.
 const MAX_TRIALS: usize = 64;
 
-/// The most lines that wait for one member.
+/// The most lines held back for one member.
 const MAX_LINES: usize = 64;
 
-/// The most bytes that wait for one member.
+/// The most bytes held back for one member.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// How long a nonce may take to come back where lines do not wait.
+/// How long to wait for a nonce's return if lines are not held back.
 const RETURN: Duration = Duration::from_secs(1);
 
-/// The shortest and the longest turn: an answer must come within one.
+/// The shortest and the longest turn: an answer must arrive within one.
 const TURNS: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(200)];
 
-/// How many nonces must come back.
+/// How many nonces must be returned.
 const NONCES: u8 = 2;
 
 /// How many turns with a probe must be answered. The first always has one, and so proves nothing.
 const ANSWERED: u8 = 1 + 10;
 
-/// How many letters a nonce has.
+/// The number of letters in a nonce.
 pub(super) const NONCE: usize = 16;
 
-/// What a trial asks for next.
+/// A trial's next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// Nothing.
     Wait,
-    /// A probe with this nonce, to be sent at once.
+    /// Send a probe with this nonce at once.
     Ask([u8; NONCE]),
-    /// An end: the member answers by itself.
+    /// The end: the member answers automatically.
     Proved,
-    /// An end: nothing is proved.
+    /// The end: nothing is proved.
     Cleared,
 }
 
-/// What chance decides of a step: a nonce, and a number.
+/// The random values of a step: a nonce and a number.
 #[derive(Clone, Copy)]
 pub(super) struct Chance {
     pub(super) nonce: [u8; NONCE],
@@ -75,9 +75,9 @@ pub(super) struct Chance {
 
 #[derive(Clone, Copy)]
 enum Stage {
-    /// Lines go to the member as ever.
+    /// Lines are sent as usual.
     Open,
-    /// From `quiet` on, what it was sent before has been answered.
+    /// From `quiet` on, all earlier lines have been answered.
     Settling {
         quiet: Instant,
     },
@@ -91,28 +91,28 @@ enum Stage {
 struct Trial {
     member: MemberId,
     stage: Stage,
-    /// When the stage, or the turn, is over.
+    /// The end of the stage or turn.
     due: Instant,
     turn: Duration,
-    /// The last one sent.
+    /// The last nonce sent.
     nonce: [u8; NONCE],
     returned: u8,
-    /// Lines that wait, one behind the other, and where each ends.
+    /// Lines held back, in sequence, and the end of each.
     waiting: Vec<u8>,
     ends: Vec<usize>,
 }
 
-/// The trials that are going on.
+/// All current trials.
 #[derive(Default)]
 pub(super) struct Trials(Vec<Trial>);
 
 impl Trials {
-    /// Whether one more may begin.
+    /// Whether one more trial may begin.
     pub(super) fn have_place(&self) -> bool {
         self.0.len() < MAX_TRIALS
     }
 
-    /// Begins one with a probe. `pace` is the time that sixteen texts of the member took.
+    /// Begins a trial with a probe. `pace` is the time of the member's last sixteen texts.
     pub(super) fn begin(
         &mut self,
         now: Instant,
@@ -133,7 +133,7 @@ impl Trials {
         Step::Ask(nonce)
     }
 
-    /// A member on trial sent a datagram, which is a message or a command, or not.
+    /// Handles a datagram of a member on trial: a message or command, or another.
     pub(super) fn hear(
         &mut self,
         now: Instant,
@@ -149,12 +149,12 @@ impl Trials {
         }
     }
 
-    /// When the first stage or turn is over.
+    /// The end of the first stage or turn.
     pub(super) fn due(&self) -> Option<Instant> {
         self.0.iter().map(|trial| trial.due).min()
     }
 
-    /// Goes on with a trial after a stage or turn.
+    /// Continues a trial after a stage or turn.
     pub(super) fn go_on(
         &mut self,
         now: Instant,
@@ -164,7 +164,8 @@ impl Trials {
         Some((trial.member, trial.turn_over(now, chance())))
     }
 
-    /// Keeps a line until the end of a member's trial. False if it has none, or its lines go on.
+    /// Holds back a line until the end of a member's trial. Returns false if it has no trial, or if
+    /// its lines are sent as usual.
     pub(super) fn keep(&mut self, member: MemberId, line: &[u8]) -> bool {
         let Some(trial) = self.find(member) else { return false };
         if matches!(trial.stage, Stage::Open) {
@@ -179,7 +180,7 @@ impl Trials {
         true
     }
 
-    /// Takes the lines that have waited for a member, where they wait no longer.
+    /// Takes the lines held back for a member, once they no longer need to be.
     pub(super) fn take_lines(&mut self, member: MemberId) -> Lines {
         match self.find(member) {
             Some(trial) if matches!(trial.stage, Stage::Open) => trial.lines(),
@@ -187,13 +188,12 @@ impl Trials {
         }
     }
 
-    /// Ends a trial. The lines that have waited are to be sent.
+    /// Ends a trial, and returns the lines to send.
     pub(super) fn end(&mut self, member: MemberId) -> Lines {
         let at = self.0.iter().position(|trial| trial.member == member);
         at.map_or_else(Lines::default, |at| self.0.swap_remove(at).lines())
     }
 
-    /// The members on trial.
     pub(super) fn first(&self) -> Option<MemberId> {
         self.0.first().map(|trial| trial.member)
     }
@@ -260,7 +260,7 @@ impl Trial {
     }
 }
 
-/// Lines that have waited.
+/// Lines held back.
 #[derive(Default)]
 pub(super) struct Lines {
     bytes: Vec<u8>,
@@ -274,7 +274,7 @@ impl Lines {
     }
 }
 
-/// Whether a datagram holds a nonce, in any case.
+/// Whether a datagram contains a nonce, ignoring case.
 fn holds(payload: &[u8], nonce: &[u8; NONCE]) -> bool {
     payload.windows(NONCE).any(|window| window.eq_ignore_ascii_case(nonce))
 }
@@ -286,7 +286,7 @@ mod tests {
 
     const MEMBER: MemberId = MemberId::new(Slot::new(3), 7);
 
-    /// Chance as a generator draws it.
+    /// Reproducible pseudorandom values.
     struct Draw(u64);
 
     impl Draw {
@@ -299,8 +299,8 @@ mod tests {
         }
     }
 
-    /// A trial in which `speaks` says, for each turn from the first with a probe on, whether the member
-    /// sends a text; it sees whether it was asked. What comes of it, and the probes.
+    /// Runs a trial in which `speaks` decides for each turn whether the member sends a text; it
+    /// sees whether there is a probe. Returns the result and the number of probes.
     fn trial(seed: u64, mut speaks: impl FnMut(usize, bool) -> bool) -> (Step, usize) {
         let (mut trials, mut draw) = (Trials::default(), Draw(seed));
         let mut now = Instant::ORIGIN;

@@ -1,12 +1,12 @@
-//! Which members may be answering by themselves, and which are proved to.
+//! Decides which members are suspected of answering automatically, and which are proved to.
 //!
-//! Suspect is a member 16 of whose texts followed one line each within 15 s, so more than the one a
-//! second to which it would be held, while its room had no more than four lines for each of them. What
-//! they say does not matter. Texts that come together, before anything is sent, follow no line: whoever
-//! pastes a page is no suspect.
+//! A member is suspect if 16 of its texts each followed a line within 15 s (more than the one per
+//! second that it would be held to), while its room had at most four lines per text. The texts
+//! themselves do not matter. Texts that arrive together, before anything is sent, follow no line,
+//! so pasting a page is not suspicious.
 //!
-//! A table of fixed size, by slots: silent members cost nothing. Members that share a place take turns;
-//! one that rests after a trial, or is held, keeps its place until that is over.
+//! A table of fixed size, indexed by slot: silent members take no space. Members with the same
+//! entry take turns; one that is resting after a trial, or held, keeps it for that time.
 
 use std::time::Duration;
 
@@ -14,65 +14,65 @@ use pigeon_datagram::Instant;
 
 use crate::core::id::{MemberId, Slot};
 
-/// How many members are watched at once.
+/// The most members watched at once.
 const PLACES: usize = 4_096;
 
-/// How many texts are looked at together.
+/// The number of texts considered together.
 const TEXTS: u8 = 16;
 
-/// How many lines for each of them a room may have had. A member that hears more than that does not
-/// answer all of it.
+/// The most lines per text in the room. A member with more does not answer all of them.
 const MOST_LINES: u64 = 4;
 
-/// In what time they are suspicious. A member that says one thing a second is never suspect.
+/// The period in which so many texts are suspicious. A member that sends one text per second is
+/// never suspect.
 const WITHIN: Duration = Duration::from_secs(TEXTS as u64 - 1);
 
-/// How long a member has peace after a trial, and how long one that is proved is held.
+/// How long a member rests after a trial, and how long a proved one is held.
 const REST: Duration = Duration::from_secs(60);
 
-/// One text in this time is all that a member may say that answers by itself.
+/// A held member may send one text in this time.
 const HELD_TO: Duration = Duration::from_secs(1);
 
-/// What is to be done with a text.
+/// The verdict on a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// It goes its way.
+    /// Relay the text.
     Fine,
-    /// It goes its way, and its sender is suspect: sixteen texts took it so long.
+    /// Relay the text, but its sender is suspect; sixteen texts took this long.
     Suspect(Duration),
-    /// Its sender is held, and has said something within a second.
+    /// Drop the text: its sender is held, and sent another less than a second ago.
     Held,
 }
 
 #[derive(Clone, Copy)]
 struct Watch {
     member: MemberId,
-    /// When the first of these texts came, and how many lines its room had had.
+    /// When the first counted text arrived, and the room's line count then.
     since: Instant,
     lines: u64,
-    /// How many texts there were, and how many of them followed a line.
+    /// The number of texts, and the number that each followed another line of the room.
     own: u64,
     texts: u8,
-    /// Until when it rests or is held.
+    /// The end of the member's rest or hold.
     until: Instant,
-    /// When a member that is held may speak again.
+    /// When a held member may send again.
     speaks: Option<Instant>,
 }
 
 impl Watch {
-    /// Whether the next text is looked at together with those before.
+    /// Whether the next text is considered together with those before.
     fn is_open(&self, now: Instant) -> bool {
         (1..TEXTS).contains(&self.texts) && now - self.since < WITHIN
     }
 }
 
-/// The members that are watched.
+/// The members being watched.
 #[derive(Default)]
 pub(super) struct Watches(Vec<Watch>);
 
 impl Watches {
-    /// A member sends a text. Its room has had `lines`; `hears_itself` if its own are among those that
-    /// it gets.
+    /// Judges a text of a member. `lines` is its room's line count; `hears_itself`: its own
+    /// messages are among them.
     pub(super) fn hear(
         &mut self,
         now: Instant,
@@ -105,27 +105,27 @@ impl Watches {
         if is_suspect { Heard::Suspect(now - watch.since) } else { Heard::Fine }
     }
 
-    /// A trial begins: it is the last for a while.
+    /// Starts a member's rest at the beginning of a trial.
     pub(super) fn rest(&mut self, now: Instant, member: MemberId) {
         if let Some(watch) = self.place(now, member) {
             watch.until = now + REST;
         }
     }
 
-    /// A member is proved to answer by itself.
+    /// Holds a member that was proved to answer automatically.
     pub(super) fn hold(&mut self, now: Instant, member: MemberId) {
         if let Some(watch) = self.place(now, member) {
             (watch.until, watch.speaks) = (now + REST, Some(now + HELD_TO));
         }
     }
 
-    /// Until when a member is held, if it is.
+    /// The end of a member's hold.
     pub(super) fn held_until(&self, member: MemberId) -> Option<Instant> {
         let watch = self.0.get(member.slot().index() % PLACES)?;
         watch.speaks.filter(|_| watch.member == member).map(|_| watch.until)
     }
 
-    /// The place of a member, unless another keeps it.
+    /// A member's entry, unless another member keeps it.
     fn place(&mut self, now: Instant, member: MemberId) -> Option<&mut Watch> {
         if self.0.is_empty() {
             let nobody = MemberId::new(Slot::new(u32::MAX), 0);
@@ -158,8 +158,8 @@ mod tests {
         MemberId::new(Slot::new(slot), 0)
     }
 
-    /// Texts of one member, so many milliseconds apart, with so many lines in its room for each: at
-    /// which of them it is suspect.
+    /// At which texts a member is suspect that sends one every `apart` milliseconds, with `lines`
+    /// lines in its room for each.
     fn suspect(apart: u64, lines: u64, hears_itself: bool) -> Vec<u64> {
         let mut watches = Watches::default();
         let mut hear = |n: u64| watches.hear(at(n * apart), member(1), n * lines, hears_itself);

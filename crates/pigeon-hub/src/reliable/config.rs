@@ -1,4 +1,4 @@
-//! What a hub's reliable link is made with.
+//! Settings of a hub's reliable link.
 
 use std::time::Duration;
 
@@ -7,39 +7,40 @@ use pigeon_guard::TokenKey;
 /// The settings of [`Sessions`](super::Sessions).
 #[derive(Clone)]
 pub struct Config {
-    /// What the hub is called.
+    /// The hub's name.
     pub hub: Box<str>,
-    /// The SHA-256 of the public key of the hub's certificate, in hexadecimal: clients sign it.
+    /// The SHA-256 of the hub certificate's public key, in hexadecimal: clients sign it.
     pub fingerprint: Box<str>,
-    /// Makes nonces. Its key must be drawn anew at each start.
+    /// Makes nonces. Its key must be new at each start.
     pub nonces: TokenKey,
-    /// The functions of cryptography that a pure crate does not bring.
+    /// Cryptographic functions, which this crate does not implement.
     pub crypto: Crypto,
-    /// Whether messages are stored. Without, they are relayed from a [`MemoryLog`](super::MemoryLog).
+    /// Whether messages are stored. If not, they are relayed from a
+    /// [`MemoryLog`](super::MemoryLog).
     pub stores: bool,
-    /// The most bytes of a message's text.
+    /// Maximum bytes of a message's text.
     pub max_text: usize,
-    /// The most connections.
+    /// Maximum number of connections.
     pub max_connections: usize,
-    /// The most connections from one address; of IPv6, from one /64.
+    /// Maximum number of connections per IPv4 address or IPv6 /64.
     pub max_per_address: usize,
-    /// How long a member stays one after its last connection broke. It comes back within this time
-    /// when its program was restarted or its network changed, and nobody hears that it was away.
+    /// How long a member stays after its last connection was lost. If it reconnects within this
+    /// time, after a restart or a change of network, others do not notice.
     pub linger: Duration,
 }
 
-/// Functions of cryptography.
+/// Cryptographic functions.
 #[derive(Clone, Copy)]
 pub struct Crypto {
-    /// Whether the key (a point of P-256, uncompressed) has signed the bytes: ECDSA with SHA-256, the
-    /// signature as r and s.
+    /// Verifies a signature: ECDSA with SHA-256 over an uncompressed P-256 point, the bytes, and
+    /// the signature as r and s.
     pub verify: fn(&[u8; 65], &[u8], &[u8; 64]) -> bool,
-    /// The author that a key stands for: the first 16 bytes of its SHA-256.
+    /// The author of a key: the first 16 bytes of its SHA-256.
     pub author: fn(&[u8; 65]) -> u128,
 }
 
 impl Config {
-    /// The usual limits.
+    /// The default limits.
     pub fn new(hub: &str, fingerprint: &str, nonces: TokenKey, crypto: Crypto) -> Config {
         Config {
             hub: hub.into(),

@@ -1,4 +1,4 @@
-//! One connection: how far its client has come, what it says and follows, and what waits for it.
+//! One connection: its handshake, its outbox, the rooms it follows, and its output queue.
 
 use pigeon_datagram::Instant;
 use pigeon_guard::Bucket;
@@ -8,17 +8,17 @@ use pigeon_proto::{Language, Position, Seen};
 use super::saying::Saying;
 use crate::core::input::Source;
 
-/// The most bytes that wait for a connection while more entries are sent to it. A follower for which
-/// more waits is no longer live.
+/// Maximum bytes queued for a connection while entries are added. A follower beyond it is not live
+/// any more.
 pub(super) const WINDOW: usize = 256 << 10;
 
-/// The bytes below which a follower that is behind gets more.
+/// Below this many queued bytes, a follower that is behind gets more.
 pub(super) const REFILL: usize = 64 << 10;
 
-/// The most bytes that wait for a connection. What is left above [`WINDOW`] is for answers and notices.
+/// Maximum bytes queued for a connection. The part above [`WINDOW`] is for answers and notices.
 const MOST_UNSENT: usize = 2 << 20;
 
-/// The most bytes of whole lines that wait until a client is a member.
+/// Maximum bytes of complete lines queued until a client is a member.
 const MOST_EARLY: usize = 64 << 10;
 
 pub(super) struct Connection {
@@ -30,68 +30,67 @@ pub(super) struct Connection {
     pub(super) saying: Saying,
     pub(super) commands: Bucket,
     pub(super) follows: Vec<Followed>,
-    /// The question to the log that followers of this connection wait for.
+    /// The log read that followers of this connection wait for.
     pub(super) reading: Option<Reading>,
-    /// Whether messages that another connection said from the same outbox are not settled yet.
+    /// Whether messages of another connection from the same outbox are not settled yet.
     pub(super) settles: bool,
-    /// The question for the outbox's last number.
+    /// The read for the outbox's last number.
     pub(super) asking: Option<u64>,
-    /// Frames of the hub's own that are not on their way yet.
+    /// Frames that are not sent yet.
     pub(super) frames: Vec<u8>,
-    /// Whether it stands in the list of those that have something to flush.
+    /// Whether the connection is in `Sessions::dirty`.
     pub(super) is_dirty: bool,
-    /// Whether it stands in the queue of those that may get entries.
+    /// Whether the connection is in `Sessions::queue`.
     pub(super) is_queued: bool,
-    /// Whether its transport was not asked to read any more.
+    /// Whether the transport was told to stop reading.
     pub(super) is_blocked: bool,
-    /// What the transport has not taken.
+    /// Bytes that the transport has not accepted.
     pub(super) unsent: usize,
 }
 
-/// How far a client has come.
+/// The handshake state of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// It has not said hello.
+    /// No `hello` yet.
     Greeting,
-    /// It has to prove its key.
+    /// Must prove its key.
     Challenged,
     /// The hub decides whether it becomes a member.
     Joining(u128),
-    /// It is a member.
+    /// A member.
     Member(u128),
 }
 
-/// A room that a connection follows.
 pub(super) struct Followed {
-    /// The room, as names are compared.
+    /// The folded name of the room.
     pub(super) room: Box<str>,
     pub(super) place: Place,
-    /// Whether the client knows that it is live.
+    /// Whether the client was told that it is live.
     pub(super) told_live: bool,
-    /// What the room had had when the follower fell behind: messages and bytes.
+    /// The room's message and byte counters when the follower fell behind.
     pub(super) fell_at: Option<(u64, u64)>,
 }
 
-/// Where a follower stands.
+/// The position of a follower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// It goes on after a message, if the log holds that.
+    /// Continues after a message, if the log holds it.
     Seen(Seen),
-    /// It begins with so many messages of before.
+    /// Starts with this number of previous messages.
     Last(u64),
-    /// It has everything up to here.
+    /// Has everything up to this position.
     Behind(Position),
-    /// It has everything that any live follower has.
+    /// Has everything that any live follower has.
     Live,
 }
 
-/// A question to the log.
+/// A read of the log.
 pub(super) struct Reading {
     pub(super) serial: u64,
     pub(super) room: Box<str>,
-    /// How far live followers were when it was asked.
+    /// The position of live followers when the read started.
     pub(super) live: Position,
-    /// Where entries are read from.
+    /// The position after which entries are read.
     pub(super) after: Option<Position>,
 }
 
@@ -117,7 +116,7 @@ impl Connection {
         }
     }
 
-    /// Whether its next line may be handled now.
+    /// Whether the connection's next line may be handled now.
     pub(super) fn handles(&self) -> bool {
         !matches!(self.phase, Phase::Joining(_))
             && !self.settles
@@ -134,7 +133,7 @@ impl Connection {
         }
     }
 
-    /// The most bytes of its next line.
+    /// Maximum length of its next line.
     pub(super) fn most_line(&self) -> usize {
         match self.phase {
             Phase::Greeting | Phase::Challenged => MAX_EARLY_FRAME,
@@ -142,7 +141,7 @@ impl Connection {
         }
     }
 
-    /// Its author, once it is a member.
+    /// The client's author, if it is a member.
     pub(super) fn member(&self) -> Option<u128> {
         match self.phase {
             Phase::Member(author) => Some(author),
@@ -150,7 +149,7 @@ impl Connection {
         }
     }
 
-    /// Its author, once it has proved its key.
+    /// The client's author, if it has proved its key.
     pub(super) fn author(&self) -> Option<u128> {
         match self.phase {
             Phase::Joining(author) | Phase::Member(author) => Some(author),
@@ -162,7 +161,7 @@ impl Connection {
         self.follows.iter_mut().find(|follow| &*follow.room == room)
     }
 
-    /// Writes the acknowledgement that is due.
+    /// Writes the pending acknowledgement.
     pub(super) fn acknowledge(&mut self, stores: bool) {
         if let Some(number) = self.saying.take_acknowledgement() {
             let frame = match stores {
@@ -173,12 +172,12 @@ impl Connection {
         }
     }
 
-    /// Whether so much waits for it that it will hardly ever read it.
+    /// Whether the output queue is so long that the client seems stuck.
     pub(super) fn overflows(&self) -> bool {
         self.unsent + self.frames.len() > MOST_UNSENT
     }
 
-    /// Whether another command may be handled.
+    /// Whether another command is within the rate.
     pub(super) fn may_command(&mut self, now: Instant, a_second: u64) -> bool {
         let cost = pigeon_guard::cost(1, a_second);
         let passes = self.commands.has_room(now, cost);

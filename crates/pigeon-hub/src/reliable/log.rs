@@ -1,13 +1,13 @@
-//! The log as a reliable link reads it while it sends.
+//! The log as seen by a reliable link that sends.
 
 use pigeon_proto::{Entry, Position, RoomName};
 
 /// The newest stored entries, in memory. Reading them must not wait for a disk.
 pub trait RoomLog {
-    /// The position of the newest entry that is on the disk.
+    /// The position of the newest entry on disk.
     fn newest(&self) -> Position;
 
-    /// Entries after a position, the oldest first, of one room or of all. `None` where some of them
-    /// are no longer in memory: [`Read::After`](super::Read::After) asks the disk then.
+    /// Entries after a position, oldest first, of one room or of all. `None` if some are not in
+    /// memory any more: use [`Read::After`](super::Read::After) instead.
     fn tail(&self, after: Position, room: Option<&RoomName>, limit: usize) -> Option<Vec<Entry>>;
 }

@@ -1,4 +1,4 @@
-//! Members by their keys, and the connections of each.
+//! Members by key, with their connections.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -7,11 +7,11 @@ use pigeon_datagram::Instant;
 
 use super::{ConnId, Joined};
 
-/// Every member, or who wants to be one.
+/// All members and candidates.
 #[derive(Default)]
 pub(super) struct Members {
     by_author: BTreeMap<u128, Member>,
-    /// Members without a connection, and when they go. The first goes first.
+    /// Members without a connection and when they leave, in that order.
     leaving: VecDeque<(Instant, u128)>,
 }
 
@@ -19,7 +19,7 @@ pub(super) struct Member {
     /// `None` until the hub has decided.
     pub(super) joined: Option<Joined>,
     pub(super) conns: Vec<ConnId>,
-    /// When it goes, while it has no connection.
+    /// When the member leaves, if it has no connection.
     leaves: Option<Instant>,
 }
 
@@ -32,7 +32,7 @@ impl Members {
         self.by_author.get_mut(&author)
     }
 
-    /// A connection of an author. Returns whether the author is new.
+    /// Adds a connection of an author. Returns whether the author is new.
     pub(super) fn add(&mut self, author: u128, conn: ConnId) -> bool {
         let is_new = !self.by_author.contains_key(&author);
         let fresh = || Member { joined: None, conns: Vec::new(), leaves: None };
@@ -42,7 +42,7 @@ impl Members {
         is_new
     }
 
-    /// A connection is gone. The member stays for a while if it was the last one.
+    /// Removes a connection. After the last one the member stays until `leaves`.
     pub(super) fn drop_conn(&mut self, author: u128, conn: ConnId, leaves: Instant) {
         let Some(member) = self.by_author.get_mut(&author) else { return };
         member.conns.retain(|other| *other != conn);
@@ -51,7 +51,7 @@ impl Members {
         }
     }
 
-    /// A member without a connection goes at this time.
+    /// Lets a member without a connection leave at this time.
     pub(super) fn linger(&mut self, author: u128, leaves: Instant) {
         if let Some(member) = self.by_author.get_mut(&author) {
             member.leaves = Some(leaves);
@@ -59,12 +59,12 @@ impl Members {
         }
     }
 
-    /// Forgets an author, and returns its connections.
+    /// Removes an author, and returns its connections.
     pub(super) fn remove(&mut self, author: u128) -> Vec<ConnId> {
         self.by_author.remove(&author).map(|member| member.conns).unwrap_or_default()
     }
 
-    /// A member whose time is over, and that is known to the hub.
+    /// A member of the hub that is due to leave.
     pub(super) fn next_to_leave(&mut self, now: Instant) -> Option<u128> {
         loop {
             let (at, author) = *self.leaving.front().filter(|(at, _)| *at <= now)?;
@@ -80,20 +80,20 @@ impl Members {
         }
     }
 
-    /// When the next one goes.
+    /// When the next member leaves.
     pub(super) fn next_at(&self) -> Option<Instant> {
         self.leaving.front().map(|(at, _)| *at)
     }
 }
 
-/// How many connections each address has.
+/// The number of connections per address.
 #[derive(Default)]
 pub(super) struct PerAddress {
     counts: BTreeMap<IpAddr, usize>,
 }
 
 impl PerAddress {
-    /// Counts one more, unless there are too many.
+    /// Adds one. False if there are too many.
     pub(super) fn add(&mut self, ip: IpAddr, most: usize) -> bool {
         let count = self.counts.entry(counted(ip)).or_insert(0);
         let fits = *count < most;
@@ -112,7 +112,7 @@ impl PerAddress {
     }
 }
 
-/// The address that a connection is counted for: of IPv6 the /64.
+/// The address under which a connection is counted: for IPv6 the /64 network.
 fn counted(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 64 << 64).into()),

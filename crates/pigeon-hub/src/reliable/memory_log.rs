@@ -8,21 +8,21 @@ use std::sync::Arc;
 
 use super::{Answer, Outcome, Read, RoomLog};
 
-/// The bytes of a message besides its strings, rounded up.
+/// The bytes of a message without its strings, rounded up.
 const OVERHEAD: usize = 192;
 
-/// The most outboxes whose last number is kept. The ones used longest ago go first.
+/// Maximum number of outboxes with a last number. The least recently used are dropped first.
 const MOST_OUTBOXES: usize = 65_536;
 
-/// The newest messages of a hub, bounded in bytes, with the rules of the log on the disk.
+/// The newest messages of a hub, bounded in bytes, with the rules of the log on disk.
 pub struct MemoryLog {
     entries: VecDeque<Entry>,
     bytes: usize,
     most_bytes: usize,
-    /// Every entry after this position is here.
+    /// All entries after this position are in memory.
     floor: Position,
     newest: Position,
-    /// The last number of each outbox and when it was used.
+    /// The last number of each outbox, and when it was used.
     outboxes: BTreeMap<(u128, u64), (u64, Position)>,
     by_use: BTreeMap<Position, (u128, u64)>,
 }
@@ -32,23 +32,23 @@ pub struct MemoryLog {
 pub struct MemoryAppend {
     /// The room.
     pub room: RoomName,
-    /// What the speaker is called.
+    /// The speaker's name.
     pub speaker: Box<str>,
-    /// The link by which it came.
+    /// The link that delivered it.
     pub link: LinkKind,
     /// The time since the Unix epoch.
     pub wall: Duration,
-    /// What was said.
+    /// The payload.
     pub text: Box<[u8]>,
-    /// Which message it is.
+    /// The message's identity.
     pub identity: Identity,
-    /// The number before it, of an author that numbers its messages itself.
+    /// The preceding number, if the author numbers its messages itself.
     pub after: Option<u64>,
 }
 
 impl MemoryLog {
-    /// An empty log. The epoch must be another at each start, such as one drawn from the time, so
-    /// that followers notice that the hub has begun anew.
+    /// An empty log. The epoch must differ at each start, for example by deriving it from the time,
+    /// so that followers notice the restart.
     pub fn new(epoch: u64, most_bytes: usize) -> MemoryLog {
         let start = Position::at(epoch, 0).unwrap_or_default();
         MemoryLog {
@@ -62,8 +62,8 @@ impl MemoryLog {
         }
     }
 
-    /// Appends a message, or says why not. [`Outcome::Stored`] means that it is to be relayed unless it
-    /// was there before, which the second value says.
+    /// Appends a message or refuses it. The second value says whether an [`Outcome::Stored`]
+    /// message is new and must be relayed.
     pub fn append(&mut self, append: MemoryAppend) -> (Outcome, bool) {
         let Identity { author, outbox, number } = append.identity;
         let key = (author, outbox);
@@ -108,7 +108,7 @@ impl MemoryLog {
         (Outcome::Stored, false)
     }
 
-    /// Answers what a follower wants to know.
+    /// Answers a follower's read.
     pub fn read(&self, read: &Read) -> Answer {
         match read {
             Read::Outbox { author, outbox } => Answer::Last(self.last(*author, *outbox)),
@@ -133,7 +133,7 @@ impl MemoryLog {
         let last = last.map(|last| Seen { position: last.position, identity: last.identity });
         match last {
             Some(last) if last == seen => Follow::From(last.position),
-            // What stood between may have been in memory and is not any more.
+            // The messages between may have been in memory, and are not any more.
             last_common => Follow::Reset { last_common, forgotten: false },
         }
     }

@@ -1,5 +1,5 @@
 //! The link for reliable members: numbers, acknowledgements, refusals, and rooms followed from a
-//! position. Pure, over an abstract stream of bytes and an abstract log.
+//! position. A pure state machine over an abstract byte stream and an abstract log.
 //!
 //! ```text
 //!   transport ─ opened, received, sent, closed ─▶ ┌──────────┐ ─▶ Join, Say, Command, Leave ─▶ hub
@@ -8,22 +8,23 @@
 //!   log ─────── pump ───────────────────────────▶ └──────────┘
 //! ```
 //!
-//! **The driver's side, in one sentence:** call any number of methods, then [`Sessions::pump`], then
-//! drain [`Sessions::poll_output`], then sleep until [`Sessions::poll_timeout`] or until the log has
+//! **Driving it:** call any number of methods, then [`Sessions::pump`], then drain
+//! [`Sessions::poll_output`], then sleep until [`Sessions::poll_timeout`] or until the log has
 //! stored something.
 //!
-//! The **log is the authority**: a message is handed on whatever its number, and the log says whether
-//! it is stored, was stored before, or is not the next one. The hub and the log must settle a
-//! connection's messages in the order in which they were handed on, except that a message may be
-//! refused before earlier ones are stored.
+//! The **log is the authority**: a message is passed on regardless of its number, and the log
+//! decides whether it is new, was stored before, or is out of order. The hub and the log must
+//! settle a connection's messages in order, except that a message may be refused before earlier
+//! ones are stored.
 //!
-//! **Followers read the log** in the order of its positions, plain members' messages too, so nothing
-//! that is said live overtakes what was said before. All live followers stand at one place: a message
-//! is written once for all of them, and its bytes are shared. A follower that reads slowly costs
-//! no memory but its place.
+//! **Followers read the log** in the order of positions, including plain members' messages, so live
+//! messages never overtake earlier ones. All live followers have the same position: a message is
+//! encoded once for all of them, and they share its bytes. A slow follower costs no memory except
+//! its position.
 //!
-//! - `saying`: the numbers of a connection's outbox. `connection`: what else belongs to one.
-//! - `rooms`: who follows what; `members`: who is who. Here: what happens in which order.
+//! - `saying`: the numbers of a connection's outbox. `connection`: the rest of a connection's
+//!   state.
+//! - `rooms`: followed rooms; `members`: members and their connections.
 
 mod config;
 mod connection;
@@ -63,29 +64,29 @@ use members::{Members, PerAddress};
 use rooms::{Piece, Rooms};
 use saying::{Heard, Saying};
 
-/// How long a client may take to prove its key.
+/// Time limit for a client to prove its key.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// How long to wait before the log is asked again that could not be read.
+/// Delay before a failed log read is repeated.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
-/// The most connections of one member.
+/// Maximum number of connections of one member.
 const MOST_CONNS: usize = 64;
 
-/// The most commands of a connection in a second.
+/// Maximum commands of a connection per second.
 const COMMANDS: u64 = 20;
 
-/// The most entries that are taken from the log at once.
+/// Maximum number of entries taken from the log at once.
 const STRIDE: usize = 256;
 
-/// A follower that was live hears that it is behind once it misses so much.
+/// A live follower is told that it is behind once it misses this many messages.
 const BEHIND_MESSAGES: u64 = 1_000;
 const BEHIND_BYTES: u64 = 1 << 20;
 
-/// Stands for a question that is to be asked again. No question has this number.
+/// The id of a read to repeat. No real read has it.
 const UNREAD: u64 = 0;
 
-/// The nonces' kind among codes made with the same key.
+/// Distinguishes nonces from other codes made with the same key.
 const NONCE: u8 = 2;
 
 /// The connections of reliable members.
@@ -96,35 +97,35 @@ pub struct Sessions {
     per_address: PerAddress,
     members: Members,
     rooms: Rooms,
-    /// Every live follower has what the log holds up to here.
+    /// Live followers have all entries up to this position.
     live: Position,
-    /// Connections that may get entries they do not have.
+    /// Connections that may lack entries.
     queue: VecDeque<ConnId>,
-    /// Connections with frames that are not on their way.
+    /// Connections with unsent frames.
     dirty: Vec<ConnId>,
-    /// When connections must have proved a key. The first is due first.
+    /// Deadlines for proving a key, in order.
     handshakes: VecDeque<(Instant, ConnId)>,
-    /// Connections for which the log could not be read, and when it is asked again.
+    /// Connections with failed log reads, and when these are repeated.
     unreadable: VecDeque<(Instant, ConnId)>,
     outputs: VecDeque<Output>,
-    /// How many messages of each outbox are not settled.
+    /// Number of unsettled messages of each outbox.
     in_flight: BTreeMap<(u128, u64), usize>,
     serial: u64,
     now: Instant,
     statistics: Statistics,
 }
 
-/// What several followers at one place get in one pump.
+/// Entries for several followers at the same position, shared within one pump.
 type Pieces = BTreeMap<(Box<str>, Position), Stretch>;
 
-/// What follows a place in a room, and how far it reaches.
+/// The entries after a position in a room, and their last position.
 struct Stretch {
     piece: Option<Piece>,
     next: Position,
 }
 
 impl Stretch {
-    /// Takes entries of a room as the log's memory gave them, up to where live followers are.
+    /// Builds a stretch from entries in memory, up to the position of live followers.
     fn of(entries: &[Entry], live: Position) -> Stretch {
         let known = entries.iter().filter(|entry| entry.position() <= live);
         let count = known.clone().count();
@@ -143,7 +144,7 @@ struct Slot {
     connection: Option<Box<Connection>>,
 }
 
-/// What the transport reports.
+/// The transport's methods.
 impl Sessions {
     /// A link without connections.
     pub fn new(config: Config) -> Sessions {
@@ -167,7 +168,7 @@ impl Sessions {
         }
     }
 
-    /// A connection was opened. `None`: there is no place for it, and the transport closes it.
+    /// A connection was opened. `None`: there are too many, and the transport closes it.
     pub fn opened(&mut self, now: Instant, source: Source) -> Option<ConnId> {
         self.set_now(now);
         if self.slots.len() - self.free.len() >= self.config.max_connections {
@@ -204,13 +205,14 @@ impl Sessions {
         }
     }
 
-    /// Whether the transport should read more of a connection. Asked before each read, this makes a
-    /// member wait that says more than the hub can store. [`Output::Resume`] follows a `false`.
+    /// Whether the transport should read more from a connection. Call it before each read: it slows
+    /// down a member that sends more than the hub can store. After `false`, [`Output::Resume`]
+    /// follows.
     pub fn wants(&self, conn: ConnId) -> bool {
         self.get(conn).is_some_and(Connection::wants)
     }
 
-    /// The transport has taken so many bytes of what was to be sent.
+    /// The transport has accepted this many bytes.
     pub fn sent(&mut self, conn: ConnId, bytes: usize) {
         let Some(connection) = self.get_mut(conn) else { return };
         connection.unsent = connection.unsent.saturating_sub(bytes);
@@ -220,16 +222,16 @@ impl Sessions {
         }
     }
 
-    /// A connection is closed, by the other side or because it broke.
+    /// A connection was closed by the peer or lost.
     pub fn closed(&mut self, now: Instant, conn: ConnId) {
         self.set_now(now);
         self.remove(conn);
     }
 }
 
-/// What the hub reports.
+/// The hub's methods.
 impl Sessions {
-    /// Whether somebody has become a member: the answer to [`Output::Join`].
+    /// The answer to [`Output::Join`].
     pub fn joined(&mut self, now: Instant, author: u128, joined: Result<Joined, Refusal>) {
         self.set_now(now);
         let Some(member) = self.members.get_mut(author) else { return };
@@ -239,7 +241,7 @@ impl Sessions {
                 member.joined = Some(joined);
                 conns.into_iter().for_each(|conn| self.welcome(author, conn));
                 if self.members.get(author).is_some_and(|member| member.conns.is_empty()) {
-                    // Its connection broke while the hub decided.
+                    // The connection was lost while the hub decided.
                     self.members.linger(author, self.now + self.config.linger);
                 }
             }
@@ -263,14 +265,14 @@ impl Sessions {
         }
     }
 
-    /// What became of a message: the answer to [`Output::Say`].
+    /// The answer to [`Output::Say`].
     pub fn settled(&mut self, id: SayId, outcome: Outcome) {
         self.count_settled(id);
         let stores = self.config.stores;
         let Some(connection) = self.get_mut(id.conn) else { return };
         let heard = connection.saying.settle(id.serial, outcome);
         if heard != Heard::Nothing {
-            // What was stored before comes first.
+            // The acknowledgement of stored messages comes first.
             connection.acknowledge(stores);
         }
         match heard {
@@ -296,7 +298,7 @@ impl Sessions {
         self.handle_lines(id.conn);
     }
 
-    /// The hub says something to a member.
+    /// Sends a notice to a member.
     pub fn notice(&mut self, author: u128, notice: &Notice) {
         let Some(member) = self.members.get_mut(author) else { return };
         if let (Some(joined), Notice::Name { name, room, .. }) = (&mut member.joined, notice) {
@@ -308,7 +310,7 @@ impl Sessions {
         }
     }
 
-    /// Somebody is a member no more. Its connections are closed.
+    /// A member has left. Its connections are closed.
     pub fn left(&mut self, author: u128, why: Left) {
         let reason = match why {
             Left::Kicked => ByeReason::Kicked,
@@ -321,7 +323,7 @@ impl Sessions {
         }
     }
 
-    /// Messages were forgotten, of a room or of speakers with a name.
+    /// Messages were deleted, in a room or from senders with a name.
     pub fn forgot(&mut self, room: Option<&RoomName>, name: Option<&str>) {
         let frame = HubFrame::Forgot { room: room.cloned(), name: name.map(Box::from) };
         let key = room.map(RoomName::folded);
@@ -336,7 +338,7 @@ impl Sessions {
         }
     }
 
-    /// The hub stops: every connection is closed.
+    /// The hub stops: all connections are closed.
     pub fn stop(&mut self) {
         for conn in self.conns() {
             self.bye(conn, ByeReason::Stopped, "the hub stops");
@@ -344,7 +346,7 @@ impl Sessions {
     }
 }
 
-/// What the log reports.
+/// The log's methods.
 impl Sessions {
     /// The answer to [`Output::Read`].
     pub fn answered(&mut self, now: Instant, id: ReadId, answer: Answer) {
@@ -391,8 +393,8 @@ impl Sessions {
         self.enqueue(id.conn);
     }
 
-    /// Sends followers what the log has stored, as far as their connections take it. To be called
-    /// whenever the log has stored something and after other calls, before the outputs are drained.
+    /// Sends stored entries to followers as far as their connections accept them. Call it after the
+    /// log has stored something and after other calls, before draining the outputs.
     pub fn pump(&mut self, now: Instant, log: &dyn RoomLog) {
         self.set_now(now);
         self.pump_live(log);
@@ -407,9 +409,9 @@ impl Sessions {
     }
 }
 
-/// What comes out.
+/// Outputs.
 impl Sessions {
-    /// What is to be done next.
+    /// The next output.
     pub fn poll_output(&mut self) -> Option<Output> {
         if self.outputs.is_empty() {
             for conn in std::mem::take(&mut self.dirty) {
@@ -426,8 +428,8 @@ impl Sessions {
         due.into_iter().flatten().min()
     }
 
-    /// Closes connections that have not proved a key in time, asks the log again that could not be
-    /// read, and lets members go whose connections are gone.
+    /// Closes connections that have not proved a key in time, repeats failed log reads, and removes
+    /// members without connections.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.set_now(now);
         let due = |queue: &mut VecDeque<(Instant, ConnId)>| {
@@ -454,12 +456,12 @@ impl Sessions {
         }
     }
 
-    /// What has been counted.
+    /// The counters.
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
     }
 
-    /// Where the connection is that a member has opened last.
+    /// The address of a member's newest connection.
     pub fn source(&self, author: u128) -> Option<IpAddr> {
         let conn = self.members.get(author)?.conns.last()?;
         Some(self.get(*conn)?.source.ip)
@@ -468,7 +470,7 @@ impl Sessions {
 
 /// Frames from clients.
 impl Sessions {
-    /// Handles whole lines of a connection, as long as it may go on.
+    /// Handles complete lines of a connection while that is allowed.
     fn handle_lines(&mut self, conn: ConnId) {
         loop {
             let Some(connection) = self.get_mut(conn) else { return };
@@ -495,8 +497,7 @@ impl Sessions {
         }
     }
 
-    /// # Errors
-    /// What the client did that it must not do.
+    /// Fails if the client violates the protocol.
     fn handle_frame(&mut self, conn: ConnId, frame: ClientFrame) -> Result<(), String> {
         let Some(connection) = self.get_mut(conn) else { return Ok(()) };
         match (connection.phase, frame) {
@@ -594,7 +595,7 @@ impl Sessions {
         Ok(())
     }
 
-    /// Lets a connection go on with an outbox. Another connection that has it is closed.
+    /// Gives an outbox to a connection. Closes another connection that has it.
     fn claim(&mut self, author: u128, conn: ConnId, outbox: u64) {
         let others = self.members.get(author).map(|member| member.conns.clone());
         for other in others.unwrap_or_default() {
@@ -622,8 +623,8 @@ impl Sessions {
         self.handle_lines(conn);
     }
 
-    /// Goes on with an outbox once everything is settled that was said from it: what the log holds
-    /// would not be the whole truth, and what is being stored could be refused when it comes again.
+    /// Continues an outbox once all its messages are settled. Earlier, the log's last number would
+    /// be outdated, and a message being stored could be refused when it arrives again.
     fn begin_outbox(&mut self, conn: ConnId, author: u128, outbox: u64) {
         let settles = self.in_flight.contains_key(&(author, outbox));
         if let Some(connection) = self.get_mut(conn) {
@@ -634,7 +635,7 @@ impl Sessions {
         }
     }
 
-    /// A message is settled, perhaps the last one that another connection waits for.
+    /// Counts a settled message, which may be the last that another connection waits for.
     fn count_settled(&mut self, id: SayId) {
         let SayId { author, outbox, .. } = id;
         let Some(count) = self.in_flight.get_mut(&(author, outbox)) else { return };
@@ -686,7 +687,7 @@ impl Sessions {
 
     /// Refuses a message before the hub has seen it.
     fn settle_early(&mut self, id: SayId, why: Reason) {
-        // Without `settled`, which goes on with the lines that are being handled.
+        // Not `settled`, which would continue with the lines that are being handled.
         let Some(connection) = self.get_mut(id.conn) else { return };
         let language = connection.language;
         if let Heard::Refused(number, _) =
@@ -752,7 +753,7 @@ impl Sessions {
 
 /// Followers.
 impl Sessions {
-    /// Sends live followers what is new, each message written once.
+    /// Sends new messages to live followers, each encoded once.
     fn pump_live(&mut self, log: &dyn RoomLog) {
         if self.rooms.nobody_is_live() {
             self.live = self.live.max(log.newest());
@@ -760,7 +761,7 @@ impl Sessions {
         }
         loop {
             let Some(entries) = log.tail(self.live, None, STRIDE) else {
-                // The log has moved on further than its memory reaches.
+                // The log has advanced beyond its entries in memory.
                 let rooms: Vec<_> = self.rooms.live_rooms().collect();
                 let live = self.live;
                 for room in rooms {
@@ -802,7 +803,7 @@ impl Sessions {
         }
     }
 
-    /// Sends a piece to everyone who is live in a room.
+    /// Sends a piece to all live followers of a room.
     fn send_piece(&mut self, key: &str, piece: &Piece, before: Position) {
         let Some(room) = self.rooms.get_mut(key) else { return };
         room.messages += piece.count;
@@ -823,7 +824,7 @@ impl Sessions {
         self.tell_slow(key);
     }
 
-    /// Tells those that have been behind for a while.
+    /// Tells followers that have been behind for a while.
     fn tell_slow(&mut self, key: &str) {
         let Some(room) = self.rooms.get_mut(key) else { return };
         let (name, messages, bytes) = (room.name.clone(), room.messages, room.bytes);
@@ -847,7 +848,7 @@ impl Sessions {
         }
     }
 
-    /// A live follower is no longer one: it goes on after a position.
+    /// Makes a live follower fall behind, to continue after a position.
     fn fall(&mut self, conn: ConnId, key: &str, position: Position) {
         let Some(room) = self.rooms.get_mut(key) else { return };
         let had = (room.messages, room.bytes);
@@ -863,7 +864,7 @@ impl Sessions {
         }
     }
 
-    /// Sends a connection what it does not have, of each room as much as fits.
+    /// Sends missing entries to a connection, as much of each room as fits.
     fn pump_conn(&mut self, conn: ConnId, log: &dyn RoomLog, pieces: &mut Pieces) {
         let count = self.get(conn).map_or(0, |it| it.follows.len());
         for place in 0..count {
@@ -908,7 +909,7 @@ impl Sessions {
         }
     }
 
-    /// Entries that were read from the disk.
+    /// Handles entries that were read from disk.
     fn entries(&mut self, conn: ConnId, reading: &Reading, entries: &[Entry]) {
         let Some(after) = reading.after else { return };
         let live = self.live;
@@ -963,7 +964,7 @@ impl Sessions {
     }
 }
 
-/// What is sent.
+/// Sending.
 impl Sessions {
     fn expect(&mut self, conn: ConnId, number: u64) {
         if let Some(outbox) = self.get(conn).map(|it| it.saying.outbox) {
@@ -971,7 +972,7 @@ impl Sessions {
         }
     }
 
-    /// Says something of the hub's own to one connection.
+    /// Sends a notice to one connection.
     fn tell(&mut self, conn: ConnId, notice: &Notice) {
         let Some(language) = self.get(conn).map(|it| it.language) else { return };
         let line = String::from_utf8_lossy(&notice.to_bytes()).into_owned();
@@ -980,7 +981,7 @@ impl Sessions {
         self.frame(conn, &HubFrame::Notice { line, text });
     }
 
-    /// Writes a frame, which leaves with others.
+    /// Queues a frame, which is sent together with others.
     fn frame(&mut self, conn: ConnId, frame: &HubFrame) {
         let Some(connection) = self.get_mut(conn) else { return };
         frame.write(&mut connection.frames);
@@ -992,7 +993,7 @@ impl Sessions {
         self.touch(conn);
     }
 
-    /// Notes that a connection has something to flush.
+    /// Marks a connection as dirty.
     fn touch(&mut self, conn: ConnId) {
         let Some(connection) = self.get_mut(conn) else { return };
         if !std::mem::replace(&mut connection.is_dirty, true) {
@@ -1000,7 +1001,7 @@ impl Sessions {
         }
     }
 
-    /// Sends what was written, acknowledgements last.
+    /// Sends queued frames, acknowledgements last.
     fn flush(&mut self, conn: ConnId) {
         let stores = self.config.stores;
         let Some(connection) = self.get_mut(conn) else { return };
@@ -1022,7 +1023,7 @@ impl Sessions {
         }
     }
 
-    /// Says why, and closes.
+    /// Sends the reason and closes.
     fn bye(&mut self, conn: ConnId, reason: ByeReason, text: &str) {
         let frame = HubFrame::Bye { reason, text: text.into() };
         if let Some(connection) = self.get_mut(conn) {
@@ -1055,7 +1056,6 @@ impl Sessions {
         self.slots.iter().enumerate().filter_map(open).collect()
     }
 
-    /// Forgets a connection.
     fn remove(&mut self, conn: ConnId) {
         if self.get(conn).is_none() {
             return;
@@ -1074,7 +1074,7 @@ impl Sessions {
         }
     }
 
-    /// Notes that a connection may get entries that it does not have.
+    /// Marks a connection that may lack entries.
     fn enqueue(&mut self, conn: ConnId) {
         let Some(connection) = self.get_mut(conn) else { return };
         let lags = connection.follows.iter().any(|follow| follow.place != Place::Live);
@@ -1093,7 +1093,7 @@ impl Sessions {
     }
 }
 
-/// The place right before a position.
+/// The position right before a position.
 fn before(position: Position) -> Position {
     Position::new(position.get().saturating_sub(1)).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What goes out of a reliable link and comes back as an answer.
+//! Outputs of a reliable link, and the types of their answers.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use pigeon_proto::{
 
 use crate::core::input::Source;
 
-/// A connection, for as long as it is open. Its place is used again, with another generation.
+/// An open connection. Its index is reused with another generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId {
     pub(super) index: u32,
@@ -17,100 +17,101 @@ pub struct ConnId {
 }
 
 impl ConnId {
-    /// Its place in a table. Of connections that are open at the same time each has another.
+    /// The connection's index in a table, unique among open connections.
     pub fn index(self) -> usize {
         self.index as usize
     }
 }
 
-/// Stands for a message until the hub says what became of it.
+/// Identifies a message until the hub has settled it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SayId {
     pub(super) conn: ConnId,
     pub(super) serial: u64,
-    /// The connection may be gone by then, and another one may wait for the outcome.
+    /// Stored here because the connection may be gone by then, and another one may wait for the
+    /// outcome.
     pub(super) author: u128,
     pub(super) outbox: u64,
 }
 
-/// Stands for a question to the log until it is answered.
+/// Identifies a read until the log has answered it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReadId {
     pub(super) conn: ConnId,
     pub(super) serial: u64,
 }
 
-/// What [`Sessions`](super::Sessions) wants done, in this order.
+/// An output of [`Sessions`](super::Sessions); outputs must be carried out in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Send these bytes. Report with [`Sessions::sent`](super::Sessions::sent) what the transport has
-    /// taken. Members that stand at the same place get the same shared bytes.
+    /// Send these bytes, and report those that the transport has accepted with
+    /// [`Sessions::sent`](super::Sessions::sent). Followers at the same position share the bytes.
     Send {
-        /// To whom.
+        /// The connection.
         conn: ConnId,
-        /// Whole lines.
+        /// Complete lines.
         bytes: Bytes,
     },
-    /// Close the connection once everything before is sent. It is not to be reported as closed.
+    /// Close the connection after everything queued has been sent. Do not report it as closed.
     Close {
-        /// Which one.
+        /// The connection.
         conn: ConnId,
     },
-    /// Read from the connection again: [`Sessions::wants`](super::Sessions::wants) was false and may be
-    /// true now.
+    /// Read from the connection again: [`Sessions::wants`](super::Sessions::wants) was false and
+    /// may be true now.
     Resume {
-        /// Which one.
+        /// The connection.
         conn: ConnId,
     },
-    /// Make somebody a member, and answer with [`Sessions::joined`](super::Sessions::joined).
+    /// Add a member, and answer with [`Sessions::joined`](super::Sessions::joined).
     Join(Join),
-    /// Let a member say something, and answer with [`Sessions::settled`](super::Sessions::settled).
+    /// Handle a member's message, and answer with [`Sessions::settled`](super::Sessions::settled).
     Say(Say),
-    /// A member asks for something: [`Command::parse`](pigeon_proto::Command::parse) reads the line.
+    /// A member's command: parse the line with [`Command::parse`](pigeon_proto::Command::parse).
     Command {
-        /// Who.
+        /// The member.
         author: u128,
         /// The command, such as `/who`.
         line: Box<str>,
     },
     /// A member has left.
     Leave {
-        /// Who.
+        /// The member.
         author: u128,
     },
-    /// Ask the log on a reader's thread, and answer with
+    /// Read the log in a reader's thread, and answer with
     /// [`Sessions::answered`](super::Sessions::answered).
     Read {
-        /// To be given back with the answer.
+        /// Identifies the read in the answer.
         id: ReadId,
-        /// What.
+        /// The read.
         read: Read,
     },
 }
 
-/// Somebody who has proved to have a key.
+/// A client that has proved its key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Join {
-    /// The author that the key stands for.
+    /// The author of the key.
     pub author: u128,
-    /// Where it is.
+    /// The member's address and origin.
     pub source: Source,
-    /// What it is called without a name.
+    /// The member's label without a name.
     pub label: Label,
-    /// The name that it wants.
+    /// The requested name.
     pub name: Option<Name>,
-    /// The resume word that takes the name back.
+    /// The resume token, which reclaims the name.
     pub word: Option<Box<str>>,
-    /// The room that it wants to be in.
+    /// The requested room.
     pub room: Option<RoomName>,
-    /// The password that it gives.
+    /// The hub's password.
     pub password: Option<Box<str>>,
-    /// The language it reads.
+    /// The language of notices.
     pub language: Language,
 }
 
 impl std::fmt::Debug for Join {
-    /// Words and passwords are never written to a log.
+    /// Hides tokens and passwords from logs.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Join { author, source, label, name, room, .. } = self;
         f.debug_struct("Join")
@@ -123,56 +124,56 @@ impl std::fmt::Debug for Join {
     }
 }
 
-/// Who somebody is that has become a member.
+/// A new member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Joined {
-    /// Its name, if it has one.
+    /// The member's name, if any.
     pub name: Option<Name>,
-    /// Its room.
+    /// The member's room.
     pub room: RoomName,
 }
 
-/// A message that a member says.
+/// A member's message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Say {
-    /// To be given back with the outcome.
+    /// Identifies the message in the outcome.
     pub id: SayId,
     /// The room. The hub decides whether the member may speak there.
     pub room: RoomName,
-    /// What is said.
+    /// The payload.
     pub text: Box<[u8]>,
-    /// Which message it is.
+    /// The message's identity.
     pub identity: Identity,
-    /// The number of the outbox's message before it: `Numbering::ByAuthor` of the log.
+    /// The number of the outbox's preceding message: `Numbering::ByAuthor` of the log.
     pub after: u64,
-    /// The log holds this number already: it comes again because its acknowledgement was lost. It goes
-    /// to the log to be compared, past every limit, or a stored message could be refused.
+    /// The log holds this number already: the message is sent again because its acknowledgement was
+    /// lost. The log compares it regardless of limits, or a stored message could be refused.
     pub is_known: bool,
 }
 
-/// What became of a message.
+/// The result of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is on the disk, now or since before; or, where nothing is stored, it was relayed.
+    /// On disk, now or before; or relayed, if nothing is stored.
     Stored,
     /// Another message with this identity is stored.
     Conflict,
-    /// Its number is not larger than the outbox's last one, and the log does not hold it: it was
-    /// deleted, or was refused at the time.
+    /// The message's number is not above the outbox's last one, and the log does not hold it: it
+    /// was deleted, or was refused before.
     Deleted,
-    /// Another number comes next.
+    /// Out of order: this number comes next.
     Expected(u64),
-    /// It was neither stored nor relayed.
+    /// Neither stored nor relayed.
     Refused {
-        /// Why.
+        /// The reason.
         why: Reason,
-        /// When it should come again. `None`: never.
+        /// When to send the message again. `None`: never.
         again: Option<Duration>,
     },
 }
 
 impl Outcome {
-    /// A refusal. The reason decides whether the message should come again.
+    /// A refusal. The reason decides whether to send the message again.
     pub fn refused(why: Reason) -> Outcome {
         let again = match why {
             Reason::Rate { .. }
@@ -190,7 +191,7 @@ impl Outcome {
     }
 }
 
-/// A question to the log.
+/// A read of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Read {
     /// The last number of an outbox: [`Answer::Last`].
@@ -200,25 +201,25 @@ pub enum Read {
         /// The outbox.
         outbox: u64,
     },
-    /// Where a follower goes on: [`Answer::Follow`].
+    /// Where a follower continues: [`Answer::Follow`].
     Follow {
-        /// The last message that it has.
+        /// The last message that the follower has.
         seen: Seen,
     },
-    /// The place before the last `count` entries of a room: [`Answer::Before`].
+    /// The position before the last `count` entries of a room: [`Answer::Before`].
     Before {
         /// The room.
         room: RoomName,
-        /// How many.
+        /// The number of entries.
         count: usize,
     },
-    /// Entries of a room after a position, the oldest first: [`Answer::Entries`].
+    /// Entries of a room after a position, oldest first: [`Answer::Entries`].
     After {
         /// The room.
         room: RoomName,
         /// The position.
         after: Position,
-        /// The most of them.
+        /// Maximum number of entries.
         limit: usize,
     },
 }
@@ -226,14 +227,14 @@ pub enum Read {
 /// The log's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The last number of the outbox; 0 for one that is not known.
+    /// The outbox's last number; 0 if it is unknown.
     Last(u64),
-    /// Where the follower goes on.
+    /// Where the follower continues.
     Follow(Follow),
-    /// The place before the entries.
+    /// The position before the entries.
     Before(Position),
-    /// The entries. Fewer than asked for where the room has no more.
+    /// The entries. Fewer than requested if the room has no more.
     Entries(Vec<Entry>),
-    /// The log could not be read. The question is asked again later.
+    /// The log could not be read. The read is repeated later.
     Failed,
 }

@@ -1,4 +1,4 @@
-//! Rooms that somebody follows, and their messages as frames.
+//! Followed rooms, and their messages as frames.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use pigeon_proto::{Entry, Position, RoomName};
 
 use super::ConnId;
 
-/// The most bytes of entries that are written into one piece.
+/// Maximum bytes of entries per piece.
 const MOST_PIECE: usize = 64 << 10;
 
-/// Every room that somebody follows, by its name as names are compared.
+/// All followed rooms by folded name.
 #[derive(Default)]
 pub(super) struct Rooms {
     by_name: BTreeMap<Box<str>, Room>,
@@ -19,11 +19,11 @@ pub(super) struct Rooms {
 
 pub(super) struct Room {
     pub(super) name: RoomName,
-    /// The connections whose follower of this room is live.
+    /// Connections with a live follower of this room.
     pub(super) live: Vec<ConnId>,
-    /// The connections that were live, and have not heard yet that they are behind.
+    /// Connections that are behind and have not been told.
     pub(super) slow: Vec<ConnId>,
-    /// What has been sent to live followers: messages and their bytes.
+    /// Messages and bytes sent to live followers.
     pub(super) messages: u64,
     pub(super) bytes: u64,
     followers: usize,
@@ -38,7 +38,7 @@ impl Rooms {
         self.by_name.get_mut(room)
     }
 
-    /// Somebody follows a room.
+    /// Adds a follower of a room.
     pub(super) fn enter(&mut self, name: &RoomName) -> Box<str> {
         let key = name.folded();
         let fresh = || Room {
@@ -53,7 +53,7 @@ impl Rooms {
         key
     }
 
-    /// Somebody follows a room no more.
+    /// Removes a follower of a room.
     pub(super) fn leave(&mut self, key: &str, conn: ConnId) {
         let Some(room) = self.by_name.get_mut(key) else { return };
         room.live.retain(|live| *live != conn);
@@ -64,7 +64,7 @@ impl Rooms {
         }
     }
 
-    /// Whether nobody is live anywhere.
+    /// Whether no follower is live.
     pub(super) fn nobody_is_live(&self) -> bool {
         self.by_name.values().all(|room| room.live.is_empty())
     }
@@ -75,17 +75,16 @@ impl Rooms {
     }
 }
 
-/// Entries as frames.
+/// Entries encoded as frames.
 #[derive(Clone)]
 pub(super) struct Piece {
     pub(super) bytes: Bytes,
-    /// The position of the last one.
     pub(super) last: Position,
     pub(super) count: u64,
 }
 
 impl Piece {
-    /// As many of the entries as fit one piece; one at least. `None` where there are none.
+    /// As many entries as fit one piece, at least one. `None` if there are none.
     pub(super) fn of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Option<Piece> {
         let (mut bytes, mut last, mut count) = (Vec::new(), None, 0);
         for entry in entries {

@@ -1,32 +1,32 @@
-//! The numbers of one outbox, as a connection says them: which messages are handed on, which are
-//! discarded, and what the member hears of them.
+//! The numbers of one outbox on a connection: which messages are passed on or discarded, and what
+//! is answered.
 
 use std::collections::VecDeque;
 
 use super::Outcome;
 
-/// The most messages of a connection that wait for their outcome.
+/// Maximum number of unsettled messages of a connection.
 const MOST: usize = 512;
-/// The most bytes of text that do. One message always may.
+/// Maximum bytes of their text. One message is always allowed.
 const MOST_BYTES: usize = 1 << 20;
 
-/// What a connection says from one outbox.
+/// An outbox on a connection.
 pub(super) struct Saying {
     pub(super) outbox: u64,
     /// The largest number that the log is known to hold.
     last: u64,
-    /// Handed on, and not settled. The oldest first.
+    /// Messages passed on and not settled, oldest first.
     waiting: VecDeque<Waiting>,
     bytes: usize,
-    /// Something was refused or is missing after this number. Until what comes after it is there, the
-    /// rest is discarded: the member goes back, and what it said beyond comes again.
+    /// The number after which a message was refused or is missing. Until the next one arrives,
+    /// later messages are discarded: the member goes back and sends them again.
     awaited: Option<u64>,
-    /// Grows when what was awaited has come: outcomes of what was said before mean nothing then.
+    /// Increases when the awaited number has arrived: outcomes of earlier rounds are then ignored.
     round: u32,
-    /// The largest number handed on in this round. The member may come back to a number twice, for two
-    /// reasons; handed on again, a message could be refused that is being stored.
+    /// The largest number passed on in this round. The member may go back to a number twice, for
+    /// two reasons; passing it on again could refuse a message that is being stored.
     handed: u64,
-    /// Stored, and not yet acknowledged.
+    /// The last stored number without an acknowledgement.
     unacknowledged: Option<u64>,
 }
 
@@ -38,12 +38,12 @@ struct Waiting {
     round: u32,
 }
 
-/// What the member hears.
+/// The answer to the member.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// Nothing, or an acknowledgement, which waits for others.
+    /// Nothing, or an acknowledgement, which is combined with others.
     Nothing,
-    /// The outbox goes on with this number.
+    /// The outbox continues with this number.
     Expect(u64),
     /// The message was refused.
     Refused(u64, Outcome),
@@ -75,13 +75,13 @@ impl Saying {
         number <= self.last
     }
 
-    /// Whether another message may be handed on.
+    /// Whether another message may be passed on.
     pub(super) fn has_room(&self) -> bool {
         self.waiting.len() < MOST && self.bytes < MOST_BYTES
     }
 
-    /// Whether a message is handed on. Discarded is what follows something that is awaited, and what
-    /// was handed on already.
+    /// Whether to pass on a message. Discards messages after an awaited one, and messages passed on
+    /// before.
     pub(super) fn say(&mut self, serial: u64, number: u64, after: u64, bytes: usize) -> bool {
         match self.awaited.filter(|last| *last < number) {
             Some(last) if after > last => return false,
@@ -98,7 +98,7 @@ impl Saying {
         true
     }
 
-    /// A message is settled.
+    /// Handles a message's outcome.
     pub(super) fn settle(&mut self, serial: u64, outcome: Outcome) -> Heard {
         let found = self.waiting.iter().position(|waiting| waiting.serial == serial);
         let Some(Waiting { number, after, bytes, round, .. }) =
@@ -117,8 +117,8 @@ impl Saying {
             Outcome::Expected(expected @ 1..) if is_current && self.awaits(expected - 1) => {
                 Heard::Expect(expected)
             }
-            // These concern one number of the past. What comes after it is settled on its own, and an
-            // acknowledgement of that must not be taken for one of this.
+            // These outcomes concern one earlier number. Later numbers are settled separately, and
+            // their acknowledgement must not be taken for this one's.
             Outcome::Conflict => Heard::Conflict(number),
             Outcome::Deleted => Heard::Refused(number, Outcome::Deleted),
             Outcome::Refused { .. } if is_current && self.awaits(after) => {
@@ -128,8 +128,8 @@ impl Saying {
         }
     }
 
-    /// Awaits what comes after a number from now on, unless something earlier is awaited. What the
-    /// log misses after a refusal is what was refused: the member hears of that once.
+    /// Starts waiting for the message after a number, unless an earlier one is awaited. After a
+    /// refusal the log lacks the refused message, and the member is told once.
     fn awaits(&mut self, last: u64) -> bool {
         let is_first = self.awaited.is_none_or(|awaited| last < awaited);
         if is_first {
@@ -138,12 +138,12 @@ impl Saying {
         is_first
     }
 
-    /// The acknowledgement that is due.
+    /// Takes the pending acknowledgement.
     pub(super) fn take_acknowledgement(&mut self) -> Option<u64> {
         self.unacknowledged.take()
     }
 
-    /// How many messages wait for their outcome.
+    /// Number of unsettled messages.
     #[cfg(test)]
     fn len(&self) -> usize {
         self.waiting.len()
@@ -184,10 +184,10 @@ mod tests {
         say(&mut saying, 5..=7);
         assert_eq!(saying.settle(5, refused()), Heard::Refused(5, refused()));
         assert_eq!(say(&mut saying, 8..=9), [false, false]);
-        // The log misses 5. The member has heard that already.
+        // The log lacks 5. The member was told already.
         assert_eq!(saying.settle(6, Outcome::Expected(5)), Heard::Nothing);
         assert_eq!(say(&mut saying, [5]), [true]);
-        // The outcome of what was said before 5 came again.
+        // An outcome from before 5 arrived again.
         assert_eq!(saying.settle(7, Outcome::Expected(5)), Heard::Nothing);
         assert_eq!(say(&mut saying, 6..=9), [true; 4]);
     }

@@ -1,4 +1,4 @@
-//! What a reliable link has counted since it began.
+//! Counters of a reliable link since its start.
 
 /// Counters of a reliable link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,34 +11,34 @@ pub struct Statistics {
     pub refused_full: u64,
     /// Connections refused because their address had too many.
     pub refused_address: u64,
-    /// Connections closed because they proved no key in time.
+    /// Connections closed because they did not prove a key in time.
     pub silent: u64,
-    /// Proofs that were not valid.
+    /// Invalid proofs.
     pub unproved: u64,
-    /// Connections closed because they did not keep to the protocol.
+    /// Connections closed for protocol violations.
     pub broken: u64,
-    /// Connections closed because another one went on with their outbox.
+    /// Connections closed because another one took over their outbox.
     pub replaced: u64,
-    /// Connections closed because too much of the hub's own waited for them.
+    /// Connections closed because their output queue was too long.
     pub overflowed: u64,
-    /// Messages handed to the hub.
+    /// Messages passed to the hub.
     pub said: u64,
-    /// Messages discarded because one before them was refused or missing.
+    /// Messages discarded because an earlier one was refused or missing.
     pub discarded: u64,
     /// Messages that were refused.
     pub refused: u64,
-    /// Messages whose identity another message has.
+    /// Messages with the identity of another message.
     pub conflicts: u64,
-    /// Commands beyond the rate.
+    /// Commands above the rate.
     pub commands_dropped: u64,
-    /// Messages written as frames. Followers at the same place share one.
+    /// Messages encoded as frames. Followers at the same position share one.
     pub encoded: u64,
-    /// Messages sent, of all followers together.
+    /// Messages sent to all followers together.
     pub delivered: u64,
-    /// How often a follower was no longer live.
+    /// How often a follower stopped being live.
     pub fell_behind: u64,
-    /// How often a follower came with a message that the log does not hold.
+    /// How often a follower named a message that the log does not hold.
     pub resets: u64,
-    /// Questions to the log that failed.
+    /// Failed log reads.
     pub unreadable: u64,
 }

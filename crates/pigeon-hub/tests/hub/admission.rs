@@ -1,5 +1,5 @@
-//! Who may join: open networks, proof of address beyond them, and bans. Above all that an address
-//! which has not proved itself never gets more than it sent.
+//! Admission: open networks, proof of address outside them, and bans. Above all, an unproved
+//! address never gets more than it sent.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ fn token(h: &mut Harness, from: SocketAddr) -> Vec<u8> {
     token
 }
 
-/// What an address has sent and got, in packets and bytes.
+/// The datagrams and bytes that an address has sent and received.
 #[derive(Default)]
 struct Ledger(BTreeMap<SocketAddr, [(usize, usize); 2]>);
 
@@ -50,7 +50,7 @@ impl Ledger {
     }
 }
 
-// Beyond the open networks.
+// Untrusted addresses.
 
 fn commands() -> Vec<Vec<u8>> {
     let commands = [
@@ -86,7 +86,7 @@ fn commands() -> Vec<Vec<u8>> {
     commands.map(|command| command.as_bytes().to_vec()).into()
 }
 
-/// Every kind of datagram of this length, and questions that no two are alike.
+/// Every kind of datagram of this length, including requests that are all different.
 fn kinds(length: usize) -> Vec<Vec<u8>> {
     let padded = |text: &[u8]| {
         let mut bytes = text.to_vec();
@@ -118,7 +118,7 @@ fn kinds(length: usize) -> Vec<Vec<u8>> {
     kinds
 }
 
-/// The hub in one of the states it may be in when a stranger writes.
+/// The hub in one of the states in which a stranger may write.
 fn prepared(format: Format, state: u32) -> Harness {
     let is = |bit: u32| state & (1 << bit) != 0;
     let mut h = Harness::new(Config {
@@ -162,7 +162,7 @@ fn whatever_an_unproved_address_sends_it_gets_no_more_and_is_no_member() {
                 assert!(bytes.is_empty() || !is_banned, "{}", shown());
             }
             if length % 50 == 0 {
-                // Others speak, time goes by, and answers to questions come.
+                // Other members send messages, time passes, and answers arrive.
                 let mut sent = h.from(local(5001), format!("at length {length}"));
                 sent.extend(h.wait(SECOND));
                 ledger.gets(&sent);
@@ -179,7 +179,7 @@ fn whatever_an_unproved_address_sends_it_gets_no_more_and_is_no_member() {
 
 #[test]
 fn what_comes_back_of_the_demand_for_proof_is_no_loop() {
-    // An upper-casing service, another hub's line, a relay that puts something before it.
+    // An upper-casing service, another hub's line, a relay that adds a prefix.
     for format in FORMATS {
         let mut h = prepared(format, 8);
         let demand = token(&mut h, beyond(7));
@@ -206,7 +206,7 @@ fn those_who_are_asked_for_proof_are_counted() {
     assert_eq!(h.hub.statistics().joined, 0);
 }
 
-// The proof.
+// Proofs.
 
 #[test]
 fn sending_the_token_back_makes_a_member_in_every_format() {
@@ -218,7 +218,7 @@ fn sending_the_token_back_makes_a_member_in_every_format() {
                 let proof = [token(&mut h, from), end.into()].concat();
                 assert_eq!(h.from(from, &proof), [], "{format:?} {end:?}");
                 assert!(h.is_member(from));
-                // Once more is no harm, and nobody hears of it.
+                // A repeated proof does no harm, and is not reported.
                 assert_eq!(h.from(from, &proof), []);
                 assert_eq!(h.hub.member_count(), 2);
                 assert_eq!(got(&h.from(local(5001), "hi"), from).len(), 1);
@@ -237,7 +237,7 @@ fn a_proved_member_is_served_in_full() {
     h.prove(beyond(7));
     h.from(beyond(7), "^hb^");
     assert_eq!(got(&h.wait(2 * SECOND), local(5001)), ["* 203.0.113.5:7 joined\n"]);
-    // Short datagrams too, and answers longer than the question.
+    // Short datagrams too, and answers longer than the request.
     assert_eq!(told(&h.from(beyond(7), "/help"), beyond(7)).len(), 1);
     h.nick(beyond(7), "dog");
     h.from(beyond(7), "/join ops");
@@ -320,7 +320,7 @@ fn after_its_time_out_a_member_must_prove_itself_again() {
         let mut h = Harness::format(format);
         let proof = token(&mut h, beyond(7));
         h.from(beyond(7), &proof);
-        // Kept for minutes without another proof.
+        // The member stays for minutes without another proof.
         h.keep(&[beyond(7)], 5 * MINUTE);
         assert!(h.is_member(beyond(7)));
         h.wait(30 * SECOND);
@@ -371,7 +371,7 @@ fn a_member_nearby_may_send_a_proof_that_it_never_needed() {
     }
 }
 
-// The password.
+// Passwords.
 
 #[test]
 fn a_password_alone_proves_no_address() {
@@ -382,7 +382,7 @@ fn a_password_alone_proves_no_address() {
         let asked = bytes_got(&h.from(beyond(7), padded), beyond(7)).concat();
         assert!(asked.starts_with(b"/prove "));
         assert!(!h.is_member(beyond(7)));
-        // Both together do.
+        // The token and the password together are sufficient.
         h.from(beyond(7), asked);
         assert_eq!(h.room_of(beyond(7)), None);
         h.from(beyond(7), "/pass secret");
@@ -390,7 +390,7 @@ fn a_password_alone_proves_no_address() {
     }
 }
 
-// The open networks.
+// Open networks.
 
 #[test]
 fn by_default_private_networks_are_open() {
@@ -569,7 +569,7 @@ fn a_ban_beyond_the_open_networks_stops_proofs_too() {
     assert_eq!(h.from(beyond(7), heartbeat(64)), []);
 }
 
-// Anything at any time.
+// Random inputs.
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -638,7 +638,7 @@ proptest! {
                     h.hear(stranger(who), bytes);
                 }
                 Step::Proves { who, as_who } => {
-                    // Its own token or another's: only its own may prove anything.
+                    // The address's own token or another's: only its own may prove anything.
                     let token = tokens[as_who].clone();
                     ledger.sends(stranger(who), token.len());
                     proved[who] |= who == as_who && !token.is_empty();

@@ -1,4 +1,4 @@
-//! What one sender, one address and one batch may cost, and that it is counted.
+//! The limits of one sender, one address and one batch, and their counters.
 
 use pigeon_datagram::Machine;
 use pigeon_hub::{Config, Dropped, Event, Left, Message, PerOrigin};
@@ -8,7 +8,7 @@ use pigeon_proto::{Label, RoomName};
 
 use crate::harness::{FORMATS, Harness, SECOND, Sent, address, bytes_got, got, heartbeat, local};
 
-/// What the refused get is at most one datagram, no longer than what they sent.
+/// A refused sender gets at most one datagram, no longer than its own.
 fn assert_no_more_than(sent: &[Sent], length: usize) {
     assert!(sent.len() <= 1, "{sent:?}");
     assert!(sent.iter().all(|(_, bytes)| bytes.len() <= length), "{length}: {sent:?}");
@@ -22,7 +22,7 @@ fn a_full_hub_takes_nobody_until_somebody_leaves() {
         h.from(local(5004), "hello");
         assert!(!h.is_member(local(5004)));
         assert_eq!(h.hub.statistics().dropped(Dropped::HubFull), 1);
-        // Those who are here stay, and do not get what the refused said.
+        // Existing members stay, and do not get messages of the refused.
         assert_eq!(h.hub.member_count(), 3);
         assert_eq!(got(&h.from(local(5004), "hello"), local(5001)), [""; 0]);
         let heard = h.from(local(5001), "hi");
@@ -89,7 +89,7 @@ fn one_address_takes_only_so_many_places() {
     h.from(address("10.0.2.2:5001"), "hello");
     assert!(h.is_member(address("10.0.2.2:5001")));
 
-    // A place that is left, or lost to silence, can be taken again.
+    // A place becomes free when a member leaves or times out.
     h.from(address("10.0.2.1:5001"), "quit");
     h.from(address("10.0.2.1:5005"), "hello");
     assert!(h.is_member(address("10.0.2.1:5005")));
@@ -160,7 +160,7 @@ fn text_may_be_as_long_as_the_limit_and_no_longer() {
             let longest = "X".repeat(max_text);
             let line = got(&h.from(local(5001), &longest), local(5002)).concat();
             assert!(line.contains(&longest), "{format:?}");
-            // White space around it is no text.
+            // White space around it does not count as text.
             assert_eq!(got(&h.from(local(5001), format!(" {longest}\n")), local(5002)), [line]);
 
             let sent = h.from(local(5001), format!("{longest}X"));
@@ -185,11 +185,11 @@ fn the_limit_counts_bytes_before_escaping() {
 
 #[test]
 fn a_line_that_no_datagram_holds_is_refused_whole() {
-    // An operator may set the limit higher than what fits once it is escaped and named.
+    // The operator may set a limit above what fits a datagram after rendering.
     for format in [Chat, Classic] {
         let mut h = Harness::new(Config { max_text: Some(usize::MAX), ..Config::of(format) });
         h.join(&[local(5001), local(5002)]);
-        // What stands around the text: `127.0.0.1:5001: ` and a newline, or `Ack . from ` and that.
+        // The rest of the line: `127.0.0.1:5001: ` and a newline, or `Ack . from ` and the address.
         let fits = 65_507 - if format == Chat { 17 } else { 25 };
         assert_eq!(got(&h.from(local(5001), vec![b'x'; fits]), local(5002)).len(), 1);
         for length in [fits + 1, 65_507] {
@@ -236,7 +236,7 @@ fn events_that_nobody_collects_are_bounded_and_counted() {
     let lost = h.hub.statistics().events_lost;
     assert_eq!(kept as u64 + lost, 2 * rounds);
     assert!(kept < 20_000, "{kept} events kept");
-    // After the events are collected, new ones are reported again.
+    // After the driver collects events, new ones are reported again.
     h.hear(local(5002), "^hb^");
     h.transmits();
     let member = h.hub.members().next().unwrap().id;
@@ -270,7 +270,7 @@ fn messages_are_events_only_on_request() {
         ];
         let said: Vec<_> = shown.iter().map(said).collect();
         assert_eq!(said, if report_messages { &expected[..] } else { &[] });
-        // Each has a place in the order, and an identity of its own.
+        // Each message has a position in the order, and its own identity.
         assert!(shown.is_sorted_by(|a, b| a.identity < b.identity));
         assert!(shown.iter().all(|message| message.room.as_str() == "lobby"));
     }
@@ -280,8 +280,8 @@ fn messages_are_events_only_on_request() {
 fn a_batch_that_nobody_drains_is_bounded_and_what_it_drops_is_counted() {
     let mut h = Harness::new(Config { max_text: Some(usize::MAX), ..Config::of(Raw) });
     h.join(&[local(5001), local(5002)]);
-    // White space behind the number: the guard against loops reads none of it, and reading 60 MB
-    // takes an unoptimised build a minute.
+    // White space after the number: the loop protection does not read it, and reading 60 MB takes
+    // an unoptimised build a minute.
     let mut payload = vec![b' '; 60_000];
     let batch = 1_000u32;
     for number in 0..batch {
@@ -294,12 +294,12 @@ fn a_batch_that_nobody_drains_is_bounded_and_what_it_drops_is_counted() {
         .iter()
         .map(|bytes| u32::from_be_bytes(bytes[..4].try_into().unwrap()))
         .collect();
-    // What got through is whole and in order, and the rest is accounted for.
+    // Messages that got through are complete and in order, and the rest is counted.
     assert!(numbers.is_sorted() && numbers.first() == Some(&0));
     let dropped = h.hub.statistics().dropped(Dropped::BatchFull);
     assert_eq!(numbers.len() as u64 + dropped, u64::from(batch));
     assert!(dropped > 0);
-    // The next batch is as good as new.
+    // The next batch is unaffected.
     assert_eq!(bytes_got(&h.from(local(5001), "x"), local(5002)), [b"x"]);
 }
 

@@ -1,4 +1,4 @@
-//! `/nick`, `/who`, `/help`, and what is no command.
+//! `/nick`, `/who`, `/help`, and texts that are not commands.
 
 use pigeon_hub::Config;
 use pigeon_proto::Format::{Chat, Classic};
@@ -6,7 +6,7 @@ use pigeon_proto::Name;
 
 use crate::harness::{Harness, SECOND, Sent, address, got, local};
 
-/// The one line that `asker`, and nobody else, got.
+/// The only line, which only `asker` got.
 fn answer(sent: &[Sent], asker: std::net::SocketAddr) -> String {
     assert_eq!(sent.len(), 1, "{sent:?}");
     let answer = got(sent, asker).concat();
@@ -16,7 +16,7 @@ fn answer(sent: &[Sent], asker: std::net::SocketAddr) -> String {
     answer
 }
 
-/// Whether an answer says that its reader is called `name` now. A resume word may follow.
+/// Checks an answer with its reader's name, which a resume token may follow.
 fn assert_named(answer: &str, name: &str) {
     let rest = answer.strip_prefix(&format!("* you are {name}"));
     assert!(rest.is_some_and(|rest| rest.starts_with(", in ")), "{answer:?}");
@@ -224,7 +224,7 @@ fn an_unknown_command_gets_one_line_saying_so() {
     ];
     for command in unknown {
         let mut h = Harness::with_members(Chat, &[local(5001), local(5002)]);
-        // That it is not UTF-8 has been said.
+        // The hint about UTF-8 has been sent already.
         h.from(local(5001), b"\xff");
         let answer = answer(&h.from(local(5001), command), local(5001));
         assert!(answer.ends_with('\n') && answer.len() < 300, "{answer:?}");

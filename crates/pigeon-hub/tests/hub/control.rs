@@ -1,5 +1,5 @@
-//! Control lines: what the hub itself sends to members that sent a padded heartbeat last.
-//! `pigeon-proto` reads every such datagram; everybody else gets sentences, in a language.
+//! Control lines: notices to members that last sent a padded heartbeat. `pigeon-proto` parses every
+//! such datagram; other members get sentences, in a language.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -22,10 +22,10 @@ const CAT: u16 = 5002;
 
 const NOTHING: [Notice; 0] = [];
 
-/// As often a heartbeat of a member is answered.
+/// The least time between two answers to a member's heartbeats.
 const BETWEEN_ANSWERS: Duration = Duration::from_millis(125);
 
-/// What a member got, which is all of the hub's own and in control lines.
+/// The notices to a member, which must all be control lines.
 fn notices(sent: &[Sent], by: SocketAddr) -> Vec<Notice> {
     let read = |bytes: &[u8]| {
         assert!(!bytes.ends_with(b"\n"), "a newline: {}", bytes.escape_ascii());
@@ -34,7 +34,7 @@ fn notices(sent: &[Sent], by: SocketAddr) -> Vec<Notice> {
     bytes_got(sent, by).into_iter().map(read).collect()
 }
 
-/// Sends a padded heartbeat, for which there is one answer.
+/// Sends a padded heartbeat, and returns its answer.
 fn pad(h: &mut Harness, member: SocketAddr) -> Answer {
     h.now = h.now + BETWEEN_ANSWERS;
     let sent = h.from(member, heartbeat::PADDED);
@@ -43,7 +43,7 @@ fn pad(h: &mut Harness, member: SocketAddr) -> Answer {
     Answer::parse(answers[0]).expect("an answer to a heartbeat")
 }
 
-/// A hub with these members, all of which read control lines, and no pending news.
+/// A hub with these members, which all read control lines, and no pending changes.
 fn with_programs(config: Config, members: &[SocketAddr]) -> Harness {
     let mut h = Harness::new(config);
     for &member in members {
@@ -78,7 +78,7 @@ fn refused(what: Subject, why: Reason) -> Notice {
     Notice::Refused(Refusal::new(what, why))
 }
 
-/// Who and where the reader is, and whether a resume word came with it.
+/// The reader's name and room, and whether a resume token is included.
 fn you(notice: &Notice) -> (Option<&str>, &str, bool) {
     match notice {
         Notice::Name { name, room, word } => {
@@ -88,10 +88,10 @@ fn you(notice: &Notice) -> (Option<&str>, &str, bool) {
     }
 }
 
-/// Encodings that commands can be read in, and in which `狗哥` can be written.
+/// Encodings that contain ASCII and `狗哥`.
 const ENCODINGS: [&str; 4] = ["utf-8", "gbk", "gb2312", "big5"];
 
-/// Members of each format with lines that read control lines, in each encoding.
+/// Runs a check with members that read control lines, of each format with lines, in each encoding.
 fn for_each_reader(mut check: impl FnMut(&mut Harness, SocketAddr, Encoding)) {
     for format in [Chat, Classic] {
         for encoding in ENCODINGS {
@@ -105,7 +105,7 @@ fn for_each_reader(mut check: impl FnMut(&mut Harness, SocketAddr, Encoding)) {
     }
 }
 
-/// What a command is answered with, in a member's own encoding on the way in.
+/// The answer to a command that was sent in a member's own encoding.
 fn ask(h: &mut Harness, member: SocketAddr, encoding: Encoding, command: &str) -> Notice {
     let mut bytes = Vec::new();
     encoding.encode_lossy(command, &mut bytes);
@@ -175,7 +175,7 @@ fn every_wrong_command_is_refused_by_one_control_line() {
         ];
         for (verb, command) in usage {
             let expected = refused(Subject::Command(verb), Reason::Usage);
-            // A message's receiver is looked at first.
+            // A message's recipient is checked first.
             let nobody = refused(Subject::Command(verb), Reason::Nobody(detail("")));
             let answer = ask(command);
             assert!(answer == expected || answer == nobody, "{command}: {answer:?}");
@@ -224,7 +224,7 @@ fn resume_words_come_in_control_lines_and_are_taken_from_them() {
     let sent = h.from(cat, format!("/resume {word}"));
     assert_eq!(notices(&sent, dog), [Notice::Gone(Gone::Moved)]);
     assert_eq!(you(&notices(&sent, cat)[0]), (Some("dog"), "ops", true));
-    // Who comes again is a new member, and says anew what it reads.
+    // A member that returns is a new one, and must send a padded heartbeat again.
     pad(&mut h, dog);
     let refusal = ask(&mut h, dog, Encoding::UTF_8, "/resume 1-x");
     assert_eq!(refusal, refused(Subject::Command(Verb::Resume), Reason::NotAWord));
@@ -305,7 +305,7 @@ fn nobody_is_told_of_itself_in_control_lines_either() {
     };
     assert_eq!(about(&sent, first), [label("127.0.0.1:5002")]);
     assert!(!about(&sent, second).contains(&label("127.0.0.1:5002")));
-    // What a member did to itself alone is no line at all.
+    // A member gets no line about its own changes.
     h.from(second, "/nick cat");
     let sent = h.wait(2 * SECOND);
     assert_eq!(bytes_got(&sent, second).len(), 0);
@@ -337,7 +337,7 @@ fn limited(format: Format, rate: Rate) -> Config {
 fn a_limit_of_the_rate_is_told_once_in_a_control_line() {
     for format in FORMATS {
         let dog = local(DOG);
-        // One of the three is the heartbeat.
+        // One of the three messages is the heartbeat.
         let rate = Rate { messages: Some(3), bytes: None };
         let mut h = with_programs(limited(format, rate), &[dog]);
         let mut own = Vec::new();
@@ -360,7 +360,7 @@ fn a_text_too_long_is_refused_in_a_control_line() {
         let why = Reason::TooLong { length: 101, most: 100 };
         assert_eq!(told, [refused(Subject::Say, why)], "{format:?}");
     }
-    // Within the limit, and too long for a datagram once every byte is escaped.
+    // Within the limit, but too long for a datagram with every byte escaped.
     let dog = local(DOG);
     let mut h = with_programs(Config { max_text: Some(60_000), ..Config::default() }, &[dog]);
     let told = notices(&h.from(dog, [0xff; 30_000]), dog);
@@ -392,7 +392,7 @@ fn a_full_room_refuses_in_a_control_line() {
         h.from(member, heartbeat::PADDED);
         h.from(member, "/join ops");
     }
-    // The third got in when the lobby had places, and finds none in ops.
+    // The third joined while the lobby had capacity, and finds none in ops.
     let told = ask(&mut h, local(5003), Encoding::UTF_8, "/join ops");
     assert_eq!(told, refused(Subject::Command(Verb::Join), Reason::RoomFull));
 }
@@ -461,7 +461,7 @@ fn every_end_of_a_membership_is_one_control_line() {
     }
 }
 
-// Who gets which.
+// Members that get control lines.
 
 #[test]
 fn a_plain_heartbeat_brings_sentences_back() {
@@ -481,10 +481,10 @@ fn a_plain_heartbeat_brings_sentences_back() {
             h.from(cat, "/nick cats");
             let news = got(&h.wait(2 * SECOND), dog);
             assert_eq!(news.len(), usize::from(format == Chat), "{news:?}");
-            // Anything else does not change it.
+            // Other datagrams do not change the state.
             h.from(dog, "");
             assert_eq!(Notice::parse(got(&h.from(dog, "/who"), dog)[0].as_bytes()), None);
-            // And back, for as long as heartbeats are padded.
+            // Control lines again, while heartbeats are padded.
             pad(&mut h, dog);
             h.from(dog, "a message");
             assert!(matches!(notices(&h.from(dog, "/who"), dog)[..], [Notice::Roster(_)]));
@@ -594,7 +594,7 @@ fn a_heartbeat_is_answered_with_every_field() {
 fn an_answer_ends_before_the_first_word_that_does_not_fit() {
     let dog = local(DOG);
     let mut h = Harness::chat();
-    // The longest there are: four bytes a character.
+    // The longest names: four bytes per character.
     let (who, place) = ("🐶".repeat(32), "🐱".repeat(32));
     h.from(dog, format!("/nick {who}"));
     h.from(dog, format!("/join {place}"));
@@ -630,7 +630,7 @@ fn the_version_grows_with_every_change_of_the_roster_and_with_nothing_else() {
         assert!(version >= last);
         last = version;
     };
-    // Each change, and the same once more that changes nothing.
+    // Each change is reported, and a repetition has no effect.
     step(&mut h, other, "a message", true);
     step(&mut h, other, "a message more", false);
     step(&mut h, other, "^hb^", true);
@@ -648,7 +648,7 @@ fn the_version_grows_with_every_change_of_the_roster_and_with_nothing_else() {
     step(&mut h, other, "/join full", false);
     step(&mut h, other, "/leave", false);
     step(&mut h, other, "/join ops", true);
-    // In another room it is that room's affair.
+    // A change in another room does not count.
     step(&mut h, other, "/nick dog", false);
     step(&mut h, local(5003), "/join ops", true);
     let step = |h: &mut Harness, from, says: &str, grows| {
@@ -661,7 +661,7 @@ fn the_version_grows_with_every_change_of_the_roster_and_with_nothing_else() {
     step(&mut h, other, "/join lobby", true);
     step(&mut h, other, "quit", true);
     step(&mut h, other, "quit", false);
-    // A command alone makes a person, whatever becomes of it.
+    // Any command makes a person, whatever its result.
     for (port, command) in (5_010..).zip(["/who", "/dance", "/nick a:b"]) {
         step(&mut h, local(port), "", true);
         step(&mut h, local(port), command, true);
@@ -748,7 +748,7 @@ fn following_from_collects_everybody_once_and_people_first() {
     let (first, rest) = listed.split_at(101);
     assert_eq!(first.iter().cloned().collect::<BTreeSet<_>>(), people);
     assert_eq!(rest.iter().cloned().collect::<BTreeSet<_>>(), senders);
-    // Far behind the end there is nobody, and no harm.
+    // Far behind the end the list is empty, without an error.
     for from in ["1000", "4294967295"] {
         let told = notices(&h.from(reader, format!("/who {from}")), reader);
         assert!(matches!(&told[..], [Notice::Roster(roster)] if roster.names.is_empty()));
@@ -845,11 +845,11 @@ fn a_hub_speaks_its_own_language_until_a_member_chooses() {
     assert!(!is_chinese(&got(&h.from(dog, "/language en"), dog).concat()));
     assert!(!is_chinese(&got(&h.from(dog, "/who"), dog).concat()));
     assert!(is_chinese(&got(&h.from(cat, "/who"), cat).concat()), "for others nothing changed");
-    // Who comes again begins anew.
+    // A member that returns starts over.
     h.from(dog, "quit");
     assert!(is_chinese(&got(&h.from(dog, "/who"), dog).concat()));
     assert!(is_chinese(&got(&h.kick("127.0.0.1:5002"), cat).concat()));
-    // What programs read has no language.
+    // Control lines have no language.
     pad(&mut h, dog);
     assert_eq!(h.from(dog, "/history"), [(dog, b"^hb^ refused history no-history".to_vec())]);
 
@@ -880,7 +880,7 @@ fn two_slashes_say_a_text_that_begins_with_one() {
     assert_eq!(relayed(Chat, "///x"), ["127.0.0.1:5001: //x\n"]);
     assert_eq!(relayed(Classic, "//who"), ["Ack /WHO. from 127.0.0.1:5001"]);
     assert_eq!(relayed(Raw, "//who"), ["//who"]);
-    // Neither a command nor an answer that went astray.
+    // A doubled slash is neither a command nor a misdirected answer.
     assert_eq!(relayed(Chat, "//quit"), ["127.0.0.1:5001: /quit\n"]);
     assert_eq!(relayed(Chat, "//here 1"), ["127.0.0.1:5001: /here 1\n"]);
 }

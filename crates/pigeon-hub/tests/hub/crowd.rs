@@ -1,5 +1,5 @@
-//! Many at once: forged members that fill a hub, strangers that would have lines sent, and newcomers
-//! who get in whatever those do.
+//! Crowds: forged members that fill a hub, strangers that request lines, and newcomers that must
+//! get in anyway.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -12,7 +12,7 @@ use crate::harness::{
     FORMATS, Harness, SECOND, address, beyond, bytes_got, got, heartbeat, local, open,
 };
 
-/// An address beyond the open networks, of any number of them.
+/// One of any number of untrusted addresses.
 fn stranger(n: u32) -> SocketAddr {
     let [a, b, c, d] = n.wrapping_mul(2_654_435_761).to_be_bytes();
     SocketAddr::from(([11 + a % 100, b, c, d], 1_024 + (n % 60_000) as u16))
@@ -24,7 +24,7 @@ fn neighbour(n: u32) -> SocketAddr {
     SocketAddr::from(([10, b, c, d], 7))
 }
 
-// When the hub is full.
+// A full hub.
 
 #[test]
 fn a_newcomer_takes_the_place_of_the_member_that_was_heard_once_longest_ago() {
@@ -40,7 +40,7 @@ fn a_newcomer_takes_the_place_of_the_member_that_was_heard_once_longest_ago() {
         assert!(h.is_member(local(5006)) && !h.is_member(local(5004)));
         assert_eq!(h.hub.statistics().left(Left::Displaced), 2);
         assert_eq!((h.hub.member_count(), h.dropped(Dropped::HubFull)), (4, 0));
-        // What it says next makes it a member again, and what was in its place is in order.
+        // The next datagram makes the address a member again, and its previous slot is in order.
         assert_eq!(bytes_got(&h.from(local(5003), "again"), local(5001)).len(), 1);
         assert!(!h.is_member(local(5005)));
         h.from(local(5006), "heard again");
@@ -103,7 +103,7 @@ fn strangers_leave_a_quarter_to_those_nearby() {
     }
     assert_eq!(h.hub.member_count(), 100);
     assert_eq!(h.hub.statistics().left(Left::Displaced), 0);
-    // One that leaves makes a place for another one.
+    // A member that leaves frees a place.
     let gone = (0..200).map(stranger).find(|&from| h.is_member(from)).unwrap();
     h.from(gone, "quit");
     assert!(h.try_to_join(stranger(500)));
@@ -113,7 +113,7 @@ fn strangers_leave_a_quarter_to_those_nearby() {
 #[test]
 fn at_their_bound_strangers_push_out_strangers_only() {
     let mut h = Harness::new(Config { max_members: 8, ..Config::default() });
-    // Each is heard once: by its proof.
+    // Each address is heard once: its proof.
     (0..6).for_each(|n| assert!(h.try_to_join(stranger(n))));
     h.from(neighbour(1), "^hb^");
     assert!(h.try_to_join(stranger(6)) && !h.is_member(stranger(0)), "six is their bound");
@@ -123,7 +123,7 @@ fn at_their_bound_strangers_push_out_strangers_only() {
     (1..7).for_each(|n| drop(h.from(stranger(n), "^hb^")));
     assert!(!h.try_to_join(stranger(7)), "nobody of theirs was heard once");
     assert!(h.is_member(neighbour(1)) && h.is_member(neighbour(2)));
-    // Those nearby push out those nearby first.
+    // Members of open networks displace each other first.
     h.from(neighbour(3), "^hb^");
     assert!(h.is_member(neighbour(3)) && !h.is_member(neighbour(1)));
 }
@@ -156,20 +156,20 @@ fn an_open_ipv6_network_of_64_bits_does_not_fill_the_hub() {
     }
     assert_eq!(h.hub.member_count(), 4_096);
     assert_eq!(h.dropped(Dropped::AddressFull), 10_000 - 4_096);
-    // Another network, and who leaves this one.
+    // Members join from another network, and one leaves this network.
     h.from(host(2, 1), "^hb^");
     assert!(h.is_member(host(2, 1)));
     h.from(host(1, 1), "quit");
     h.from(host(1, 20_000), "^hb^");
     assert!(h.is_member(host(1, 20_000)));
-    // IPv4 has no such networks, and loopback none.
+    // IPv4 and loopback have no such networks.
     (0..300).for_each(|n| h.hear(neighbour(256 * n), "^hb^"));
     assert_eq!(h.hub.member_count(), 4_097 + 300);
 }
 
-// Lines to those who are not members.
+// Lines to addresses that are not members.
 
-/// What an address gets that answers every line with `answer`, while the hub is driven for so long.
+/// The number of lines to an address that answers every line with `answer`, in this time.
 fn converse(h: &mut Harness, with: SocketAddr, answer: &[u8], time: Duration) -> usize {
     let (end, mut lines) = (h.now + time, 0);
     let mut waiting = bytes_got(&h.from(with, answer), with).len();
@@ -232,7 +232,7 @@ fn an_address_gets_twenty_lines_a_second_whatever_its_ports() {
         h.wait(SECOND / 2);
         assert_eq!(lines(&mut h), 10);
     }
-    // Beyond the open networks an IPv6 network of 64 bits is one address.
+    // An untrusted IPv6 /64 counts as one address.
     let mut h = Harness::chat();
     let asked =
         (1..1_000).map(|n| h.from(address(&format!("[2001:db8::{n:x}]:7")), heartbeat(64)).len());
@@ -245,7 +245,8 @@ fn forty_pupils_behind_one_address_get_in_within_five_seconds() {
     h.join(&[local(5001)]);
     let pupils: Vec<SocketAddr> = (0..40).map(|n| beyond(20_000 + n)).collect();
     let mut members = 0;
-    // As a client does: at once, and every two seconds until it is a member; strangers flood meanwhile.
+    // Like a client: at once, and every two seconds until it is a member, during a flood of
+    // strangers.
     for second in 0..5 {
         for &pupil in pupils.iter().filter(|_| second % 2 == 0) {
             members += usize::from(!h.is_member(pupil) && h.try_to_join(pupil));

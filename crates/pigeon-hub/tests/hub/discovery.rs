@@ -1,5 +1,4 @@
-//! `/discover NONCE`, padded to 200 bytes, is answered once by `/here NONCE NAME MEMBERS
-//! SECUREPORT`.
+//! `/discover NONCE`, padded to 200 bytes, gets one answer: `/here NONCE NAME MEMBERS SECUREPORT`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -23,7 +22,7 @@ fn question(nonce: &str, length: usize) -> Vec<u8> {
     format!("{:length$}", format!("/discover {nonce}")).into_bytes()
 }
 
-/// Asks, and waits as long as an answer may take.
+/// Sends a request, and waits as long as an answer may take.
 fn ask(h: &mut Harness, from: SocketAddr, nonce: &str) -> Vec<Sent> {
     let mut sent = h.from(from, question(nonce, 200));
     assert_eq!(sent, [], "answered at once");
@@ -66,7 +65,7 @@ fn the_answer_tells_the_hubs_name() {
 fn a_nonce_is_answered_once_for_each_who_asks() {
     let mut h = discoverable(Format::Chat);
     let mut sent = Vec::new();
-    // On every interface and for both families, and once more later.
+    // Requests arrive on every interface and in both families, and once more later.
     for _ in 0..5 {
         for asker in [local(7), local(8)] {
             h.hear(asker, question("abc", 200));
@@ -95,7 +94,7 @@ fn answers_are_spread_over_200_ms() {
         assert!(due <= begun + Duration::from_millis(200));
         waits.push((due - begun).as_millis());
     }
-    // Somebody answers early, somebody late, and somebody in between.
+    // Some answers are early, some late, and some in between.
     for range in [0..50, 50..100, 100..150, 150..201] {
         let here = waits.iter().filter(|wait| range.contains(*wait)).count();
         assert!(here > 20, "{here} of 200 in {range:?}");
@@ -192,7 +191,7 @@ fn nonces_are_words_of_letters_and_digits() {
     for nonce in ["", "a b", "\u{1b}[31m", "a-b", "*", "你", &long] {
         let mut sent = h.from(beyond(7), question(nonce, 200));
         sent.extend(h.wait(SECOND));
-        // It is a datagram like any other: its sender is asked to prove its address.
+        // The request counts as an ordinary datagram: its sender is asked to prove its address.
         assert!(sent.iter().all(|(_, bytes)| bytes.starts_with(b"/prove ")), "{nonce:?}: {sent:?}");
     }
     assert_eq!(ask(&mut h, beyond(7), &long[..32]).len(), 1);
@@ -234,7 +233,7 @@ fn an_answer_is_never_answered() {
 fn hubs_that_ask_one_another_fall_silent() {
     for (one, other) in FORMATS.into_iter().flat_map(|a| FORMATS.map(|b| (a, b))) {
         let (mut left, mut right) = (discoverable(one), discoverable(other));
-        // Somebody forged a question from one hub to the other.
+        // A request from one hub to the other, with a forged sender.
         let mut to_right = ask(&mut left, local(9002), "x");
         let mut exchanged = 0;
         while let Some((_, bytes)) = to_right.pop() {
@@ -302,7 +301,7 @@ fn a_question_beside_the_doors_is_answered_by_the_door_that_others_can_reach() {
         let sent = h.transmits();
         sent.into_iter().map(|transmit| transmit.socket).collect::<Vec<_>>()
     };
-    // The system says where it would answer from, or says nothing.
+    // The system reports where it would answer from, or nothing.
     assert_eq!(hear(&question("x", 200), Some("192.168.1.1")), [SocketId::new(1)]);
     assert_eq!(hear(&question("y", 200), None), [SocketId::new(1)]);
     assert_eq!(hear(&question("z", 200), Some("10.0.0.1")), []);

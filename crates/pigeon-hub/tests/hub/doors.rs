@@ -1,5 +1,5 @@
-//! Several doors into one hub: each has a socket, a format and a room of its own; the members of all
-//! of them share names, rooms and limits.
+//! Several listening sockets, each with a format and a room; all members share names, rooms and
+//! limits.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,7 +12,7 @@ use pigeon_proto::{
 
 use crate::harness::{Harness, SECOND, SentAt, beyond, heartbeat as padded_to, local};
 
-/// The doors of these tests, by the numbers of their sockets.
+/// The listening sockets of these tests, by number.
 const CHAT: u16 = 0;
 const CLASSIC: u16 = 1;
 const RAW: u16 = 2;
@@ -31,7 +31,7 @@ fn doors() -> Config {
     Config { doors, ..Config::default() }
 }
 
-/// A hub with these members, each at its door, and no pending news.
+/// A hub with these members, each at its socket, and no pending changes.
 fn with_members(config: Config, members: &[(u16, SocketAddr)]) -> Harness {
     let mut h = Harness::new(config);
     for &(door, member) in members {
@@ -43,7 +43,7 @@ fn with_members(config: Config, members: &[(u16, SocketAddr)]) -> Harness {
     h
 }
 
-/// What a member at a door got, as text.
+/// The datagrams to a member at a socket, as text.
 fn got(sent: &[SentAt], door: u16, by: SocketAddr) -> Vec<String> {
     let theirs = sent.iter().filter(|(at, to, _)| (*at, *to) == (door, by));
     theirs.map(|(_, _, bytes)| String::from_utf8(bytes.clone()).unwrap()).collect()
@@ -57,7 +57,7 @@ fn room_of_name(h: &Harness, name: &str) -> Option<String> {
     h.hub.members().find(named)?.room.map(|room| room.to_string())
 }
 
-/// What the answer to a padded heartbeat says of a member's format and room.
+/// A member's format and room, from the answer to a padded heartbeat.
 fn place(h: &mut Harness, door: u16, member: SocketAddr) -> (Format, Option<String>) {
     let sent = h.at(door, member, heartbeat::PADDED);
     let answers = got(&sent, door, member);
@@ -77,7 +77,7 @@ fn each_door_has_its_format_and_leads_to_its_room() {
     }
     let rooms = [("lobby", 2), ("video", 1), ("班级", 1)];
     assert_eq!(h.rooms(), rooms.map(|(name, here)| (name.to_string(), here)));
-    // Rooms of doors stay when everybody has gone.
+    // Rooms of listening sockets stay when empty.
     h.wait(40 * SECOND);
     assert_eq!(h.rooms(), rooms.map(|(name, _)| (name.to_string(), 0)));
 }
@@ -142,7 +142,7 @@ fn one_address_at_two_doors_is_two_members() {
     assert_eq!(got(&sent, CHAT, dog), ["cat: hi\n"]);
     assert_eq!(got(&sent, CLASSIC, dog), ["Ack HI. from 127.0.0.1:5001"]);
     assert_eq!(sent.len(), 2);
-    // Each leaves, and is silent, for itself.
+    // The same address at two sockets is two members.
     h.at(CHAT, dog, "quit");
     assert_eq!(h.hub.member_count(), 3);
     assert_eq!(h.at(CLASSIC, dog, "hi").len(), 1);
@@ -228,7 +228,7 @@ fn private_messages_and_notices_pass_from_door_to_door() {
     let sent = h.at(CHAT, dog, "/msg cat psst");
     assert_eq!(got(&sent, CHAT, dog), ["you (to cat): psst\n"]);
     assert_eq!(got(&sent, CLASSIC, cat), ["dog (to you): psst"]);
-    // Also from a room to another, and to who reads control lines.
+    // Works also between rooms, and to a member that reads control lines.
     h.at(CLASSIC, cat, "/join ops");
     h.at(CLASSIC, cat, heartbeat::PADDED);
     let sent = h.at(CHAT, dog, "/msg cat psst");
@@ -242,7 +242,7 @@ fn a_private_message_to_who_gets_data_alone_is_refused_and_never_acknowledged() 
     let sent = h.at(CHAT, dog, "/msg 127.0.0.1:5002 psst");
     let refused = "* not sent: that member receives raw data and nothing else\n";
     assert_eq!(sent, [(CHAT, dog, refused.into())]);
-    // One that reads control lines gets it as one.
+    // A member that reads control lines gets one.
     h.at(RAW, frame, heartbeat::PADDED);
     let sent = h.at(CHAT, dog, "/msg 127.0.0.1:5002 psst");
     assert_eq!(got(&sent, RAW, frame), ["^hb^ msg from 127.0.0.1:5001 psst"]);
@@ -261,8 +261,7 @@ fn a_name_is_taken_back_through_another_door() {
     assert_eq!(h.name_of(cat).as_deref(), Some("dog"));
 }
 
-/// Everything that the hub may say to somebody leaves by the socket, and from the address, that it
-/// was asked at.
+/// All datagrams to an address leave from the socket and address that it sent to.
 #[test]
 fn answers_leave_by_the_socket_they_were_asked_at() {
     let at: IpAddr = "10.0.2.7".parse().unwrap();
@@ -305,7 +304,7 @@ fn a_hub_that_is_looked_for_answers_at_that_door_and_names_its_first() {
         let here = format!("/here d{door} hub 0 0 0000000000000007 9999 chat");
         assert_eq!(sent, [(door, local(7), here.into_bytes())]);
     }
-    // One question that reaches two of its sockets is asked once.
+    // A request that reaches two sockets counts once.
     h.hear_at(CHAT, local(7), question("twice"));
     h.hear_at(CLASS, local(7), question("twice"));
     assert_eq!(h.wait_at(SECOND).len(), 1);
@@ -323,7 +322,7 @@ fn a_proof_made_at_one_door_is_not_good_at_another() {
         assert_eq!((h.hub.member_count(), h.dropped(Dropped::BadProof)), (0, 1));
         h.at(asked, stranger, &proof);
         assert_eq!(h.hub.member_count(), 1);
-        // Being a member at one is no proof at the other.
+        // Membership at one is not a proof at the other.
         h.at(used, stranger, "hello");
         assert_eq!((h.hub.member_count(), h.dropped(Dropped::Unproved)), (1, 2));
     }

@@ -1,4 +1,4 @@
-//! Members of one room that read different encodings: each gets every line in its own.
+//! Members of one room with different encodings: each gets every line in its own.
 
 use pigeon_hub::{Config, Dropped};
 use pigeon_proto::Format::{Chat, Classic};
@@ -11,7 +11,7 @@ const GBK: u16 = 5002;
 const BIG5: u16 = 5003;
 const GB2312: u16 = 5004;
 
-/// A room with one reader of each.
+/// A room with one reader of each encoding.
 fn mixed(format: pigeon_proto::Format) -> Harness {
     let ports = [(UTF_8, ""), (GBK, "gbk"), (BIG5, "big5"), (GB2312, "gb2312")];
     let mut h = Harness::with_members(format, &ports.map(|(port, _)| local(port)));
@@ -23,7 +23,7 @@ fn mixed(format: pigeon_proto::Format) -> Harness {
     h
 }
 
-/// `from: ` before these bytes and a newline behind them.
+/// A line with `from: ` in front and a newline at the end.
 fn line(from: u16, text: &[u8]) -> Vec<u8> {
     [format!("127.0.0.1:{from}: ").as_bytes(), text, b"\n"].concat()
 }
@@ -53,7 +53,7 @@ fn what_an_encoding_cannot_show_is_replaced_visibly_and_others_get_it_whole() {
     let sends = "狗😀!".as_bytes();
     let gb = b"\xb9\xb7\\u{1f600}!";
     assert_all_get(&mut h, UTF_8, sends, [sends, gb, b"\xaa\xaf\\u{1f600}!", gb]);
-    // In GBK, but neither in GB2312 nor in Big5.
+    // The character is in GBK, but neither in GB2312 nor in Big5.
     let sends = "镕".as_bytes();
     assert_all_get(&mut h, UTF_8, sends, [sends, b"\xe9\x46", b"\\u{9555}", b"\\u{9555}"]);
 }
@@ -69,7 +69,7 @@ fn what_does_not_decode_is_shown_and_never_lost() {
 
 #[test]
 fn bytes_that_look_like_ascii_inside_a_character_mean_nothing() {
-    // The second byte of these Big5 and GBK characters is a backslash, a bar, a slash's neighbour.
+    // The second byte of these Big5 and GBK characters is a backslash, a bar, or next to a slash.
     let mut h = mixed(Chat);
     for text in ["功", "許", "誠", "閱"] {
         let sent = h.from(local(UTF_8), text);
@@ -112,7 +112,7 @@ fn names_notices_and_answers_are_encoded_too() {
     let sent = h.wait(2 * SECOND);
     assert_eq!(bytes_got(&sent, local(GB2312)), [b"* 127.0.0.1:5002 is now \xb9\xb7\xb8\xe7\n"]);
     assert_eq!(got(&sent, local(UTF_8)), ["* 127.0.0.1:5002 is now 狗哥\n"]);
-    // A room and a private line.
+    // A room and a private message.
     h.from(local(GBK), b"/join \xb2\xe8");
     assert_eq!(h.room_of(local(GBK)).as_deref(), Some("茶"));
     let sent = h.from(local(UTF_8), "/msg 狗哥 你好");
@@ -148,7 +148,7 @@ fn an_encoding_goes_with_its_member_from_room_to_room_and_can_be_changed() {
     assert_eq!(bytes_got(&h.from(local(UTF_8), "你"), local(GBK)), [line(UTF_8, b"\xa7\x41")]);
     h.from(local(GBK), "/encoding utf-8");
     assert_eq!(got(&h.from(local(UTF_8), "你"), local(GBK)), ["127.0.0.1:5001: 你\n"]);
-    // A member that comes back, or takes the same place in the tables, begins with UTF-8.
+    // A member that returns, or gets the same slot, starts with UTF-8.
     h.from(local(GB2312), "quit");
     h.from(local(GB2312), "/join tea");
     assert_eq!(got(&h.from(local(UTF_8), "你"), local(GB2312)), ["127.0.0.1:5001: 你\n"]);
@@ -228,7 +228,7 @@ fn trains_of_other_encodings_are_made_once() {
     assert!(gbk.iter().all(|train| train.count() == 64 && train.range == gbk[0].range));
 }
 
-/// In a batch with others, on the way to another room, or from one to one.
+/// In a batch with others, during a change of rooms, and in a private message.
 #[test]
 fn what_outgrows_a_datagram_in_an_encoding_is_never_lost_without_a_word() {
     let reader = local(GBK);
@@ -237,7 +237,7 @@ fn what_outgrows_a_datagram_in_an_encoding_is_never_lost_without_a_word() {
     h.join(&[local(UTF_8), reader]);
     h.from(reader, "/encoding gbk");
     h.wait(2 * SECOND);
-    // Four bytes each in UTF-8, nine in GBK, which lacks it and shows `\u{1f600}`.
+    // Four bytes each in UTF-8, nine in GBK, which lacks the character and shows `\u{1f600}`.
     let faces = "\u{1f600}".repeat(10_000);
     let left_out = |sent: &[Sent]| {
         let notes = got(sent, reader);
@@ -262,7 +262,7 @@ fn text_too_long_in_any_encoding_is_refused_before_it_is_converted() {
             assert!(told.contains("at most 8192"), "{label}: {told:?}");
             assert_eq!(h.dropped(Dropped::TextTooLong), before + 1);
         }
-        // White space around it is no text, in any encoding.
+        // White space around it does not count as text, in any encoding.
         let sent = h.from(local(5001), format!("{:65000}", "short"));
         assert_eq!(got(&sent, local(5002)), ["127.0.0.1:5001: short\n"]);
     }
@@ -284,15 +284,15 @@ fn a_private_line_that_grows_too_long_does_no_harm() {
     h.from(local(5001), format!("/msg 127.0.0.1:5002 {}", "ñ".repeat(15_000)));
 }
 
-/// `›` is 0x9b in most Windows code pages, where a terminal that reads 8-bit controls begins a
-/// sequence; 0xc29b is a character of GBK, and that control in UTF-8.
+/// `›` is 0x9b in most Windows code pages, which starts a sequence on a terminal with 8-bit
+/// controls; 0xc29b is a character of GBK, and that control in UTF-8.
 #[test]
 fn no_line_of_any_kind_holds_a_control_in_the_encoding_that_is_read() {
     for label in ["latin1", "windows-1251", "windows-874", "ibm866", "macintosh", "koi8-r", "gbk"] {
         let mut h = Harness::with_members(Chat, &[local(5001), local(5002)]);
         h.from(local(5002), format!("/encoding {label}"));
         let encoding = pigeon_text::Encoding::for_label(label).unwrap();
-        // Whatever this encoding has at 0x9b, and what makes a control of UTF-8 in GBK.
+        // The encoding's character at 0x9b, and one that forms a UTF-8 control in GBK.
         let byte = encoding.decode(b"\x9b").into_owned();
         let tricky = ["›", "聸", &byte].concat();
         let mut sent = h.from(local(5001), format!("{tricky}31mRED"));
@@ -330,12 +330,12 @@ fn what_is_said_of_a_message_left_out_is_in_the_readers_encoding() {
     assert_eq!(text, pigeon_proto::sentence::left_out(language));
 }
 
-// Eight encodings a room.
+// Eight encodings per room.
 
 const LABELS: [&str; 9] =
     ["gbk", "big5", "shift_jis", "euc-jp", "euc-kr", "latin1", "koi8-r", "windows-1251", "gb2312"];
 
-/// The hub's answer about the encoding that a member reads now, or nothing if it refused.
+/// The hub's answer about a member's encoding; `None` if it refused.
 fn choose(h: &mut Harness, port: u16, label: &str) -> Option<String> {
     let answer = told(&h.from(local(port), format!("/encoding {label}")), local(port)).concat();
     let refused = answer.contains("too many encodings");
@@ -353,14 +353,14 @@ fn a_room_takes_eight_encodings_and_those_of_everybody_always() {
             choose(&mut h, port, label).is_some()
         })
         .collect();
-    // Two places are those of UTF-8 and GB18030.
+    // Two places are reserved for UTF-8 and GB18030.
     assert_eq!(chosen, [true, true, true, true, true, true, false, false, false]);
     assert_eq!(h.dropped(Dropped::EncodingsFull), 3);
-    // One more reader of a known one is no further encoding.
+    // One more reader of a known encoding needs no place.
     for label in ["gbk", "utf-8", "gb18030", "auto", "big5"] {
         assert!(choose(&mut h, 5100, label).is_some(), "{label}");
     }
-    // In another room there is a place, and a place that becomes free is for anybody.
+    // Another room has places, and a freed place may be used by any member.
     h.from(local(5007), "/join tea");
     assert!(choose(&mut h, 5007, "koi8-r").is_some());
     h.from(local(5001), "quit");
@@ -401,7 +401,7 @@ fn what_members_read_at_first_is_a_setting() {
     h.join(&[local(GBK), local(UTF_8)]);
     let sent = h.from(local(GBK), b"\xc4\xe3");
     assert_eq!(bytes_got(&sent, local(UTF_8)), [line(GBK, b"\xc4\xe3")]);
-    // Also for those who are refused.
+    // Refusals, too, use the reader's encoding.
     let refused = h.from(local(BIG5), "x".repeat(100));
     let encoding = pigeon_text::Encoding::for_label("gbk").unwrap();
     let text = encoding.decode(&bytes_got(&refused, local(BIG5)).concat()).into_owned();
@@ -449,11 +449,11 @@ fn auto_reads_both_and_answers_in_kind() {
         }
         let ni = |sent: &[Sent]| bytes_got(sent, local(GBK)).concat();
         assert!(ni(&h.from(local(UTF_8), "你")).ends_with("你\n".as_bytes()));
-        // What it says comes back as it was said, in the batch in which it begins, too.
+        // The member's own text is returned unchanged, even in the batch in which it joins.
         let sent = h.from(local(GBK), b"\xc4\xe3");
         assert!(ni(&sent).ends_with(b"\xc4\xe3\n"), "{}", ni(&sent).escape_ascii());
         assert_eq!(got(&sent, local(UTF_8)), ["127.0.0.1:5002: 你\n"]);
-        // ASCII and what is no text reveal no encoding.
+        // ASCII and invalid bytes reveal no encoding.
         for text in [&b"ok"[..], b"\xff"] {
             h.from(local(GBK), text);
             assert!(ni(&h.from(local(UTF_8), "好")).ends_with(b"\xba\xc3\n"));
@@ -475,7 +475,7 @@ fn auto_escapes_only_the_character_that_is_cut() {
     let cut = &"今天天气很好".as_bytes()[..17];
     let line = "127.0.0.1:5001: 今天天气很\\xe5\\xa5\n";
     assert_eq!(got(&h.from(local(UTF_8), cut), local(UTF_8)), [line]);
-    // Half of a character reveals nothing: who wrote GBK before has written a character.
+    // Half a character reveals nothing: a member that used GBK before has written a character.
     h.from(local(GBK), b"\xc4\xe3\xba\xc3");
     assert_eq!(got(&h.from(local(GBK), b"\xe4\xbb"), local(UTF_8)), ["127.0.0.1:5002: 浠\n"]);
 }
@@ -497,13 +497,13 @@ fn bytes_that_are_not_utf_8_get_one_hint() {
         let sent = h.from(local(5002), b"\xc4\xe3");
         let hints = got(&sent, local(5002)).iter().filter(|l| *l == "^hb^ hint not-utf-8").count();
         assert_eq!(hints, count);
-        // Who said what it writes needs no hint.
+        // A member that has set its encoding needs no hint.
         h.from(local(5003), "/encoding gbk");
         assert_eq!(told(&h.from(local(5003), b"\xff"), local(5003)), [""; 0]);
     }
 }
 
-/// What a program that writes GBK cannot read is no hint.
+/// The hint must be readable for a program that writes GBK.
 #[test]
 fn the_hint_about_encodings_comes_in_what_the_program_writes() {
     let mut h = Harness::new(Config { language: Language::Chinese, ..Config::default() });

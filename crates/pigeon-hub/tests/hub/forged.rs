@@ -1,6 +1,6 @@
-//! Nobody can forge a control line through a hub. Whatever is said, by whomever, in whatever format
-//! and encoding: no reader gets a datagram for it that a client takes for the hub's own word. Private
-//! messages are the hub's own lines, and their text is what was said, escaped.
+//! Members cannot forge control lines. In any format and encoding, no message makes a reader get a
+//! datagram that a client takes for a control line. Private messages are control lines of the hub,
+//! with the text escaped.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use crate::harness::{FORMATS, Harness, SECOND, SentAt, local};
 
-/// Every encoding that a member may read is of one of these kinds.
+/// Every encoding that a member may use is of one of these kinds.
 const ENCODINGS: [&str; 14] = [
     "utf-8",
     "gb2312",
@@ -47,8 +47,8 @@ struct World {
 }
 
 impl World {
-    /// A hub with a door for each format, the `first` of them first, and at each a reader of every
-    /// encoding with control lines and one without.
+    /// A hub with a listening socket per format, `first` in front, each with two readers of every
+    /// encoding: with and without control lines.
     fn new(first: Format) -> World {
         let rest = FORMATS.into_iter().filter(|&format| format != first);
         let formats: Vec<Format> = [first].into_iter().chain(rest).collect();
@@ -68,7 +68,7 @@ impl World {
                     let encoding = Encoding::for_label(if raw { "utf-8" } else { label }).unwrap();
                     let beat = if is_padded { &heartbeat::PADDED[..] } else { b"^hb^" };
                     h.hear_at(door, address, beat);
-                    // Eight encodings fit one room.
+                    // A room accepts eight encodings.
                     if !raw && number >= 8 {
                         h.hear_at(door, address, "/join tea");
                     }
@@ -87,8 +87,8 @@ impl World {
         World { h, readers, guest }
     }
 
-    /// Panics where somebody got a control line that is not the hub's own; `said` is what a private
-    /// message may say, `speaker` is who may be answered.
+    /// Panics if a forged control line was sent. `said` is the expected text of a private message,
+    /// `speaker` the member that may get answers.
     fn check(&self, sent: &[SentAt], speaker: Option<Reader>, said: Option<&Text>) {
         let by_place: BTreeMap<(u16, SocketAddr), Reader> =
             self.readers.iter().map(|reader| ((reader.door, reader.address), *reader)).collect();
@@ -99,7 +99,7 @@ impl World {
             }
             let shown = bytes.escape_ascii();
             let is_answer = speaker.is_some_and(|speaker| speaker.address == *to);
-            // A hub may ask, and all are told who asked what a hub asks.
+            // The hub may answer another hub's test, which everyone may see.
             let is_probed = matches!(Notice::parse(bytes), Some(Notice::Probed(_)));
             assert!(reader.is_padded || is_probed, "{reader:?} gets {shown}");
             match Notice::parse(bytes) {
@@ -113,14 +113,14 @@ impl World {
     }
 }
 
-/// Whether any client, or another hub, could take a datagram for a control line.
+/// Whether any client or hub could take a datagram for a control line.
 fn looks_like_the_hubs(bytes: &[u8]) -> bool {
     let start = bytes.trim_ascii().get(..5).unwrap_or_default();
     let reads = Notice::parse(bytes).is_some() || Answer::parse(bytes).is_some();
     reads || start.eq_ignore_ascii_case(b"^hb^ ")
 }
 
-/// Control lines, and what could hide one or turn into one on the way.
+/// Control lines, and texts that could hide one or become one.
 fn text() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(vec![
         &b"^hb^ gone kicked"[..],
@@ -162,11 +162,11 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Who speaks.
+/// The speaker.
 #[derive(Clone, Debug)]
 enum Speaks {
     Member(usize),
-    /// To a reader alone.
+    /// A private message to a reader.
     Whispers(usize, usize),
     Operator,
     /// A member of another link.
@@ -219,7 +219,7 @@ proptest! {
                     world.h.hub.handle_input(world.h.now, world.guest, input);
                 }
             }
-            // What the operator and other links say may leave with what follows.
+            // Messages of the operator and other links may leave with the next drain.
             if is_drained || speaker.is_some() {
                 let sent = world.h.drain_at();
                 world.check(&sent, speaker, private.as_ref());
@@ -246,7 +246,7 @@ fn control_lines_are_not_relayed_whoever_sends_them_and_however() {
                 let sent = world.h.at(reader.door, reader.address, line);
                 assert_eq!(sent, [], "{line:?} from {reader:?}");
             }
-            // Text for the operator and other links, where it is no control line; never one.
+            // A text for the operator and other links, unless it is a control line.
             let _ = world.h.hub.say(line);
             let input = Input::Say { text: line.as_bytes(), identity: None };
             world.h.hub.handle_input(world.h.now, world.guest, input);

@@ -1,10 +1,10 @@
-//! What members receive in each format, byte for byte.
+//! Members' datagrams in each format, byte for byte.
 
 use pigeon_proto::Format::{Chat, Classic, Raw};
 
 use crate::harness::{Harness, Sent, address, bytes_got, got, local};
 
-/// What reaches a second member when a first one sends `bytes`.
+/// A second member's datagrams when a first one sends `bytes`.
 fn relayed(format: pigeon_proto::Format, bytes: impl AsRef<[u8]>) -> Vec<Vec<u8>> {
     let (speaker, listener) = (local(5001), local(5002));
     let mut h = Harness::with_members(format, &[speaker, listener]);
@@ -18,14 +18,14 @@ fn chat_shows(text: impl AsRef<[u8]>, shown: &str) {
     assert_eq!(relayed(Chat, text), [line], "{:?}", text.escape_ascii().to_string());
 }
 
-/// The addresses of everyone who got something, sorted.
+/// The ports of all recipients, sorted.
 fn reached(sent: &[Sent]) -> Vec<u16> {
     let mut ports: Vec<u16> = sent.iter().map(|(to, _)| to.port()).collect();
     ports.sort_unstable();
     ports
 }
 
-// Chat.
+// The chat format.
 
 #[test]
 fn a_chat_line_goes_to_everyone_the_sender_included() {
@@ -62,7 +62,7 @@ fn chat_trims_ascii_white_space_at_both_ends_and_nowhere_else() {
     chat_shows("hello\n", "hello");
     chat_shows("hello\r\n", "hello");
     chat_shows(" \t\r\n hello  there \n\n", "hello  there");
-    // White space of other scripts is text.
+    // Other scripts' white space counts as text.
     chat_shows("\u{3000}hello\u{3000}", "\u{3000}hello\u{3000}");
 }
 
@@ -141,7 +141,7 @@ fn the_operator_speaks_as_hub() {
 
 #[test]
 fn an_empty_word_of_the_operator_does_not_shift_what_stands_beside_it() {
-    // In raw it is an empty datagram, which no train can hold.
+    // In the raw format the line is an empty datagram, which cannot be part of a train.
     let mut h = Harness::with_members(Raw, &[local(5001), local(5002)]);
     h.hear(local(5001), "x");
     h.hub.say("").unwrap();
@@ -150,7 +150,7 @@ fn an_empty_word_of_the_operator_does_not_shift_what_stands_beside_it() {
     assert_eq!(got(&h.drain(), local(5002)), ["x", "", "", "y"]);
 }
 
-// Classic.
+// The classic format.
 
 #[test]
 fn classic_acknowledges_in_capitals_to_everyone_and_adds_no_newline() {
@@ -182,12 +182,12 @@ fn classic_names_the_address_whatever_its_owner_is_called() {
 
 #[test]
 fn classic_passes_bytes_of_other_encodings_on() {
-    // 你好 in GB2312, as the tutorials' Windows programs send it.
+    // 你好 in GB2312, as sent by the tutorials' Windows programs.
     let expected = b"Ack \xc4\xe3\xba\xc3. from 127.0.0.1:5001";
     assert_eq!(relayed(Classic, b"\xc4\xe3\xba\xc3"), [expected]);
 }
 
-// Raw.
+// The raw format.
 
 #[test]
 fn raw_goes_untouched_to_everyone_but_its_sender() {
@@ -240,7 +240,7 @@ fn raw_carries_the_largest_datagram() {
     assert_eq!(bytes_got(&h.from(local(5001), &payload), local(5002)), [&payload[..]]);
 }
 
-// All of them.
+// All formats.
 
 #[test]
 fn an_empty_datagram_is_told_to_nobody() {
@@ -255,7 +255,7 @@ fn an_empty_datagram_is_told_to_nobody() {
 
 #[test]
 fn quit_and_heartbeats_are_words_of_their_own() {
-    // Only the exact words have a meaning; what merely begins or contains them is text.
+    // Only the exact words have a meaning; longer texts that contain them are messages.
     for text in ["quitter", "quit now", "I quit", "QUIT", "^hb^^hb^", "^hb^x", "a ^hb^ b", "^HB^"] {
         chat_shows(text, text);
     }

@@ -1,5 +1,5 @@
-//! What the tests drive a hub with. Everything the hub sends passes through [`Harness::drain`],
-//! which holds it to what every driver relies on.
+//! The test driver of a hub. Every datagram passes through [`Harness::drain`], which checks the
+//! properties that drivers rely on.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use pigeon_proto::Format;
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const NANOSECOND: Duration = Duration::from_nanos(1);
 
-/// The three formats: what holds whatever the format is tested in each.
+/// All formats, for tests of format-independent behaviour.
 pub(crate) const FORMATS: [Format; 3] = [Format::Chat, Format::Classic, Format::Raw];
 
-/// One datagram that the hub sent: its destination and its bytes.
+/// A sent datagram: destination and bytes.
 pub(crate) type Sent = (SocketAddr, Vec<u8>);
 
-/// The same, and by which door it left.
+/// A sent datagram with its listening socket.
 pub(crate) type SentAt = (u16, SocketAddr, Vec<u8>);
 
 pub(crate) struct Harness {
@@ -41,15 +41,15 @@ impl Harness {
         Harness::format(Format::Chat)
     }
 
-    /// A hub of this format that these addresses have joined, with all notices about it sent.
+    /// A hub of this format with these members, and no pending notices.
     pub(crate) fn with_members(format: Format, members: &[SocketAddr]) -> Self {
         let mut h = Harness::format(format);
         h.join(members);
         h
     }
 
-    /// Lets `members` join and waits until that is no news any more. They are heard twice, and so give
-    /// way to nobody.
+    /// Adds `members` and waits until their joins have been reported. They are heard twice, so they
+    /// are not displaced.
     pub(crate) fn join(&mut self, members: &[SocketAddr]) {
         for &member in members {
             self.hear(member, "^hb^");
@@ -59,36 +59,36 @@ impl Harness {
         self.wait(2 * SECOND);
     }
 
-    /// Hands the hub a datagram and leaves what comes out for a later drain.
+    /// Passes a datagram to the hub without draining.
     pub(crate) fn hear(&mut self, from: SocketAddr, bytes: impl AsRef<[u8]>) {
         self.hear_at(0, from, bytes);
     }
 
-    /// The same at another door than the first.
+    /// Like `hear`, at another listening socket.
     pub(crate) fn hear_at(&mut self, door: u16, from: SocketAddr, bytes: impl AsRef<[u8]>) {
         let datagram = Received::new(from, bytes.as_ref());
         let socket = SocketId::new(door);
         self.hub.handle_datagram(self.now, &Received { socket, ..datagram });
     }
 
-    /// Hands the hub a datagram; returns all that it sends because of it.
+    /// Passes a datagram to the hub; returns the datagrams it sends.
     pub(crate) fn from(&mut self, from: SocketAddr, bytes: impl AsRef<[u8]>) -> Vec<Sent> {
         self.hear(from, bytes);
         self.drain()
     }
 
-    /// Calls the hub's timeout handler, even before the deadline; returns what the hub sends.
+    /// Calls the hub's timeout handler, even before the deadline; returns the datagrams it sends.
     pub(crate) fn timeout(&mut self) -> Vec<Sent> {
         self.hub.handle_timeout(self.now);
         self.drain()
     }
 
-    /// Lets time pass as a driver does, waking at each deadline; returns what the hub sends.
+    /// Advances time like a driver, waking at each deadline; returns the datagrams sent.
     pub(crate) fn wait(&mut self, time: Duration) -> Vec<Sent> {
         self.wait_at(time).into_iter().map(|(_, to, bytes)| (to, bytes)).collect()
     }
 
-    /// The same, and by which door it leaves.
+    /// Like `wait`, with the listening socket of each datagram.
     pub(crate) fn wait_at(&mut self, time: Duration) -> Vec<SentAt> {
         let end = self.now + time;
         let mut sent = Vec::new();
@@ -123,7 +123,7 @@ impl Harness {
         self.drain()
     }
 
-    /// Hands the hub a datagram at a door; returns all that it sends because of it.
+    /// Passes a datagram to a listening socket; returns the datagrams the hub sends.
     pub(crate) fn at(
         &mut self,
         door: u16,
@@ -134,12 +134,26 @@ impl Harness {
         self.drain_at()
     }
 
-    /// All that waits to be sent, datagram by datagram. Events are thrown away.
+    /// All queued datagrams, one by one. Discards events.
     pub(crate) fn drain(&mut self) -> Vec<Sent> {
         self.drain_at().into_iter().map(|(_, to, bytes)| (to, bytes)).collect()
     }
 
-    /// The same, and by which door it leaves.
+    /// The same, past every pause that the hub makes to hear others.
+    pub(crate) fn settle(&mut self) -> Vec<Sent> {
+        let mut sent = self.drain();
+        while self.is_due() {
+            sent.extend(self.timeout());
+        }
+        sent
+    }
+
+    /// Whether the hub wants to go on at once.
+    pub(crate) fn is_due(&self) -> bool {
+        self.hub.poll_timeout().is_some_and(|due| due <= self.now)
+    }
+
+    /// What leaves, with the listening socket of each datagram.
     pub(crate) fn drain_at(&mut self) -> Vec<SentAt> {
         let transmits = self.transmits();
         while self.hub.poll_event().is_some() {}
@@ -150,21 +164,21 @@ impl Harness {
         transmits.iter().flat_map(sent).collect()
     }
 
-    /// All that waits to be sent, trains in one piece.
+    /// All queued transmits, without splitting trains.
     pub(crate) fn transmits(&mut self) -> Vec<Transmit> {
         let mut transmits = Vec::new();
         while let Some(transmit) = self.hub.poll_transmit() {
             check(&transmit, self.hub.outbox());
             transmits.push(transmit);
         }
-        // Plain members stand first; the others' links know when those are gone.
+        // Plain members come first; other links track their own.
         if self.hub.members().next().is_some_and(|member| member.address.is_some()) {
             assert!(self.hub.poll_timeout().is_some(), "members, and no timer to drop them");
         }
         transmits
     }
 
-    /// Sends a heartbeat for each of these every ten seconds; what they get is thrown away.
+    /// Sends a heartbeat for each of `members` every ten seconds; discards datagrams for them.
     pub(crate) fn keep(&mut self, members: &[SocketAddr], time: Duration) {
         let end = self.now + time;
         while self.now < end {
@@ -176,12 +190,12 @@ impl Harness {
         }
     }
 
-    /// Makes an address beyond the open networks a member, as a client does.
+    /// Makes an untrusted address a member, like a client.
     pub(crate) fn prove(&mut self, from: SocketAddr) {
         assert!(!self.is_member(from) && self.try_to_join(from), "{from}");
     }
 
-    /// Does what a client does to become a member, from any network. Returns whether it is one.
+    /// Acts like a joining client, from any network. Returns whether it is a member.
     pub(crate) fn try_to_join(&mut self, from: SocketAddr) -> bool {
         let answer = bytes_got(&self.from(from, heartbeat(64)), from).concat();
         if answer.starts_with(b"/prove ") {
@@ -190,7 +204,7 @@ impl Harness {
         self.is_member(from)
     }
 
-    /// The resume word that `/nick` answers with.
+    /// The resume token in the answer to `/nick`.
     pub(crate) fn nick(&mut self, member: SocketAddr, name: &str) -> String {
         let answer = got(&self.from(member, format!("/nick {name}")), member).concat();
         let word =
@@ -208,7 +222,7 @@ impl Harness {
         view.room.map(|room| room.to_string())
     }
 
-    /// The rooms there are and how many are in each, sorted.
+    /// The rooms with their numbers of members, sorted.
     pub(crate) fn rooms(&self) -> Vec<(String, usize)> {
         let mut rooms: Vec<_> =
             self.hub.rooms().map(|room| (room.name.to_string(), room.members)).collect();
@@ -229,7 +243,7 @@ impl Harness {
     }
 }
 
-/// What a driver relies on for every transmit.
+/// Checks the properties of a transmit that drivers rely on.
 fn check(transmit: &Transmit, outbox: &[u8]) {
     let bytes = outbox.get(transmit.range.clone()).expect("the bytes stand in the outbox");
     match transmit.segment {
@@ -242,17 +256,17 @@ fn check(transmit: &Transmit, outbox: &[u8]) {
     }
 }
 
-/// A member on this machine.
+/// A member on this host.
 pub(crate) fn local(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-/// An address of an open network that is not this machine.
+/// An address in an open network, not on this host.
 pub(crate) fn open(port: u16) -> SocketAddr {
     SocketAddr::from(([10, 0, 2, 1], port))
 }
 
-/// An address beyond the open networks.
+/// An untrusted address.
 pub(crate) fn beyond(port: u16) -> SocketAddr {
     SocketAddr::from(([203, 0, 113, 5], port))
 }
@@ -261,22 +275,22 @@ pub(crate) fn address(text: &str) -> SocketAddr {
     text.parse().expect("a test's own address")
 }
 
-/// What one member got, as text; bytes that are not UTF-8 show as replacement characters.
+/// One member's datagrams as text; invalid UTF-8 becomes replacement characters.
 pub(crate) fn got(sent: &[Sent], by: SocketAddr) -> Vec<String> {
     bytes_got(sent, by).into_iter().map(|b| String::from_utf8_lossy(b).into_owned()).collect()
 }
 
-/// What one member got, byte for byte.
+/// One member's datagrams, byte for byte.
 pub(crate) fn bytes_got(sent: &[Sent], by: SocketAddr) -> Vec<&[u8]> {
     sent.iter().filter(|(to, _)| *to == by).map(|(_, bytes)| &bytes[..]).collect()
 }
 
-/// Whether a line is the hub's own.
+/// Whether a line is a notice.
 pub(crate) fn is_hubs(line: &str) -> bool {
     line.starts_with("* ")
 }
 
-/// The hub's own lines that one member got.
+/// The notices that one member got.
 pub(crate) fn told(sent: &[Sent], by: SocketAddr) -> Vec<String> {
     got(sent, by).into_iter().filter(|line| is_hubs(line)).collect()
 }

@@ -1,4 +1,5 @@
-//! What was said before: members ask, the hub hands the question out, and what is found comes later.
+//! History: members request earlier messages, the hub passes the request to the driver, and the
+//! answer follows later.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,7 +22,7 @@ fn hub() -> Harness {
     h
 }
 
-/// Hands the hub a datagram and returns what it wants to have looked up.
+/// Passes the hub a datagram and returns its lookups.
 fn asks(h: &mut Harness, from: SocketAddr, text: impl AsRef<[u8]>) -> Vec<Lookup> {
     h.hear(from, text);
     lookups(h)
@@ -120,7 +121,7 @@ fn one_member_gets_so_much_in_ten_seconds() {
     h.hub.found(h.now, lookup, found(&[&long[..]; 100]));
     let sent = h.drain();
     let lines = got(&sent, local(5001));
-    // The newest, and before them where the rest is.
+    // The newest messages, preceded by a line that says how to get the rest.
     assert!(lines[0].starts_with("* /history 20 ") && (7..=8).contains(&(lines.len() - 1)));
     let bytes: usize = sent.iter().map(|(_, bytes)| bytes.len()).sum();
     assert!(bytes <= 8 * 1_024 + 100, "{bytes}");
@@ -129,7 +130,7 @@ fn one_member_gets_so_much_in_ten_seconds() {
     h.hub.found(h.now, lookup, found(&[&long[..]; 3]));
     assert!(asks(&mut h, local(5001), "/history").is_empty());
     h.drain();
-    // Another member has its own.
+    // Another member has a separate limit.
     assert_eq!(asks(&mut h, local(5002), "/history").len(), 1);
     h.wait(7 * SECOND);
     assert_eq!(asks(&mut h, local(5001), "/history").len(), 1);
@@ -145,7 +146,7 @@ fn a_newcomer_is_shown_what_was_said_once_it_has_a_name() {
     h.hub.found(h.now, lookup.clone(), found(&["hi"]));
     assert_eq!(got(&h.drain(), local(5001)).len(), 1);
     assert!(asks(&mut h, local(5001), "/nick cat").is_empty(), "not again under another name");
-    // Where nothing is kept of the room yet, nothing need be said about it.
+    // Nothing is stored for the room yet, so there is no notice.
     let lookup = asks(&mut h, local(5002), "/nick bee").remove(0);
     h.drain();
     h.hub.found(h.now, lookup, found(&[]));

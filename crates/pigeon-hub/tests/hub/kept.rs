@@ -1,4 +1,4 @@
-//! What outlives a restart: names and their words, bans, mutes, slow rooms.
+//! Persistent state: names with their grants, bans, mutes, slow rooms.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn config() -> Config {
     Config { keeps: true, secret: [7; 16], ..Config::default() }
 }
 
-/// What a store holds after these changes: the last of each kind and key.
+/// A store's content after these changes: the last of each kind and key.
 #[derive(Default)]
 struct Store(Vec<Keep>);
 
@@ -45,7 +45,7 @@ impl Store {
         }
     }
 
-    /// A hub that starts with what was kept.
+    /// A hub restarted with the stored state.
     fn restart(&mut self) -> Harness {
         let mut h = Harness::new(config());
         let mut kept = self.0.clone();
@@ -61,7 +61,7 @@ fn started(store: &mut Store) -> Harness {
     store.restart()
 }
 
-/// `/nick`, with what is to be kept of it.
+/// Sends `/nick`, and stores the changes.
 fn nick(h: &mut Harness, store: &mut Store, port: u16, name: &str) -> String {
     h.hear(local(port), format!("/nick {name}"));
     store.take(h);
@@ -88,7 +88,7 @@ fn a_word_takes_name_and_room_back_after_a_restart() {
     hear(&mut h, &mut store, 6001, &format!("/resume {word}"));
     assert_eq!(h.name_of(local(6001)).as_deref(), Some("狗哥"));
     assert_eq!(h.room_of(local(6001)).as_deref(), Some("Ops"));
-    // And again: a word that was used is kept too.
+    // A second restart: a used token stays valid.
     let mut h = store.restart();
     hear(&mut h, &mut store, 6002, &format!("/resume {word}"));
     assert_eq!(h.name_of(local(6002)).as_deref(), Some("狗哥"));
@@ -124,7 +124,7 @@ fn names_that_were_given_up_are_free_after_a_restart() {
     assert_eq!(names(&store), ["two"]);
     let mut h = store.restart();
     h.wait(Duration::from_secs(700));
-    // Names that waited too long are given up when somebody asks for one.
+    // Names reserved for too long are given up at the next request for one.
     nick(&mut h, &mut store, 5003, "four");
     assert_eq!(names(&store), ["four"]);
 }
@@ -137,7 +137,7 @@ fn no_number_of_a_grant_is_given_out_twice_even_if_the_last_changes_were_lost() 
     for n in 0..50 {
         words.push(nick(&mut h, &mut store, 5001, &format!("name{n}")));
     }
-    // Killed before any of this was written down, but for what was reserved at the start.
+    // Killed before any of this was stored, except the reservation at the start.
     store.0.retain(|keep| matches!(keep, Keep::Grants(_)));
     let mut h = store.restart();
     for n in 0..50 {
@@ -198,7 +198,7 @@ fn a_muted_member_stays_muted_under_another_name_and_cannot_whisper() {
     assert!(got(&h.from(local(5001), "/msg dog hi"), local(5002)).is_empty());
     assert!(h.hub.unmute(&Name::parse(b"quiet").unwrap()), "by its present name");
     assert_eq!(got(&h.from(local(5001), "hi"), local(5002)), ["quiet: hi\n"]);
-    // Everyone else may speak all the time, and the operator in a slow room too.
+    // Everyone else may send at any time, and the operator even in a slow room.
     h.hub.slow(RoomName::lobby(), 60 * SECOND);
     for _ in 0..3 {
         assert_eq!(got(&h.say("order"), local(5002)).len(), 1);

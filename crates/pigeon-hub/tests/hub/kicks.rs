@@ -1,4 +1,4 @@
-//! A kick holds for ten minutes: for address and port, and for the resume word.
+//! A kick lasts ten minutes, for address and port, and for the resume token.
 
 use pigeon_hub::{Config, Dropped, Left};
 use pigeon_proto::Format::{Chat, Raw};
@@ -42,12 +42,12 @@ fn nothing_it_sends_brings_it_back_or_is_relayed() {
         let sent = h.from(local(5001), payload);
         assert!(got(&sent, local(5002)).is_empty(), "{payload}");
         let told = told(&sent, local(5001));
-        // Never longer than what it sent.
+        // Never longer than the sender's datagram.
         assert_eq!(told.len(), usize::from(payload == long), "{payload}");
         assert!(told.iter().all(|line| line.contains("ten minutes")), "{told:?}");
         assert!(!h.is_member(local(5001)), "{payload}");
     }
-    // Others at that machine may join.
+    // Other members of that host may join.
     h.from(local(5003), "hello");
     assert!(h.is_member(local(5003)));
 }
@@ -57,7 +57,7 @@ fn a_kicked_member_that_comes_with_its_word_first_silences_nobody() {
     let mut h = Harness::with_members(Chat, &[local(5001), local(5002), local(5003)]);
     let word = h.nick(local(5001), "dog");
     h.kick("dog");
-    // From another address, so that it joins and is removed by one datagram.
+    // From an untrusted address, so that one datagram both joins and gets removed.
     for port in 6001..6010 {
         h.from(local(port), format!("/resume {word}"));
         assert!(!h.is_member(local(port)));
@@ -95,21 +95,21 @@ fn the_resume_word_shows_who_comes_from_elsewhere() {
     h.kick("dog");
     h.wait(100 * SECOND);
     h.join(&[open(5002)]);
-    // From a new port, with the word: out again.
+    // The member returns from a new port, with its token, and is removed again.
     h.from(open(6001), heartbeat(64));
     assert!(h.is_member(open(6001)));
     let sent = h.from(open(6001), format!("/resume {word}"));
     assert_eq!(got(&sent, open(6001)), ["^hb^ gone kicked"]);
     assert_eq!(got(&h.from(open(6001), heartbeat(64)), open(6001)), [REFUSED]);
     assert_eq!(h.hub.statistics().left(Left::Kicked), 2);
-    // The ten minutes are those of the kick.
+    // The ten minutes count from the kick.
     h.keep(&[open(5002)], 495 * SECOND);
     h.from(open(6001), "");
     assert!(!h.is_member(open(6001)));
     h.keep(&[open(5002)], 10 * SECOND);
     h.from(open(6001), "");
     assert!(h.is_member(open(6001)));
-    // The word takes nothing back for good.
+    // The token has become invalid.
     h.from(open(6001), format!("/resume {word}"));
     assert_eq!(h.name_of(open(6001)), None);
 }
@@ -129,7 +129,7 @@ fn a_kick_frees_the_name_at_once_also_of_a_member_that_timed_out() {
     assert!(!h.is_member(open(5001)));
     h.from(other, "/nick dog");
     assert_eq!(h.name_of(other), None, "it is kept");
-    // It is here again, and has not got its name yet.
+    // The member has returned, but without its name.
     h.from(open(5001), "");
     h.kick("DOG");
     assert!(!h.is_member(open(5001)));
@@ -152,7 +152,7 @@ fn from_beyond_the_open_networks_a_kicked_one_gets_no_more_than_it_sent() {
         assert!(lines.iter().all(|line| *line == REFUSED.as_bytes()), "{length}");
         assert_eq!(lines.len(), usize::from(length >= 64));
     }
-    // A proof that was asked for before does not open the door either.
+    // A proof requested before the kick does not help either.
     let mut h = Harness::chat();
     let proof = bytes_got(&h.from(beyond(5001), heartbeat(64)), beyond(5001)).concat();
     h.from(beyond(5001), &proof);

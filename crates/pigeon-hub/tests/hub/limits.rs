@@ -1,4 +1,4 @@
-//! Rates: of one member, and of all members of one origin together; and what costs the hub nothing.
+//! Rates of one member, and of all members of an origin; and inputs that cost the hub nothing.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,13 +20,13 @@ fn bytes(most: u64) -> Rate {
     Rate { messages: None, bytes: Some(most) }
 }
 
-/// No limit but this one, for members on this machine.
+/// A configuration with only this limit, for members on this host.
 fn limited(rate: Rate, hub_rate: Rate) -> Config {
     let for_loopback = |loopback| PerOrigin { loopback, ..PerOrigin::default() };
     Config { rate: for_loopback(rate), hub_rate: for_loopback(hub_rate), ..Config::default() }
 }
 
-/// Sends a text this many times, this far apart; returns how many were relayed.
+/// Sends a text repeatedly at an interval; returns how many were relayed.
 fn flood(h: &mut Harness, from: SocketAddr, times: usize, apart: Duration, text: &str) -> u64 {
     let before = h.hub.statistics().messages;
     for n in 0..times {
@@ -51,7 +51,7 @@ fn a_second_of_the_rate_may_come_at_once_and_then_the_rate_holds() {
         let passed = flood(&mut h, local(5001), 2_000, 5 * MILLISECOND, "faster");
         assert!((218..=221).contains(&passed), "{format:?}: {passed}");
         assert_eq!(h.dropped(Dropped::RateLimited), 80 + 2_000 - passed);
-        // Others are not concerned.
+        // Other members are unaffected.
         assert_eq!(flood(&mut h, local(5002), 10, Duration::ZERO, "calmly"), 10);
     }
 }
@@ -66,13 +66,13 @@ fn whoever_keeps_to_the_rate_loses_nothing() {
 #[test]
 fn bytes_are_limited_apart_from_messages() {
     let mut h = Harness::new(limited(bytes(1_000), Rate::UNLIMITED));
-    // 100 bytes each, number and all.
+    // 100 bytes each, including the number.
     let text = "x".repeat(91);
     assert_eq!(flood(&mut h, local(5001), 50, Duration::ZERO, &text), 10);
     h.now = h.now + 2 * SECOND;
     let passed = flood(&mut h, local(5001), 1_000, 10 * MILLISECOND, &text);
     assert!((108..=111).contains(&passed), "{passed}");
-    // One message larger than a second's worth passes when nothing was said for a while.
+    // One message larger than a second's worth passes after some silence.
     h.now = h.now + 10 * SECOND;
     assert_eq!(flood(&mut h, local(5001), 1, Duration::ZERO, &"x".repeat(5_000)), 1);
     assert_eq!(flood(&mut h, local(5001), 40, 100 * MILLISECOND, &text), 0);
@@ -91,7 +91,7 @@ fn all_of_one_origin_together_have_a_rate_of_their_own() {
         assert_eq!(passed, 50, "{format:?}");
         assert_eq!(h.dropped(Dropped::HubRateLimited), 30);
         assert_eq!(h.dropped(Dropped::RateLimited), 0);
-        // Another origin is not concerned.
+        // Another origin is unaffected.
         assert_eq!(flood(&mut h, open(7), 40, Duration::ZERO, "from elsewhere"), 40);
         h.now = h.now + 2 * SECOND;
         assert_eq!(flood(&mut h, local(5002), 80, Duration::ZERO, "again"), 50);
@@ -120,7 +120,7 @@ fn answers_cost_as_much_as_messages() {
             let sent = h.from(local(5001), command);
             answered += usize::from(!sent.is_empty());
         }
-        // The warning is one line more.
+        // The warning is one more line.
         assert!((10..=11).contains(&answered), "{command}: {answered}");
     }
 }
@@ -135,7 +135,7 @@ fn beyond_its_rate_a_member_is_not_listened_to_at_all() {
         h.join(&[local(5001), local(5002)]);
         let line = bytes_got(&h.from(local(5002), "hello to everybody"), local(5001)).concat();
         h.from(local(5001), "all that it may say");
-        // Reading it as an echo would cost more than a word of its own, and nobody pays for that.
+        // Reading it as an echo would cost more than its own text, and would not be charged.
         for n in 1..=5 {
             h.from(local(5001), &line);
             assert_eq!(h.dropped(Dropped::RateLimited), n, "{format:?}");
@@ -156,7 +156,7 @@ fn a_flooding_member_and_the_others_stay_alive() {
             h.from(local(5001), format!("flood {n}"));
             if n % 100 == 0 {
                 h.from(local(5002), "^hb^");
-                // Answered or not: it was heard.
+                // Answered or not, the member was heard.
                 h.from(local(5003), heartbeat(64));
             }
             h.wait(100 * MILLISECOND);
@@ -184,7 +184,7 @@ fn a_flood_is_warned_of_once() {
                 warned += told(&sent, local(5001)).len();
                 h.now = h.now + 10 * MILLISECOND;
             }
-            // In raw everything is data, but for those who read control lines.
+            // In the raw format everything is data, except for members that read control lines.
             assert_eq!(
                 warned,
                 usize::from(format != pigeon_proto::Format::Raw),
@@ -197,7 +197,7 @@ fn a_flood_is_warned_of_once() {
 
 #[test]
 fn warnings_come_no_faster_than_one_a_second() {
-    // Bursts with pauses of every length: each may be an episode of its own.
+    // Bursts with pauses of any length: each may count as a new episode.
     for pause in [10, 100, 500, 900, 1_000, 1_100, 2_000] {
         let mut h = Harness::new(limited(messages(20), Rate::UNLIMITED));
         let mut warned_at = Vec::new();
@@ -209,7 +209,7 @@ fn warnings_come_no_faster_than_one_a_second() {
             h.now = h.now + pause * MILLISECOND;
         }
         assert!(!warned_at.is_empty());
-        // One may have waited for the end of a trial, so two can come together.
+        // A message may have been held back until the end of a trial, so two can arrive together.
         let is_slow = |three: &[pigeon_datagram::Instant]| three[2] - three[0] >= SECOND;
         assert!(warned_at.windows(3).all(is_slow), "pauses of {pause} ms: {warned_at:?}");
     }
@@ -234,7 +234,7 @@ fn by_default_a_member_of_an_open_network_says_five_thousand_a_second() {
     assert_eq!(flood(&mut h, open(7), 6_000, Duration::ZERO, "fast"), 5_000);
     assert_eq!(h.dropped(Dropped::RateLimited), 1_000);
     h.now = h.now + 2 * SECOND;
-    // 8 MiB of datagrams of 8 KiB, but for the longest that fit.
+    // 8 MiB in datagrams of 8 KiB, minus the longest that fit.
     let passed = flood(&mut h, open(7), 1_100, Duration::ZERO, &"x".repeat(8_000));
     assert_eq!(passed, (8 << 20) / (8_000 + 9));
 }
@@ -272,7 +272,7 @@ fn idle_clients_cost_those_who_speak_nothing() {
         h.wait(2 * SECOND);
         let mut got = 0;
         for second in 0..13 {
-            // Each sends a heartbeat every ten seconds, and all of them in the same one.
+            // Each member sends a heartbeat every ten seconds, all in the same second.
             let asks = second % 10 == 0;
             let answered = clients.iter().filter(|&&client| {
                 asks && bytes_got(&h.from(client, heartbeat(336)), client).len() == 1
@@ -296,7 +296,7 @@ fn heartbeats_are_not_messages_and_their_answers_are_bounded() {
             |h: &mut Harness| bytes_got(&h.from(local(5001), heartbeat(64)), local(5001)).len();
         assert_eq!((0..1_000).map(|_| ask(&mut h)).sum::<usize>(), 8);
         assert_eq!(h.dropped(Dropped::HeartbeatUnanswered), 992);
-        // It may still say what it could have said before.
+        // The member's earlier allowance is unchanged.
         assert_eq!(flood(&mut h, local(5001), 5, Duration::ZERO, "said"), 2);
         h.now = h.now + 2 * SECOND;
         assert_eq!(flood(&mut h, local(5001), 5, Duration::ZERO, "again"), 2);
@@ -341,7 +341,7 @@ fn leaving_and_coming_again_is_no_way_around_the_rate() {
         // Ten seconds of the rate, and two bursts.
         let passed = h.hub.statistics().messages - before;
         assert!((200..=240).contains(&passed), "{format:?}: {passed}");
-        // Who quits after a few words may come again at once.
+        // A member that quits after a few words may return at once.
         h.from(local(5003), "a few words");
         h.from(local(5003), "quit");
         h.from(local(5003), "and a few more");
@@ -349,7 +349,7 @@ fn leaving_and_coming_again_is_no_way_around_the_rate() {
     }
 }
 
-// What costs nothing.
+// Free inputs.
 
 #[test]
 fn a_million_forged_sources_leave_nothing_behind() {
@@ -435,12 +435,12 @@ fn the_members_rate_is_not_spent_on_what_the_hub_refuses() {
 
 // Work.
 
-/// Somebody in an open network, on a host of its own.
+/// An address in an open network, on a host of its own.
 fn host(n: u8) -> SocketAddr {
     SocketAddr::from(([10, 7, 0, n], 5_000))
 }
 
-/// A hub whose lobby is read in eight encodings, most of them by one address.
+/// A hub with eight encodings in its lobby, most of them used by one address.
 fn in_many_encodings() -> Harness {
     let mut h = Harness::chat();
     for (port, label) in
@@ -468,7 +468,7 @@ fn costly_messages_of_one_address_are_bounded_and_others_lose_nothing() {
         h.now = h.now + MILLISECOND;
     }
     assert_eq!(others, 10);
-    // Two or three milliseconds each, for which nobody likes to wait.
+    // Two or three milliseconds each, a noticeable delay for others.
     assert!((1..10).contains(&relayed), "{relayed}");
     assert_eq!(h.dropped(Dropped::WorkLimited), 300 - relayed as u64);
 }
@@ -529,7 +529,7 @@ fn limits_can_change_while_members_are_there() {
     assert_eq!(got(&h.from(local(5001), "abc"), local(5002)), ["127.0.0.1:5001: abc\n"]);
     assert!(got(&h.from(local(5001), "abcd"), local(5001))[0].contains("at most 3"));
     assert!(got(&h.from(local(5003), "hi"), local(5003))[0].contains("asks for a password"));
-    // Doors stay as they are, and so do members.
+    // Listening sockets and members stay unchanged.
     assert_eq!(h.hub.config().doors.len(), 1);
     h.hub.reconfigure(&Config::default());
     assert_eq!(got(&h.from(local(5001), "abcd"), local(5002)), ["127.0.0.1:5001: abcd\n"]);

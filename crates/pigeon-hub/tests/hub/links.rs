@@ -1,4 +1,4 @@
-//! A link beside the plain one: queues and nothing else, over what the hub offers to every link. Its
+//! A link besides the plain one, made of queues on top of the hub's interface for links. Its
 //! members and plain ones share rooms, names and limits.
 
 use std::collections::BTreeMap;
@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use pigeon_datagram::Machine;
 use pigeon_hub::{
-    Config, Door, Dropped, Event, Identity, Input, Left, LinkId, MemberId, Message, Origin, Source,
+    Config, Door, Dropped, Event, Identity, Input, Left, LinkId, MemberId, Message, Origin,
+    PerOrigin, Rate, Source,
 };
 use pigeon_proto::Format::{Chat, Classic, Raw};
 use pigeon_proto::{
@@ -19,10 +20,10 @@ use crate::harness::{Harness, SECOND, address, got, heartbeat, local, told};
 const DOG: u16 = 5001;
 const CAT: u16 = 5002;
 
-/// What a member of the link finds in its queue.
+/// An item in a member's queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Item {
-    /// Who said what in its room.
+    /// A message in its room: speaker and text.
     Said(String, String),
     Notice(Notice),
     News(Vec<News>),
@@ -30,12 +31,12 @@ enum Item {
     Stopped,
 }
 
-/// A link as simple as can be. It learns from the hub where its members are.
+/// A minimal link, which learns its members' rooms from the hub.
 struct Queues {
     link: LinkId,
     queues: BTreeMap<MemberId, Vec<Item>>,
     rooms: BTreeMap<MemberId, RoomName>,
-    /// Every message that was reported, once.
+    /// Every reported message.
     messages: Vec<Message>,
 }
 
@@ -53,7 +54,7 @@ impl World {
         World { h, link: Queues { link, queues, rooms, messages } }
     }
 
-    /// With plain members, and no pending news.
+    /// A world with plain members, and no pending notices.
     fn with_plain(config: Config, members: &[SocketAddr]) -> World {
         let mut world = World::new(config);
         members.iter().for_each(|&member| (0..2).for_each(|_| world.h.hear(member, "^hb^")));
@@ -75,7 +76,7 @@ impl World {
         self.try_join(label, "10.0.3.1").expect("a place")
     }
 
-    /// Lets these join, and waits until that is no news any more.
+    /// Adds these members, and waits until their joins have been reported.
     fn joined<const N: usize>(&mut self, labels: [&str; N]) -> [MemberId; N] {
         let members = labels.map(|label| self.join(label));
         self.wait();
@@ -83,7 +84,7 @@ impl World {
         members
     }
 
-    /// Hands each event to the queues it is for.
+    /// Passes each event to the queues of its recipients.
     fn collect(&mut self) {
         let Queues { queues, rooms, messages, .. } = &mut self.link;
         for event in self.h.events() {
@@ -126,13 +127,13 @@ impl World {
         }
     }
 
-    /// What waits for a member.
+    /// A member's queue.
     fn take(&mut self, member: MemberId) -> Vec<Item> {
         self.collect();
         std::mem::take(self.link.queues.get_mut(&member).expect("a queue"))
     }
 
-    /// The notices among it.
+    /// The notices in a member's queue.
     fn notices(&mut self, member: MemberId) -> Vec<Notice> {
         let notice = |item| match item {
             Item::Notice(notice) => Some(notice),
@@ -150,13 +151,13 @@ impl World {
         self.input(member, Input::Say { text: text.as_bytes(), identity: None });
     }
 
-    /// Does what stands behind the slash.
+    /// Sends a command, without the slash.
     fn commands(&mut self, member: MemberId, line: &str) {
         let command = Command::parse(line.as_bytes()).expect("a command");
         self.input(member, Input::Command(command));
     }
 
-    /// The same, with its one answer.
+    /// Sends a command, and returns its only answer.
     fn asks(&mut self, member: MemberId, line: &str) -> Notice {
         self.take(member);
         self.commands(member, line);
@@ -165,7 +166,7 @@ impl World {
         notices.remove(0)
     }
 
-    /// Lets news come. What plain members get is thrown away.
+    /// Waits for collected changes. Discards plain members' datagrams.
     fn wait(&mut self) {
         self.h.now = self.h.now + 2 * SECOND;
         self.h.hub.handle_timeout(self.h.now);
@@ -173,7 +174,7 @@ impl World {
         self.h.drain();
     }
 
-    /// The resume word that comes with a name.
+    /// The resume token of a name.
     fn nick(&mut self, member: MemberId, name: &str) -> String {
         match self.asks(member, &format!("nick {name}")) {
             Notice::Name { name: Some(now), word: Some(word), .. } if now.as_str() == name => {
@@ -319,7 +320,7 @@ fn private_messages_pass_both_ways_and_are_reported_to_nobody_else() {
     let from = Notice::MsgFrom { name: label("dog"), text: text("psst  back") };
     assert_eq!(w.notices(ann), [from]);
     assert_eq!(got(&w.h.drain(), dog), ["you (to ann): psst  back\n"]);
-    // By what the link calls one that has no name, and within the link.
+    // A member without a name is addressed by its link's label, within the link.
     w.h.hear(dog, "/msg bob@key hi");
     let to = w.asks(ann, "msg bob@key hello");
     assert_eq!(to, Notice::MsgTo { name: label("bob@key"), text: text("hello") });
@@ -383,7 +384,7 @@ fn a_name_of_the_link_is_taken_back_by_a_plain_member() {
     assert!(answer.starts_with("* you are ann, in ops; /resume "), "{answer}");
     assert_eq!(w.h.hub.member_count(), 1);
 
-    // Once more, for what the link hears of it: a drain throws events away.
+    // Repeats the check for the link's events, because a drain discards them.
     let mut w = World::with_plain(Config::default(), &[dog]);
     let [ann] = w.joined(["ann@key"]);
     let word = w.nick(ann, "ann");
@@ -420,7 +421,7 @@ fn a_link_calls_its_member_something_else_and_the_room_hears_of_it() {
     assert_eq!(w.take(bob).iter().find_map(renamed), Some(expected));
     w.says(ann, "hi");
     assert_eq!(w.take(bob), [said("anna@10.0.3.1", "hi")]);
-    // One that has a name is called by it.
+    // A member with a name is labelled by it.
     w.nick(ann, "ann");
     w.wait();
     w.take(bob);
@@ -534,7 +535,7 @@ fn the_console_sees_members_of_every_link() {
     assert_eq!(w.h.rooms(), [("lobby".to_string(), 2)]);
 }
 
-// What the operator can do.
+// The operator.
 
 #[test]
 fn the_operator_speaks_to_members_of_every_link() {
@@ -560,7 +561,7 @@ fn a_member_of_a_link_is_kicked_by_its_name_or_label() {
         assert_eq!(w.take(bob), []);
         assert_eq!(got(&w.h.wait(2 * SECOND), dog), ["* ann removed by the operator\n"]);
         assert!(!w.h.hub.kick(w.h.now, who));
-        // It stays away for ten minutes, and the other does not.
+        // The kicked member stays away for ten minutes, the other does not.
         let again = w.try_join("ann@key", "10.0.3.1");
         assert_eq!(again, Err(Refusal::new(Subject::Member, Reason::Kicked)), "{who}");
         w.try_join("carl@key", "10.0.3.1").unwrap();
@@ -572,7 +573,7 @@ fn a_member_of_a_link_is_kicked_by_its_name_or_label() {
 #[test]
 fn a_ban_holds_for_every_link() {
     let (dog, far) = (address("10.0.3.1:7"), address("10.0.4.1:7"));
-    // By a name of either link, and by network.
+    // The operator can ban by a name of either link, and by network.
     for who in ["ann", "dog", "10.0.3.0/24", "10.0.3.1"] {
         let mut w = World::with_plain(Config::default(), &[dog, far]);
         let [ann] = w.joined(["ann@key"]);
@@ -585,7 +586,7 @@ fn a_ban_holds_for_every_link() {
         assert_eq!(got(&w.h.drain(), dog), ["* you were banned by the operator\n"]);
         assert!(w.h.is_member(far) && w.room_of(carl).is_some());
         assert_eq!(w.h.hub.member_count(), 2);
-        // Nothing from there is heard any more, by whichever link.
+        // All input from that network is ignored, on any link.
         assert!(w.try_join("ann@key", "10.0.3.1").is_err(), "{who}");
         assert_eq!(w.h.from(dog, heartbeat(64)), []);
         assert_eq!(w.h.hub.member_count(), 2);
@@ -611,7 +612,7 @@ fn limits_of_members_hold_over_both_links() {
         let refused = refused(Subject::Member, why);
         assert_eq!(Notice::parse(&line[0].1), Some(refused));
         assert_eq!(w.h.dropped(dropped), 2, "each is counted");
-        // A place that becomes free at one link is free at the other.
+        // A place freed on one link is free on the other.
         w.h.from(dog, "quit");
         let bob = w.try_join("bob", "10.0.3.1").unwrap();
         w.input(ann, Input::Leave);
@@ -685,7 +686,7 @@ fn an_id_that_was_kept_too_long_finds_nobody() {
     let [ann, eve] = w.joined(["ann@key", "eve@key"]);
     let word = w.nick(ann, "ann");
     w.input(ann, Input::Leave);
-    // In its place in the tables there is somebody else now, of either link.
+    // Members of both links may take the slot now.
     w.h.from(local(DOG), "^hb^");
     let bob = w.join("bob@key");
     w.wait();
@@ -746,4 +747,77 @@ fn a_link_hears_that_the_hub_stops() {
     w.h.hub.stop();
     assert_eq!(w.take(fox), [Item::Stopped]);
     assert_eq!(got(&w.h.drain(), local(DOG)), ["Bye!"]);
+}
+
+// Messages that are relayed after they are stored.
+
+fn identity(number: u64) -> Identity {
+    Identity { author: 9, outbox: 1, number }
+}
+
+impl World {
+    fn admit(&mut self, member: MemberId, room: &str, text: &str) -> Result<Message, Reason> {
+        let room = RoomName::parse(room.as_bytes()).unwrap();
+        let (now, id) = (self.h.now, identity(1));
+        let admitted = self.h.hub.admit(now, member, &room, text.as_bytes(), id);
+        self.collect();
+        admitted.map_err(|refusal| refusal.why)
+    }
+}
+
+#[test]
+fn an_admitted_message_is_relayed_once_it_is_stored_and_not_before() {
+    let dog = local(DOG);
+    let mut w = World::with_plain(Config::default(), &[dog]);
+    let [ann] = w.joined(["ann@key"]);
+    let message = w.admit(ann, "lobby", "hello").unwrap();
+    assert_eq!((message.identity, &*message.label), (identity(1), "ann@key"));
+    assert_eq!(w.h.drain(), []);
+    assert!(w.h.hub.relay(w.h.now, message.clone()));
+    w.collect();
+    assert_eq!(got(&w.h.drain(), dog), ["ann@key: hello\n"]);
+    let last = w.link.messages.last().unwrap();
+    assert_eq!(last, &Message { is_stored: true, ..message }, "the log must not store it again");
+}
+
+#[test]
+fn a_message_for_a_closed_room_is_stored_and_relayed_to_nobody() {
+    let mut w = World::new(Config::default());
+    let [ann] = w.joined(["ann@key"]);
+    let message = w.admit(ann, "nowhere", "hello").unwrap();
+    assert_eq!(message.room.as_str(), "nowhere");
+    assert!(!w.h.hub.relay(w.h.now, message));
+}
+
+#[test]
+fn what_the_hub_refuses_is_not_admitted() {
+    let rate = Rate { messages: Some(2), bytes: None };
+    let rate = PerOrigin { loopback: rate, open: rate, untrusted: rate };
+    let mut w = World::new(Config { max_text: Some(10), rate, ..Config::default() });
+    let [ann, bob] = w.joined(["ann", "bob"]);
+    let long = Reason::TooLong { length: 11, most: 10 };
+    assert_eq!(w.admit(ann, "lobby", "0123456789a"), Err(long));
+    assert_eq!(w.admit(ann, "lobby", ""), Err(Reason::Usage));
+    for _ in 0..2 {
+        w.admit(ann, "lobby", "hi").unwrap();
+    }
+    let over = Reason::Rate { messages: Some(2), bytes: None };
+    assert_eq!(w.admit(ann, "lobby", "hi"), Err(over));
+    assert_eq!(w.h.dropped(Dropped::RateLimited), 1);
+    w.nick(bob, "bob");
+    w.h.hub.mute(Name::parse(b"bob").unwrap());
+    assert_eq!(w.admit(bob, "lobby", "hi"), Err(Reason::Muted));
+    w.wait();
+    w.h.hub.slow(RoomName::lobby(), 30 * SECOND);
+    w.admit(ann, "lobby", "hi").unwrap();
+    assert_eq!(w.admit(ann, "lobby", "hi"), Err(Reason::Slow { seconds: 30 }));
+    w.input(ann, Input::Leave);
+    assert!(w.admit(ann, "lobby", "hi").is_err());
+}
+
+#[test]
+fn the_password_comes_before_what_is_stored() {
+    let mut w = World::new(Config { password: Some("secret".into()), ..Config::default() });
+    let ann = w.join("ann");
+    assert_eq!(w.admit(ann, "lobby", "hi"), Err(Reason::Password));
 }

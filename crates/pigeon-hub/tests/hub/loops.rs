@@ -1,5 +1,5 @@
-//! Programs that answer by themselves, as members. One forged datagram in such a program's name
-//! must not begin a conversation without end.
+//! Members that answer automatically. One forged datagram in such a program's name must not start
+//! an endless conversation.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -13,14 +13,14 @@ use pigeon_proto::Format::{Chat, Classic, Raw};
 
 use crate::harness::{FORMATS, Harness, SECOND, Sent, bytes_got, got, heartbeat, is_hubs, local};
 
-/// The most datagrams each way between two programs after the one that was forged: the texts before a
-/// trial, the lines that waited for its end, and the probes.
+/// The most datagrams each way between two programs after the forged one: the texts before a trial,
+/// the lines held back during it, and the probes.
 const MOST: usize = 130;
 
-/// Long enough for every trial, and short of any time-out.
+/// Long enough for every trial, but shorter than any time-out.
 const A_WHILE: Duration = Duration::from_secs(20);
 
-/// What somebody may forge: a message, a heartbeat that is answered, commands, what is refused.
+/// Forged datagrams: a message, a heartbeat with an answer, commands, refused texts.
 const TRIGGERS: [&str; 9] = [
     "a forged datagram",
     "^hb^                                                            ",
@@ -33,7 +33,7 @@ const TRIGGERS: [&str; 9] = [
     "/encoding gb2312",
 ];
 
-// Services that return what they get, in a way.
+// Services that return their input in some form.
 
 fn echo(payload: &[u8]) -> Option<Vec<u8>> {
     Some(payload.to_vec())
@@ -47,12 +47,12 @@ fn cut(payload: &[u8]) -> Option<Vec<u8>> {
     Some(payload[..payload.len().min(1_024)].to_vec())
 }
 
-/// The server of tutorials, with the hub as its only client.
+/// The tutorials' server, with the hub as its only client.
 fn tutorial(payload: &[u8]) -> Option<Vec<u8>> {
     Some([b"Ack ", &payload.to_ascii_uppercase()[..], b". from 127.0.0.1:9999"].concat())
 }
 
-// And services with words of their own.
+// Services with their own texts.
 
 fn size(payload: &[u8]) -> Option<Vec<u8>> {
     Some(format!("Your data was {} bytes", payload.len()).into_bytes())
@@ -73,7 +73,7 @@ fn hub_at() -> SocketAddr {
     local(9_999)
 }
 
-/// A network with a hub in it, and how many datagrams were delivered from one address to another.
+/// A network with a hub, and the number of datagrams delivered between each pair of addresses.
 struct World {
     network: Network,
     hub: Node<Hub>,
@@ -92,13 +92,13 @@ impl World {
         World::new(Config::of(format), Duration::ZERO)
     }
 
-    /// Adds a program that answers by itself, and makes it send one datagram.
+    /// Adds an automatic responder, and makes it send one datagram.
     fn answering(&mut self, at: SocketAddr, answer: Answer, trigger: &str) {
         let peer = self.network.add(at, Peer::new().answering(answer));
         self.network.act(peer, |peer, _| peer.send(hub_at(), trigger.as_bytes()));
     }
 
-    /// Adds somebody who joins and listens.
+    /// Adds a member that only listens.
     fn listener(&mut self, port: u16) -> Node<Peer> {
         let beats = Peer::new().every(10 * SECOND, hub_at(), b"^hb^");
         self.network.add(local(port), beats)
@@ -110,7 +110,8 @@ impl World {
         self.network.log().filter(is_it).count()
     }
 
-    /// Lets a trigger do what it does: afterwards no more than one datagram a second may go either way.
+    /// Runs until the trigger's effects end: afterwards at most one datagram per second may pass
+    /// each way.
     fn calms_down(&mut self, with: &[SocketAddr], about: &str) {
         self.network.run_for(A_WHILE);
         let all = |world: &World| -> Vec<(usize, usize)> {
@@ -122,14 +123,14 @@ impl World {
         for (before, after) in before.into_iter().zip(all(self)) {
             let most = MOST * with_many(self);
             assert!(before.0 <= most && before.1 <= most, "{about}: {before:?}");
-            // Each may speak once a second, and what it says goes to all.
+            // Each member may send once a second, to all members.
             let seconds = A_WHILE.as_secs() as usize * with_many(self);
             let rest = (after.0 - before.0, after.1 - before.1);
             assert!(rest.0 <= seconds + 3 && rest.1 <= seconds + 3, "{about}: {rest:?}");
         }
     }
 
-    /// How often a member was proved to answer by itself.
+    /// How often a member was proved to answer automatically.
     fn proved(&self) -> u64 {
         let proved = self.network.machine(self.hub).statistics().proved_to_answer;
         let events = self.network.events(self.hub).iter();
@@ -139,7 +140,7 @@ impl World {
     }
 }
 
-/// One program more lets each other one hear more lines.
+/// With one more program, each other one gets more lines.
 fn with_many(world: &World) -> usize {
     world.network.machine(world.hub).member_count().max(1)
 }
@@ -155,7 +156,8 @@ fn whatever_answers_by_itself_falls_silent() {
                     let about = format!("{format:?} {n} {trigger:?} {delay:?}");
                     world.calms_down(&[local(7)], &about);
                     if trigger == TRIGGERS[0] {
-                        // In raw nobody hears itself, so nothing answers itself.
+                        // In the raw format no member gets its own messages, so none can answer
+                        // itself.
                         assert_eq!(world.proved(), u64::from(format != Raw), "{about}");
                     }
                 }
@@ -198,7 +200,7 @@ fn an_echo_at_every_length_falls_silent() {
                     let label = format!("/encoding {encoding}");
                     world.answering(local(7), answer, &label);
                     world.network.run_for(SECOND);
-                    // Each byte shows as four.
+                    // Each invalid byte is shown as four characters.
                     let text = vec![0xff; length];
                     world.network.act(person, |peer, _| peer.send(hub_at(), &text));
                     world.calms_down(&[local(7)], &format!("{format:?} {encoding} {length}"));
@@ -214,7 +216,7 @@ fn hubs_as_members_of_one_another_calm_down() {
         for (one, other) in FORMATS.into_iter().flat_map(|a| FORMATS.map(|b| (a, b))) {
             for trigger in TRIGGERS {
                 let mut world = World::new(Config::of(one), delay);
-                // A newcomer takes an address over; the node that had it can still send from it.
+                // A new node takes an address over; the previous one can still send from it.
                 let forger = world.network.add(local(9_998), Peer::new());
                 world.network.add(local(9_998), Hub::new(Config::of(other)));
                 world.network.act(forger, |peer, _| peer.send(hub_at(), trigger.as_bytes()));
@@ -251,7 +253,8 @@ fn two_that_answer_each_other_in_one_room_calm_down() {
         for format in FORMATS {
             for (n, one) in RESPONDERS.into_iter().enumerate() {
                 for (m, other) in RESPONDERS.into_iter().enumerate() {
-                    // In raw two that answer with words of their own are a loop through two addresses.
+                    // In raw, two responders with words of their own form a loop between two
+                    // addresses.
                     if format == Raw && n.max(m) >= ECHOES.len() {
                         continue;
                     }
@@ -338,8 +341,8 @@ fn private_lines_and_notices_that_come_back_go_no_further() {
     }
 }
 
-/// Hands the hub what an echo service at `echo` returns, until there is nothing more or `most` have come
-/// back; how many have.
+/// Passes the hub the datagrams that an echo service at `echo` returns, until there are none or
+/// `most` came back; returns their number.
 fn bounce(h: &mut Harness, echo: SocketAddr, first: Vec<Sent>, most: usize) -> usize {
     let mut queue: VecDeque<Vec<u8>> =
         bytes_got(&first, echo).into_iter().map(<[u8]>::to_vec).collect();
@@ -456,7 +459,7 @@ fn what_is_proved_is_told_so_and_may_speak_once_a_second() {
         h.keep(&[local(5001)], SECOND / 2);
         heard.push(got(&h.from(local(7), format!("reading {n}")), local(5001)).len());
     }
-    // Every other one, until the minute is over.
+    // Every other one, until the minute has passed.
     assert_eq!(heard[..60].iter().sum::<usize>(), 30);
     h.keep(&[local(5001), local(7)], 30 * SECOND);
     let sent: usize =
@@ -478,7 +481,7 @@ fn a_hub_answers_the_probes_of_its_members_and_nobody_elses() {
     }
 }
 
-// People, and what only looks like an echo.
+// People, and programs that only look like an echo.
 
 #[test]
 fn people_who_repeat_one_anothers_words_are_heard() {

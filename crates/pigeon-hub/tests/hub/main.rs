@@ -1,5 +1,5 @@
-//! The hub seen from outside: datagrams and time go in, datagrams come out. Only what members and
-//! operators are promised is tested here; how the hub does it is its own affair.
+//! The hub from outside: datagrams and time go in, datagrams come out. Only behaviour promised to
+//! members and operators is tested here.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -33,3 +33,4 @@ mod resume;
 mod rooms;
 mod scale;
 mod silencing;
+mod turns;

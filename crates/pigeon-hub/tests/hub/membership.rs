@@ -1,4 +1,4 @@
-//! Who is a member, from when and until when.
+//! Membership: when it begins and ends.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::harness::{
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Whether `text` is one line as the hub itself speaks it.
+/// Whether `text` is a single line in the form of a notice.
 fn is_notice(text: &str) -> bool {
     text.starts_with("* ") && text.ends_with('\n') && text.lines().count() == 1
 }
@@ -139,7 +139,7 @@ fn a_heartbeat_of_64_bytes_or_more_is_answered_by_no_more_than_it_is_long() {
     for format in FORMATS {
         for length in [64, 65, 200, 2_000] {
             let mut h = Harness::with_members(format, &[local(5001), local(5002)]);
-            // The asker counts: it is a member by asking.
+            // The sender counts: its request makes it a member.
             let sent = h.from(local(5003), heartbeat(length));
             assert_eq!(sent.len(), 1, "{format:?} {length}");
             let answer = format!("^hb^ pigeon/1 3 0 {format} - lobby 6 0");
@@ -196,7 +196,7 @@ fn an_answer_to_a_search_for_hubs_is_a_reply_too() {
 fn two_hubs_that_hear_each_other_fall_silent() {
     let (left_at, right_at) = (local(9001), local(9002));
     let (mut left, mut right) = (Harness::chat(), Harness::chat());
-    // Somebody forged a padded heartbeat from one hub to the other.
+    // A padded heartbeat from one hub to the other, with a forged sender.
     let mut to_left: Vec<Vec<u8>> = vec![heartbeat(200)];
     let mut exchanged = 0;
     while !to_left.is_empty() && exchanged < 100 {
@@ -298,7 +298,7 @@ fn padded_heartbeats_keep_a_member_and_others_time_out_beside_it() {
 #[test]
 fn a_datagram_that_comes_before_the_timer_is_served_keeps_its_sender() {
     let mut h = Harness::with_members(Chat, &[local(5001)]);
-    // A busy driver: the deadline passed, but the datagram was handled first.
+    // A busy driver: the deadline has passed, but the datagram is handled first.
     h.now = h.now + 40 * SECOND;
     h.from(local(5001), "^hb^");
     h.timeout();
@@ -343,7 +343,7 @@ fn a_dropped_member_is_one_again_by_anything_it_sends() {
         h.from(local(5001), payload);
         assert!(h.is_member(local(5001)), "{payload:?}");
         assert_eq!(h.hub.statistics().joined, 2);
-        // And it is dropped and notified again, thirty seconds later.
+        // Thirty seconds later it is removed and notified again.
         assert_eq!(got(&h.wait(TIMEOUT), local(5001)).len(), 1);
     }
 }
@@ -411,7 +411,7 @@ fn on_stop_every_member_gets_bye_once() {
     for format in FORMATS {
         let members: Vec<_> = (5001..5101).map(local).collect();
         let mut h = Harness::with_members(format, &members);
-        // Who sends padded heartbeats gets it as a control line, in every format.
+        // A member that sends padded heartbeats gets a control line, in every format.
         h.from(members[0], heartbeat(64));
         let sent = h.stop();
         assert_eq!(sent.len(), if format == Raw { 1 } else { members.len() });
@@ -447,7 +447,7 @@ fn whoever_left_gets_no_bye() {
 
 #[test]
 fn a_member_hears_the_hub_from_the_address_it_wrote_to() {
-    // A program with a connected socket sees nothing that comes from another address.
+    // A program with a connected socket drops datagrams from other addresses.
     let ours = "10.0.2.1".parse().ok();
     for format in FORMATS {
         let mut h = Harness::with_members(format, &[local(5001)]);
@@ -470,7 +470,7 @@ fn a_member_hears_the_hub_from_the_address_it_wrote_to() {
     }
 }
 
-// Sources that are never members.
+// Invalid senders.
 
 #[test]
 fn bad_sources_are_never_members_and_never_answered() {
@@ -543,13 +543,12 @@ fn everybody_is_answered_from_the_address_it_spoke_to() {
     };
     for round in 0..3 {
         for n in 0..members.len() {
-            // A third of them speaks to another each time.
+            // A third of them uses another address each time.
             let to = ours(if n % 3 == 0 { n + 300 * round } else { n });
             assert_eq!(speak(&mut h, n, to), [Some(to)], "{round} {n}");
         }
     }
-    // Newcomers that take the places of members that left get answers from the address they spoke
-    // to.
+    // New members in their slots get answers from the address that they sent to.
     (0..200).for_each(|n| drop(h.from(members[n], "quit")));
     for n in 0..200 {
         assert_eq!(speak(&mut h, n, ours(5_000 + n)), [Some(ours(5_000 + n))]);

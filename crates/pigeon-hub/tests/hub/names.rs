@@ -1,4 +1,4 @@
-//! A hub that nobody can impersonate, and names that people keep.
+//! Names: no impersonation, and names that members keep.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use pigeon_proto::{Language, Name, NameError, Notice, Reason};
 
 use crate::harness::{Harness, SECOND, got, heartbeat, open, told};
 
-/// The address of a machine of its own.
+/// An address on its own host.
 fn machine(n: u8, port: u16) -> SocketAddr {
     SocketAddr::from(([10, 0, 3, n], port))
 }
 
-/// What the hub answers to `/nick`, as a control line.
+/// The hub's answer to `/nick`, as a control line.
 fn ask(h: &mut Harness, from: SocketAddr, name: &str) -> Notice {
     h.from(from, heartbeat(336));
     let sent = h.from(from, format!("/nick {name}"));
@@ -42,7 +42,7 @@ fn is(h: &Harness, from: SocketAddr, name: &str) -> bool {
     h.name_of(from).as_deref() == Some(name)
 }
 
-// Impersonating.
+// Impersonation.
 
 #[test]
 fn nobody_speaks_as_the_hub() {
@@ -73,7 +73,7 @@ fn nobody_speaks_as_the_hub() {
             assert_eq!(refused(&mut h, mallory, name), why, "{name}");
         }
     }
-    // The hub's names are nobody's to be kicked or written to.
+    // The hub's names can be neither kicked nor written to.
     assert!(!h.hub.kick(h.now, "狗哥") && !h.hub.kick(h.now, "hub"));
 }
 
@@ -102,7 +102,7 @@ fn nobody_speaks_as_another_member_and_the_refusal_names_it() {
         h.nick(open(5001), holder);
         assert_eq!(refused(&mut h, open(5002), other), in_use(holder), "{other}");
         assert_eq!(h.name_of(open(5002)), None);
-        // And the other way round.
+        // The reverse.
         let mut h = Harness::with_members(Chat, &[open(5001), open(5002)]);
         h.nick(open(5001), other);
         assert_eq!(refused(&mut h, open(5002), holder), in_use(other), "{holder}");
@@ -154,7 +154,7 @@ fn msg_kick_and_join_find_by_capitals_alone() {
         let sent = h.from(open(5002), format!("/msg {who} psst"));
         assert!(got(&sent, open(5001)).concat().contains("psst"), "{who}");
     }
-    // `ｓ` looks like `s`, but a line for one must not reach the other.
+    // `ｓ` is confusable with `s`, but a message for one must not reach the other.
     for nobody in ["ｓtrasse", "Straβe", &"s".repeat(900)] {
         let sent = h.from(open(5002), format!("/msg {nobody} psst"));
         assert_eq!(got(&sent, open(5001)), [""; 0], "{nobody}");
@@ -166,9 +166,9 @@ fn msg_kick_and_join_find_by_capitals_alone() {
     assert!(!h.is_member(open(5001)));
 }
 
-// Keeping a name, and losing it.
+// Keeping and losing a name.
 
-/// A hub where `dog` of its own machine had its name for so long, then fell silent and timed out.
+/// A hub where `dog`, on its own host, had its name for `seconds` seconds, then timed out.
 fn timed_out_after(seconds: u32, padded: bool) -> (Harness, String) {
     let mut h = Harness::with_members(Chat, &[machine(1, 7)]);
     let word = h.nick(machine(1, 7), "dog");
@@ -185,9 +185,9 @@ fn a_name_is_kept_for_whoever_timed_out() {
     for like in ["dog", "DOG", "d0g", "ԁog"] {
         assert_eq!(refused(&mut h, machine(2, 7), like), kept("dog"), "{like}");
     }
-    // Nobody is there to be written to.
+    // The member is absent, so nobody gets the message.
     assert!(told(&h.from(machine(2, 7), "/msg dog hi"), machine(2, 7)).is_empty());
-    // Its word takes it back from anywhere, and nothing is kept any more.
+    // The token reclaims the name from anywhere, and the reservation ends.
     h.from(machine(3, 7), format!("/resume {word}"));
     assert!(is(&h, machine(3, 7), "dog"));
     h.from(machine(3, 7), "quit");
@@ -235,7 +235,7 @@ fn a_script_that_is_killed_and_started_again_has_its_name_within_twelve_seconds(
             h.keep(&[old], 90 * SECOND);
         }
         let killed = h.now;
-        // It asks once a second, as a loop around it would. Another machine asks all the time.
+        // One host tries once a second, like a script in a loop. Another host tries all the time.
         let mut moved = Vec::new();
         while !is(&h, new, "小明") {
             moved.extend(h.wait(SECOND));
@@ -263,7 +263,8 @@ fn a_holder_that_is_there_keeps_its_name_from_its_neighbours() {
         assert_eq!(refused(&mut h, machine(1, 8), "dog"), in_use("dog"));
         assert!(is(&h, machine(1, 7), "dog"));
     }
-    // Silent, and not padding: but what asks is another machine, or asks for what only looks like it.
+    // Silent and without padding: but the request comes from another host, or for a confusable
+    // name.
     let mut h = Harness::with_members(Chat, &[machine(1, 7), machine(1, 8), machine(2, 7)]);
     h.nick(machine(1, 7), "dog");
     h.wait(15 * SECOND);
@@ -286,7 +287,7 @@ fn churn_from_one_address_costs_nobody_else_a_name() {
     assert_eq!(refused(&mut h, machine(2, 7), "dog"), kept("dog"));
     h.from(machine(3, 7), format!("/resume {word}"));
     assert!(is(&h, machine(3, 7), "dog"));
-    // Its own oldest are gone, and its latest are not.
+    // The host's own oldest names are gone, and its latest are not.
     for (n, is_kept) in [(0, false), (100, false), (101, true), (10_099, true)] {
         let port = 8_000 + n as u16;
         h.from(machine(9, port), format!("/resume {}", churn[n]));

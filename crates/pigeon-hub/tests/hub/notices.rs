@@ -1,4 +1,5 @@
-//! Joins, leaves and time-outs: gathered for a second into one line, and not sent to their subject.
+//! Joins, leaves and time-outs: collected for a second into one line, which does not go to the
+//! member concerned.
 
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ fn programs_that_only_send_come_and_go_without_notices() {
         assert_eq!(h.wait(2 * SECOND), [], "{first:?}: removed");
     }
     let sensor = local(5004);
-    // It joins when it first shows that somebody may be reading.
+    // A member is announced when it first shows that it may have a reader.
     for shows in ["^hb^", "/who", "/nick dog", "/dance"] {
         h.from(sensor, "21.5");
         h.wait(2 * SECOND);
@@ -80,7 +81,7 @@ fn nobody_is_told_about_itself() {
     h.from(local(5003), "^hb^");
     let sent = h.wait(2 * SECOND);
     assert_eq!(got(&sent, local(5001)), ["* 127.0.0.1:5002, 127.0.0.1:5003 joined\n"]);
-    // Who came second came after the first, and is news to it.
+    // The second member joined after the first, so that is news to the first.
     assert_eq!(got(&sent, local(5002)), ["* 127.0.0.1:5003 joined\n"]);
     let third = got(&sent, local(5003));
     assert!(third.len() <= 1 && !third.concat().contains("5003"), "{third:?}");
@@ -88,7 +89,7 @@ fn nobody_is_told_about_itself() {
 
 #[test]
 fn joins_and_a_time_out_of_one_second_share_a_line() {
-    // The example of the specification, word for word.
+    // The specification's example, word for word.
     let (reader, idle, dog, monkey) = (local(4999), local(5000), local(5001), local(5002));
     let mut h = Harness::with_members(Chat, &[reader]);
     h.from(idle, "^hb^");
@@ -139,7 +140,7 @@ fn a_crowd_is_one_short_line() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].starts_with("* ") && told[0].ends_with(" joined\n"), "{told:?}");
     assert_eq!(told[0].matches('\n').count(), 1);
-    // Nobody got more than one line either.
+    // No member got more than one line either.
     assert!((5001..=5090).all(|port| got(&sent, local(port)).len() <= 1));
 }
 
@@ -151,7 +152,7 @@ fn a_hub_above_the_limit_gives_no_notices() {
     assert_eq!(got(&h.wait(SECOND), local(5001)), ["* 127.0.0.1:5003 joined\n"]);
     h.from(local(5004), "^hb^");
     assert_eq!(h.wait(3 * SECOND), []);
-    // Four leave one behind, and the three get notices again.
+    // One of four leaves, and the other three get notices again.
     h.from(local(5004), "quit");
     h.wait(3 * SECOND);
     h.from(local(5003), "quit");

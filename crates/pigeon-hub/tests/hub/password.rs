@@ -1,4 +1,4 @@
-//! A hub with a password: a sender that has not given it stays unauthenticated, and hears nothing.
+//! A hub with a password: a sender without it stays unauthenticated and gets no messages.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn with_password(format: Format) -> Harness {
     Harness::new(Config { password: Some("open sesame".into()), ..Config::of(format) })
 }
 
-/// A hub that the first has been let into; the second waits.
+/// A hub with one authenticated member; a second one waits.
 fn one_in_one_out(format: Format) -> Harness {
     let mut h = with_password(format);
     h.from(local(5001), "/pass open sesame");
@@ -71,7 +71,7 @@ fn the_porch_learns_nothing_of_those_inside() {
     }
     let sent = h.wait(5 * SECOND);
     assert_eq!(got(&sent, local(5002)), NOTHING);
-    // Nor do those inside reach it: it is nobody yet.
+    // Members cannot reach it either: it is not a member yet.
     let sent = h.from(local(5001), "/msg 127.0.0.1:5002 psst");
     assert_eq!(got(&sent, local(5002)), NOTHING);
     let who = told(&h.from(local(5001), "/who"), local(5001)).concat();
@@ -83,7 +83,7 @@ fn those_inside_hear_of_a_newcomer_when_it_is_let_in() {
     let mut h = one_in_one_out(Chat);
     h.from(local(5002), "/pass open sesame");
     assert_eq!(got(&h.wait(2 * SECOND), local(5001)), ["* 127.0.0.1:5002 joined\n"]);
-    // And nothing of one that never was.
+    // Nor does anybody learn of a sender that never became a member.
     h.from(local(5003), "^hb^");
     h.wait(2 * SECOND);
     h.from(local(5003), "quit");
@@ -92,7 +92,7 @@ fn those_inside_hear_of_a_newcomer_when_it_is_let_in() {
 
 #[test]
 fn a_newcomer_is_told_once_what_is_asked_of_it() {
-    // In raw, a sender without padded heartbeats gets no notice: see `control`.
+    // In the raw format, a sender without padded heartbeats gets no notice: see `control`.
     for format in [Chat, Format::Classic] {
         let mut h = with_password(format);
         let sent = h.from(local(5001), "^hb^");
@@ -105,7 +105,7 @@ fn a_newcomer_is_told_once_what_is_asked_of_it() {
             more += got(&h.from(local(5001), format!("message {n}")), local(5001)).len();
             more += got(&h.from(local(5001), "^hb^"), local(5001)).len();
         }
-        // Once for joining, and once for the first thing it tried to say.
+        // A sender is told once for joining, and once for its first message.
         assert!(more <= 1, "{format:?}: told {more} times more");
         assert_eq!(h.dropped(Dropped::NoPassword), 50);
     }
@@ -180,7 +180,7 @@ fn the_password_is_never_said_aloud() {
     }
 }
 
-/// Guesses wrong in turn, every half a millisecond; how many guesses are looked at.
+/// Makes wrong guesses in turn, every half a millisecond; returns how many are checked.
 fn guess(h: &mut Harness, guessers: &[SocketAddr], times: usize) -> u64 {
     let before = h.dropped(Dropped::GuessLimited);
     for n in 0..times {
@@ -195,10 +195,10 @@ fn members_of_one_address_guess_five_times_a_second() {
     for format in FORMATS {
         let mut h = with_password(format);
         let guessers: Vec<_> = (5001..=5100).map(local).collect();
-        // A second's worth at once, and then ten seconds of five.
+        // A burst of one second's worth, and then ten seconds of five.
         let looked_at = guess(&mut h, &guessers, 20_000);
         assert!((54..=55).contains(&looked_at), "{format:?}: {looked_at}");
-        // A member that knows the password gets in once the guessers tire.
+        // A member with the right password gets in when the guesses stop.
         h.now = h.now + SECOND;
         h.from(guessers[0], "/pass open sesame");
         assert_eq!(h.room_of(guessers[0]).as_deref(), Some("lobby"));
@@ -210,7 +210,7 @@ fn who_knows_the_password_gets_in_while_others_guess() {
     for format in FORMATS {
         let mut h = with_password(format);
         let guessers: Vec<_> = (1..=30).map(|n| SocketAddr::from(([10, 7, 7, n], 7))).collect();
-        // From one address, and from so many that they use up what all together may guess.
+        // Guesses from one address, and from so many that they use up the common rate.
         for guessers in [&guessers[..1], &guessers] {
             let mut looked_at = guess(&mut h, guessers, 2_000);
             for n in 0..60 {
@@ -220,7 +220,7 @@ fn who_knows_the_password_gets_in_while_others_guess() {
                 assert_eq!(h.room_of(honest).as_deref(), Some("lobby"), "{format:?} {n}");
                 h.from(honest, "quit");
             }
-            // In 1.6 seconds: a burst, the rate, and one more of each address.
+            // Guesses allowed in 1.6 seconds: a burst, the rate, and one from each address.
             let most = if guessers.len() == 1 { 5 + 8 } else { 20 + 32 + 30 };
             assert!((8..=most).contains(&looked_at), "{format:?}: {looked_at}");
         }
@@ -237,7 +237,7 @@ fn neighbours_on_one_link_do_not_guess_for_one_another_and_strangers_of_one_netw
         let [guesser, honest] = [1, 2].map(|n| address(&format!("[{net}{n}]:7")));
         assert!(h.try_to_join(guesser) && h.try_to_join(honest));
         guess(&mut h, &[guesser], 2_000);
-        // Until it has just used up what was free.
+        // Guesses until the allowance is used up.
         while guess(&mut h, &[guesser], 1) == 0 {}
         h.from(honest, "/pass open sesame");
         assert_eq!(h.room_of(honest).is_some(), gets_in, "{net}");
@@ -279,7 +279,7 @@ fn the_porch_can_be_kicked_and_counts_as_a_member() {
     h.from(local(5002), "^hb^");
     h.from(local(5003), "^hb^");
     assert!(!h.is_member(local(5003)));
-    // The lobby is full: the password is right, and yet there is no room.
+    // The lobby is full: the password is right, but there is no capacity.
     let sent = h.from(local(5002), "/pass s");
     assert_eq!(h.room_of(local(5002)), None);
     assert_eq!(told(&sent, local(5002)).len(), 1);
@@ -336,7 +336,7 @@ fn raw_does_not_publish_the_password() {
     h.join(&[local(5001), local(5002)]);
     h.from(local(5001), "/pass secret");
     h.from(local(5002), "/pass secret");
-    // The answer was lost on the way, and the client tries again.
+    // The answer was lost, and the client tries again.
     let sent = h.from(local(5001), "/pass secret");
     assert_eq!(got(&sent, local(5002)), [""; 0]);
 }

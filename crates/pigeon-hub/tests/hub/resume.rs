@@ -1,4 +1,4 @@
-//! `/resume WORD`: a name and its room come back from another address.
+//! `/resume WORD`: a name and its room are reclaimed from another address.
 
 use pigeon_hub::{Config, Dropped, Left};
 use pigeon_proto::Format::{Chat, Classic};
@@ -9,7 +9,7 @@ fn config(secret: u8) -> Config {
     Config { secret: [secret; 16], ..Config::default() }
 }
 
-/// A member called dog in the room `ops`, somebody beside it, and dog's word.
+/// A member called dog in the room `ops`, another beside it, and dog's token.
 fn with_dog() -> (Harness, String) {
     let mut h = Harness::new(config(7));
     h.join(&[local(5001), local(5002)]);
@@ -32,7 +32,7 @@ fn a_name_and_its_room_come_back_while_the_old_member_is_still_there() {
     assert_eq!(h.room_of(local(6001)).as_deref(), Some("ops"));
     let answer = told(&sent, local(6001)).concat();
     assert!(answer.contains("dog") && answer.contains("ops"), "{answer:?}");
-    // The old one is notified, and is a member no more.
+    // The previous one is notified, and is no longer a member.
     assert_eq!(told(&sent, local(5001)).len(), 1);
     assert!(!h.is_member(local(5001)));
     assert_eq!(h.hub.statistics().left(Left::Moved), 1);
@@ -59,7 +59,7 @@ fn the_same_address_may_resume_too() {
     h.from(local(5001), "quit");
     h.from(local(5001), format!("/resume {word}"));
     assert!(is_dog(&h, 5001));
-    // Once more does no harm.
+    // A repetition does no harm.
     let sent = h.from(local(5001), format!("/resume {word}"));
     assert_eq!(told(&sent, local(5001)).len(), 1);
     assert!(is_dog(&h, 5001));
@@ -147,7 +147,7 @@ fn whoever_resumes_gives_up_the_name_it_has() {
     assert!(is_dog(&h, 6001));
     h.from(local(6002), format!("/resume {cat}"));
     assert_eq!(h.name_of(local(6002)), None);
-    // And anybody may have the other.
+    // Any member may take the other.
     h.nick(local(6003), "cat");
 }
 
@@ -256,12 +256,12 @@ fn a_name_is_kept_ten_minutes_from_the_last_absence() {
     let mut h = Harness::with_members(Chat, &[local(5001), local(5002), local(5003), local(5004)]);
     h.from(local(5002), "/nick other");
     let word = h.nick(local(5001), "dog");
-    // Gone for a minute, and back.
+    // Left for a minute, and returned.
     h.from(local(5001), "quit");
     h.keep(&[local(5002), local(5003)], 60 * SECOND);
     h.from(local(5003), format!("/resume {word}"));
     assert!(h.name_of(local(5003)).is_some());
-    // Nine minutes later gone again, and a minute later somebody else leaves.
+    // Nine minutes later gone again, and a minute later another member leaves.
     h.keep(&[local(5002), local(5003)], 540 * SECOND);
     h.from(local(5003), "quit");
     h.keep(&[local(5002), local(5004)], 20 * SECOND);
@@ -283,7 +283,7 @@ fn a_word_is_good_for_ten_minutes_and_no_longer() {
     assert!(h.name_of(local(5002)).is_none(), "a day later");
 }
 
-/// A program that only listens for longer than the time-out: it speaks again from where it was.
+/// A program that only listens for longer than the time-out, and then sends from the same address.
 #[test]
 fn who_falls_silent_comes_back_with_name_room_and_encoding() {
     let mut h = Harness::new(config(7));
@@ -298,7 +298,7 @@ fn who_falls_silent_comes_back_with_name_room_and_encoding() {
     let sent = h.from(local(5001), b"\xc4\xe3\xba\xc3");
     assert_eq!(got(&sent, local(5002)), ["小红: 你好\n"]);
     assert_eq!(h.room_of(local(5001)).as_deref(), Some("ops"));
-    // Another address does not, and nor does one that said goodbye.
+    // Another address gets nothing back, nor does a member that said goodbye.
     h.from(local(5003), "hi");
     assert_eq!(h.name_of(local(5003)), None);
     h.from(local(5001), "quit");
@@ -311,13 +311,13 @@ fn who_comes_back_after_somebody_took_its_name_has_none() {
     let mut h = Harness::new(config(7));
     h.join(&[local(5001), local(5002)]);
     h.from(local(5001), "/nick dog");
-    // Less than a minute: nobody keeps it for him.
+    // Less than a minute: the name is not reserved.
     h.keep(&[local(5002)], 40 * SECOND);
     h.from(local(5002), "/nick dog");
     assert!(is_dog(&h, 5002));
     h.from(local(5001), "hi");
     assert_eq!(h.name_of(local(5001)), None);
-    // After a kick nothing comes back by itself.
+    // After a kick nothing returns automatically.
     let (mut h, _) = with_dog();
     h.keep(&[local(5001), local(5002)], 70 * SECOND);
     h.keep(&[local(5002)], 60 * SECOND);

@@ -1,5 +1,5 @@
-//! Rooms: everyone begins in the lobby, words and notices stay in their room, and `/msg` speaks to
-//! one.
+//! Rooms: everyone begins in the lobby, messages and notices stay in their room, and `/msg` reaches
+//! one member.
 
 use pigeon_hub::{Config, Dropped};
 use pigeon_proto::Format::{Chat, Classic};
@@ -63,7 +63,7 @@ fn a_name_goes_with_its_member_from_room_to_room() {
         assert_eq!(h.name_of(local(5001)).as_deref(), Some("dog"));
         assert_eq!(got(&h.from(local(5001), "hi"), local(5001)), ["dog: hi\n"]);
     }
-    // It is taken in every room.
+    // A name is unique over all rooms.
     let answer = told(&h.from(local(5002), "/nick dog"), local(5002)).concat();
     assert!(answer.contains("in use"), "{answer:?}");
 }
@@ -195,7 +195,7 @@ fn there_are_only_so_many_rooms_and_whoever_wants_another_is_told() {
     let told = told(&h.from(late, "/join another"), late).concat();
     assert!(told.contains("you stay where you are") && told.contains("too many rooms"), "{told:?}");
     assert_eq!((h.dropped(Dropped::TooManyRooms), h.dropped(Dropped::RoomFull)), (1, 0));
-    // A room that is there takes more, and one that empties makes room for another.
+    // An existing room accepts more members, and an empty one frees its place.
     h.from(late, "/join room7");
     assert_eq!(h.room_of(late).as_deref(), Some("room7"));
     h.from(member(8), "quit");
@@ -204,7 +204,7 @@ fn there_are_only_so_many_rooms_and_whoever_wants_another_is_told() {
     assert_eq!(h.hub.rooms().count(), 10_000);
 }
 
-// One batch.
+// Messages of one batch.
 
 #[test]
 fn who_joins_a_room_in_mid_batch_gets_only_what_is_said_later() {
@@ -218,7 +218,7 @@ fn who_joins_a_room_in_mid_batch_gets_only_what_is_said_later() {
     assert_eq!(lines(local(5001)), ["127.0.0.1:5001: before\n", "127.0.0.1:5001: after\n"]);
     assert_eq!(lines(local(5002)), ["127.0.0.1:5001: after\n"]);
     assert_eq!(lines(local(5003)), ["127.0.0.1:5003: in the lobby\n"]);
-    // The next batch is whole for everybody.
+    // The next batch is complete for all members.
     let sent = h.from(local(5002), "next");
     assert_eq!(got(&sent, local(5001)), ["127.0.0.1:5002: next\n"]);
     assert_eq!(got(&sent, local(5002)), ["127.0.0.1:5002: next\n"]);
@@ -289,7 +289,7 @@ fn notices_stay_in_their_room() {
 fn news_of_a_room_that_closed_is_told_to_nobody() {
     let mut h = with_ops();
     h.from(local(5001), "/leave");
-    // A room of another name takes the place of the one that closed.
+    // A room of another name uses the closed one's index.
     h.from(local(5002), "/join tea");
     h.from(local(5003), "/join tea");
     let sent = h.wait(3 * SECOND);
@@ -329,7 +329,7 @@ fn the_quiet_get_no_notices_and_everything_else() {
     assert_eq!(got(&h.wait(2 * SECOND), local(5001)), ["* 127.0.0.1:5003 joined\n"]);
 }
 
-// Bounds.
+// Limits.
 
 #[test]
 fn a_full_room_takes_nobody_until_somebody_leaves() {
@@ -341,7 +341,7 @@ fn a_full_room_takes_nobody_until_somebody_leaves() {
     assert!(answer.len() == 1 && answer[0].contains("full"), "{answer:?}");
     assert_eq!(h.room_of(local(5003)).as_deref(), Some("lobby"));
     assert_eq!(h.dropped(Dropped::RoomFull), 1);
-    // Who is in it already is not refused.
+    // A member already in it is not refused.
     h.from(local(5001), "/join ops");
     assert_eq!(h.dropped(Dropped::RoomFull), 1);
     h.from(local(5001), "/leave");
@@ -363,14 +363,14 @@ fn a_full_lobby_refuses_newcomers_in_no_more_than_they_sent() {
     }
 }
 
-// Private lines.
+// Private messages.
 
 #[test]
 fn a_private_line_reaches_one_and_its_sender_gets_a_copy() {
     let mut h = with_ops();
     h.nick(local(5002), "dog");
     h.wait(2 * SECOND);
-    // By name, in any capitals, by address, and from room to room.
+    // Private messages by name, ignoring case, by address, and between rooms.
     for who in ["dog", "DOG", "127.0.0.1:5002"] {
         let sent = h.from(local(5001), format!("/msg {who}  lunch \x1b[31m?"));
         assert_eq!(sent.len(), 2, "{sent:?}");
@@ -392,8 +392,8 @@ fn nobody_can_forge_a_private_line() {
     h.nick(local(5002), "dog");
     let line = got(&h.from(local(5002), "/msg 127.0.0.1:5003 hello"), local(5003)).concat();
     let (head, _) = line.split_once("hello").unwrap();
-    // Neither as text nor as a name: a room's line begins with a name and a colon, and names hold
-    // no white space.
+    // Neither as text nor as a name: a room's line begins with a name and a colon, and names
+    // contain no white space.
     let mut attempts =
         vec![format!("{head}hello"), format!("\n{head}hello"), format!("x\n{head}hi")];
     attempts.push(format!("/nick {}", head.trim_end_matches([':', ' '])));

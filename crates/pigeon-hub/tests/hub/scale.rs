@@ -1,5 +1,5 @@
-//! A hundred thousand members. Work is counted, not timed: a test that asks how long something
-//! took fails on a busy machine and says nothing on a fast one.
+//! A hundred thousand members. Work is counted instead of timed: a timing test fails on a busy
+//! machine and proves nothing on a fast one.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use pigeon_proto::Format::{Chat, Raw};
 
 use crate::harness::{Harness, SECOND, heartbeat, local};
 
-/// The most a single call may make the hub send, however many members there are.
+/// The most datagrams that a single call may make the hub send, however many members there are.
 const MOST_IN_A_CALL: usize = 2_048;
 
 /// Private addresses, 200 members behind each.
@@ -17,7 +17,7 @@ fn member(number: u32) -> SocketAddr {
     SocketAddr::from(([10, ip[1], ip[2], ip[3]], 1_024 + (number % 200) as u16))
 }
 
-/// What it takes for `count` members to join together and fall silent together.
+/// The work when `count` members join together and time out together.
 struct Silence {
     calls: usize,
     told: usize,
@@ -66,7 +66,7 @@ fn the_living_are_served_while_others_are_dropped() {
     h.now = h.now + 29 * SECOND;
     h.from(local(5001), "^hb^");
     h.now = h.now + 2 * SECOND;
-    // Every call leaves room for a datagram between it and the next.
+    // The driver can receive a datagram between any two calls.
     let mut calls = 0;
     while h.hub.member_count() > 1 {
         h.hub.handle_timeout(h.now);
@@ -96,7 +96,7 @@ fn heartbeats_of_a_crowd_wake_no_timer_before_its_time() {
         }
     }
     assert_eq!(h.hub.member_count(), 20_000);
-    // A timer that looks at members that lived would be woken for each of them.
+    // A timer that checks members that are still alive would be called for each of them.
     assert!(woken <= 60, "woken {woken} times");
 }
 
@@ -114,10 +114,10 @@ fn a_batch_for_a_thousand_members_leaves_as_a_train_each() {
             h.hear(local(5001), format!("message {number:02}"));
         }
         let trains = h.transmits();
-        // In raw the speaker gets none of its own.
+        // In the raw format the speaker gets no copy.
         assert_eq!(trains.len(), everyone, "{format:?}");
         assert!(trains.iter().all(|train| train.count() == 64));
-        // All trains are the same bytes: nothing is copied for each member.
+        // All trains point at the same bytes: nothing is copied per member.
         assert!(trains.iter().all(|train| train.range == trains[0].range));
         assert_eq!(h.hub.statistics().sent, 64 * everyone as u64);
     }
@@ -125,7 +125,7 @@ fn a_batch_for_a_thousand_members_leaves_as_a_train_each() {
 
 #[test]
 fn more_than_a_train_holds_leaves_as_several() {
-    // By number: 64 to a train. By size: what one datagram over IPv4 could hold.
+    // Trains limited by number: 64 datagrams. By size: a datagram's maximum over IPv4.
     for (size, messages, trains) in [(20, 200, 4), (8_000, 64, 8)] {
         let mut h = Harness::format(Raw);
         h.join(&[local(5001), local(5002)]);

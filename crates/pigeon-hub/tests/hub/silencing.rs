@@ -1,8 +1,8 @@
-//! Nobody is silenced. Whatever somebody says, and when, another's messages arrive: all that a member
-//! loses, it loses by its own rate or because it answers by itself.
+//! No member can silence another. Whatever one sends, and when, another's messages arrive: a member
+//! loses messages only by its own rate, or because it answers automatically.
 //!
-//! Who can forge source addresses can use up another's rate, as SECURITY.md says; here a forger stays
-//! below it, and tries to have its victim taken for a program that answers.
+//! An attacker who can forge source addresses can use up another's rate, as SECURITY.md says. Here
+//! a forger stays below it, and tries to make its victim look like an automatic responder.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const LISTENER: u16 = 5003;
 const MESSAGES: usize = 1_000;
 const READING: &[u8] = b"{\"temp\":21.5,\"unit\":\"C\"}";
 
-/// Chance as a generator draws it.
+/// Reproducible pseudorandom values.
 struct Draw(u64);
 
 impl Draw {
@@ -30,13 +30,13 @@ impl Draw {
     }
 }
 
-/// A hub with a sensor, another member, and a listener that counts what it hears of the sensor.
+/// A hub with a sensor, another member, and a listener that counts the sensor's messages.
 struct Scene {
     h: Harness,
     format: Format,
     said: usize,
     heard: usize,
-    /// Lines that the sensor should have had, and has had.
+    /// Lines that the sensor should have got, and has got.
     lines: [usize; 2],
 }
 
@@ -47,7 +47,7 @@ impl Scene {
         Scene { h, format, said: 0, heard: 0, lines: [0; 2] }
     }
 
-    /// Whether a datagram carries something that the sensor said.
+    /// Whether a datagram contains a message of the sensor.
     fn is_reading(&self, bytes: &[u8]) -> bool {
         match self.format {
             Raw => bytes == READING,
@@ -69,14 +69,14 @@ impl Scene {
         sent
     }
 
-    /// The sensor says something. Returns what was sent because of it.
+    /// Sends a message of the sensor. Returns the resulting datagrams.
     fn reads(&mut self) -> Vec<Sent> {
         self.said += 1;
         self.lines[0] += usize::from(self.format != Raw);
         self.hear(SENSOR, READING)
     }
 
-    /// Another member says something to all.
+    /// Sends a message of another member to all.
     fn says(&mut self, from: u16, bytes: impl AsRef<[u8]>) -> Vec<Sent> {
         self.lines[0] += 1;
         self.hear(from, bytes)
@@ -94,7 +94,7 @@ impl Scene {
         }
     }
 
-    /// Nothing was lost, neither of what the sensor said nor of what was said to it.
+    /// Checks that no message from the sensor or to it was lost.
     fn check(&mut self, about: &str) {
         self.wait(SECOND);
         assert_eq!(self.heard, self.said, "{about}");
@@ -116,7 +116,7 @@ fn two_sensors_with_equal_readings_lose_nothing() {
                 let sent = scene.says(OTHER, READING);
                 other += bytes_got(&sent, local(LISTENER)).len();
                 if scene.format == Raw {
-                    // Equal readings look alike.
+                    // Equal readings are indistinguishable.
                     scene.said += 1;
                 }
                 scene.wait(Duration::from_millis(millis / 2));
@@ -198,8 +198,8 @@ fn saying_what_another_will_say_silences_nobody() {
     }
 }
 
-/// The hardest that somebody can do who does not see the probes: lines at every pace, stops and starts,
-/// so that the sensor seems to fall silent and to speak.
+/// The strongest attack without seeing the probes: lines at every pace, with stops and starts, so
+/// that the sensor seems to fall silent and to send.
 #[test]
 fn whoever_stops_and_starts_another_s_lines_silences_nobody() {
     for format in FORMATS {
@@ -223,8 +223,8 @@ fn whoever_stops_and_starts_another_s_lines_silences_nobody() {
     }
 }
 
-/// A sensor that speaks seldom, in bursts or by chance, and a forger who speaks in its name in the
-/// hope that this looks like answers.
+/// A sensor that sends rarely, in bursts or at random, and a forger who sends in its name to make
+/// this look like answers.
 #[test]
 fn what_a_forger_says_in_anothers_name_proves_nothing() {
     for format in FORMATS {
@@ -232,7 +232,7 @@ fn what_a_forger_says_in_anothers_name_proves_nothing() {
             let (mut scene, mut draw) = (Scene::new(format), Draw(seed));
             let step = Duration::from_millis([7, 20, 40, 100][seed as usize % 4]);
             while scene.said < MESSAGES {
-                // Both the sensor and the forger speak from its address.
+                // Both the sensor and the forger send from its address.
                 if draw.below(2 + seed % 5) == 0 {
                     scene.says(OTHER, "line");
                     scene.reads();
@@ -277,7 +277,7 @@ fn a_person_who_asks_what_a_probe_is_loses_nothing() {
             scene.said += 1;
             scene.lines[0] += 1;
             let question = [b"{what is this? ", &probe[..]].concat();
-            // Another probe comes at once, and nobody types a second question within its turn.
+            // Another probe follows at once, and no person types a second request within its turn.
             scene.hear(SENSOR, question);
             scene.wait(2 * SECOND);
         }
@@ -287,7 +287,7 @@ fn a_person_who_asks_what_a_probe_is_loses_nothing() {
     scene.check("quoted");
 }
 
-/// Its copy is the acknowledgement, as for ten lines of Python that send again after a second.
+/// Its copy is the acknowledgement, as for a short Python script that sends again after a second.
 #[test]
 fn a_program_that_waits_for_its_copy_loses_nothing() {
     for format in [Chat, Classic] {
@@ -310,7 +310,7 @@ fn a_program_that_waits_for_its_copy_loses_nothing() {
     }
 }
 
-/// What is sent to a member that may be answering by itself comes later, and comes.
+/// Lines to a member on trial arrive late, but they arrive.
 #[test]
 fn lines_wait_for_a_suspect_no_longer_than_its_trial() {
     let mut h = Harness::with_members(Chat, &[SENSOR, OTHER].map(local));
@@ -326,7 +326,7 @@ fn lines_wait_for_a_suspect_no_longer_than_its_trial() {
     assert_eq!(bytes_got(&h.from(local(OTHER), "hello"), local(SENSOR)), [b""; 0]);
     let later = h.wait(SECOND);
     let later: Vec<SocketAddr> = later.iter().map(|(to, _)| *to).collect();
-    // Its own words, the other's, and a probe that it did not answer.
+    // The sensor's own message, the other member's, and a probe that it did not answer.
     assert_eq!(later, [local(SENSOR); 3]);
     assert_eq!(h.hub.statistics().probes, 2);
     for end in ["quit", "/join ops"] {

@@ -1,4 +1,4 @@
-//! Texts both ways over networks that lose, delay, repeat and reorder.
+//! Texts in both directions over networks with loss, delay, duplicates and reordering.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use pigeon_netsim::simulation::{Network, Node};
 
 use crate::harness::{SECOND, address, config};
 
-/// Somebody who accepts every text, and writes the next one of a list when the last is decided.
+/// A user who accepts every text, and sends the next one of a list when the last is decided.
 struct Person {
     messenger: Messenger,
     peer: SocketAddr,
@@ -93,7 +93,7 @@ impl Person {
     }
 }
 
-/// Every datagram passes two paths: together they lose 20 % and reorder 10 %.
+/// Every datagram takes two paths, which together lose 20 % and reorder 10 %.
 fn bad() -> Conditions {
     let probability = |share| Probability::new(share).unwrap();
     Conditions {
@@ -134,7 +134,7 @@ fn every_text_arrives_once_and_in_order_or_is_reported() {
             for line in &speaker.delivered {
                 assert!(hearer.heard.contains(line), "{line}");
             }
-            // Four attempts, of which 64 % are acknowledged: 1.7 % fail.
+            // Of four attempts each succeeds at 64 %, so 1.7 % of texts fail.
             assert!(speaker.undelivered.len() < LINES / 20, "{}", speaker.undelivered.len());
             (heard.len(), speaker.undelivered.len())
         };

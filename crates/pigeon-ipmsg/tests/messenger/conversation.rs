@@ -1,6 +1,5 @@
-//! Contacts come and go, and texts pass both ways, in the packets that the programs really send.
-//! Those of iptux were recorded; those of IP Messenger and FeiQ are made as its source and three
-//! public clients describe them: no FeiQ ran.
+//! Contacts and texts in both directions, in real programs' packets. iptux's were recorded. Those
+//! of IP Messenger and FeiQ follow its source and three public clients: FeiQ itself was not run.
 
 use pigeon_datagram::Machine;
 use pigeon_ipmsg::{Event, Ignored, Program, WhyGone, WhyUndelivered, mode, option};
@@ -20,7 +19,7 @@ fn gbk(text: &str) -> Vec<u8> {
 fn a_newcomer_is_answered_by_an_entry_once_and_late() {
     let mut h = Harness::new();
     assert_eq!(h.hear(address(2), IPTUX), []);
-    // The same by the other broadcast address.
+    // The broadcast arrives again, sent to the other broadcast address.
     assert_eq!(h.hear(address(2), IPTUX), []);
     let sent = h.wait(SECOND);
     assert_eq!(sent.len(), 1);
@@ -100,16 +99,16 @@ fn a_text_that_comes_again_is_acknowledged_again_and_reported_once() {
     h.prove(bob, IPTUX);
     assert_eq!(h.hear(bob, "1:16:u:h:288:hi\0").len(), 1);
     assert_eq!(h.hear(bob, "1:16:u:h:288:hi\0").len(), 1);
-    // With the option for it, as IP Messenger sends it.
+    // The text has the UTF-8 option, as IP Messenger sends it.
     assert_eq!(h.hear(bob, "1:16:u:h:16672:hi\0").len(), 1);
     assert_eq!(h.said(), ["hi"]);
-    // iptux counts from 1 when it is started again.
+    // A restarted iptux counts from 1.
     h.hear(bob, "1:16:u:h:288:other\0");
     h.wait(7 * SECOND);
     h.hear(bob, IPTUX);
     h.hear(bob, "1:16:u:h:288:hi\0");
     assert_eq!(h.said(), ["other", "hi"]);
-    // Its entry may be lost, too.
+    // The contact's entry may be lost, too.
     h.wait(31 * SECOND);
     h.hear(bob, "1:16:u:h:288:hi\0");
     assert_eq!(h.said(), ["hi"]);
@@ -172,7 +171,7 @@ fn a_text_is_sent_as_often_as_its_readers_program_would() {
             matches!(event, Event::Undelivered(_, ids, WhyUndelivered::NoReply) if ids.len() == 1)
         });
         assert!(failed && h.now - start == 60 * SECOND, "{millis}");
-        // It was heard before: the second such text ends it.
+        // The contact was heard before: the second such text removes it.
         assert!(h.messenger.contact(address(2)).is_some());
         h.send(address(2), "hi");
         h.wait(60 * SECOND);
@@ -280,11 +279,11 @@ fn whom_the_user_names_is_asked_who_it_is_and_then_written_to() {
     assert_eq!(h.send(address(2), "你好")[0].command.mode(), mode::ENTRY);
     let sent = h.wait(SECOND);
     assert_eq!(sent.iter().map(|p| p.command.mode()).collect::<Vec<_>>(), [mode::ENTRY; 2]);
-    // Its answer names the encoding.
+    // The contact's answer determines the encoding.
     let sent = h.hear(address(2), FEIQ);
     assert_eq!(h.events, [Event::Appeared(address(2))]);
     assert_eq!((sent.len(), &sent[0].extra), (1, &gbk("你好")));
-    // The same bytes again, whatever it is now.
+    // The retransmission has the same bytes, although the encoding has changed.
     h.hear(address(2), IPTUX);
     let again = h.wait(SECOND);
     assert_eq!(again.last().unwrap().extra, gbk("你好"));

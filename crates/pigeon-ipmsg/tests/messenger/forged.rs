@@ -1,4 +1,4 @@
-//! Whatever is forged, from whomever: nothing is amplified, nothing goes round in circles.
+//! Forged packets of every kind: no amplification, and no loops.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use crate::harness::{Harness, SECOND, address, config};
 
 const ENTRY: &str = "1_iptux 0.8.3:1:root:hosta:257:阿爱\0一组\0icon-tux.png\0utf-8\0";
 
-/// Every mode with every option alone, none, and all of them.
+/// Every mode with each single option, with none, and with all.
 fn commands() -> impl Iterator<Item = u32> {
     let options = (8..32).map(|bit| 1 << bit).chain([0, 0xffff_ff00, 0x0060_0000]);
     options.flat_map(|options| (0..=255).map(move |mode| options | mode))
@@ -23,7 +23,7 @@ fn no_command_draws_more_than_two_packets_whoever_sends_it() {
         let mut h = Harness::new();
         h.greeting = Some("welcome");
         h.prove(address(2), ENTRY);
-        // A member, a stranger, ourselves, and nobody at all.
+        // A contact, a stranger, ourselves, and an invalid sender.
         for from in ["10.0.0.2:2425", "10.0.0.3:9", "10.0.0.1:2425", "255.255.255.255:2425"] {
             let from: SocketAddr = from.parse().unwrap();
             for (n, command) in commands().enumerate() {
@@ -31,7 +31,7 @@ fn no_command_draws_more_than_two_packets_whoever_sends_it() {
                 let bytes = format!("{version}:{n}:u:h:{command}:{extra}");
                 let mut sent = h.hear(from, bytes);
                 sent.extend(h.wait(5 * SECOND).into_iter().filter(|packet| {
-                    // A text that was begun before is repeated whatever comes.
+                    // A text begun earlier is retransmitted in any case.
                     !packet.command.has(pigeon_ipmsg::option::RETRY)
                 }));
                 most = most.max(sent.len());
@@ -53,7 +53,7 @@ fn who_has_not_shown_that_it_receives_never_gets_more_than_it_sent() {
     for round in 0..40 {
         for command in [1, 257, 3, 4, 0x120, 0x20, 0x40, 0x50, 0x20_0120, 289, 2, 0x99] {
             for last in 10..40 {
-                // Each in an order of its own; some are silent for a while.
+                // The packets arrive in a different order each time, with pauses.
                 if (u32::from(last) * 7 + n).is_multiple_of(5) {
                     continue;
                 }
@@ -64,7 +64,7 @@ fn who_has_not_shown_that_it_receives_never_gets_more_than_it_sent() {
                 for packet in sent.into_iter().chain(h.wait(SECOND / 20)) {
                     *got.entry(packet.to).or_insert(0) += 1;
                 }
-                // At every moment, not at the end alone.
+                // The limit holds at every moment, not only at the end.
                 for (to, packets) in &got {
                     assert!(packets <= gave.get(to).unwrap_or(&0), "{to} in round {round}");
                 }
@@ -145,7 +145,7 @@ fn a_contact_says_so_many_texts_a_second() {
 
 #[test]
 fn two_gateways_of_other_kinds_do_not_answer_each_other_for_ever() {
-    // Such a gateway answers whatever it is sent.
+    // A gateway that answers every packet.
     let mut gateway = config("甲", 1);
     gateway.identity.version = "1_other".into();
     let (mut a, mut b) = (Harness::new(), Harness::with(gateway));

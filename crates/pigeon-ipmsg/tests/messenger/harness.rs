@@ -1,4 +1,4 @@
-//! One messenger and its clock, and packets by hand.
+//! One messenger with its clock, and hand-made packets.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use pigeon_text::Encoding;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// The wall clock at the beginning of every test.
+/// The wall clock at the start of every test.
 pub(crate) const WALL: u64 = 1_800_000_000;
 
 pub(crate) fn address(last: u8) -> SocketAddr {
@@ -36,7 +36,7 @@ pub(crate) fn config(nick: &str, seed: u64) -> Config {
     }
 }
 
-/// A packet that was sent.
+/// A sent packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) to: SocketAddr,
@@ -54,9 +54,9 @@ impl Sent {
 pub(crate) struct Harness {
     pub(crate) messenger: Messenger,
     pub(crate) now: Instant,
-    /// Whether texts are accepted as they come.
+    /// Whether texts are accepted on arrival.
     pub(crate) accepts: bool,
-    /// What a newcomer is sent.
+    /// A text sent to each new contact.
     pub(crate) greeting: Option<&'static str>,
     pub(crate) events: Vec<Event>,
 }
@@ -72,7 +72,7 @@ impl Harness {
         Harness { messenger, now, accepts: true, greeting: None, events }
     }
 
-    /// Hands it bytes, and returns what it sends at once.
+    /// Passes bytes to the messenger, and returns the packets that it sends at once.
     pub(crate) fn hear(&mut self, from: SocketAddr, bytes: impl AsRef<[u8]>) -> Vec<Sent> {
         self.messenger.handle_datagram(self.now, &Received::new(from, bytes.as_ref()));
         self.drain()
@@ -105,7 +105,7 @@ impl Harness {
         }
     }
 
-    /// Lets time pass, with its timers, and returns what it sends meanwhile.
+    /// Advances time with its timers, and returns the packets it sends meanwhile.
     pub(crate) fn wait(&mut self, time: Duration) -> Vec<Sent> {
         let until = self.now + time;
         let mut sent = Vec::new();
@@ -118,7 +118,7 @@ impl Harness {
         sent
     }
 
-    /// Lets somebody come who answers and acknowledges as a program does, so that it is proved.
+    /// Adds a contact that answers and acknowledges like a real program, so that it is proved.
     pub(crate) fn prove(&mut self, contact: SocketAddr, entry: impl AsRef<[u8]>) {
         self.hear(contact, entry.as_ref());
         self.wait(5 * SECOND);

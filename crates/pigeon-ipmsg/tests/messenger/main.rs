@@ -1,5 +1,4 @@
-//! A participant in virtual time: among real programs' packets, over bad networks, and before
-//! forged ones.
+//! A participant in virtual time: real programs' packets, bad networks, and forged packets.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it panics")]
 
 mod bad_network;

@@ -1,4 +1,4 @@
-//! The floor: the same SQLite with the same settings, one table, and nothing around it.
+//! The floor of the benchmark: the same SQLite with the same settings and one bare table.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -7,8 +7,7 @@ use rusqlite::{Connection, params};
 
 use crate::text::Text;
 
-/// The index that was measured before the log was written: pairs of Chinese characters, whole words
-/// of other scripts.
+/// The table of an earlier index design: pairs of Chinese characters, whole words of other scripts.
 const INDEX: &str = "CREATE VIRTUAL TABLE grams USING fts5(
     body, content = '', contentless_delete = 1, tokenize = 'unicode61')";
 
@@ -37,7 +36,7 @@ impl Bare {
         Bare { connection, folder: folder.to_owned(), position: 0, indexes }
     }
 
-    /// Messages a second, in groups of one transaction each.
+    /// Messages per second, with one transaction per group.
     pub(crate) fn rate(&mut self, text: &Text, group: usize, messages: usize) -> f64 {
         let start = Instant::now();
         for _ in 0..messages / group {
@@ -83,7 +82,7 @@ impl Drop for Bare {
     }
 }
 
-/// Runs of Chinese as overlapping pairs, everything else as it is.
+/// Splits Chinese text into overlapping pairs, and leaves the rest unchanged.
 fn pairs(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     let mut run: Vec<char> = Vec::new();

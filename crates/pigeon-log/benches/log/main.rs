@@ -1,22 +1,23 @@
-//! What the log costs beside bare loops over the same SQLite.
+//! Measures the log's overhead over bare loops on the same SQLite.
 //!
 //! ```text
 //! cargo bench -p pigeon-log --bench log -- [durable|indexed|search|export|all]
 //! ```
 //!
-//! - `durable`: messages a second in groups of 1, 8, 64 and 512, each a transaction of its own; while
-//!   one is synced the next is queued. The index catches up between the rounds. The floor (`bare.rs`) inserts the same rows into one table without any index,
-//!   a transaction a group. Targets: 0.6 of it.
-//! - `indexed`: messages a second until all are stored *and* found by the index. The floor inserts
-//!   into the table and the index (pairs of Chinese characters, `unicode61`) in one transaction of
+//! - `durable`: messages per second in groups of 1, 8, 64 and 512, one transaction each; while one
+//!   group is synced, the next is queued. The index catches up between the rounds. The floor
+//!   (`bare.rs`) inserts the same rows into one table without an index, one transaction per group.
+//!   Target: 0.6 of the floor.
+//! - `indexed`: messages per second until all are stored *and* indexed. The floor inserts into the
+//!   table and the index (pairs of Chinese characters, `unicode61`) in one transaction of
 //!   512. Target: 0.8 of it.
 //! - `search`: 2,000 queries among 1,000,000 messages, the newest 20 of each. Target: 99 of 100
-//!   within 20 ms. And the worst queries there are: no call takes more than 100 ms.
-//! - `export`: messages a second in groups of 64 while a reader exports all the time, beside the same
-//!   without one. Target: 0.9.
+//!   within 20 ms. The worst possible queries: no call takes more than 100 ms.
+//! - `export`: messages per second in groups of 64 during a continuous export, compared with the
+//!   rate without one. Target: 0.9.
 //!
-//! Rounds of ours and of the floor alternate, and ratios are taken round by round. Files are in
-//! Cargo's target folder, so the disk is the one the work is on. Takes some minutes and 2 GB. Linux
+//! Rounds of the log and of the floor alternate, and each round yields a ratio. The files are in
+//! Cargo's target folder, so that folder's disk is measured. Takes some minutes and 2 GB. Linux
 //! only.
 #![expect(clippy::expect_used, reason = "a measurement that fails ends")]
 
@@ -48,7 +49,7 @@ const QUERIES: usize = 2_000;
 const ROOMS: usize = 8;
 const SPEAKERS: usize = 200;
 
-/// Groups, and messages of one round: about half a second's worth.
+/// Group sizes, and messages per round: about half a second of work.
 const GROUPS: [(usize, usize); 4] = [(1, 4_000), (8, 30_000), (64, 100_000), (512, 200_000)];
 
 type Part = fn(&mut report::Report);
@@ -81,7 +82,7 @@ fn durable(report: &mut report::Report) {
             let our_rate = ours.rate(&text, group, messages);
             ours.wait_indexed();
             let bare_rate = bare.rate(&text, group, messages);
-            // The first round touches memory and makes files.
+            // The first round only warms up: it touches memory and creates files.
             if round > 0 {
                 our_rates.push(our_rate);
                 bare_rates.push(bare_rate);
@@ -102,7 +103,7 @@ fn durable(report: &mut report::Report) {
 }
 
 fn indexed(report: &mut report::Report) {
-    // For more than a minute: PIGEON_LOG_INDEXED=4000000, in one round.
+    // `PIGEON_LOG_INDEXED=4000000` makes a longer run, in one round.
     let given = std::env::var("PIGEON_LOG_INDEXED").ok().and_then(|count| count.parse().ok());
     let rounds = if given.is_some() { 1 } else { ROUNDS };
     let messages = given.unwrap_or(INDEXED_MESSAGES);
@@ -167,7 +168,7 @@ fn search(report: &mut report::Report) {
     report.ratio("opened again, in s, with the whole file examined", start.elapsed().as_secs_f64());
 }
 
-/// Queries that look at as much as one can make them, each to its end. Returns the slowest call.
+/// Runs the most expensive queries to their end. Returns the slowest call.
 fn exhaust(reader: &Reader, report: &mut report::Report) -> f64 {
     let long = "传感器温度吃饭".repeat(8);
     let queries = [
@@ -225,7 +226,7 @@ fn export(report: &mut report::Report) {
             scope.spawn(move || {
                 while !done.load(Ordering::Acquire) {
                     let out = Stopping { done, bytes: exported };
-                    // It fails when the measurement is over.
+                    // Fails when the measurement is over.
                     let _ = reader.export(Position::START, None, out);
                 }
             });
@@ -246,7 +247,7 @@ fn export(report: &mut report::Report) {
     report.judge("beside an export / alone", ratio, Wanted::AtLeast(0.9));
 }
 
-/// Discards what is exported, until it fails because the measurement is over.
+/// Discards exported bytes, and fails once the measurement is over.
 struct Stopping<'a> {
     done: &'a AtomicBool,
     bytes: &'a AtomicU64,
@@ -266,7 +267,7 @@ impl std::io::Write for Stopping<'_> {
     }
 }
 
-/// A log in a folder of its own.
+/// A log in its own folder.
 struct Ours {
     log: Log,
     folder: PathBuf,
@@ -286,15 +287,15 @@ impl Ours {
     }
 
     fn reopen(&mut self) {
-        // The folder's lock is free once the writer has ended.
+        // Waits for the writer to release the folder's lock.
         let elsewhere = folder("other");
         let (other, _) = open(&elsewhere, Options::default());
         drop(std::mem::replace(&mut self.log, other));
         (self.log, self.settled) = open(&self.folder, self.options.clone());
     }
 
-    /// Messages a second, in groups. While one is synced the next is queued, as by a hub that does
-    /// not stop reading; never more, so that none gets larger.
+    /// Messages per second, in groups. While one group is synced the next is queued, as in a hub
+    /// that keeps reading; never more, so that groups do not grow.
     fn rate(&mut self, text: &Text, group: usize, messages: usize) -> f64 {
         let start = Instant::now();
         for round in 0..messages / group {
@@ -310,7 +311,7 @@ impl Ours {
         (messages / group * group) as f64 / start.elapsed().as_secs_f64()
     }
 
-    /// As fast as the queue takes them.
+    /// Appends as fast as the queue accepts.
     fn fill(&mut self, text: &Text, messages: usize) {
         let mut waiting = 0;
         for _ in 0..messages {
@@ -322,7 +323,7 @@ impl Ours {
                 }
             }
             waiting += 1;
-            // As a hub does that gets 4,096 at a time.
+            // A hub receives up to 4,096 messages at a time.
             if waiting >= 4_096 {
                 self.wait(2_048);
                 waiting -= 2_048;
@@ -331,7 +332,7 @@ impl Ours {
         self.wait(waiting);
     }
 
-    /// Waits until so many more are on the disk. What settles beyond it counts for the next wait.
+    /// Waits until `count` more messages are durable. Surplus counts for the next wait.
     fn wait(&mut self, count: usize) {
         while self.early < count {
             self.early += self.settled.recv().expect("the writer runs");
@@ -394,7 +395,7 @@ fn room(index: usize) -> RoomName {
     RoomName::parse(format!("room{index}").as_bytes()).expect("a name")
 }
 
-/// An empty folder on the disk that is measured.
+/// An empty folder on the measured disk.
 fn folder(name: &str) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -1,6 +1,6 @@
-//! Messages like real ones: Chinese words by Zipf's law, Latin words and numbers among them.
+//! Realistic messages: Chinese words distributed by Zipf's law, mixed with Latin words and numbers.
 
-/// Lines that come again in turn.
+/// Lines that repeat in turn.
 pub(crate) struct Text {
     lines: Vec<String>,
     vocabulary: Vec<String>,
@@ -31,7 +31,7 @@ impl Random {
 }
 
 impl Text {
-    /// One line of so many bytes.
+    /// One line of `bytes` bytes.
     pub(crate) fn latin(bytes: usize) -> Text {
         let line = "a message of a usual length, ".chars().cycle().take(bytes).collect();
         Text { lines: vec![line], vocabulary: Vec::new() }

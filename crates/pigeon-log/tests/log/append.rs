@@ -1,4 +1,4 @@
-//! Storing: order, exactly once, followers.
+//! Storing: order, exactly-once, followers.
 
 use pigeon_log::{
     AppendError, Entry, Fact, Follow, Identity, Key, Options, Outcome, Position, RoomSettings, Seen,
@@ -171,7 +171,7 @@ fn a_full_queue_hands_back_and_counts_what_the_hub_relayed() {
         .map(|entry| if let Entry::Gap(gap) = entry { gap.count } else { 0 })
         .sum();
     assert_eq!(missing, refused);
-    // What the author repeats is not missing.
+    // Messages that their author repeats leave no gap.
     let gaps = fixture.all().len();
     while fixture.log().try_append(keyed(5, 1, &"x".repeat(3_000))).is_ok() {}
     fixture.log().flush().wait();

@@ -1,4 +1,5 @@
-//! Files damaged at random: refused or read, never a panic, and never overwritten.
+//! Files with random damage are rejected or read; they never cause a panic and are never
+//! overwritten.
 
 use std::path::Path;
 
@@ -23,7 +24,7 @@ fn a_damaged_file_is_refused_or_read_and_never_overwritten() {
     whole.append((1..=800).map(|n| plain(n, &format!("温度 message {n}"))));
     whole.append((1..=50).map(|n| keyed(5, n, "text")));
     whole.wait_indexed();
-    // With a write-ahead log, as after a crash.
+    // The files have a write-ahead log, as after a crash.
     let crashed = files(whole.path());
     whole.log = None;
     let closed = files(whole.path());
@@ -56,7 +57,7 @@ fn a_damaged_file_is_refused_or_read_and_never_overwritten() {
                 if matches!(error, OpenError::Damaged { .. }) {
                     assert!(words.contains("put a backup in its place"), "{words}");
                 }
-                // A write-ahead log that was emptied by SQLite would be a loss too.
+                // SQLite emptying the write-ahead log would be a loss, too.
                 damaged.retain(|(_, bytes)| !bytes.is_empty());
                 assert!(files(folder.path()) == damaged, "round {round}: {words}");
             }
@@ -96,7 +97,7 @@ fn read_everything(reader: &Reader) {
     let _ = reader.rooms();
 }
 
-/// The text that defines the tables lies in the first page, where SQLite's examination does not read it.
+/// The table definitions are in the first page, where SQLite's check does not read them.
 #[test]
 fn a_damaged_definition_of_a_table_is_refused_as_damage() {
     let mut whole = Fixture::new();
@@ -111,7 +112,7 @@ fn a_damaged_definition_of_a_table_is_refused_as_damage() {
         harmed[at] ^= 0x15;
         std::fs::write(folder.path().join("log.sqlite"), &harmed).unwrap();
         match Log::open(folder.path(), Options::default(), |_| ()) {
-            // A byte that nothing uses.
+            // An unused byte.
             Ok(log) => {
                 let reader = log.reader().unwrap();
                 reader.rooms().unwrap();

@@ -34,7 +34,7 @@ fn messages_older_than_what_is_kept_are_deleted() {
     }
     wait_until("retention", || fixture.texts().len() <= 90);
     assert_eq!(fixture.texts().first().unwrap(), "day 11");
-    // Nothing is deleted while nothing is said, and by no clock that jumps.
+    // Silence and a jumping clock delete nothing.
     today.store(100, Ordering::Relaxed);
     fixture.append_one(on_day(5_000, plain(200, "ten years ahead")));
     fixture.append_one(on_day(0, plain(201, "and back")));
@@ -42,7 +42,7 @@ fn messages_older_than_what_is_kept_are_deleted() {
     today.store(400, Ordering::Relaxed);
     std::thread::sleep(Duration::from_millis(1_300));
     assert_eq!(fixture.texts().len(), 92);
-    // The member that said the first of them is still known.
+    // The first message's outbox is still known.
     assert_eq!(fixture.append_one(on_day(0, plain(1, "day 0"))), Outcome::Again { position: None });
 }
 
@@ -147,22 +147,22 @@ fn a_follower_that_was_away_learns_that_something_was_forgotten() {
     fixture.log().forget(Forget::Speaker("secretive".into())).wait().unwrap();
     let reset = Follow::Reset { last_common: Some(seen[9]), forgotten: true };
     for round in 0..2 {
-        // It had the messages, or the last one it had is itself forgotten.
+        // The follower had deleted messages, or its last message is itself deleted.
         assert_eq!(follow(&fixture, 29), reset);
         assert_eq!(follow(&fixture, 20), reset);
         assert_eq!(follow(&fixture, 10), reset);
-        // It had none of them.
+        // The follower had none of the deleted messages.
         assert_eq!(follow(&fixture, 9), Follow::From(seen[9].position), "round {round}");
         fixture.open(Options::default()).unwrap();
     }
-    // Followers learn it from then on.
+    // Followers are notified from then on.
     let Outcome::Stored { position } = fixture.append_one(plain(31, "later")) else { panic!() };
     let later = Seen { position, identity: plain(31, "").identity };
     let reader = fixture.log().reader().unwrap();
     assert_eq!(reader.follow(Some(later)).unwrap(), Follow::From(position));
     drop(reader);
-    // A hundred requests are noted in a bounded number of stretches: some are told too much, and
-    // nobody too little.
+    // A hundred requests fit a bounded number of ranges: some followers delete too much, and none
+    // too little.
     for n in 100..200 {
         let mut message = plain(2 * n, "secret");
         message.speaker = "Secretive".into();
@@ -179,7 +179,7 @@ fn a_follower_that_was_away_learns_that_something_was_forgotten() {
     assert_eq!(count, 64);
 }
 
-/// What a file or its write-ahead log holds of a text, in UTF-8.
+/// The occurrences of a UTF-8 text in the file and its write-ahead log.
 fn traces(fixture: &Fixture, text: &str) -> usize {
     let mut count = 0;
     for name in ["log.sqlite", "log.sqlite-wal"] {
@@ -228,13 +228,13 @@ fn what_is_forgotten_is_in_no_file() {
     };
     assert_eq!(search("齉爩"), 0);
     assert_eq!(search("ordinary"), 3_000 - 3_000 / 7);
-    // A room, with its name.
+    // Deletes a room, with its name.
     assert!(traces(&fixture, "厨房") > 0);
     let forgotten = fixture.log().forget(Forget::Room(room("厨房"))).wait().unwrap();
     assert!(forgotten.messages > 400);
     assert_eq!(traces(&fixture, "厨房"), 0);
     assert_eq!(search("ordinary"), fixture.all().len());
-    // Positions go on: the newest ones may have been forgotten.
+    // Positions increase even if the newest messages were forgotten.
     let newest = fixture.log().durable();
     fixture.log().forget(Forget::Room(room("lobby"))).wait().unwrap();
     let Outcome::Stored { position } = fixture.append_one(plain(9_000, "new")) else { panic!() };

@@ -1,4 +1,4 @@
-//! The folder: who may open it, and with which modes.
+//! The folder: its permissions, and who may open it.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -19,7 +19,7 @@ fn a_second_log_on_the_folder_is_refused_naming_the_first() {
     assert_eq!(fixture.texts(), ["still stored"]);
 }
 
-/// Another process, which the test below starts.
+/// The child process of the test below.
 #[test]
 fn child_that_opens_a_folder() {
     let Some(folder) = std::env::var_os("PIGEON_LOG_OPEN") else { return };

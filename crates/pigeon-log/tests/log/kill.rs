@@ -1,4 +1,4 @@
-//! `kill -9` under load: what was said to be durable is there, and no position is used twice.
+//! `kill -9` under load: messages reported durable survive, and no position is used twice.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -14,12 +14,12 @@ use crate::support::{Random, everything, keyed, rounds};
 
 pub(crate) const AUTHOR: u128 = 5;
 
-/// What message `n` says; it can be told from every other.
+/// The unique text of message `n`.
 pub(crate) fn said(n: u64) -> String {
     format!("message {n} 温度传感器 {}", "x".repeat((n % 300) as usize))
 }
 
-/// The writer that is killed, in a process of its own. It claims each stored message on stdout.
+/// The writer to be killed, in its own process. It reports each stored message on stdout.
 #[test]
 fn child_that_appends() {
     let Some(folder) = std::env::var_os("PIGEON_LOG_APPEND") else { return };
@@ -49,7 +49,7 @@ fn append_and_claim(folder: &Path, first: u64, last: u64) {
         while let Err(AppendError::Full(_)) = log.try_append(keyed(AUTHOR, n, &said(n))) {
             std::thread::yield_now();
         }
-        // Groups of every size.
+        // Varies the group size.
         if random.chance(40) {
             while settled.load(Ordering::Acquire) < n {
                 std::thread::yield_now();
@@ -73,7 +73,7 @@ pub(crate) fn child(folder: &Path, first: u64, last: u64) -> Command {
     command
 }
 
-/// What was claimed: number and position of each message. A line that was cut off claims nothing.
+/// The reported messages: number and position of each. An incomplete last line is ignored.
 pub(crate) fn claims_in(output: &str) -> Vec<(u64, u64)> {
     let claim = |line: &str| -> Option<(u64, u64)> {
         let mut words = line.strip_prefix("D ")?.strip_suffix(" .")?.split(' ');
@@ -82,7 +82,7 @@ pub(crate) fn claims_in(output: &str) -> Vec<(u64, u64)> {
     output.lines().filter_map(claim).collect()
 }
 
-/// Examines a log against all claims ever made about it. Returns the last number it holds.
+/// Compares a log with all reports about it. Returns the last number it holds.
 pub(crate) fn examine(folder: &Path, claims: &BTreeMap<u64, u64>) -> Result<u64, String> {
     let (sender, reports) = std::sync::mpsc::channel();
     let log = Log::open(folder, Options::default(), move |report| drop(sender.send(report)))
@@ -106,7 +106,7 @@ pub(crate) fn examine(folder: &Path, claims: &BTreeMap<u64, u64>) -> Result<u64,
             return Err(format!("{number} was durable at {position}: {:?}", held.get(number)));
         }
     }
-    // The outbox says the same as the messages, and the next position is a new one.
+    // The outbox agrees with the messages, and the next position is unused.
     let last = held.len() as u64;
     let highest = held.values().chain(claims.values()).max().copied().unwrap_or(0);
     let probe = keyed(AUTHOR, last + 1, &said(last + 1));
@@ -129,7 +129,7 @@ fn what_was_durable_survives_kills() {
     let mut random = Random(3);
     let (mut claims, mut last, mut durable) = (BTreeMap::new(), 0, 0);
     for round in 0..rounds("PIGEON_LOG_KILLS", 20) {
-        // A long form does not grow for ever.
+        // Starts over, so that a long run does not grow for ever.
         if last > 60_000 {
             std::fs::remove_dir_all(folder.path()).unwrap();
             (claims, last) = (BTreeMap::new(), 0);
@@ -152,7 +152,7 @@ fn what_was_durable_survives_kills() {
         }
         last = examine(folder.path(), &claims)
             .unwrap_or_else(|error| panic!("round {round}: {error}"));
-        // The probe was stored too.
+        // The probe was stored, too.
     }
     assert!(durable > 100, "the children were killed before they did anything");
 }

@@ -1,4 +1,4 @@
-//! The log on real files. `kill` and `power` also run as children, which are this same program.
+//! The log on real files. `kill` and `power` also run this same program as child processes.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,8 +1,8 @@
-//! Power cuts. A child appends while a library loaded before libc's records every write and sync of
-//! its files, in order and together with what it claims to be durable. From the record, files are
-//! rebuilt as a power cut may leave them: what was synced is whole, and of what was written since any
-//! part is there, also out of order and torn in sectors. Names are kept in order, as journaling file
-//! systems do.
+//! Power cuts. A child appends messages. A library preloaded before libc records every write and
+//! sync of its files in order, together with the messages it reports durable. From the record,
+//! files are rebuilt as a power cut may leave them: synced data is complete, and later writes are
+//! present in any combination, even out of order and torn in sectors. Renames happen in order, as
+//! in journaling file systems.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -109,7 +109,7 @@ enum Event {
     Claim(Vec<(u64, u64)>),
 }
 
-/// `None` where there is no C compiler.
+/// `None` without a C compiler.
 fn record(folder: &Path, messages: u64) -> Option<Vec<Event>> {
     let tools = tempfile::tempdir().unwrap();
     let (source, library) = (tools.path().join("record.c"), tools.path().join("record.so"));
@@ -166,7 +166,7 @@ fn parse(mut trace: &[u8], folder: &Path) -> Vec<Event> {
     events
 }
 
-/// A file as the disk has it, and what may or may not have reached it since.
+/// A file's content on disk, and the later writes that may or may not have reached it.
 #[derive(Clone, Default)]
 struct Disk {
     synced: Vec<u8>,
@@ -180,7 +180,7 @@ impl Disk {
         }
     }
 
-    /// The file after a power cut.
+    /// The file's content after a power cut.
     fn cut(&self, random: &mut Random, way: Way) -> Vec<u8> {
         let mut file = self.synced.clone();
         let prefix = random.below(self.pending.len() + 1);
@@ -239,7 +239,7 @@ fn tear(file: &mut Vec<u8>, event: &Event, random: &mut Random) {
     }
 }
 
-/// Cuts the power at random moments and examines what is left. Returns how many images were
+/// Cuts the power at random moments and examines the results. Returns the number of images
 /// examined, or the first fault.
 fn cut_power(events: &[Event], images: usize, seed: u64) -> Result<usize, String> {
     let mut random = Random(seed);
@@ -304,7 +304,7 @@ fn what_was_durable_survives_power_cuts() {
     }
     println!("{examined} images of {} events", events.len());
 
-    // The same examination finds faults that are put in by hand.
+    // The examination detects faults inserted on purpose.
     let no_sync: Vec<Event> = events
         .iter()
         .filter(|event| !matches!(event, Event::Sync { name } if name == "log.sqlite-wal"))
@@ -327,8 +327,8 @@ fn claim(event: &Event) -> Option<(u64, u64)> {
     }
 }
 
-/// A message and the last number of its outbox must be stored together. Whichever of the two a split
-/// transaction loses, it is found.
+/// A message and its outbox's last number must be stored together. A split transaction that loses
+/// either is detected.
 #[test]
 fn a_transaction_split_by_hand_is_found() {
     for lost in [

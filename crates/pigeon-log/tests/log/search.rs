@@ -1,4 +1,5 @@
-//! Search against brute force: whatever is cut out of a line finds exactly the lines that contain it.
+//! Search compared with brute force: any substring of a line finds exactly the lines that contain
+//! it.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -89,7 +90,7 @@ fn queries(random: &mut Random, lines: &[String]) -> Vec<String> {
         queries.push(cut(random, 4).to_uppercase());
         queries.push(format!("{} {}", cut(random, 3), cut(random, 3)));
     }
-    // Pairs of neighbours, the rare ones as often as the common ones.
+    // Pairs of adjacent characters, rare ones as often as common ones.
     let pairs: BTreeSet<[char; 2]> = lines
         .iter()
         .flat_map(|line| line.chars().zip(line.chars().skip(1)))
@@ -102,7 +103,7 @@ fn queries(random: &mut Random, lines: &[String]) -> Vec<String> {
     queries
 }
 
-/// What the documentation says of comparing, said again.
+/// Folds a text as documented, independently of the code under test.
 fn compared(text: &str) -> String {
     text.chars()
         .flat_map(char::to_lowercase)
@@ -126,7 +127,7 @@ fn every_substring_is_found_and_nothing_else() {
     };
     fixture.append((0..LINES - 300).map(message));
     fixture.wait_indexed();
-    // Some that are not indexed yet, most likely.
+    // Some of these are probably not indexed yet.
     fixture.append((LINES - 300..LINES).map(message));
     let all = fixture.all();
     let compared: HashMap<Position, String> = all
@@ -149,7 +150,7 @@ fn every_substring_is_found_and_nothing_else() {
             .filter(|m| words.iter().all(|word| compared[&m.position].contains(word)))
             .map(|m| m.position)
             .collect();
-        // In pages of random size, so that every one of them is seen once.
+        // Reads pages of random size; every match must appear once.
         let (mut found, mut before) = (Vec::new(), Position::END);
         loop {
             let limit = 1 + random.below(4_000);
@@ -179,7 +180,7 @@ fn a_search_stops_when_it_has_cost_enough_and_says_where() {
     fixture.append_one(plain(401, "x"));
     for indexed in [false, true] {
         let reader = fixture.log().reader().unwrap();
-        // Few match, all match, none does, and only the index can tell.
+        // Few match, all match, none matches, and a rare one that only the index finds.
         for (words, expected) in [("7 很长", 76), ("words", 400), ("o很", 0), ("x", 1)] {
             let query = Query::parse(words).unwrap();
             let (mut count, mut calls, mut before) = (0, 0, Position::END);

@@ -1,4 +1,4 @@
-//! A log in a folder of its own, and its reports.
+//! A log in its own folder, and its reports.
 
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -11,7 +11,7 @@ use pigeon_log::{
 use pigeon_proto::{LinkKind, RoomName};
 use tempfile::TempDir;
 
-/// How long a test waits for what must come.
+/// How long a test waits for an expected report.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Fixture {
@@ -161,7 +161,7 @@ pub(crate) fn plain(number: u64, text: &str) -> Append {
     }
 }
 
-/// Random numbers that are the same each time.
+/// Reproducible pseudorandom numbers.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
@@ -181,7 +181,7 @@ impl Random {
     }
 }
 
-/// How often something random is tried: more where the environment says so.
+/// The number of random rounds: `default`, or the environment's.
 pub(crate) fn rounds(variable: &str, default: usize) -> usize {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }

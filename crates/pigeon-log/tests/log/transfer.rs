@@ -22,7 +22,7 @@ fn export(fixture: &Fixture) -> Vec<u8> {
     out
 }
 
-/// Without what a log gives of its own: the position, and the link `import`.
+/// Lines without the values that each log assigns: the position, and the link `import`.
 fn comparable(lines: &[u8]) -> Vec<Value> {
     let lines = std::str::from_utf8(lines).unwrap().lines();
     let mut values: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -39,7 +39,7 @@ fn comparable(lines: &[u8]) -> Vec<Value> {
 fn an_export_imported_into_an_empty_log_exports_the_same() {
     let first = Fixture::with(Options { queue_bytes: 1_000_000, ..Options::default() });
     fill(&first);
-    // And a gap.
+    // Adds a gap.
     while first.log().try_append(plain(5_000, &"x".repeat(50_000))).is_ok() {}
     first.log().flush().wait();
     let lines = export(&first);
@@ -54,7 +54,7 @@ fn an_export_imported_into_an_empty_log_exports_the_same() {
 
     let repeated = second.log().import(&*lines).unwrap();
     assert_eq!((repeated.stored, repeated.known), (0, imported.stored));
-    // Into the log that it came from, too, where the hub's own numbers are in no index.
+    // Importing into the original log, too, where the hub's own numbers have no index.
     let returned = first.log().import(&*lines).unwrap();
     assert_eq!((returned.stored, returned.known), (0, imported.stored));
     first.log().flush().wait();
@@ -68,9 +68,9 @@ fn an_export_imported_into_an_empty_log_exports_the_same() {
         .unwrap();
     assert_eq!(left, 0, "an import leaves no index behind");
     assert_eq!(export(&second), again);
-    // The outbox of a member goes on behind what was imported.
+    // The member's outbox continues after the imported messages.
     assert!(matches!(second.append_one(keyed(9, 701, "next")), Outcome::Stored { .. }));
-    // What was forgotten comes back, since somebody asked for it.
+    // An explicit import restores forgotten messages.
     second.log().forget(pigeon_log::Forget::Room(room("lobby"))).wait().unwrap();
     second.log().import(&*lines).unwrap();
     assert_eq!(comparable(&export(&second)).len(), comparable(&lines).len());

@@ -1,5 +1,5 @@
-//! A disk that is full, a folder that is read-only, files that are gone: nothing is said to be stored
-//! that is not, nothing waits, and it heals by itself.
+//! A full disk, a read-only folder, removed files: no message is falsely reported as stored,
+//! nothing blocks, and the log recovers without help.
 
 use std::process::Command;
 use std::sync::mpsc::Receiver;
@@ -35,7 +35,7 @@ fn files_that_are_gone_acknowledge_nothing_and_heal_when_they_are_back() {
         fixture.log().try_append(plain(3, "relayed")).unwrap(),
     ];
     assert_eq!(fixture.wait_for(is_unable), Trouble::Gone);
-    // The refusals follow the report, and later ones come at once.
+    // The refusals follow the report, and later messages are refused at once.
     assert_eq!(fixture.outcomes(&tickets), [Outcome::NotStored; 3]);
     assert_eq!(fixture.append_one(plain(4, "relayed")), Outcome::NotStored);
     assert_eq!(fixture.append_one(keyed(5, 2, "reliable")), Outcome::NotStored);
@@ -62,7 +62,7 @@ fn a_folder_that_was_removed_is_not_written_into_the_void() {
     assert!(fixture.log().import(line.as_bytes()).is_err());
 }
 
-/// A log on a file system of 3 MiB of its own. `None` without the right to mount one.
+/// A log on its own file system of 3 MiB. `None` without the permission to mount one.
 #[cfg(target_os = "linux")]
 fn on_a_small_disk() -> Option<SmallDisk> {
     let folder = tempfile::tempdir().unwrap();

@@ -1,10 +1,10 @@
-//! A file of version 1, made by hand, becomes one of today.
+//! Upgrades a hand-made file of version 1.
 
 use pigeon_log::{Log, OpenError, Options, Outcome, Position, Query, Reader};
 
 use crate::support::{Fixture, keyed};
 
-/// What the first version was.
+/// The first version's schema.
 const VERSION_1: &str = "
     PRAGMA auto_vacuum = INCREMENTAL;
     PRAGMA application_id = 1885826151;

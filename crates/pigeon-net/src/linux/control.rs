@@ -1,5 +1,5 @@
-//! Control messages (cmsg(3)): what goes with a datagram beside its bytes. Outgoing, that is the
-//! segment size of a train and the source address; incoming, what the kernel was asked to report.
+//! Control messages (cmsg(3)): a datagram's metadata. Outgoing, the segment size of a train and the
+//! source address; incoming, the kernel's reports.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::name::array;
 
-/// Bytes of `struct cmsghdr` as the kernel has it: a `size_t` and two `int`.
+/// Bytes of the kernel's `struct cmsghdr`: a `size_t` and two `int`.
 const HEADER: usize = align(size_of::<usize>() + 8);
 
 /// Rounds up to the alignment of control messages, that of a `size_t`.
@@ -15,13 +15,13 @@ const fn align(bytes: usize) -> usize {
     bytes.next_multiple_of(size_of::<usize>())
 }
 
-/// Room to send an `in6_pktinfo` and a `u16`.
+/// Space for sending an `in6_pktinfo` and a `u16`.
 const SEND_ROOM: usize = HEADER + align(20) + HEADER + align(2);
 
-/// Room to receive all that is asked for, which is about 150 bytes.
+/// Space for receiving everything we enable, which is about 150 bytes.
 pub(super) const RECEIVE_ROOM: usize = 192;
 
-/// The control messages of one datagram or train on its way out.
+/// The control messages of one outgoing datagram or train.
 #[repr(C, align(16))]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SendControl {
@@ -33,7 +33,8 @@ impl SendControl {
     pub(super) fn new(from: Option<IpAddr>, segment: Option<NonZeroU16>) -> SendControl {
         let mut control = SendControl { bytes: [0; SEND_ROOM], length: 0 };
         match from {
-            // struct in_pktinfo: interface index, source, unused. A dual-stack socket takes it too.
+            // struct in_pktinfo: interface index, source, unused. A dual-stack socket accepts it
+            // too.
             Some(IpAddr::V4(ip)) => {
                 let mut info = [0; 12];
                 info[4..8].copy_from_slice(&ip.octets());
@@ -72,47 +73,48 @@ impl SendControl {
     }
 }
 
-/// Room for the control messages of one received message, aligned as they must be.
+/// Space for the control messages of one received message, aligned as required.
 #[repr(C, align(16))]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReceiveControl(pub(super) [u8; RECEIVE_ROOM]);
 
-/// What the kernel reported about a received message.
+/// The kernel's reports about a received message.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Told {
-    /// The size of the datagrams that GRO joined.
+pub(super) struct ControlData {
+    /// The segment size of joined datagrams (GRO).
     pub(super) segment: Option<usize>,
-    /// The datagrams dropped since the socket began, modulo 2^32.
+    /// Datagrams dropped since the socket was opened, modulo 2^32.
     pub(super) drops: Option<u32>,
-    /// When it was received, since the Unix epoch.
+    /// When the datagram was received, since the Unix epoch.
     pub(super) wall: Option<Duration>,
-    /// The number of the error that an earlier datagram met, and whether it may pass.
+    /// The error number caused by an earlier datagram, and whether it may be temporary.
     pub(super) error: Option<(i32, bool)>,
     local_v4: Option<Ipv4Addr>,
     destination_v4: Option<Ipv4Addr>,
-    /// The header's destination, whatever it is.
+    /// The destination in the IPv6 header, of any kind.
     destination_v6: Option<Ipv6Addr>,
 }
 
-impl Told {
-    /// The local address it came to, as one that can be answered from.
+impl ControlData {
+    /// The local address that the datagram was sent to, if it can be used to reply.
     pub(super) fn local(&self) -> Option<IpAddr> {
-        // For an IPv4 datagram a dual-stack socket reports both. The IPv6 form is the bare
-        // destination, which may be a broadcast address; the IPv4 form knows the interface's own.
+        // For an IPv4 datagram a dual-stack socket reports both forms. The IPv6 form holds the
+        // plain destination, which may be a broadcast address; the IPv4 form holds the interface's
+        // own address.
         let v6 = || self.destination_v6.map(IpAddr::V6).filter(|ip| ip.to_canonical() == *ip);
         self.local_v4.map(IpAddr::V4).or_else(v6).and_then(usable_source)
     }
 
-    /// The destination in the IP header: also a group or a broadcast address.
+    /// The destination in the IP header, which may be a group or a broadcast address.
     pub(super) fn destination(&self) -> Option<IpAddr> {
         let v6 = || self.destination_v6.map(|ip| ip.to_canonical());
         self.destination_v4.map(IpAddr::V4).or_else(v6)
     }
 }
 
-/// Reads control messages; what is cut off or unknown is skipped.
-pub(super) fn decode(mut bytes: &[u8]) -> Told {
-    let mut told = Told::default();
+/// Decodes control messages; skips truncated and unknown ones.
+pub(super) fn decode(mut bytes: &[u8]) -> ControlData {
+    let mut told = ControlData::default();
     while let Some((level, kind, data, rest)) = split_first(bytes) {
         match (level, kind) {
             (libc::SOL_UDP, libc::UDP_GRO) => {
@@ -123,7 +125,7 @@ pub(super) fn decode(mut bytes: &[u8]) -> Told {
             (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
                 told.error = int(data).map(|code| (code, is_passing(data)));
             }
-            // struct in_pktinfo: interface index, local address, destination in the header.
+            // struct in_pktinfo: interface index, local address, header destination.
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                 told.local_v4 = array::<4>(data, 4).map(Ipv4Addr::from);
                 told.destination_v4 = array::<4>(data, 8).map(Ipv4Addr::from);
@@ -149,17 +151,17 @@ fn split_first(bytes: &[u8]) -> Option<(i32, i32, &[u8], &[u8])> {
     Some((level, kind, data, rest))
 }
 
-/// Whether an error may pass, by what `struct sock_extended_err` says of its origin: error number,
+/// Whether an error may be temporary, by its origin in `struct sock_extended_err`: error number,
 /// origin, ICMP type, ICMP code.
 fn is_passing(error: &[u8]) -> bool {
     match error.get(4..7) {
-        // RFC 792: no route to the network or host, with or without a type of service; too long for a
-        // link, and the next one goes in fragments.
+        // RFC 792: no route to the network or host, with or without a type of service; too long for
+        // a link, and the next one will be sent in fragments.
         Some(&[libc::SO_EE_ORIGIN_ICMP, 3, code]) => matches!(code, 0 | 1 | 4 | 5 | 11 | 12),
         // RFC 4443: no route, beyond the scope, address unreachable; too long for a link.
         Some(&[libc::SO_EE_ORIGIN_ICMP6, 1, code]) => matches!(code, 0 | 2 | 3),
         Some(&[libc::SO_EE_ORIGIN_ICMP6, 2, _]) => true,
-        // A loop of routes has used up the hop limit.
+        // A routing loop has used up the hop limit.
         Some(&[libc::SO_EE_ORIGIN_ICMP, 11, _] | &[libc::SO_EE_ORIGIN_ICMP6, 3, _]) => true,
         _ => false,
     }
@@ -180,8 +182,8 @@ fn timespec(data: &[u8]) -> Option<Duration> {
     seconds.checked_add(Duration::from_nanos(u64::try_from(nanos).ok()?))
 }
 
-/// An address that can be sent from: broadcast answers leave from the interface's own address, and
-/// no answer leaves from a multicast group.
+/// The source address for a reply: the interface's own address after a broadcast, and none after
+/// multicast.
 fn usable_source(address: IpAddr) -> Option<IpAddr> {
     (!address.is_unspecified() && !address.is_multicast()).then_some(address)
 }
@@ -202,10 +204,10 @@ mod tests {
 
     #[test]
     fn the_source_is_never_a_group_and_never_mapped() {
-        let told = |v4: Option<[u8; 4]>, v6: &str| Told {
+        let told = |v4: Option<[u8; 4]>, v6: &str| ControlData {
             local_v4: v4.map(Ipv4Addr::from),
             destination_v6: v6.parse().ok(),
-            ..Told::default()
+            ..ControlData::default()
         };
         assert_eq!(told(None, "ff02::1").local(), None);
         assert_eq!(told(None, "::ffff:255.255.255.255").local(), None);
@@ -224,7 +226,7 @@ mod tests {
         for length in [0, 1, HEADER - 1, 1000, usize::MAX - 6, usize::MAX] {
             let mut bytes = control.bytes().to_vec();
             bytes[..size_of::<usize>()].copy_from_slice(&length.to_ne_bytes());
-            assert_eq!(decode(&bytes), Told::default());
+            assert_eq!(decode(&bytes), ControlData::default());
         }
     }
 }

@@ -1,9 +1,8 @@
 #![expect(unsafe_code, reason = "recvmsg(2) with MSG_ERRQUEUE")]
-//! The error queue of a socket (`IP_RECVERR`, ip(7)): which datagrams met an error on their way.
+//! A socket's error queue (`IP_RECVERR`, ip(7)): datagrams that failed on their way.
 //!
-//! A socket that is bound and not connected gets no ICMP errors at all unless it asks, and the
-//! error alone would not identify the peer: the queue holds the destination of the datagram that
-//! caused it.
+//! An unconnected socket gets no ICMP errors unless it enables this. The error alone would not
+//! identify the peer: the queue also holds the destination of the failed datagram.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -15,11 +14,11 @@ use super::control::{self, RECEIVE_ROOM, ReceiveControl};
 use super::header::{Parts, header};
 use super::name::Name;
 
-/// The next error of the queue. `None` at its end.
+/// The next error in the queue. `None` at its end.
 pub(super) fn next(fd: BorrowedFd<'_>) -> io::Result<Option<Undelivered>> {
     let mut name = Name::EMPTY;
     let mut room = ReceiveControl([0; RECEIVE_ROOM]);
-    // The datagram itself is of no interest.
+    // The datagram itself is not needed.
     let mut payload = [0_u8; 1];
     let mut iovec = MaybeUninit::uninit();
     let mut header = header(Parts {
@@ -30,8 +29,8 @@ pub(super) fn next(fd: BorrowedFd<'_>) -> io::Result<Option<Undelivered>> {
     })
     .msg_hdr;
     let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
-    // SAFETY: the header points, with their true lengths, to a name, a buffer and a control room
-    // on this stack frame, all distinct, which nothing else touches until the call returns.
+    // SAFETY: the header points, with correct lengths, to a name, a buffer and a control buffer on
+    // this stack frame. They are distinct, and nothing else accesses them until the call returns.
     let received = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut header, flags) };
     if received < 0 {
         let error = io::Error::last_os_error();
@@ -45,6 +44,6 @@ pub(super) fn next(fd: BorrowedFd<'_>) -> io::Result<Option<Undelivered>> {
     let told = control::decode(&room.0[..control.min(RECEIVE_ROOM)]);
     let to = name.address();
     let told = told.error.map(|(os_error, passing)| Undelivered { to, os_error, passing });
-    // A queue whose entries cannot be read is as good as empty.
+    // A queue with unreadable entries counts as empty.
     Ok(told)
 }

@@ -1,24 +1,25 @@
 #![expect(unsafe_code, reason = "libc's message headers have private padding on some targets")]
-//! Message headers (`struct msghdr`, recvmsg(2)), as both batch calls need them.
+//! Message headers (`struct msghdr`, recvmsg(2)) for both batch calls.
 //!
-//! Headers are built anew on the stack for every call. Kept ones would have to be reset before each
-//! recvmmsg (a header left with the previous `msg_controllen` gets ever less control data), and
-//! would hold pointers into their own owner.
+//! Headers are built on the stack for every call. Stored ones would have to be reset before each
+//! recvmmsg (a header with the previous `msg_controllen` gets less and less control data), and
+//! would contain pointers into their own owner.
 
 use std::mem::{MaybeUninit, zeroed};
 
-/// Where the parts of one message stand.
+/// Pointers to the parts of one message.
 pub(super) struct Parts<'a> {
-    /// The address, or nothing.
+    /// The address, or an empty slice.
     pub(super) name: *mut [u8],
-    /// The one buffer, filled in here.
+    /// The only buffer, filled in here.
     pub(super) iovec: &'a mut MaybeUninit<libc::iovec>,
     pub(super) payload: *mut [u8],
-    /// The control messages, or nothing.
+    /// The control messages, or an empty slice.
     pub(super) control: *mut [u8],
 }
 
-/// The header that points to these parts. Making it is safe; using it is up to the call.
+/// Builds a header that points to these parts. Building it is safe; the system call is responsible
+/// for its use.
 pub(super) fn header(parts: Parts<'_>) -> libc::mmsghdr {
     let iovec = parts
         .iovec
@@ -27,7 +28,7 @@ pub(super) fn header(parts: Parts<'_>) -> libc::mmsghdr {
     let mut header: libc::mmsghdr = unsafe { zeroed() };
     header.msg_hdr.msg_iov = iovec;
     header.msg_hdr.msg_iovlen = 1;
-    // A null pointer says "none"; the kernel does not look at the length then.
+    // A null pointer means "none"; the kernel ignores the length then.
     if parts.name.len() > 0 {
         header.msg_hdr.msg_name = parts.name.cast();
         header.msg_hdr.msg_namelen = parts.name.len() as _;

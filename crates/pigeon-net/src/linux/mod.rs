@@ -1,12 +1,12 @@
-//! The interface to the Linux kernel: batches of messages, each of which may be a train.
+//! The I/O path for Linux: batches of messages, each a datagram or a train.
 //!
-//! - `options.rs`: what the kernel is asked to report about each datagram.
-//! - `recvmmsg.rs`, `sendmmsg.rs`: the two system calls; `header.rs` is what they share.
-//! - `errqueue.rs`: which datagrams met an error on their way.
-//! - `name.rs`: socket addresses as the kernel writes them. `control.rs`: control messages.
+//! - `options.rs`: enables the kernel's reports about each datagram.
+//! - `recvmmsg.rs`, `sendmmsg.rs`: the two system calls; `header.rs` is shared.
+//! - `errqueue.rs`: datagrams that failed on their way.
+//! - `name.rs`: socket addresses in the kernel's format. `control.rs`: control messages.
 //!
-//! Addresses and control messages are laid out byte by byte in safe code, as their layout is part
-//! of the kernel's interface (cmsg(3), ip(7), ipv6(7)); `unsafe` is left to the calls themselves.
+//! Addresses and control messages are written byte by byte in safe code, because their layout is
+//! part of the kernel's interface (cmsg(3), ip(7), ipv6(7)); only the system calls are `unsafe`.
 
 mod control;
 mod errqueue;
@@ -33,17 +33,17 @@ use sendmmsg::SendBatch;
 
 pub(crate) use options::force_buffer_size;
 
-/// What a socket needs for batches; everything is allocated once.
+/// A socket's state for batches; allocated once.
 #[derive(Debug)]
 pub(crate) struct Linux {
-    /// The sockets of one loop may share this: see [`Linux::share`]. Nobody ever waits for it.
+    /// May be shared by the sockets of a loop: see [`Linux::share`]. The lock is never contended.
     received: Arc<Mutex<ReceiveBatch>>,
     sending: SendBatch,
     drops: KernelDrops,
 }
 
 impl Linux {
-    /// Asks the kernel to report what it can. Nothing here fails: an older kernel reports less.
+    /// Enables all kernel reports that are available. Never fails: an older kernel reports less.
     pub(crate) fn open(
         socket: &socket2::Socket,
         v6: bool,
@@ -63,7 +63,7 @@ impl Linux {
             ..Capabilities::default()
         };
         let keep = options.receive_size;
-        // What GRO joined must fit whole, or the datagrams at its end would be lost.
+        // Joined datagrams (GRO) must fit whole, or the last of them would be lost.
         let size = if capabilities.gro { keep.max(LARGEST_DATAGRAM) } else { keep };
         let linux = Linux {
             received: Arc::new(Mutex::new(ReceiveBatch::new(size))),
@@ -73,7 +73,7 @@ impl Linux {
         (linux, capabilities)
     }
 
-    /// Receives into the other's room from now on, unless the other keeps less of a datagram.
+    /// Shares the other's receive buffer from now on, unless it is smaller.
     pub(crate) fn share(&mut self, other: &Linux) {
         let size =
             |linux: &Linux| linux.received.lock().unwrap_or_else(PoisonError::into_inner).size();
@@ -88,7 +88,7 @@ impl Linux {
         socket: SocketId,
         each: &mut dyn FnMut(Received<'_>, Option<usize>),
     ) -> io::Result<bool> {
-        // What a panic elsewhere left in it is overwritten.
+        // A panic elsewhere does not matter: the content is overwritten.
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         let mut messages = 0;
         for message in received.receive(udp.as_fd())? {
@@ -98,7 +98,7 @@ impl Linux {
                 self.drops.observe(total);
             }
             let kernel_drops = self.drops.total();
-            // A datagram without a sender's address does not exist in UDP over IP.
+            // Every UDP datagram has a sender address.
             let Some(from) = message.from else { continue };
             let (payload, length) = (message.buffer, message.length);
             let local = told.local().filter(|local| can_answer(*local, from.ip()));
@@ -107,7 +107,7 @@ impl Linux {
                 Received { socket, from, local, destination, payload, length, wall, kernel_drops };
             each(joined, told.segment);
         }
-        // The call stops early only where nothing more waits, or an error does (recvmmsg(2)).
+        // The call stops early only if no more datagrams are waiting, or at an error (recvmmsg(2)).
         Ok(messages < RECEIVE_BATCH)
     }
 
@@ -122,9 +122,9 @@ impl Linux {
         self.sending.send(udp.as_fd(), queue, at)
     }
 
-    /// The next datagram that met an error on its way; `None` at the end of the error queue.
+    /// The next datagram that failed on its way; `None` at the end of the error queue.
     pub(crate) fn undelivered(&mut self, udp: &mio::net::UdpSocket) -> Option<Undelivered> {
-        // An error of the call itself shows at the next receive too.
+        // An error of the call itself recurs at the next receive.
         errqueue::next(udp.as_fd()).unwrap_or_default()
     }
 
@@ -140,9 +140,10 @@ impl Linux {
     }
 }
 
-/// Whether the kernel sends from this address to that one. A link-local source needs an interface
-/// (ipv6(7), RFC 4007 section 6), which only a link-local destination names. Where the asker wrote
-/// from another address of his the kernel chooses the source: not the one he asked, but an answer.
+/// Whether the kernel can send from `local` to `peer`. A link-local source needs an interface
+/// (ipv6(7), RFC 4007 section 6), which only a link-local destination specifies. If the requester
+/// used another kind of address, the kernel chooses the source: an answer from a different address
+/// beats none.
 fn can_answer(local: IpAddr, peer: IpAddr) -> bool {
     let is_link_local = |ip| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
     !is_link_local(local) || is_link_local(peer)

@@ -1,5 +1,5 @@
-//! Socket addresses as the kernel reads and writes them: `struct sockaddr_in` (ip(7)) and `struct
-//! sockaddr_in6` (ipv6(7)).
+//! Socket addresses in the kernel's format: `struct sockaddr_in` (ip(7)) and `struct sockaddr_in6`
+//! (ipv6(7)).
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -8,7 +8,7 @@ const SIZE: usize = 28;
 /// Bytes of a `sockaddr_in`.
 const SIZE_V4: usize = 16;
 
-/// Room for one address, aligned as the kernel's structures are.
+/// Storage for one address, aligned like the kernel's structures.
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Name {
@@ -17,10 +17,9 @@ pub(super) struct Name {
 }
 
 impl Name {
-    /// No address.
     pub(super) const EMPTY: Name = Name { bytes: [0; SIZE], length: 0 };
 
-    /// A destination, for a socket of IPv6 family or not.
+    /// A destination, for a socket of either address family.
     pub(super) fn new(address: SocketAddr, v6_socket: bool) -> Name {
         let mut bytes = [0; SIZE];
         let length = match address {
@@ -30,7 +29,7 @@ impl Name {
                 bytes[4..8].copy_from_slice(&v4.ip().octets());
                 SIZE_V4
             }
-            // A dual-stack socket knows IPv4 peers by their IPv4-mapped addresses.
+            // A dual-stack socket uses IPv4-mapped addresses for IPv4 peers.
             _ => {
                 let (ip, flow, scope) = match address {
                     SocketAddr::V4(v4) => (v4.ip().to_ipv6_mapped(), 0, 0),
@@ -52,17 +51,17 @@ impl Name {
         self.bytes.get(..self.length as usize).unwrap_or_default()
     }
 
-    /// The whole room, for the kernel to write into.
+    /// The whole storage, for the kernel to write into.
     pub(super) fn room(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 
-    /// How many bytes the kernel has written.
+    /// Sets the number of bytes that the kernel has written.
     pub(super) fn set_length(&mut self, length: usize) {
         self.length = length.min(SIZE) as u32;
     }
 
-    /// The address the kernel wrote, an IPv4-mapped one as its IPv4 one.
+    /// The address that the kernel wrote; an IPv4-mapped one becomes IPv4.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         let bytes = self.bytes();
         let family = u16::from_ne_bytes(array(bytes, 0)?);
@@ -82,7 +81,7 @@ impl Name {
     }
 }
 
-/// The `N` bytes at `start`, if they are there.
+/// The `N` bytes at `start`, if `bytes` is long enough.
 pub(super) fn array<const N: usize>(bytes: &[u8], start: usize) -> Option<[u8; N]> {
     bytes.get(start..start.checked_add(N)?)?.try_into().ok()
 }

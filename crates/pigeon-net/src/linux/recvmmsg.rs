@@ -13,7 +13,7 @@ use super::control::{RECEIVE_ROOM, ReceiveControl};
 use super::header::{Parts, header};
 use super::name::Name;
 
-/// The room for one batch, allocated once. Memory that no datagram has touched is not resident.
+/// The buffers of one batch, allocated once. Memory that no datagram has touched is not resident.
 #[derive(Debug)]
 pub(super) struct ReceiveBatch {
     buffers: Vec<u8>,
@@ -23,7 +23,7 @@ pub(super) struct ReceiveBatch {
     arrived: Vec<Arrived>,
 }
 
-/// What the call said about one message.
+/// The kernel's results for one message.
 #[derive(Clone, Copy, Debug)]
 struct Arrived {
     length: usize,
@@ -32,18 +32,17 @@ struct Arrived {
 
 /// One received message: a datagram, or several joined by GRO.
 pub(super) struct Message<'a> {
-    /// The sender, canonical.
+    /// The sender in canonical form.
     pub(super) from: Option<SocketAddr>,
-    /// What arrived, or as much of it as there was room for.
+    /// The received bytes, cut to the buffer's size.
     pub(super) buffer: &'a [u8],
-    /// How many bytes arrived.
+    /// The original length in bytes.
     pub(super) length: usize,
-    /// The control messages.
     pub(super) control: &'a [u8],
 }
 
 impl ReceiveBatch {
-    /// Room for messages of `size` bytes.
+    /// Buffers for messages of `size` bytes.
     pub(super) fn new(size: usize) -> Self {
         let size = size.max(1);
         ReceiveBatch {
@@ -55,12 +54,12 @@ impl ReceiveBatch {
         }
     }
 
-    /// The bytes of a message that there is room for.
+    /// The size of each message's buffer.
     pub(super) fn size(&self) -> usize {
         self.size
     }
 
-    /// Receives what there is, up to one batch.
+    /// Receives up to one batch without waiting.
     pub(super) fn receive(
         &mut self,
         fd: BorrowedFd<'_>,
@@ -84,11 +83,11 @@ impl ReceiveBatch {
             }));
             count += 1;
         }
-        // MSG_TRUNC: the true length of a datagram that the buffer cannot hold (udp(7)).
+        // MSG_TRUNC: returns the original length of a datagram that exceeds the buffer (udp(7)).
         let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
-        // SAFETY: the first `count` headers were written above. Each points to an iovec on this
-        // stack frame and, with their true lengths, to a buffer, a name and a control room that
-        // `self` owns, all of them distinct and borrowed mutably until the call returns.
+        // SAFETY: the first `count` headers were written above. Each points, with correct lengths,
+        // to an iovec on this stack frame and to a buffer, a name and a control buffer that `self`
+        // owns, all distinct and mutably borrowed until the call returns.
         let received = unsafe {
             libc::recvmmsg(
                 fd.as_raw_fd(),
@@ -100,7 +99,7 @@ impl ReceiveBatch {
         };
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
         for (written, name) in headers.iter().zip(&mut self.names).take(received) {
-            // SAFETY: at most `count` messages are received, and so many headers were written.
+            // SAFETY: at most `count` messages are received, and that many headers were written.
             let header = unsafe { written.assume_init_ref() };
             name.set_length(header.msg_hdr.msg_namelen as usize);
             self.arrived.push(Arrived {

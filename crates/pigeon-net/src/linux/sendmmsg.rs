@@ -13,7 +13,7 @@ use super::control::SendControl;
 use super::header::{Parts, header};
 use super::name::Name;
 
-/// The most messages of one call. More gain nothing: the kernel's work on each is the cost.
+/// The most messages per call. More gain nothing: the kernel's work per message dominates.
 const BATCH: usize = 64;
 
 /// The messages of one call; the memory is reused.
@@ -27,7 +27,7 @@ pub(super) struct SendBatch {
 struct Message {
     name: Name,
     control: SendControl,
-    /// Where its bytes stand in the outbox.
+    /// The position of the message's bytes in the outbox.
     range: Range<usize>,
     datagrams: u64,
     is_train: bool,
@@ -35,12 +35,12 @@ struct Message {
 }
 
 impl SendBatch {
-    /// For a socket of IPv6 family or not.
+    /// Headers for a socket of either address family.
     pub(super) fn new(v6: bool) -> Self {
         SendBatch { v6, messages: Vec::with_capacity(BATCH) }
     }
 
-    /// Takes up to one batch of the queue, from `at` on.
+    /// Takes up to one batch from the queue, starting at `at`.
     pub(super) fn fill(&mut self, queue: &Queue<'_>, at: Cursor, connected: bool) {
         self.messages.clear();
         let steps = std::iter::successors(queue.step(at), |step| queue.step(step.next));
@@ -54,7 +54,7 @@ impl SendBatch {
         }));
     }
 
-    /// Sends what was filled in from this queue.
+    /// Sends the messages that were filled in from this queue.
     pub(super) fn send(
         &mut self,
         fd: BorrowedFd<'_>,
@@ -67,7 +67,7 @@ impl SendBatch {
         for ((message, iovec), written) in
             self.messages.iter().zip(&mut iovecs).zip(headers.iter_mut())
         {
-            // The bytes are given as mutable, as the C structures want it; sending only reads.
+            // The C structures require mutable pointers; sending only reads.
             written.write(header(Parts {
                 name: ptr::from_ref(message.name.bytes()).cast_mut(),
                 iovec,
@@ -76,10 +76,10 @@ impl SendBatch {
             }));
             count += 1;
         }
-        // SAFETY: the first `count` headers were written above. Each points to an iovec on this
-        // stack frame and, with their true lengths, to bytes of the outbox, a name and control
-        // messages of `self`, all borrowed until the call returns. The kernel writes to nothing but
-        // the headers' `msg_len`.
+        // SAFETY: the first `count` headers were written above. Each points, with correct lengths,
+        // to an iovec on this stack frame and to bytes of the outbox, a name and control messages
+        // of `self`, all borrowed until the call returns. The kernel writes only the headers'
+        // `msg_len`.
         let sent = unsafe {
             libc::sendmmsg(
                 fd.as_raw_fd(),

@@ -1,38 +1,38 @@
-//! What is known of one UDP socket and of the processes that hold it.
+//! A UDP socket of this host, and the processes that hold it.
 
 use std::net::SocketAddr;
 
 /// One UDP socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketEntry {
-    /// The address it is bound to. An IPv6 socket may hold a mapped IPv4 one, and is shown so.
+    /// The bound address. IPv4-mapped addresses are shown as such.
     pub local: SocketAddr,
-    /// The address it is connected to, if it is.
+    /// The address that the socket is connected to.
     pub remote: Option<SocketAddr>,
-    /// Its owner: the effective user when it was made.
+    /// The socket's owner: the effective user at its creation.
     pub uid: u32,
-    /// That user's name, if it has one (getpwuid(3)).
+    /// The owner's name, if any (getpwuid(3)).
     pub user: Option<String>,
-    /// What the kernel knows it by. 0: its process has closed it already.
+    /// The kernel's inode number. 0: the process has closed the socket already.
     pub inode: u64,
-    /// What waits to be read, in bytes with the kernel's overhead, as the receive buffer is
-    /// counted (socket(7), `SO_RCVBUF`).
+    /// Bytes waiting to be read, including the kernel's overhead, as in the receive buffer's size
+    /// (socket(7), `SO_RCVBUF`).
     pub receive_queue: u64,
-    /// What waits to leave, in bytes with the kernel's overhead.
+    /// Bytes waiting to be sent, including the kernel's overhead.
     pub send_queue: u64,
-    /// How many datagrams came for it and were thrown away since it was made: most often the
-    /// receive buffer was full, else a checksum was wrong or a filter said no.
+    /// Datagrams dropped since the socket's creation: mostly for a full receive buffer, else for a
+    /// bad checksum or by a filter.
     pub drops: u64,
-    /// The processes that hold it, lowest pid first, as far as this user may see. After a fork(2)
-    /// there are several.
+    /// The processes that hold it, by pid, as far as this user may see. There are several after a
+    /// fork(2).
     pub holders: Vec<Holder>,
 }
 
 /// A process that holds a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// Its number.
+    /// The process id.
     pub pid: u32,
-    /// Its name as it chose it itself, any bytes (proc_pid_comm(5)): escape it at the display.
+    /// The name that the process chose itself, any bytes (proc_pid_comm(5)): escape it for display.
     pub name: Vec<u8>,
 }

@@ -1,5 +1,5 @@
-//! The processes that hold a socket. The kernel keeps no such list: every open file of every
-//! process is looked at (proc_pid_fd(5)), as ss(8) and lsof(8) do it.
+//! The processes that hold a socket. The kernel has no such list, so this checks every open file of
+//! every process (proc_pid_fd(5)), like ss(8) and lsof(8).
 
 use std::collections::HashMap;
 use std::fs;
@@ -10,22 +10,22 @@ use nix::unistd::{Uid, User};
 
 use super::entry::{Holder, SocketEntry};
 
-/// Enters the holders of each socket and the names of the users. Says whether there were processes
-/// that may not be looked into.
+/// Fills in the holders of each socket and the names of the users. Returns whether some processes
+/// could not be inspected.
 pub(super) fn find(sockets: &mut [SocketEntry]) -> io::Result<bool> {
-    // Inode 0 stands for all sockets that their process has closed already.
+    // Inode 0 is shared by all sockets that their process has closed.
     let open = sockets.iter().enumerate().filter(|(_, socket)| socket.inode != 0);
     let by_inode: HashMap<u64, usize> = open.map(|(at, socket)| (socket.inode, at)).collect();
     let pids = pids()?;
-    // Every PID namespace has a process 1. Mounted with `hidepid=invisible` (proc(5)) procfs does
-    // not refuse to show other users' processes: it does not list them.
+    // Every PID namespace has a process 1. With `hidepid=invisible` (proc(5)), procfs does not list
+    // other users' processes.
     let mut hidden = pids.first() != Some(&1);
     for pid in pids {
         let process = Path::new("/proc").join(pid.to_string());
         let files = match fs::read_dir(process.join("fd")) {
             Ok(files) => files,
             Err(error) => {
-                // Any other error: it has ended meanwhile.
+                // Any other error means that the process has ended.
                 hidden |= error.kind() == io::ErrorKind::PermissionDenied;
                 continue;
             }
@@ -33,7 +33,7 @@ pub(super) fn find(sockets: &mut [SocketEntry]) -> io::Result<bool> {
         let inodes = files.flatten().filter_map(|file| socket_inode(&file.path()));
         let mut held: Vec<usize> =
             inodes.filter_map(|inode| by_inode.get(&inode).copied()).collect();
-        // It may hold one twice (dup(2)).
+        // A process may hold a socket twice (dup(2)).
         held.sort_unstable();
         held.dedup();
         if held.is_empty() {
@@ -49,7 +49,7 @@ pub(super) fn find(sockets: &mut [SocketEntry]) -> io::Result<bool> {
     Ok(hidden)
 }
 
-/// Every process, lowest number first.
+/// All process ids in ascending order.
 fn pids() -> io::Result<Vec<u32>> {
     let entries = fs::read_dir("/proc")?.flatten();
     let mut pids: Vec<u32> =
@@ -58,7 +58,7 @@ fn pids() -> io::Result<Vec<u32>> {
     Ok(pids)
 }
 
-/// The number in `socket:[42211]`, where an open file points if it is a socket.
+/// The number in `socket:[42211]`, the link target of an open socket.
 fn socket_inode(file: &Path) -> Option<u64> {
     let target = fs::read_link(file).ok()?;
     target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()

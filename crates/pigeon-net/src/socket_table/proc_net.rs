@@ -1,15 +1,15 @@
-//! The sockets, from `/proc/net/udp` and `/proc/net/udp6` (proc_pid_net(5)). Read by hand because
-//! the `procfs` crate leaves the column `drops` out.
+//! The sockets in `/proc/net/udp` and `/proc/net/udp6` (proc_pid_net(5)). Hand-written because the
+//! `procfs` crate omits the column `drops`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::entry::SocketEntry;
 
-/// The state of a connected socket; the rest are in 07 (`TCP_ESTABLISHED` and `TCP_CLOSE` in the
+/// The state of a connected socket; others are 07 (`TCP_ESTABLISHED` and `TCP_CLOSE` in the
 /// kernel's include/net/tcp_states.h).
 const CONNECTED: &str = "01";
 
-/// Every bound socket, without holders and users' names.
+/// Every bound socket, without holders and user names.
 #[cfg(target_os = "linux")]
 pub(super) fn sockets() -> std::io::Result<Vec<SocketEntry>> {
     use std::io;
@@ -28,13 +28,13 @@ pub(super) fn sockets() -> std::io::Result<Vec<SocketEntry>> {
             sockets.push(entry(line).ok_or_else(unknown)?);
         }
     }
-    // The kernel hands the table out in pieces; a socket that moved in between comes twice.
+    // The kernel outputs the table in pieces; a socket that moves in between appears twice.
     let mut seen = std::collections::HashSet::new();
     sockets.retain(|socket| socket.inode == 0 || seen.insert(socket.inode));
     Ok(sockets)
 }
 
-/// One line:
+/// Parses one line:
 ///
 /// ```text
 ///   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
@@ -59,8 +59,8 @@ fn entry(line: &str) -> Option<SocketEntry> {
     })
 }
 
-/// `0100007F:270F`: the address as one or four words, each printed as if it were a number of this
-/// machine; the port as a number.
+/// Parses `0100007F:270F`: the address as one or four words, each printed as a native integer; the
+/// port as a number.
 fn address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
     let word = |at: usize| Some(u32::from_str_radix(ip.get(at..at + 8)?, 16).ok()?.to_ne_bytes());

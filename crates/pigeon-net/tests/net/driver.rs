@@ -1,4 +1,4 @@
-//! The loop, with an echo machine in it.
+//! The driver's loop with an echo machine.
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -23,21 +23,21 @@ on_every_path!(
     after_a_pause_a_flood_does_not_hold_timers_up,
 );
 
-/// Answers every datagram, says goodbye to the last peer, and has one timer.
+/// Echoes every datagram, says goodbye to the last peer, and has one timer.
 #[derive(Debug, Default)]
 struct Echo {
     outbox: Outbox,
     peer: Option<SocketAddr>,
     deadline: Option<Instant>,
-    /// Like a sender without a rate, which has always more to do.
+    /// Whether a timer is always due, like in a sender without a rate.
     always_due: bool,
-    events: Vec<Told>,
+    events: Vec<EchoEvent>,
     refusals: usize,
     refused_by: Vec<SocketAddr>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Told {
+enum EchoEvent {
     Echoed(std::ops::Range<usize>),
     Timer,
     Refused,
@@ -53,29 +53,29 @@ impl Echo {
 }
 
 impl Machine for Echo {
-    type Event = Told;
+    type Event = EchoEvent;
 
     fn handle_datagram(&mut self, _: Instant, datagram: &Received<'_>) {
         self.outbox.reset_if_drained();
         let range = self.outbox.append(|bytes| bytes.extend_from_slice(datagram.payload));
         self.outbox.queue(datagram.from, datagram.local, range.clone());
         self.peer = Some(datagram.from);
-        self.events.push(Told::Echoed(range));
+        self.events.push(EchoEvent::Echoed(range));
     }
 
     fn handle_refused(&mut self, _: Instant, _: SocketId) {
         self.refusals += 1;
-        self.events.push(Told::Refused);
+        self.events.push(EchoEvent::Refused);
     }
 
     fn handle_refused_by(&mut self, _: Instant, _: SocketId, peer: SocketAddr) {
         self.refused_by.push(peer);
-        self.events.push(Told::Refused);
+        self.events.push(EchoEvent::Refused);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         if self.deadline.take_if(|deadline| *deadline <= now).is_some() {
-            self.events.push(Told::Timer);
+            self.events.push(EchoEvent::Timer);
         }
     }
 
@@ -87,7 +87,7 @@ impl Machine for Echo {
         self.outbox.bytes()
     }
 
-    fn poll_event(&mut self) -> Option<Told> {
+    fn poll_event(&mut self) -> Option<EchoEvent> {
         (!self.events.is_empty()).then(|| self.events.remove(0))
     }
 
@@ -96,12 +96,12 @@ impl Machine for Echo {
     }
 }
 
-/// Stops when asked to, or at the event it waits for.
+/// Stops on request, or at an expected event.
 #[derive(Default)]
 struct TestHost {
     stop: Arc<AtomicBool>,
     timer_rang: Arc<AtomicBool>,
-    stop_at: Option<Told>,
+    stop_at: Option<EchoEvent>,
     woken: usize,
     echoed: Vec<Vec<u8>>,
     stats: Stats,
@@ -118,10 +118,10 @@ impl Host<Echo> for TestHost {
         ControlFlow::Continue(())
     }
 
-    fn event(&mut self, machine: &mut Echo, _: &mut Io<'_>, event: Told) -> ControlFlow<()> {
+    fn event(&mut self, machine: &mut Echo, _: &mut Io<'_>, event: EchoEvent) -> ControlFlow<()> {
         let stop = self.stop_at.as_ref() == Some(&event);
-        self.timer_rang.fetch_or(event == Told::Timer, Ordering::AcqRel);
-        if let Told::Echoed(range) = event {
+        self.timer_rang.fetch_or(event == EchoEvent::Timer, Ordering::AcqRel);
+        if let EchoEvent::Echoed(range) = event {
             self.echoed.push(machine.outbox()[range].to_vec());
         }
         if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -132,7 +132,7 @@ fn bind(path: IoPath) -> Socket {
     Socket::bind(loopback(), &options(path)).unwrap()
 }
 
-/// An echo that runs in a thread of its own.
+/// An echo in its own thread.
 struct Running {
     address: SocketAddr,
     waker: Waker,
@@ -186,7 +186,7 @@ fn a_deadline_ends_the_sleep(path: IoPath) {
     let deadline = clock.now() + Duration::from_millis(20);
     let echo = Echo { deadline: Some(deadline), ..Echo::default() };
     let mut driver = Driver::new(echo, bind(path)).unwrap().with_clock(clock);
-    let mut host = TestHost { stop_at: Some(Told::Timer), ..TestHost::default() };
+    let mut host = TestHost { stop_at: Some(EchoEvent::Timer), ..TestHost::default() };
     driver.run(&mut host).unwrap();
     assert!(driver.clock().now() >= deadline);
     assert_eq!(host.woken, 0);
@@ -196,24 +196,25 @@ fn a_refusal_reaches_the_machine(path: IoPath) {
     let to = closed_port();
     let socket = Socket::connect(to, None, &options(path)).unwrap();
     let mut echo = Echo::default();
-    // What was queued before the loop began goes out first.
+    // Datagrams queued before the loop began are sent first.
     echo.outbox.send(to, None, b"?");
     let mut driver = Driver::new(echo, socket).unwrap();
-    let mut host = TestHost { stop_at: Some(Told::Refused), ..TestHost::default() };
+    let mut host = TestHost { stop_at: Some(EchoEvent::Refused), ..TestHost::default() };
     driver.run(&mut host).unwrap();
     assert_eq!(driver.machine().refusals, 1);
     assert_eq!(driver.stats().sent.datagrams, 1);
 }
 
-/// With many peers the socket learns which one refused, in both families, and the one that listens
-/// is reached although the others' errors come in between.
+/// With many peers the socket learns which one refused, in both families. The listening one is
+/// reached although others' errors come in between.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_refusal_is_told_with_its_peer_where_there_are_many() {
     let options = SocketOptions { refusals: true, ..options(IoPath::Best) };
     let dual = Socket::bind_any(0, &options).unwrap().local_addr().is_ipv6();
     let mut dead = vec![closed_port()];
-    // Bound, so that nobody else gets the port, and deaf to everyone but itself.
+    // Bound, so that no other program gets the port, and connected to itself, so that it receives
+    // nothing.
     let deaf = dual.then(|| plain_peer("[::1]:0"));
     if let Some(deaf) = &deaf {
         let own = deaf.local_addr().unwrap();
@@ -245,9 +246,9 @@ struct UntilRefused;
 
 #[cfg(target_os = "linux")]
 impl Host<Echo> for UntilRefused {
-    fn event(&mut self, _: &mut Echo, _: &mut Io<'_>, event: Told) -> ControlFlow<()> {
+    fn event(&mut self, _: &mut Echo, _: &mut Io<'_>, event: EchoEvent) -> ControlFlow<()> {
         match event {
-            Told::Refused => ControlFlow::Break(()),
+            EchoEvent::Refused => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         }
     }
@@ -267,7 +268,7 @@ fn a_flood_holds_up_neither_timers_nor_a_stop(path: IoPath) {
             }
         }
     });
-    // The flood may push a question out of the receive buffer, so it is asked again.
+    // The flood may push a request out of the receive buffer, so it is repeated.
     let peer = plain_peer("127.0.0.1:0");
     peer.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     until(|| {
@@ -284,7 +285,7 @@ fn a_flood_holds_up_neither_timers_nor_a_stop(path: IoPath) {
 fn a_machine_that_is_always_due_hears_its_peers(path: IoPath) {
     let running = Running::start(path, Echo { always_due: true, ..Echo::default() });
     let peer = plain_peer("127.0.0.1:0");
-    // Between two questions the loop meets an empty socket.
+    // Between two requests the loop finds the socket empty.
     for _ in 0..50 {
         peer.send_to(b"?", running.address).unwrap();
         assert_eq!(receive_plain(&peer), b"?");
@@ -300,24 +301,24 @@ fn calls_of_the_waker_before_the_loop_looks_are_one() {
     let mut driver = Driver::new(echo, bind(IoPath::Best)).unwrap();
     let waker = driver.waker();
     (0..1000).for_each(|_| waker.wake());
-    let mut host = TestHost { stop_at: Some(Told::Timer), ..TestHost::default() };
+    let mut host = TestHost { stop_at: Some(EchoEvent::Timer), ..TestHost::default() };
     driver.run(&mut host).unwrap();
     assert!(host.woken <= 1);
-    // After a run, another may follow; nothing of the first is left over.
+    // After one run another may follow, without leftovers.
     driver.machine_mut().deadline = Some(driver.clock().now() + Duration::from_millis(1));
     driver.run(&mut host).unwrap();
     assert!(host.woken <= 1);
 }
 
-/// Is away for so long as soon as it is woken, and meanwhile this happens.
+/// A host that blocks for a while when woken, and calls a function meanwhile.
 struct Pause<F> {
     meanwhile: Option<F>,
-    told: Vec<Told>,
+    told: Vec<EchoEvent>,
 }
 
 impl<F: FnOnce()> Host<Echo> for Pause<F> {
     fn woken(&mut self, echo: &mut Echo, io: &mut Io<'_>) -> ControlFlow<()> {
-        // The deadline lies in the pause, and well before its end.
+        // The deadline is within the pause, well before its end.
         echo.deadline = Some(io.now + Duration::from_millis(5));
         if let Some(meanwhile) = self.meanwhile.take() {
             meanwhile();
@@ -326,21 +327,21 @@ impl<F: FnOnce()> Host<Echo> for Pause<F> {
         ControlFlow::Continue(())
     }
 
-    fn event(&mut self, _: &mut Echo, _: &mut Io<'_>, event: Told) -> ControlFlow<()> {
-        let is_last = event == Told::Timer;
+    fn event(&mut self, _: &mut Echo, _: &mut Io<'_>, event: EchoEvent) -> ControlFlow<()> {
+        let is_last = event == EchoEvent::Timer;
         self.told.push(event);
         if is_last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 
-fn pause(driver: &mut Driver<Echo>, meanwhile: impl FnOnce()) -> Vec<Told> {
+fn pause(driver: &mut Driver<Echo>, meanwhile: impl FnOnce()) -> Vec<EchoEvent> {
     driver.waker().wake();
     let mut host = Pause { meanwhile: Some(meanwhile), told: Vec::new() };
     driver.run(&mut host).unwrap();
     host.told
 }
 
-/// More heartbeats wait than one turn of the loop takes, at several sockets.
+/// More heartbeats are waiting than one turn of the loop takes, at several sockets.
 fn after_a_pause_what_arrived_comes_before_timers(path: IoPath) {
     for count in [1, 2, 20] {
         let sockets: Vec<Socket> = (0..count).map(|_| bind(path)).collect();
@@ -353,7 +354,7 @@ fn after_a_pause_what_arrived_comes_before_timers(path: IoPath) {
             }
         });
         assert_eq!(told.len(), 301, "{count} sockets");
-        assert_eq!(told.last(), Some(&Told::Timer));
+        assert_eq!(told.last(), Some(&EchoEvent::Timer));
     }
 }
 
@@ -368,5 +369,5 @@ fn after_a_pause_a_flood_does_not_hold_timers_up(path: IoPath) {
     let mut driver = Driver::new(echo, socket).unwrap();
     let told = pause(&mut driver, || {});
     assert!(told.len() > 200);
-    assert_eq!(told.last(), Some(&Told::Timer));
+    assert_eq!(told.last(), Some(&EchoEvent::Timer));
 }

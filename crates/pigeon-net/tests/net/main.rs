@@ -1,5 +1,5 @@
-//! Real sockets over loopback: the same suite over every way to the kernel. Ports are always the
-//! system's choice, and waiting is always for something to happen.
+//! Real sockets over loopback: the same tests for every I/O path. The system chooses all ports, and
+//! every wait is for an event.
 #![cfg(test)]
 
 mod driver;
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use pigeon_net::{IoPath, SocketOptions};
 
-/// How long a test waits for what must happen.
+/// How long a test waits for an expected event.
 const SOON: Duration = Duration::from_secs(10);
 
-/// Makes each of these functions of an `IoPath` a test for every path.
+/// Turns each of these functions of an `IoPath` into a test per path.
 macro_rules! on_every_path {
     ($($name:ident),* $(,)?) => {
         on_every_path!(best = Best; $($name),*);
@@ -40,7 +40,6 @@ fn loopback() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
 }
 
-/// A far side that knows nothing of pigeon.
 fn plain_peer(address: &str) -> UdpSocket {
     let peer = UdpSocket::bind(address).unwrap();
     peer.set_read_timeout(Some(SOON)).unwrap();
@@ -54,13 +53,13 @@ fn receive_plain(peer: &UdpSocket) -> Vec<u8> {
     buffer
 }
 
-/// An address where nobody listens. No other test binds to this host of loopback, so none is given
-/// the port while it is free.
+/// An address with a closed port. No other test binds to this loopback address, so none gets the
+/// port while it is free.
 fn closed_port() -> SocketAddr {
     UdpSocket::bind("127.0.0.77:0").unwrap().local_addr().unwrap()
 }
 
-/// Calls `step` until it yields something.
+/// Repeats `step` until it yields a value.
 fn until<T>(mut step: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {

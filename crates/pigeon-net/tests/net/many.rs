@@ -30,11 +30,11 @@ fn id(number: u16) -> SocketId {
     SocketId::new(number)
 }
 
-/// Remembers what arrives, batch by batch, and what could not be sent; sends what it is given.
+/// Records received batches and unsent datagrams; sends on request.
 #[derive(Default)]
 struct Log {
     outbox: Outbox,
-    /// Of each batch the socket and the datagrams.
+    /// The socket and the datagrams of each batch.
     batches: Vec<(SocketId, Vec<Vec<u8>>)>,
     in_batch: Cell<bool>,
     unsent: Vec<(Transmit, u64)>,
@@ -56,7 +56,7 @@ impl Log {
         self.outbox.push(Transmit { socket, to, from: None, range, segment });
     }
 
-    /// What a socket has received so far.
+    /// The datagrams received at a socket.
     fn heard(&self, socket: SocketId) -> Vec<&[u8]> {
         let of_socket = self.batches.iter().filter(|(from, _)| *from == socket);
         of_socket.flat_map(|(_, datagrams)| datagrams.iter().map(Vec::as_slice)).collect()
@@ -105,7 +105,7 @@ impl Machine for Log {
     }
 }
 
-/// Does the next step at each event, until one says that it is done.
+/// Calls the next step at each event, until one is done.
 struct Steps<F>(F);
 
 impl<F: FnMut(&mut Log, &mut Io<'_>, &Happened) -> bool> Host<Log> for Steps<F> {
@@ -118,7 +118,7 @@ impl<F: FnMut(&mut Log, &mut Io<'_>, &Happened) -> bool> Host<Log> for Steps<F> 
 }
 
 fn run(driver: &mut Driver<Log>, step: impl FnMut(&mut Log, &mut Io<'_>, &Happened) -> bool) {
-    // Nothing may last for ever.
+    // A time limit for the test.
     driver.machine_mut().timer = Some(driver.clock().now() + crate::SOON);
     let mut step = step;
     let mut steps = Steps(|log: &mut Log, io: &mut Io<'_>, event: &Happened| {
@@ -145,7 +145,7 @@ fn so_it_is_with_more_sockets_than_a_few(path: IoPath) {
 fn each_has_its_turn(path: IoPath, count: usize) {
     let (mut driver, addresses) = of_many(path, count);
     let peer = plain_peer("127.0.0.1:0");
-    // More than a batch each.
+    // More than one batch each.
     for n in 0..100_u8 {
         for to in &addresses {
             peer.send_to(&[n], to).unwrap();
@@ -158,7 +158,7 @@ fn each_has_its_turn(path: IoPath, count: usize) {
     for &id in &ids {
         assert!(log.heard(id).iter().copied().eq((0..100_u8).map(|n| [n]).collect::<Vec<_>>()));
     }
-    // Nobody had a second batch before everybody had a first.
+    // No socket got a second batch before every socket had a first.
     let mut first: Vec<SocketId> = log.batches[..count].iter().map(|(id, _)| *id).collect();
     first.sort_unstable();
     assert_eq!(first, ids);
@@ -185,7 +185,7 @@ fn a_socket_that_was_closed_is_gone_but_still_counted(path: IoPath) {
     UdpSocket::bind(addresses[1]).unwrap();
 }
 
-/// From an event the host opens a socket, and what the machine then sends leaves by it in the same
+/// At an event the host opens a socket; the machine's next datagram leaves from it in the same
 /// drain.
 fn a_socket_may_be_opened_while_the_loop_runs(path: IoPath) {
     let (mut driver, addresses) = of_many(path, 1);
@@ -199,7 +199,7 @@ fn a_socket_may_be_opened_while_the_loop_runs(path: IoPath) {
             opened = Some(socket.local_addr());
             io.open(id(300), socket).unwrap();
             log.send(id(300), to, b"?", 0);
-            // Answered by the thread below.
+            // The thread below answers.
             let answering = peer.try_clone().unwrap();
             thread::spawn(move || {
                 let (_, from) = answering.recv_from(&mut [0; 9]).unwrap();
@@ -214,10 +214,10 @@ fn a_socket_may_be_opened_while_the_loop_runs(path: IoPath) {
     assert_eq!(driver.sockets().get(id(300)).map(Socket::local_addr), opened);
 }
 
-/// However much of it the kernel joins, the bytes are the same, and cut at the reported size they
-/// are the datagrams that were sent.
+/// However many the kernel joins, the bytes are the same, and splitting them at the reported size
+/// yields the sent datagrams.
 fn a_train_may_arrive_joined(path: IoPath) {
-    /// Cuts for itself.
+    /// A machine that splits joined datagrams itself.
     #[derive(Default)]
     struct Cutter(Log);
 
@@ -253,7 +253,7 @@ fn a_train_may_arrive_joined(path: IoPath) {
         }
     }
 
-    /// Looks at each batch as it arrives, too.
+    /// Stops after ten datagrams, and counts those of each arriving batch.
     struct Ten(usize);
 
     impl Host<Cutter> for Ten {
@@ -280,7 +280,7 @@ fn a_train_may_arrive_joined(path: IoPath) {
     assert_eq!((driver.stats().received.datagrams, ten.0), (10, 10));
 }
 
-/// Of one list with good and bad destinations, in trains and singly.
+/// A list of good and bad destinations, in trains and single datagrams.
 fn what_is_not_sent_is_told_with_its_transmit(path: IoPath) {
     let (mut driver, addresses) = of_many(path, 1);
     let nowhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
@@ -296,7 +296,7 @@ fn what_is_not_sent_is_told_with_its_transmit(path: IoPath) {
     assert_eq!(driver.stats().sent.dropped.get(DropReason::Invalid), 4);
 }
 
-/// A host that counts its ticks, a machine that has nothing to do.
+/// A host that counts its ticks, and an idle machine.
 struct Ticks {
     next: Option<Instant>,
     ticks: u32,

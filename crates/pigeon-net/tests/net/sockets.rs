@@ -1,4 +1,4 @@
-//! What a socket receives and sends, batch by batch.
+//! Receiving and sending on sockets, in batches.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -36,7 +36,7 @@ on_every_path!(
     ttl_class_and_broadcast_can_be_set,
 );
 
-/// A datagram as a test keeps it.
+/// A received datagram, stored by a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Kept {
     from: SocketAddr,
@@ -50,7 +50,7 @@ fn bind(path: IoPath) -> Socket {
     Socket::bind(loopback(), &options(path)).unwrap()
 }
 
-/// Receives until `count` datagrams are there.
+/// Receives until there are `count` datagrams.
 fn receive(socket: &mut Socket, count: usize) -> Vec<Kept> {
     let mut kept = Vec::new();
     until(|| {
@@ -95,7 +95,7 @@ fn train(to: SocketAddr, outbox: &[u8], segment: u16) -> Transmit {
     Transmit { segment: NonZeroU16::new(segment), ..whole(to, outbox) }
 }
 
-/// Bytes of which no two neighbouring datagrams are the same.
+/// Bytes in which no two consecutive datagrams are equal.
 fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|n| (n / 7 % 251) as u8).collect()
 }
@@ -217,7 +217,7 @@ fn kernel_drops_are_counted(path: IoPath) {
     if receiver.capabilities().kernel_drops {
         assert_eq!(receiver.kernel_drops(), 1000 - kept.len() as u64);
         assert_eq!(stats(&mut receiver).kernel_drops, receiver.kernel_drops());
-        // The next datagram carries the same count; it is not added again.
+        // The next datagram carries the same count, which must not be added again.
         send(&mut sender, &outbox, &many[..1]);
         receive(&mut receiver, 1);
         assert_eq!(receiver.kernel_drops(), 1000 - kept.len() as u64);
@@ -232,7 +232,7 @@ fn answers_leave_from_the_address_that_was_asked(path: IoPath) {
         [Socket::bind(any, &options(path)).unwrap(), Socket::bind_any(0, &options(path)).unwrap()];
     for (mut socket, own) in sockets.into_iter().zip(["127.0.0.5", "127.0.0.6"]) {
         let own: IpAddr = own.parse().unwrap();
-        // A connected peer hears an answer only from where it sent its question.
+        // A connected peer receives an answer only from the address it sent to.
         let peer = plain_peer("127.0.0.1:0");
         peer.connect((own, socket.local_addr().port())).unwrap();
         peer.send(b"?").unwrap();
@@ -276,7 +276,7 @@ fn a_train_the_kernel_refuses_goes_datagram_by_datagram(path: IoPath) {
     falls_back(path, &pattern(2000), 10);
 }
 
-/// More bytes than one packet holds before it is cut: EMSGSIZE.
+/// More bytes than a packet holds before it is split: EMSGSIZE.
 fn a_train_too_long_for_one_packet_goes_datagram_by_datagram(path: IoPath) {
     falls_back(path, &pattern(66_000), 2000);
 }
@@ -287,7 +287,7 @@ fn falls_back(path: IoPath, outbox: &[u8], segment: u16) {
     let gso = u64::from(sender.capabilities().gso);
     let to = receiver.local_addr();
     let expected: Vec<_> = outbox.chunks(usize::from(segment)).collect();
-    // The second time the destination is known, so the same train is not tried again.
+    // The second time the destination is remembered, and the same train is not tried.
     for _ in 0..2 {
         let transmits = [whole(to, b"a"), train(to, outbox, segment), whole(to, b"b")];
         let report = send(&mut sender, outbox, &transmits);
@@ -297,15 +297,15 @@ fn falls_back(path: IoPath, outbox: &[u8], segment: u16) {
         let sent = stats(&mut sender).sent;
         assert_eq!((sent.fallbacks, sent.trains), (gso, 0));
     }
-    // Smaller segments still go as a train, and so do trains to other destinations.
+    // Smaller segments still leave as a train, and so do trains to other destinations.
     let other = plain_peer("127.0.0.2:0");
     let transmits = [train(to, b"abc", 2), train(other.local_addr().unwrap(), b"abc", 2)];
     assert_eq!(send(&mut sender, b"abc", &transmits).sent, 4);
     assert_eq!(stats(&mut sender).sent.trains, 2 * gso);
 }
 
-/// A train from an address that this host no longer has fails as one does that is too large. It is
-/// not remembered against the destination, which takes trains again from the next address on.
+/// A train from an address that this host no longer has fails like one that is too large. It must
+/// not count against the destination, which accepts trains again from the next address on.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_vanished_source_costs_a_destination_its_datagrams_and_not_its_trains() {
@@ -345,7 +345,7 @@ fn bad_destinations_do_not_hold_up_the_others(path: IoPath) {
     assert_eq!((report.sent, report.dropped, report.refused), (4, 6, false));
     assert_eq!(payloads(&receive(&mut receiver, 4)), [&b"a"[..], b"b", b"ab", b"ab"]);
     let sent = stats(&mut sender).sent;
-    // Loopback alone has no route to a broadcast address; any other host forbids it.
+    // A host with only loopback has no route to a broadcast address; any other host forbids it.
     let broadcast =
         sent.dropped.get(DropReason::NotPermitted) + sent.dropped.get(DropReason::Unreachable);
     assert_eq!((sent.dropped.get(DropReason::Invalid), broadcast), (5, 1));
@@ -371,26 +371,26 @@ fn a_refusal_does_not_cost_the_next_datagram(path: IoPath) {
     let to = closed_port();
     let mut socket = connect(path, to);
     send(&mut socket, b"?", &[whole(to, b"?")]);
-    // Now somebody listens after all. The refusal has not been reported yet.
+    // The port is open now. The refusal has not been reported yet.
     let peer = plain_peer(&to.to_string());
     let report = send(&mut socket, b"!", &[whole(to, b"!")]);
     assert_eq!((report.sent, report.refused), (1, true));
     assert_eq!(receive_plain(&peer), b"!");
 }
 
-/// A router's news of an earlier datagram comes with a later one: that its path takes less, or that
-/// a firewall forbids it. It is no news of the later one. Writing ICMP by hand needs root.
+/// A router's error for an earlier datagram (a smaller path MTU, or a firewall) is returned by a
+/// later send call, but does not concern its datagram. Writing ICMP by hand needs root.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_earlier_datagrams_error_does_not_cost_the_next_one() {
     use socket2::{Domain, Protocol, Type};
 
     let Ok(router) = socket2::Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)) else {
-        // Not `eprintln!`: a passing test's would be swallowed.
+        // Not `eprintln!`: the test harness hides its output when a test passes.
         let _ = writeln!(std::io::stderr(), "SKIPPED: raw sockets need root");
         return;
     };
-    // Nobody else's: what is learned of its path's MTU stays.
+    // An address of its own, because the kernel remembers its path MTU.
     let peer = plain_peer("127.0.0.78:0");
     let to = peer.local_addr().unwrap();
     for path in [IoPath::Best, IoPath::NoOffload, IoPath::Portable] {
@@ -416,7 +416,7 @@ fn an_earlier_datagrams_error_does_not_cost_the_next_one() {
     }
 }
 
-/// A socket that asks which peer refuses hears of other errors too, and which of them may pass.
+/// A socket with error reports learns of other errors too, and whether they may be temporary.
 #[cfg(target_os = "linux")]
 #[test]
 fn what_meets_an_error_on_its_way_is_told_with_its_destination() {
@@ -502,7 +502,7 @@ fn a_socket_towards_a_host_hears_all_its_ports(path: IoPath) {
     let [peer, other] = [plain_peer("127.0.0.1:0"), plain_peer("127.0.0.1:0")];
     let to = peer.local_addr().unwrap();
     let mut socket = Socket::bind_towards(to, &options(path)).unwrap();
-    // Its address is known before anything is sent, and is no wildcard.
+    // The local address is known before anything is sent, and is not a wildcard.
     let own = socket.local_addr();
     assert!(own.ip() == to.ip() && own.port() != 0 && socket.peer_addr().is_none());
     other.send_to(b"from another port", own).unwrap();
@@ -521,7 +521,7 @@ fn a_taken_port_is_an_error_that_names_the_address(path: IoPath) {
     assert_eq!(error.operation, Operation::Bind);
     assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
     assert_eq!(error.to_string(), format!("cannot bind to {address}"));
-    // Half of a dual-stack port is no answer to a port that is taken.
+    // A taken dual-stack port must fail, not yield half of it.
     let error = Socket::bind_any(address.port(), &options(path)).unwrap_err();
     assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
 }
@@ -570,7 +570,7 @@ fn buffers_are_as_large_as_asked_or_as_allowed() {
     assert_eq!((granted.receive_buffer, granted.send_buffer), (50_000, 60_000));
     let largest = bind(IoPath::Best).capabilities();
     assert!(largest.receive_buffer > 50_000 && largest.send_buffer > 60_000);
-    // More than the integer can hold that the system takes: 4 GiB, where `usize` can.
+    // A size beyond the system's integer: 4 GiB, if `usize` can hold it.
     let more = BufferSize::Bytes(1_usize.checked_shl(32).unwrap_or(usize::MAX));
     let asked = SocketOptions { receive_buffer: more, send_buffer: more, ..asked };
     let granted = Socket::bind(loopback(), &asked).unwrap().capabilities();
@@ -583,7 +583,7 @@ fn a_socket_can_move_to_another_thread() {
     is_send(&bind(IoPath::Best));
 }
 
-/// Sockets bound to a group take no datagram from a host's port, and need not keep it from anybody.
+/// Sockets bound to a group receive nothing for a host's address, so they do not block the port.
 #[cfg(target_os = "linux")]
 #[test]
 fn groups_are_shared_beside_a_port_that_one_socket_has_alone() {

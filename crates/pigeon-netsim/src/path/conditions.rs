@@ -1,4 +1,4 @@
-//! The conditions of one direction of a path: every knob, and which settings make no sense.
+//! The conditions of one direction of a path: every setting, and the check for contradictions.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use thiserror::Error;
 
 use super::{Jitter, Loss, Probability};
 
-/// What a path does to datagrams. The default is a perfect path: nothing, and at once.
+/// The conditions that a path applies to datagrams. The default is a perfect path: it delivers
+/// every datagram unchanged and at once.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -22,62 +23,64 @@ use super::{Jitter, Loss, Probability};
 pub struct Conditions {
     /// Which datagrams are lost.
     pub loss: Loss,
-    /// How long the way takes, after the bottleneck if there is one. With jitter, the mean.
+    /// The propagation delay, added after the bottleneck if there is one. With jitter, the mean.
     pub delay: Duration,
-    /// How the delay varies.
+    /// The variation of the delay.
     pub jitter: Jitter,
-    /// Which datagrams take longer, so that later ones overtake them.
+    /// Which datagrams are delayed further, so that later ones overtake them.
     pub reorder: Reorder,
-    /// How likely a datagram arrives twice.
+    /// The probability that a datagram arrives twice.
     pub duplicate: Probability,
-    /// How likely one bit of a datagram flips. An empty one has none.
+    /// The probability that one bit of a datagram flips. An empty datagram has no bits.
     pub corrupt: Probability,
-    /// The bottleneck, if there is one.
+    /// The bottleneck.
     pub rate: Option<Rate>,
-    /// The largest payload carried, in bytes; larger ones are dropped. Payload only: an Ethernet of
-    /// 1,500 bytes carries 1,472 over IPv4 and 1,452 over IPv6 (RFC 791, RFC 8200, RFC 768). The
-    /// caller learns it from the fate at once ([`DropReason::Mtu`](super::DropReason::Mtu)), and
-    /// may report it to the sender as a router would.
+    /// The largest payload carried, in bytes; larger ones are dropped. Headers do not count: an
+    /// Ethernet MTU of 1,500 bytes carries 1,472 over IPv4 and 1,452 over IPv6 (RFC 791, RFC 8200,
+    /// RFC 768). The fate returned to the caller says so
+    /// ([`DropReason::Mtu`](super::DropReason::Mtu)); the caller may report it to the sender as a
+    /// router would.
     pub mtu: Option<usize>,
 }
 
 /// Which datagrams are held back.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reorder {
-    /// How likely one is.
+    /// The probability for each datagram.
     pub probability: Probability,
-    /// For how long, in addition to its delay. The order changes if others are sent meanwhile.
+    /// The time, in addition to the normal delay. The order changes if other datagrams are sent
+    /// meanwhile.
     pub by: Duration,
 }
 
-/// A bottleneck and the queue before it.
+/// A bottleneck with its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// Bytes of payload a second; headers are not counted.
+    /// Payload bytes per second; headers are not counted.
     pub bytes_per_second: u64,
-    /// The most bytes that wait, the one being sent included; what does not fit is dropped. An
-    /// idle line takes any datagram.
+    /// The queue's size in bytes, including the datagram being sent; a datagram that does not fit
+    /// is dropped. An idle line accepts a datagram of any size.
     pub queue_bytes: usize,
 }
 
-/// Why conditions cannot be.
+/// Why conditions are invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ConditionsError {
-    /// A datagram would arrive before it left.
+    /// Some datagrams would arrive before they left.
     #[error(
         "a jitter of {jitter:?} exceeds the delay of {delay:?}: \
          datagrams would arrive before they left"
     )]
     JitterExceedsDelay {
-        /// How far the delay would vary.
+        /// The variation.
         jitter: Duration,
-        /// Its mean.
+        /// The mean delay.
         delay: Duration,
     },
-    /// Reordering was asked for, but not by how much.
+    /// Reordering has a probability but no time.
     #[error("to be reordered, a datagram must be held back for longer than zero")]
     HeldBackForNothing,
-    /// Nothing would ever leave.
+    /// Nothing would ever be sent.
     #[error("a rate of zero bytes a second carries nothing; use a loss of 100% instead")]
     RateZero,
     /// Only empty datagrams would pass.
@@ -86,7 +89,7 @@ pub enum ConditionsError {
 }
 
 impl Conditions {
-    /// Says what about these conditions makes no sense, if anything. A path refuses such ones.
+    /// Returns an error if the conditions are invalid. A path rejects such conditions.
     pub fn check(&self) -> Result<(), ConditionsError> {
         let (jitter, delay) = (self.jitter.by(), self.delay);
         if jitter > delay {
@@ -104,7 +107,7 @@ impl Conditions {
         Ok(())
     }
 
-    /// Whether every datagram arrives once, at once and as it was sent.
+    /// Whether every datagram arrives exactly once, at once and unchanged.
     pub fn are_perfect(&self) -> bool {
         let lossless = match self.loss {
             Loss::None => true,

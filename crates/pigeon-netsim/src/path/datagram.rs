@@ -1,8 +1,8 @@
-//! The usual thing a [`Path`](super::Path) carries: a datagram that owns its bytes.
+//! The usual item of a [`Path`](super::Path): a datagram that owns its bytes.
 
 use std::net::SocketAddr;
 
-/// A datagram on its way, with its addresses.
+/// A datagram in flight, with its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Datagram {
     /// The sender.

@@ -1,38 +1,38 @@
-//! The random numbers of a path: a generator for each knob, and a fixed count of draws from each
-//! for every datagram. The parent module says why.
+//! The random numbers of a path: a generator per setting, and a fixed number of draws from each for
+//! every datagram. The parent module explains why.
 
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 
-/// The generators, one a knob.
+/// The generators, one per setting.
 pub(super) struct Dice {
     loss: Pcg64,
     corrupt: Pcg64,
     duplicate: Pcg64,
     jitter: Pcg64,
     reorder: Pcg64,
-    /// Datagrams that needed no draws: theirs are skipped before the next roll.
+    /// Datagrams that needed no draws; their draws are skipped before the next roll.
     skipped: u64,
 }
 
-/// All that is drawn for one datagram, each number uniform over 64 bits.
+/// All draws for one datagram, each uniform over 64 bits.
 pub(super) struct Roll {
-    /// Whether the channel changes between good and bad.
+    /// Decides whether the channel changes between good and bad.
     pub(super) change: u64,
-    /// Whether the datagram is lost.
+    /// Decides whether the datagram is lost.
     pub(super) loss: u64,
-    /// Whether a bit flips, in which byte, and which of the eight.
+    /// Decides whether a bit flips, in which byte, and which of the eight.
     pub(super) corrupt: u64,
     pub(super) byte: u64,
     pub(super) bit: u64,
-    /// Whether there is a copy.
+    /// Decides whether there is a copy.
     pub(super) duplicate: u64,
-    /// How the datagram travels, and how its copy would.
+    /// The draws for the datagram's travel, and for its copy's.
     pub(super) original: Journey,
     pub(super) copy: Journey,
 }
 
-/// What is drawn for the travel of one copy.
+/// The draws for the travel of one copy.
 #[derive(Clone, Copy)]
 pub(super) struct Journey {
     pub(super) jitter: u64,
@@ -40,7 +40,7 @@ pub(super) struct Journey {
 }
 
 impl Dice {
-    // A new knob takes its seed last, so that the older ones keep theirs.
+    // A new setting must take its seed last, so that the others keep theirs.
     pub(super) fn new(rng: &mut impl Rng) -> Self {
         Dice {
             loss: Pcg64::from_rng(rng),
@@ -52,13 +52,12 @@ impl Dice {
         }
     }
 
-    /// Leaves out the draws of so many datagrams. They are passed over only once others are asked
-    /// for, in a few dozen steps however many they are: a path that changes nothing costs nothing.
+    /// Skips the draws of `datagrams` datagrams. The generators advance only before the next roll,
+    /// in a few dozen steps whatever the number, so a path that changes nothing costs nothing.
     pub(super) fn skip(&mut self, datagrams: u64) {
         self.skipped = self.skipped.saturating_add(datagrams);
     }
 
-    /// The draws of the next datagram.
     pub(super) fn roll(&mut self) -> Roll {
         self.pass_over();
         Roll {
@@ -89,11 +88,10 @@ impl Dice {
     }
 }
 
-/// A draw as a number below `count`, by multiplication.
+/// Scales a draw to a number below `count`, by multiplication.
 ///
-/// One number is more likely than another by at most `count / 2^64`, which no test can see.
-/// Lemire's rejection (2019, "Fast random integer generation in an interval") would remove even
-/// that, but takes a varying count of draws.
+/// The bias is at most `count / 2^64`, which no test can detect. Lemire's rejection (2019, "Fast
+/// random integer generation in an interval") would remove it, but takes a varying number of draws.
 pub(super) fn below(draw: u64, count: usize) -> usize {
     ((u128::from(draw) * count as u128) >> 64) as usize
 }

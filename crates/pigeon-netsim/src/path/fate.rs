@@ -1,65 +1,65 @@
-//! What became of a datagram, and how often each thing did.
+//! The fates of datagrams, and their counters.
 
 use pigeon_datagram::Instant;
 
-/// What a path decided about one datagram.
+/// A path's decision about one datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is on its way.
+    /// The datagram is in flight.
     Carried {
-        /// When it arrives.
+        /// When the datagram arrives.
         due: Instant,
-        /// Whether it was held back, so that later ones may overtake it.
+        /// Whether the datagram was held back, so that later ones may overtake it.
         held_back: bool,
-        /// Which bit flipped, if one did: bit `i % 8` (0 the lowest) of byte `i / 8`.
+        /// The flipped bit, if any: bit `i % 8` (0 the lowest) of byte `i / 8`.
         corrupted_bit: Option<usize>,
-        /// When its copy arrives, if there is one.
+        /// When the datagram's copy arrives, if there is one.
         copy_due: Option<Instant>,
     },
-    /// It will not arrive.
+    /// Dropped.
     Dropped(DropReason),
 }
 
-/// Why a datagram does not arrive.
+/// Why a datagram was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropReason {
-    /// Its payload exceeds the path's MTU.
+    /// The datagram's payload exceeds the path's MTU.
     Mtu,
     /// The queue before the bottleneck was full (tail drop).
     QueueFull,
     /// Lost on the way, at random.
     Lost,
-    /// The model holds as much as it may; see [`InFlightLimit`](super::InFlightLimit).
+    /// The model's own limit was reached; see [`InFlightLimit`](super::InFlightLimit).
     InFlightFull,
 }
 
-/// What has happened on a path, in datagrams.
+/// A path's counters, in datagrams.
 ///
 /// `sent + duplicated = delivered + lost + dropped() + in flight` at any moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PathCounters {
-    /// Entered the path.
+    /// Sent into the path.
     pub sent: u64,
-    /// Arrived and were taken out, copies included.
+    /// Delivered to the caller, copies included.
     pub delivered: u64,
     /// Lost at random.
     pub lost: u64,
     /// Copies made.
     pub duplicated: u64,
-    /// Went on with a bit flipped; a copy of such a one is not counted again.
+    /// Corrupted by a flipped bit; the copy of a corrupted datagram is not counted again.
     pub corrupted: u64,
     /// Held back, copies included.
     pub held_back: u64,
     /// Larger than the MTU.
     pub dropped_mtu: u64,
-    /// Found the queue before the bottleneck full.
+    /// Dropped because the bottleneck's queue was full.
     pub dropped_queue_full: u64,
-    /// Found the model full, copies included.
+    /// Dropped by the model's own limit, copies included.
     pub dropped_in_flight_full: u64,
 }
 
 impl PathCounters {
-    /// Dropped for their size or for want of room, not by chance: that is `lost`.
+    /// Dropped by size or by a full queue. Random loss is counted in `lost`.
     pub fn dropped(&self) -> u64 {
         self.dropped_mtu + self.dropped_queue_full + self.dropped_in_flight_full
     }

@@ -1,40 +1,38 @@
-//! How the delay varies from datagram to datagram, in integers alone: the same draw gives the same
-//! delay on every machine, which the mathematical library of no two systems promises.
+//! The variation of the delay, computed in integers: the same draw gives the same delay on every
+//! machine. Floating-point functions differ between systems.
 
 use std::time::Duration;
 
-/// How the delay of each datagram varies around its mean, each drawn by itself. So datagrams sent
-/// closer together than the delay varies may also arrive in another order.
+/// How the delay varies around its mean, independently for each datagram. Datagrams sent closer
+/// together than the variation may arrive reordered.
 ///
-/// Each variant turns one draw into a delay. The mean stays that of [`Conditions::delay`], and none
-/// may vary by more than that ([`Jitter::by`]).
+/// The mean stays [`Conditions::delay`], and the variation must not exceed it ([`Jitter::by`]).
 ///
 /// [`Conditions::delay`]: super::Conditions::delay
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Jitter {
-    /// It does not.
+    /// No variation.
     #[default]
     None,
-    /// Evenly from the mean less this to the mean plus this, to the nanosecond, ends included.
+    /// Uniform between the mean minus and plus this value, to the nanosecond, both ends included.
     Uniform(Duration),
-    /// Normally with this standard deviation, cut off at four of them on both sides. A delay below
-    /// zero is zero.
+    /// Normally distributed with this standard deviation, cut off at four deviations on both sides.
+    /// A delay below zero becomes zero.
     ///
-    /// Drawn from a table of the distribution function at each 32nd of a deviation, and evenly in
-    /// between.
+    /// The distribution function is tabulated at each 32nd of a deviation and interpolated
+    /// linearly.
     Normal(Duration),
-    /// With a long tail, as where queues build up: a Pareto distribution of shape 3 (the shape of
-    /// netem's table, tc-netem(8)) with this standard deviation, moved so that its mean is the
-    /// delay. The shortest is the mean less 0.58 of it; one in a thousand is more than 9.8 of it
-    /// above the mean.
+    /// Long-tailed, as where queues build up: a Pareto distribution of shape 3 (like netem's table,
+    /// tc-netem(8)) with this standard deviation, shifted to the mean. The shortest delay is the
+    /// mean minus 0.58 deviations; one in a thousand exceeds the mean by more than 9.8.
     ///
-    /// The inverse of the distribution function is a cube root, and that of an integer is exact.
+    /// The inverse distribution function is a cube root, which integers compute exactly.
     Pareto(Duration),
 }
 
 impl Jitter {
-    /// How much it varies by: the greatest distance from the mean or the standard deviation, as the
-    /// variant says.
+    /// The size of the variation: the greatest distance from the mean, or the standard deviation,
+    /// depending on the variant.
     pub fn by(&self) -> Duration {
         match *self {
             Jitter::None => Duration::ZERO,
@@ -42,7 +40,7 @@ impl Jitter {
         }
     }
 
-    /// The delay that `draw`, uniform over 64 bits, stands for.
+    /// Maps `draw`, uniform over 64 bits, to a delay.
     pub(super) fn around(&self, mean: Duration, draw: u64) -> Duration {
         match *self {
             Jitter::None => mean,
@@ -69,7 +67,7 @@ fn uniform(mean: Duration, spread: Duration, draw: u64) -> Duration {
     Duration::from_nanos(shortest + above as u64)
 }
 
-/// The distance from the mean that the lower 63 bits of a draw stand for, in nanoseconds.
+/// Maps the lower 63 bits of a draw to a distance from the mean, in nanoseconds.
 fn normal(deviation: u64, draw: u64) -> u64 {
     let draw = draw & (u64::MAX >> 1);
     let cell = NORMAL.partition_point(|&within| within <= draw).min(NORMAL.len() - 1);
@@ -86,8 +84,8 @@ fn pareto(mean: Duration, deviation: u64, draw: u64) -> Duration {
     const SCALE: u128 = 4_959_401_049;
     const MEAN: u128 = 7_439_101_574;
     let deviation = u128::from(deviation);
-    // A share u of all is longer than u^(-1/3) times the scale. With u = (draw + 1) / 2^64 this is
-    // that power, times 2^21.
+    // A share u of all delays is longer than u^(-1/3) times the scale. With u = (draw + 1) / 2^64
+    // this is that power, times 2^21.
     let power = cube_root((1 << 127) / (u128::from(draw) + 1));
     let length = (((deviation * SCALE) >> 32) * power) >> 21;
     let delay = (u128::from(nanos(mean)) + length).saturating_sub((deviation * MEAN) >> 32);
@@ -108,11 +106,11 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// How many entries of the table a standard deviation has.
+/// Table entries per standard deviation.
 const CELLS: u128 = 32;
 
-/// How likely a normal variable that is within 4 deviations is within 1/32, 2/32, ... of one, times
-/// 2^63.
+/// The probability that a normal variable cut off at 4 deviations is within 1/32, 2/32, ... of one,
+/// times 2^63.
 #[rustfmt::skip]
 const NORMAL: [u64; 128] = [
     0x0330_f3dc_1278_beb6, 0x0661_1b98_f397_2562, 0x098f_abb0_6656_9f50, 0x0cbb_d9cd_5768_645d,
@@ -184,7 +182,8 @@ mod tests {
 
     #[test]
     fn pareto_has_its_quantiles() {
-        // The shortest; the median, at 2^(1/3) times the scale; one in a thousand, at ten times.
+        // The shortest; the median, at 2^(1/3) times the scale; one in a thousand, at ten times the
+        // scale.
         assert!(drawn(Jitter::Pareto(BY), u64::MAX).abs_diff(94_226) < 3);
         assert!(drawn(Jitter::Pareto(BY), u64::MAX / 2).abs_diff(97_227) < 3);
         assert!(drawn(Jitter::Pareto(BY), u64::MAX / 1_000).abs_diff(198_149) < 3);

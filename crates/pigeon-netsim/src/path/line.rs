@@ -1,8 +1,8 @@
-//! The bottleneck of a path: bytes leave it one after another at a fixed rate, and wait in a
-//! bounded queue that drops what comes when it is full (tail drop).
+//! The bottleneck of a path: bytes leave one after another at a fixed rate, after a bounded queue
+//! with tail drop.
 //!
-//! No queue is stored. The time at which the line becomes free gives the number of bytes that still
-//! wait, so a datagram's departure is known as it enters.
+//! No queue is stored. The time at which the line becomes free determines the number of waiting
+//! bytes, so a datagram's departure is known when it enters.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use pigeon_datagram::Instant;
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
-/// When the line falls free: at `free_at`, and `carry / bytes_per_second` nanoseconds later.
+/// When the line becomes free: at `free_at` plus `carry / bytes_per_second` nanoseconds.
 ///
-/// The fraction is kept because what rounding loses with each datagram would add up to a wrong
-/// rate: at 3 GB/s, ten bytes take three nanoseconds and a third.
+/// Without the fraction, rounding errors would add up to a wrong rate: at 3 GB/s, ten bytes take
+/// three and a third nanoseconds.
 #[derive(Default)]
 pub(super) struct Line {
     free_at: Instant,
@@ -22,10 +22,10 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// When a datagram of `length` bytes has left the line; `None` if the queue is full.
+    /// Returns when a datagram of `length` bytes leaves the line; `None` if the queue is full.
     ///
-    /// An idle line takes any datagram. Otherwise the bytes that have not left yet and its own
-    /// must fit into the queue.
+    /// An idle line accepts any datagram. Otherwise the waiting bytes and the datagram's must fit
+    /// into the queue.
     pub(super) fn enqueue(&mut self, now: Instant, rate: Rate, length: usize) -> Option<Instant> {
         let waiting = self.waiting_bytes(now, rate);
         if waiting > 0 && waiting + length as u128 > rate.queue_bytes as u128 {
@@ -38,7 +38,7 @@ impl Line {
         Some(self.free_at)
     }
 
-    /// The rate changes; what waits now waits at the new one.
+    /// Changes the rate; waiting bytes leave at the new rate.
     pub(super) fn change_rate(&mut self, now: Instant, old: Option<Rate>, new: Option<Rate>) {
         let waiting = old.map_or(0, |old| self.waiting_bytes(now, old));
         if old.map(|old| old.bytes_per_second) == new.map(|new| new.bytes_per_second) {
@@ -50,7 +50,7 @@ impl Line {
         }
     }
 
-    /// Bytes that have not left the line, a part of one counting as one.
+    /// The bytes still on the line, partly sent ones included.
     fn waiting_bytes(&self, now: Instant, rate: Rate) -> u128 {
         if self.free_at <= now {
             return 0;

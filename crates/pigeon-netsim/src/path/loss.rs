@@ -1,4 +1,4 @@
-//! Which datagrams are lost: each by itself, or in bursts.
+//! Random loss: of single datagrams, or in bursts.
 
 use thiserror::Error;
 
@@ -8,18 +8,18 @@ use super::dice::Roll;
 /// How a path loses datagrams.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Loss {
-    /// It does not.
+    /// No loss.
     #[default]
     None,
-    /// Each with the same probability, whatever happened to the others.
+    /// Each with the same probability, independently.
     Random(Probability),
-    /// In bursts.
+    /// Losses in bursts.
     Bursts(Bursts),
 }
 
-/// A channel that is now good, now bad, and loses datagrams with a probability of its own in each
-/// state: the Gilbert–Elliott model. A path begins in the good state. For every datagram the
-/// channel first changes its state, or not, and then loses it, or not.
+/// The Gilbert–Elliott model: a channel with a good and a bad state, each with its own loss
+/// probability. A path begins in the good state. For every datagram the channel first may change
+/// its state, and then may lose the datagram.
 ///
 /// Source: E. N. Gilbert, "Capacity of a Burst-Noise Channel", Bell System Technical Journal 39
 /// (1960), pages 1253–1265, with a good state that loses nothing; E. O. Elliott, "Estimates of
@@ -34,43 +34,43 @@ pub enum Loss {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bursts {
-    /// The good state turns bad, per datagram (the literature's *P* or *p*).
+    /// The probability of changing from good to bad, per datagram (the literature's *P* or *p*).
     pub becomes_bad: Probability,
-    /// The bad state turns good, per datagram (*p* or *r*).
+    /// The probability of changing from bad to good, per datagram (*p* or *r*).
     pub becomes_good: Probability,
-    /// Lost in the good state (*1 − k*).
+    /// Loss in the good state (*1 − k*).
     pub loss_in_good: Probability,
-    /// Lost in the bad state (*1 − h*).
+    /// Loss in the bad state (*1 − h*).
     pub loss_in_bad: Probability,
 }
 
-/// Why no channel has the means asked for.
+/// Why no channel has the requested means.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum BurstsError {
-    /// A burst is one datagram at least.
+    /// A burst has at least one datagram.
     #[error("a mean burst of {0} datagrams is not possible: a burst is one datagram at least")]
     BurstTooShort(f64),
-    /// Bursts are separated by what arrives between them, one datagram at least.
+    /// Between two bursts at least one datagram arrives, which limits the mean loss.
     #[error(
         "a mean loss of {loss} in bursts of {burst} datagrams is not possible: \
          at least one datagram must arrive between two bursts"
     )]
     LossTooHigh {
-        /// The mean loss asked for.
+        /// The requested mean loss.
         loss: Probability,
-        /// The mean length of a burst asked for, in datagrams.
+        /// The requested mean length of a burst, in datagrams.
         burst: f64,
     },
 }
 
 impl Bursts {
-    /// The channel that loses nothing while good and everything while bad, with this mean loss
-    /// and this mean count of datagrams lost in a row.
+    /// A channel with this mean loss and this mean number of datagrams lost in a row. It loses
+    /// nothing in the good state and everything in the bad one.
     ///
-    /// A burst's length is then geometric with mean `1 / becomes_good`, and the mean loss is
+    /// The burst length is geometric with mean `1 / becomes_good`, and the mean loss is
     /// `becomes_bad / (becomes_bad + becomes_good)`.
     pub fn from_means(loss: Probability, burst: f64) -> Result<Self, BurstsError> {
-        // Written so that a NaN is refused too.
+        // Rejects NaN, too.
         if !(burst >= 1.0 && burst.is_finite()) {
             return Err(BurstsError::BurstTooShort(burst));
         }
@@ -86,7 +86,7 @@ impl Bursts {
     }
 }
 
-/// The state of a path's channel.
+/// A channel's state.
 #[derive(Default)]
 pub(super) struct Channel {
     is_bad: bool,
@@ -122,7 +122,7 @@ mod tests {
         assert!(Bursts::from_means(share(0.1), f64::NAN).is_err());
         assert!(Bursts::from_means(share(0.1), f64::INFINITY).is_err());
         assert!(Bursts::from_means(share(1.0), 3.0).is_err());
-        // Nine lost in ten takes bursts of nine, one datagram between them.
+        // A loss of nine in ten needs bursts of nine, with one datagram in between.
         assert!(Bursts::from_means(share(0.9), 8.9).is_err());
         assert!(Bursts::from_means(share(0.9), 9.1).is_ok());
         assert!(Bursts::from_means(Probability::NEVER, 1.0).is_ok());

@@ -1,32 +1,34 @@
-//! One direction of a network path as a pure, seeded model: what may happen to a datagram on the
-//! way. Knows no socket: [`simulation`](crate::simulation) runs it between machines.
+//! One direction of a network path as a pure, seeded model. [`simulation`](crate::simulation) and
+//! [`relay`](crate::relay) run it.
 //!
-//! # What happens to a datagram, in this order
+//! # The steps of a datagram, in this order
 //!
-//! 1. **MTU.** The sender's own interface refuses what is too large, before it costs anything.
-//! 2. **Rate.** It waits for the bottleneck, or finds its queue full.
-//! 3. **Loss.** Beyond the bottleneck, so a lost datagram has used its share of the rate, as a
-//!    frame lost on a radio has.
-//! 4. **Room.** The model itself holds a bounded number of datagrams ([`InFlightLimit`]).
-//! 5. **Corruption.** One bit flips. (With the UDP checksum on, a real receiver's kernel would
-//!    drop such a datagram; it sees one where the checksum is off or was computed too late.)
-//! 6. **Duplication.** After corruption, so both copies are damaged alike: networks repeat frames
-//!    they received. The copy uses none of the rate.
-//! 7. **Delay, jitter, reordering.** Drawn for each copy by itself: each found its own way.
+//! 1. **MTU.** The sender's own interface refuses a datagram that is too large, before it uses any
+//!    capacity.
+//! 2. **Rate.** It waits for the bottleneck, or is dropped if the queue is full.
+//! 3. **Loss.** After the bottleneck, so a lost datagram has used its share of the rate, like a
+//!    frame lost on a radio link.
+//! 4. **Capacity.** The model itself holds a bounded number of datagrams ([`InFlightLimit`]).
+//! 5. **Corruption.** One bit flips. (With the UDP checksum on, a real receiver's kernel would drop
+//!    such a datagram; an application sees one only without the checksum, or if it was computed too
+//!    late.)
+//! 6. **Duplication.** After corruption, so both copies have the same damage: networks repeat
+//!    frames as they received them. The copy uses none of the rate.
+//! 7. **Delay, jitter, reordering.** Drawn separately for each copy, as if each took another route.
 //!
-//! Statistics count the outcome of every step in [`PathCounters`], and at any moment
-//! `sent + duplicated = delivered + lost + dropped + in flight`.
+//! Statistics count the outcome of every step in [`PathCounters`], and at any moment `sent +
+//! duplicated = delivered + lost + dropped + in flight`.
 //!
 //! [`Timeline`] changes conditions at given times.
 //!
 //! # Randomness
 //!
-//! Every knob has a generator of its own, derived from the seed, and each draws the same count of
-//! numbers for every datagram sent, whether the knob is turned on or not and whatever became of
-//! the datagram. So draw *n* of a knob belongs to datagram *n*: turning duplication on changes
-//! nothing about which datagrams are lost, and at the same seed a higher random loss loses all
-//! that a lower one lost, and more. The generator (PCG XSL RR 128/64) and the arithmetic on
-//! its numbers are the same on every machine, so a seed means the same everywhere.
+//! Every setting has its own generator, derived from the seed. Each draws the same number of values
+//! for every datagram, even if the setting is off or the datagram was dropped. So draw *n* of a
+//! setting belongs to datagram *n*: enabling duplication does not change which datagrams are lost,
+//! and at the same seed a higher random loss loses all the datagrams that a lower one loses, and
+//! more. The generator (PCG XSL RR 128/64) and its arithmetic are the same on every machine, so a
+//! seed gives the same results everywhere.
 
 mod conditions;
 mod datagram;
@@ -60,11 +62,11 @@ pub use timeline::{Timeline, TimelineError};
 /// One direction of a path, carrying items `T` that hold a datagram's payload ([`Datagram`],
 /// `Vec<u8>`, an array).
 ///
-/// A caller [`send`](Path::send)s, sleeps until [`poll_timeout`](Path::poll_timeout), and takes
-/// out what has arrived with [`poll`](Path::poll) until that says `None`.
+/// The caller [`send`](Path::send)s, sleeps until [`poll_timeout`](Path::poll_timeout), and takes
+/// arrived items with [`poll`](Path::poll) until it returns `None`.
 pub struct Path<T> {
     conditions: Conditions,
-    /// What [`Conditions::are_perfect`] says of them: it is asked for every datagram.
+    /// Cached result of [`Conditions::are_perfect`], which is needed for every datagram.
     perfect: bool,
     limit: InFlightLimit,
     dice: Dice,
@@ -72,32 +74,32 @@ pub struct Path<T> {
     line: Line,
     in_flight: BinaryHeap<InFlight<T>>,
     bytes_in_flight: usize,
-    /// How many items have ever been put in flight: the order among those due at one instant.
+    /// The number of items ever put in flight; orders items that are due at the same instant.
     next_order: u64,
     counters: PathCounters,
 }
 
-/// How much a path holds at once, whatever its conditions. What would exceed either bound is
+/// The most that a path holds at once, whatever its conditions. A datagram beyond either limit is
 /// dropped as it enters, and counted ([`DropReason::InFlightFull`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InFlightLimit {
     /// Datagrams, copies included.
     pub datagrams: usize,
-    /// Bytes of payload.
+    /// Payload bytes.
     pub bytes: usize,
 }
 
 impl Default for InFlightLimit {
     /// 262,144 datagrams and 64 MiB: half a second of 64-byte datagrams as fast as one core sends
-    /// them, or of a gigabit of large ones.
+    /// them, or of large ones at a gigabit per second.
     fn default() -> Self {
         InFlightLimit { datagrams: 1 << 18, bytes: 64 << 20 }
     }
 }
 
 impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Path<T> {
-    /// A path with generators seeded from `rng`. It takes from `rng` a fixed count of numbers, so
-    /// several paths may be made from one generator.
+    /// A path with generators seeded from `rng`. It draws a fixed number of values, so several
+    /// paths can share one generator.
     pub fn new(conditions: Conditions, rng: &mut impl Rng) -> Result<Self, ConditionsError> {
         conditions.check()?;
         Ok(Path {
@@ -114,12 +116,12 @@ impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Path<T> {
         })
     }
 
-    /// A path that does the same for the same seed, on any machine.
+    /// A path that behaves the same for the same seed, on any machine.
     pub fn seeded(conditions: Conditions, seed: u64) -> Result<Self, ConditionsError> {
         Path::new(conditions, &mut Pcg64::seed_from_u64(seed))
     }
 
-    /// The same path with another bound on what it holds at once.
+    /// Replaces the limit on datagrams in flight.
     pub fn with_in_flight_limit(mut self, limit: InFlightLimit) -> Self {
         self.limit = limit;
         self
@@ -130,21 +132,21 @@ impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Path<T> {
         &self.conditions
     }
 
-    /// What has happened so far.
+    /// The counters.
     pub fn statistics(&self) -> &PathCounters {
         &self.counters
     }
 
-    /// How many datagrams are on the way, copies and those waiting for the bottleneck included.
+    /// The number of datagrams in flight, copies and those waiting for the bottleneck included.
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
-    /// Changes the conditions for what is sent from `now` on; refused conditions change nothing.
+    /// Changes the conditions for datagrams sent from `now` on; invalid conditions change nothing.
     ///
-    /// What is already on the way keeps the time it is due, so later datagrams may overtake it,
-    /// as after a change of route. Bytes that wait for the bottleneck wait at the new rate as far
-    /// as later datagrams are concerned.
+    /// Datagrams in flight keep their arrival times, so later ones may overtake them, as after a
+    /// change of route. For later datagrams, the bytes in the bottleneck's queue leave at the new
+    /// rate.
     pub fn set_conditions(
         &mut self,
         now: Instant,
@@ -160,7 +162,7 @@ impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Path<T> {
         Ok(())
     }
 
-    /// Sends a datagram into the path at `now`. Its fate is decided and returned at once.
+    /// Sends a datagram into the path at `now`, and returns its fate, which is decided at once.
     pub fn send(&mut self, now: Instant, datagram: T) -> Fate {
         let roll = self.dice.roll();
         self.counters.sent += 1;
@@ -170,23 +172,22 @@ impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Path<T> {
         }
     }
 
-    /// Whether the path changes nothing at the moment: conditions are perfect and nothing is on the
-    /// way. The caller may then hand a datagram on without sending it, and count it with
+    /// Whether the path changes nothing now: conditions are perfect and nothing is in flight. The
+    /// caller may then forward a datagram without sending it, and count it with
     /// [`pass`](Path::pass).
     pub fn is_transparent(&self) -> bool {
         self.perfect && self.in_flight.is_empty()
     }
 
-    /// So many datagrams were handed on past a [transparent](Path::is_transparent) path. They count
-    /// as sent and delivered, and have their draws, as if they had been put in.
+    /// Counts datagrams that bypassed a [transparent](Path::is_transparent) path. They count as
+    /// sent and delivered, and use up their draws, as if they had been sent.
     pub fn pass(&mut self, datagrams: u64) {
         self.dice.skip(datagrams);
         self.counters.sent += datagrams;
         self.counters.delivered += datagrams;
     }
 
-    /// The next datagram that is due by `now`: earliest first, and of those due at one instant
-    /// the one that was sent first.
+    /// The next datagram due by `now`: in order of arrival time, then in order of sending.
     pub fn poll(&mut self, now: Instant) -> Option<T> {
         if self.poll_timeout()? > now {
             return None;
@@ -197,14 +198,14 @@ impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Path<T> {
         Some(arrived)
     }
 
-    /// When the next datagram is due, if any is on the way.
+    /// When the next datagram in flight is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.in_flight.peek().map(|next| next.due)
     }
 
-    /// Steps 1 to 4: when a datagram has left the bottleneck, or why it never does.
+    /// Steps 1 to 4. Returns when the datagram leaves the bottleneck, or why it is dropped.
     fn admit(&mut self, now: Instant, length: usize, roll: &Roll) -> Result<Instant, DropReason> {
-        // The channel's state moves on with every datagram, even one that does not get as far.
+        // The channel's state advances with every datagram, even one that was dropped earlier.
         let lost = self.channel.loses(&self.conditions.loss, roll);
         if self.conditions.mtu.is_some_and(|mtu| length > mtu) {
             return Err(DropReason::Mtu);
@@ -239,7 +240,7 @@ impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Path<T> {
         Fate::Carried { due, held_back, corrupted_bit, copy_due }
     }
 
-    /// Flips one bit of some datagrams; an empty one has none to flip.
+    /// Flips one bit of some datagrams; an empty one has none.
     fn corrupt(&mut self, datagram: &mut T, roll: &Roll) -> Option<usize> {
         let bytes = datagram.as_mut();
         if bytes.is_empty() || !self.conditions.corrupt.hits(roll.corrupt) {
@@ -252,7 +253,7 @@ impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Path<T> {
         Some(byte * 8 + bit)
     }
 
-    /// Puts an item in flight. Returns when it is due and whether it was held back.
+    /// Puts an item in flight. Returns its arrival time, and whether it was held back.
     fn launch(&mut self, departure: Instant, item: T, journey: Journey) -> (Instant, bool) {
         let Conditions { delay, jitter, reorder, .. } = &self.conditions;
         let mut due = departure + jitter.around(*delay, journey.jitter);
@@ -278,7 +279,8 @@ impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Path<T> {
     }
 }
 
-/// An item on the way. The greatest is the one due first: `BinaryHeap` gives out its greatest.
+/// An item in flight. The order is reversed, because `BinaryHeap` yields the greatest item and the
+/// earliest must come first.
 struct InFlight<T> {
     due: Instant,
     order: u64,

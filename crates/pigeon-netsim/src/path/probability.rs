@@ -1,40 +1,40 @@
-//! A chance between never and always, checked once.
+//! A probability, checked at construction.
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// A number from 0 to 1. As text it is `0.01` or `1%`.
+/// A number from 0 to 1, written `0.01` or `1%`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Probability(f64);
 
-/// Why something is no probability.
+/// Why a value is not a probability.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum ProbabilityError {
-    /// Not a number at all.
+    /// The text is not a number.
     #[error("{0:?} is not a number; write a share such as 0.01, or a percentage such as 1%")]
     NotANumber(String),
     /// A number, but below 0 or above 1.
     #[error("{0:?} is not between 0 and 1 (0% and 100%)")]
     OutOfRange(String),
-    /// The same, but a percentage if it had its sign.
+    /// Above 1, and valid as a percentage if a percent sign follows.
     #[error("{0:?} is not between 0 and 1; {0} in a hundred is written {0}%")]
     NoPercentSign(String),
 }
 
 impl Probability {
-    /// 0.
+    /// Probability 0.
     pub const NEVER: Probability = Probability(0.0);
-    /// 1.
+    /// Probability 1.
     pub const ALWAYS: Probability = Probability(1.0);
 
-    /// A share from 0 to 1, both included.
+    /// A probability from 0 to 1, both included.
     pub fn new(share: f64) -> Result<Self, ProbabilityError> {
         if share.is_nan() {
             Err(ProbabilityError::NotANumber(share.to_string()))
         } else if (0.0..=1.0).contains(&share) {
-            // Adding zero turns a negative zero into the plain one.
+            // Adding zero turns a negative zero into zero.
             Ok(Probability(share + 0.0))
         } else {
             Err(ProbabilityError::OutOfRange(share.to_string()))
@@ -46,15 +46,15 @@ impl Probability {
         self.0
     }
 
-    /// Whether it is 0.
+    /// Whether the probability is 0.
     pub fn is_never(self) -> bool {
         self.0 == 0.0
     }
 
-    /// Whether a draw, uniform over 64 bits, falls within it.
+    /// Whether a draw, uniform over 64 bits, falls within the probability.
     ///
     /// The upper 53 bits become a multiple of 2^-53 in 0..1. That is exact in an `f64`, so the
-    /// answer is the same on every machine; and 0 never hits and 1 always does.
+    /// result is the same on every machine; 0 never hits and 1 always does.
     pub(super) fn hits(self, draw: u64) -> bool {
         const STEP: f64 = 1.0 / (1_u64 << 53) as f64;
         ((draw >> 11) as f64) * STEP < self.0

@@ -1,4 +1,4 @@
-//! Changes that come at given times: a scenario.
+//! Changes at given times: a scenario.
 
 use std::time::Duration;
 
@@ -6,45 +6,45 @@ use thiserror::Error;
 
 use pigeon_datagram::Instant;
 
-/// Changes `T`, each at its time after the start, perhaps over again.
+/// Changes `T`, each at a time after the start, optionally repeated.
 ///
-/// It draws no randomness and touches no path: the caller applies what [`poll`](Timeline::poll)
-/// returns. As each knob of a path draws for itself, a change of one leaves the fates that the
-/// others deal as they were.
+/// A timeline draws no randomness and touches no path: the caller applies the result of
+/// [`poll`](Timeline::poll). Because each setting of a path draws independently, changing one
+/// leaves the effects of the others as they were.
 #[derive(Clone, Debug)]
 pub struct Timeline<T> {
     changes: Vec<(Duration, T)>,
     period: Option<Duration>,
-    /// When the present round began.
+    /// When the current round began.
     start: Instant,
-    /// The first change that has not come in it.
+    /// The next change of this round.
     next: usize,
 }
 
-/// Why changes make no timeline.
+/// Why changes are not a valid timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TimelineError {
-    /// A change stands before an earlier one.
+    /// A change comes after a later one.
     #[error("change {number} comes at {at:?}, before the one that stands above it")]
     OutOfOrder {
-        /// Which one, counted from 1.
+        /// The change's position, counted from 1.
         number: usize,
-        /// When it should come.
+        /// The change's time.
         at: Duration,
     },
-    /// A round would begin before the last change of the one before.
+    /// A round would begin before the previous round's last change.
     #[error("it begins again after {period:?}, but its last change comes at {last:?}")]
     PeriodTooShort {
-        /// How long a round takes.
+        /// The length of a round.
         period: Duration,
-        /// When the last change comes.
+        /// The time of the last change.
         last: Duration,
     },
 }
 
 impl<T> Timeline<T> {
-    /// Changes that begin to count at `start`, in the order of their times; with a `period` they
-    /// come again after it, for ever.
+    /// A timeline of changes, in order of time, that starts at `start`. With a `period` it repeats
+    /// for ever.
     pub fn new(
         start: Instant,
         changes: Vec<(Duration, T)>,
@@ -56,7 +56,7 @@ impl<T> Timeline<T> {
         }
         let last = changes.last().map_or(Duration::ZERO, |(at, _)| *at);
         match period {
-            // A period of zero would never end.
+            // A period of zero would repeat without end at one instant.
             Some(period) if period <= last => Err(TimelineError::PeriodTooShort { period, last }),
             _ => Ok(Timeline { changes, period, start, next: 0 }),
         }
@@ -64,8 +64,9 @@ impl<T> Timeline<T> {
 
     /// The next change that is due by `now`.
     ///
-    /// Each is given once a round. Of several rounds that have passed unseen, as while a machine
-    /// slept, only the last is given: what a round sets, the next sets again.
+    /// Each change is returned once a round. If several rounds have passed since the last call, for
+    /// example while the machine slept, only the last round is returned, because it overrides the
+    /// earlier ones.
     pub fn poll(&mut self, now: Instant) -> Option<&T> {
         self.skip_rounds(now);
         let due = self.poll_timeout().is_some_and(|due| due <= now);
@@ -77,7 +78,7 @@ impl<T> Timeline<T> {
         Some(change)
     }
 
-    /// When the next change is due, if there is one.
+    /// When the next change is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.changes.get(self.next).map(|(at, _)| self.start + *at)
     }
@@ -132,7 +133,7 @@ mod tests {
         let mut timeline = timeline(&[(1, 'a'), (3, 'b')], Some(4));
         assert_eq!(due(&mut timeline, 4_000_001), "aba");
         assert_eq!(timeline.poll_timeout(), Some(START + SECOND * 4_000_003));
-        // Also in the middle of one.
+        // The timeline can also be polled in the middle of a round.
         assert_eq!(due(&mut timeline, 8_000_001), "baba");
     }
 

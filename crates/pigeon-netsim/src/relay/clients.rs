@@ -1,4 +1,4 @@
-//! Who the clients are, and which of them have been silent for how long.
+//! The relay's clients, and how long each has been silent.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pigeon_datagram::Instant;
 
-/// A client: its slot, and which of the clients that had the slot it is.
+/// Identifies a client: its slot, and its number among the clients that have used the slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ClientId {
     slot: usize,
@@ -19,20 +19,20 @@ impl ClientId {
     }
 }
 
-/// The table. Its size is the caller's affair.
+/// The table of clients. The caller bounds its size.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
     slots: Vec<Option<Client>>,
     free: Vec<usize>,
-    /// A tree and not a hash table: addresses come from strangers, and this crate has no secret key
-    /// to hash them with.
+    /// A tree, because this crate has no secret key for hashing: strangers choose these addresses,
+    /// and could make a hash table slow.
     by_address: BTreeMap<SocketAddr, ClientId>,
-    /// The client found last: a batch is mostly one client's.
+    /// The client found last: most datagrams of a batch come from one client.
     last: Option<(SocketAddr, ClientId)>,
     /// The local addresses of the sockets to the target.
     own: BTreeSet<SocketAddr>,
-    /// One entry a client, with a time at or before which it was last heard. A client heard since
-    /// goes to the back when its turn comes, so a datagram costs the queue nothing.
+    /// One entry per client, with a time at or before which it was last heard. A client heard since
+    /// moves to the back when its turn comes, so a datagram does not touch the queue.
     silent: VecDeque<(Instant, ClientId)>,
     generations: u64,
 }
@@ -41,14 +41,15 @@ pub(super) struct Clients {
 struct Client {
     id: ClientId,
     address: SocketAddr,
-    /// Which of our addresses it writes to.
+    /// The local address that the client sends to.
     reached_at: Option<IpAddr>,
     socket: Socket,
-    /// Where its datagrams go: the target, or the port of the target's host that answered last.
+    /// The destination of its datagrams: the target, or the port of the target's host that answered
+    /// last.
     peer: SocketAddr,
     /// Whether `peer` has ever changed.
     moved: bool,
-    /// The last datagram that went to another port than the target's.
+    /// The last datagram sent to another port than the target's.
     last: Vec<u8>,
     heard: Instant,
 }
@@ -56,11 +57,11 @@ struct Client {
 /// A client's socket to the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Socket {
-    /// It was asked for.
+    /// Requested from the driver.
     Awaited,
-    /// It is open and has this local address.
+    /// Open, with this local address.
     Open(SocketAddr),
-    /// It could not be opened, or has failed.
+    /// Failed, or could not be opened.
     Failed,
 }
 
@@ -69,8 +70,8 @@ impl Clients {
         self.by_address.len()
     }
 
-    /// The client at an address, unless one of our sockets has the address now: the system may give
-    /// it the port of a program that ended and still stands here.
+    /// The client at an address. `None` if the address is now one of our own sockets: the system
+    /// may give a socket the port of a program that ended but still counts as a client.
     pub(super) fn find(&mut self, address: SocketAddr) -> Option<ClientId> {
         if let Some((last, id)) = self.last
             && last == address
@@ -85,7 +86,7 @@ impl Clients {
         Some(id)
     }
 
-    /// Adds a client that is not there yet.
+    /// Adds a new client.
     pub(super) fn add(
         &mut self,
         now: Instant,
@@ -112,7 +113,7 @@ impl Clients {
         self.slots[slot] = Some(client);
         self.by_address.insert(address, id);
         self.silent.push_back((now, id));
-        // Those that left before their time still stand there.
+        // Clients that left early still have entries.
         if self.silent.len() > 2 * self.slots.len() {
             let slots = &self.slots;
             self.silent.retain(|(_, id)| slots[id.slot].as_ref().is_some_and(|c| c.id == *id));
@@ -131,7 +132,7 @@ impl Clients {
         Some(client.address)
     }
 
-    /// The client that has a slot now.
+    /// The current client of a slot.
     pub(super) fn id(&self, slot: usize) -> Option<ClientId> {
         Some(self.slots.get(slot)?.as_ref()?.id)
     }
@@ -140,7 +141,6 @@ impl Clients {
         Some(self.slots.get(slot)?.as_ref()?.address)
     }
 
-    /// The slots in use.
     pub(super) fn slots(&self) -> impl Iterator<Item = usize> {
         self.slots.iter().flatten().map(|client| client.id.slot)
     }
@@ -149,8 +149,8 @@ impl Clients {
         self.slots.iter().flatten().map(|client| (client.address, client.heard))
     }
 
-    /// A client's address, which of ours it writes to, and where its datagrams go, unless it has
-    /// gone.
+    /// A client's address, the local address that it sends to, and its destination; `None` if it
+    /// has left.
     pub(super) fn addresses(
         &self,
         id: ClientId,
@@ -158,12 +158,12 @@ impl Clients {
         self.get(id).map(|client| (client.address, client.reached_at, client.peer))
     }
 
-    /// Where a client's datagrams go, unless it has gone.
+    /// The destination of a client's datagrams; `None` if it has left.
     pub(super) fn peer(&self, id: ClientId) -> Option<SocketAddr> {
         self.get(id).map(|client| client.peer)
     }
 
-    /// A client's datagrams go to this address from now on. True the first time.
+    /// Changes the destination of a client's datagrams. Returns true the first time.
     pub(super) fn set_peer(&mut self, id: ClientId, peer: SocketAddr) -> bool {
         let Some(client) = self.slots.get_mut(id.slot).and_then(Option::as_mut) else {
             return false;
@@ -172,7 +172,7 @@ impl Clients {
         !std::mem::replace(&mut client.moved, true)
     }
 
-    /// Keeps what a client last sent to a port that was followed.
+    /// Keeps a copy of the client's last datagram to a followed port.
     pub(super) fn keep_last(&mut self, id: ClientId, payload: &[u8]) {
         if let Some(client) = self.slots.get_mut(id.slot).and_then(Option::as_mut) {
             client.last.clear();
@@ -180,13 +180,13 @@ impl Clients {
         }
     }
 
-    /// Takes what was kept.
+    /// Takes that copy.
     pub(super) fn take_last(&mut self, id: ClientId) -> Vec<u8> {
         let client = self.slots.get_mut(id.slot).and_then(Option::as_mut);
         client.map(|client| std::mem::take(&mut client.last)).unwrap_or_default()
     }
 
-    /// Every client's datagrams go to this address from now on.
+    /// Changes the destination of every client's datagrams.
     pub(super) fn set_all_peers(&mut self, peer: SocketAddr) {
         self.slots.iter_mut().flatten().for_each(|client| client.peer = peer);
     }
@@ -197,18 +197,18 @@ impl Clients {
         }
     }
 
-    /// A slot's socket has this local address now.
+    /// Records the local address of a slot's socket.
     pub(super) fn opened(&mut self, slot: usize, local: SocketAddr) {
         let Some(client) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
         if let Socket::Open(before) = std::mem::replace(&mut client.socket, Socket::Open(local)) {
             self.own.remove(&before);
         }
         self.own.insert(local);
-        // It may stand for this very address: see `find`.
+        // The new socket may have this client's own address: see `find`.
         self.last = None;
     }
 
-    /// A slot has no socket, and its client's next datagram goes to `peer`.
+    /// Records that a slot's socket failed, and resets its client's destination to `peer`.
     pub(super) fn failed(&mut self, slot: usize, peer: SocketAddr) {
         let Some(client) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
         client.peer = peer;
@@ -217,7 +217,7 @@ impl Clients {
         }
     }
 
-    /// Whether a client's socket has failed; it is awaited from now on.
+    /// If a client's socket has failed, marks it as awaited and returns true.
     pub(super) fn retry(&mut self, id: ClientId) -> bool {
         let client = self.slots.get_mut(id.slot).and_then(Option::as_mut);
         let Some(client) = client.filter(|client| client.socket == Socket::Failed) else {
@@ -227,18 +227,18 @@ impl Clients {
         true
     }
 
-    /// The socket of a slot's client; `None` where the slot has no client.
+    /// The state of a slot's socket; `None` if the slot is free.
     pub(super) fn socket(&self, slot: usize) -> Option<Socket> {
         Some(self.slots.get(slot)?.as_ref()?.socket)
     }
 
-    /// Every client needs a new socket.
+    /// Marks every client's socket for replacement.
     pub(super) fn close_all(&mut self) {
         self.slots.iter_mut().flatten().for_each(|client| client.socket = Socket::Awaited);
         self.own.clear();
     }
 
-    /// Whether this is the local address of a socket to the target.
+    /// Whether an address is the local address of a socket to the target.
     pub(super) fn is_own(&self, address: SocketAddr) -> bool {
         self.own.contains(&address)
     }
@@ -251,7 +251,7 @@ impl Clients {
             }
             self.silent.pop_front();
             match self.get(id).map(|client| client.heard) {
-                // It went some other way.
+                // The client was removed already.
                 None => {}
                 Some(heard) if heard + idle > now => self.silent.push_back((heard, id)),
                 Some(_) => return self.remove(id.slot).map(|address| (id.slot, address)),
@@ -260,7 +260,7 @@ impl Clients {
         None
     }
 
-    /// When to look for silent clients next.
+    /// When to call `expire` next.
     pub(super) fn next_expiry(&self, idle: Duration) -> Option<Instant> {
         self.silent.front().map(|&(since, _)| since + idle)
     }

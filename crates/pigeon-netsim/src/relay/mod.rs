@@ -1,21 +1,21 @@
-//! A relay with a bad network in it: many clients on one side, one target on the other, a
-//! [`Path`] each way in between.
+//! A relay that simulates a bad network: many clients on one side, one target on the other, and a
+//! [`Path`] in each direction.
 //!
 //! ```text
 //!   clients ──▶ [listen] ──────── up ────────▶ [a socket a client] ──▶ target
 //!           ◀──          ◀─────── down ──────                     ◀──
 //! ```
 //!
-//! Each client has a socket of its own towards the target, so that the target sees as many peers as
-//! there are clients and its answers find their way back. A target may answer from another port of
-//! its host, as a TFTP server does (RFC 1350, section 4): the client gets the answer, and what it
-//! says after goes to that port, until that port refuses. Datagrams of other hosts are dropped. All of them share the two paths, as hosts
-//! behind one line do: the rate is for all together, and the same traffic at the same seed has the
-//! same fate.
+//! Each client gets its own socket to the target, so the target sees every client as a separate
+//! peer, and its answers can be assigned. A target may answer from another port of its host, as a
+//! TFTP server does (RFC 1350, section 4): the client gets the answer, and its later datagrams go
+//! to that port until the port refuses. Datagrams of other hosts are dropped. All clients share the
+//! two paths, like hosts behind one line: the rate is for all together, and the same traffic at the
+//! same seed has the same fate.
 //!
-//! [`Relay`] is a [`Machine`] with many sockets: clients send to [`LISTEN`], and [`Event::Open`] and
-//! [`Event::Close`] say which others are needed. Answer each `Open` with [`Relay::opened`] or
-//! [`Relay::cannot_open`]: until then what that client sends waits, and what is queued behind it.
+//! [`Relay`] is a [`Machine`] with many sockets: clients send to [`LISTEN`], and [`Event::Open`]
+//! and [`Event::Close`] request the others. Answer each `Open` with [`Relay::opened`] or
+//! [`Relay::cannot_open`]: until then that client's datagrams wait, and those queued behind them.
 
 mod clients;
 mod outgoing;
@@ -39,28 +39,28 @@ use senders::{NotClient, Senders};
 
 pub use report::{Event, Statistics};
 
-/// Bytes taken out of the paths in one call; the rest follows in the next. It bounds the outbox.
+/// Bytes taken from the paths in one call; the rest follows in the next call. Bounds the outbox.
 const MOST_AT_ONCE: usize = 4 << 20;
 
-/// Buffers that are kept to be used again, and how large each may be.
+/// The number of spare buffers kept for reuse, and the largest size of each.
 const SPARE_BUFFERS: usize = 4_096;
 const SPARE_BYTES: usize = 2_048;
 
-/// Events that wait to be polled beside those about sockets; what comes beyond is only counted.
+/// The most queued events, besides those about sockets. Further ones are only counted.
 const MOST_EVENTS: usize = 1_024;
 
-/// How a relay is made.
+/// A relay's settings.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where everything goes.
+    /// The destination of all clients.
     pub target: SocketAddr,
-    /// The address of the socket that clients send to; the unspecified one stands for every address
+    /// The address of the socket that clients send to; the unspecified address means every address
     /// of this host.
     pub listen: SocketAddr,
-    /// The addresses of this host beside loopback. A target on this host may answer from any of them.
+    /// This host's addresses besides loopback. A target on this host may answer from any of them.
     pub local: Vec<IpAddr>,
-    /// The most clients at once, 65,535 at the most. Further ones are turned away until another
-    /// falls idle.
+    /// The most clients at once, up to 65,535. Further clients are turned away until another is
+    /// idle.
     pub max_clients: NonZeroUsize,
     /// How long a client may be silent, in both directions, before its socket is closed.
     pub idle: Duration,
@@ -68,17 +68,17 @@ pub struct Config {
     pub up: Conditions,
     /// Conditions from the target to the clients.
     pub down: Conditions,
-    /// What the paths' randomness begins from.
+    /// The seed of both paths.
     pub seed: u64,
 }
 
-/// The socket that clients send to. That of the client in slot 0 comes next, and so on: slots are
-/// used again and never exceed [`Config::max_clients`].
+/// The socket that clients send to. The sockets of client slots 0, 1 and so on follow; slots are
+/// reused and never exceed [`Config::max_clients`].
 pub const LISTEN: SocketId = SocketId::FIRST;
 
-/// The socket towards the target of the client in a slot.
+/// The socket to the target of a slot's client.
 fn socket_of(slot: usize) -> SocketId {
-    // `Relay::new` keeps slots within the numbers there are.
+    // `Relay::new` limits the slots to the available socket numbers.
     SocketId::new(u16::try_from(slot + 1).unwrap_or(u16::MAX))
 }
 
@@ -87,15 +87,15 @@ fn slot_of(socket: SocketId) -> Option<usize> {
     socket.index().checked_sub(1)
 }
 
-/// Where what leaves from a socket goes.
+/// The direction of datagrams sent from this socket.
 fn way_from(socket: SocketId) -> Way {
     if socket == LISTEN { Way::Down } else { Way::Up }
 }
 
-/// An address as datagrams from there bear it: an IPv4-mapped one as its IPv4 one.
+/// Converts an IPv4-mapped address to IPv4, the form of a received datagram's sender.
 fn unmapped(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
-        // It keeps its scope.
+        // Keeps the scope.
         IpAddr::V6(_) => address,
         v4 => SocketAddr::new(v4, address.port()),
     }
@@ -110,20 +110,20 @@ pub enum Way {
     Down,
 }
 
-/// What a timeline changes at one of its times.
+/// A change at one time of a timeline.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Step {
-    /// Conditions from then on, upwards.
+    /// The new conditions upwards.
     pub up: Conditions,
-    /// Conditions from then on, downwards.
+    /// The new conditions downwards.
     pub down: Conditions,
     /// Whether the clients' source addresses towards the target change.
     pub handover: bool,
-    /// A note for the person who watches.
+    /// A note for the operator.
     pub note: String,
 }
 
-/// The state machine.
+/// The relay as a state machine.
 pub struct Relay {
     target: SocketAddr,
     senders: Senders,
@@ -137,14 +137,14 @@ pub struct Relay {
     events: VecDeque<Event>,
     spare: Vec<Vec<u8>>,
     counts: Statistics,
-    told: Told,
-    /// When the first and the last was sent to the target that it has not answered.
+    reported: Reported,
+    /// When the first and the last unanswered datagrams were sent to the target.
     unanswered: Option<[Instant; 2]>,
 }
 
-/// Which conditions have been reported: each is reported only once.
+/// Which conditions have already been reported: each is reported once.
 #[derive(Default)]
-struct Told {
+struct Reported {
     full: bool,
     looped: bool,
     from_target: bool,
@@ -152,7 +152,7 @@ struct Told {
     too_large: [bool; 2],
 }
 
-/// A datagram on its way.
+/// A datagram in flight.
 #[derive(Clone)]
 struct Parcel {
     client: ClientId,
@@ -172,7 +172,7 @@ impl AsMut<[u8]> for Parcel {
 }
 
 impl Relay {
-    /// A relay that nobody has found yet.
+    /// A relay without clients.
     pub fn new(config: Config) -> Result<Relay, ConditionsError> {
         let mut rng = Pcg64::seed_from_u64(config.seed);
         let paths = [Path::new(config.up, &mut rng)?, Path::new(config.down, &mut rng)?];
@@ -189,34 +189,31 @@ impl Relay {
             events: VecDeque::new(),
             spare: Vec::new(),
             counts: Statistics::default(),
-            told: Told::default(),
+            reported: Reported::default(),
             unanswered: None,
         })
     }
 
-    /// The same relay following a timeline. Each step's conditions must be such as a path takes
-    /// ([`Conditions::check`]); others are passed over.
+    /// Adds a timeline. Steps with invalid conditions ([`Conditions::check`]) are skipped.
     pub fn with_timeline(mut self, timeline: Timeline<Step>) -> Relay {
         self.timeline = Some(timeline);
         self
     }
 
-    // What it knows.
-
-    /// Where everything goes.
+    /// The destination of all clients.
     pub fn target(&self) -> SocketAddr {
         self.target
     }
 
-    /// When the first and the last was sent to the target that it has not answered; `None` while
-    /// nothing awaits an answer.
+    /// When the first and the last unanswered datagrams were sent to the target; `None` if it has
+    /// answered since.
     pub fn unanswered(&self) -> Option<[Instant; 2]> {
         self.unanswered
     }
 
-    /// Whether the target refuses, and has not answered since.
+    /// Whether the target has refused a datagram and has not answered since.
     pub fn is_refused(&self) -> bool {
-        self.told.refused
+        self.reported.refused
     }
 
     /// The conditions in force in one direction.
@@ -224,17 +221,17 @@ impl Relay {
         self.paths[way as usize].conditions()
     }
 
-    /// The client with this socket towards the target.
+    /// The client of this socket to the target.
     pub fn client(&self, socket: SocketId) -> Option<SocketAddr> {
         self.clients.address(slot_of(socket)?)
     }
 
-    /// The clients, and when each was last heard or written to.
+    /// The clients, and when each last sent or received a datagram.
     pub fn clients(&self) -> impl Iterator<Item = (SocketAddr, Instant)> {
         self.clients.iter()
     }
 
-    /// The totals.
+    /// The counters.
     pub fn statistics(&self) -> Statistics {
         let [up, down] = &self.paths;
         Statistics {
@@ -247,9 +244,9 @@ impl Relay {
         }
     }
 
-    // What is done to it.
+    // Commands.
 
-    /// Changes the conditions of one direction; those refused change nothing.
+    /// Changes the conditions of one direction; invalid conditions change nothing.
     pub fn set_conditions(
         &mut self,
         now: Instant,
@@ -257,12 +254,12 @@ impl Relay {
         conditions: Conditions,
     ) -> Result<(), ConditionsError> {
         self.paths[way as usize].set_conditions(now, conditions)?;
-        self.told.too_large[way as usize] = false;
+        self.reported.too_large[way as usize] = false;
         Ok(())
     }
 
-    /// The clients' source addresses towards the target change, as when a telephone leaves the
-    /// Wi-Fi: answers to the old ones are lost.
+    /// Changes the clients' source addresses towards the target, as when a phone leaves the Wi-Fi:
+    /// answers to the old ones are lost.
     pub fn handover(&mut self) {
         self.counts.handovers += 1;
         self.open_all();
@@ -273,27 +270,27 @@ impl Relay {
         self.events.extend(self.clients.slots().map(socket_of).map(Event::Open));
     }
 
-    /// Everything goes to another address from now on: the name of the target has another.
+    /// Changes the target's address, for example after a new DNS lookup.
     pub fn set_target(&mut self, target: SocketAddr) {
         self.target = unmapped(target);
         self.senders.set_target(self.target);
-        self.told.refused = false;
+        self.reported.refused = false;
         self.unanswered = None;
         self.clients.set_all_peers(self.target);
         self.open_all();
     }
 
-    /// This socket of a client is open and bound to `local`. What comes from there to the listening
-    /// socket goes round in circles.
+    /// Reports that a client's socket is open and bound to `local`. A datagram from there to the
+    /// listening socket would be a loop.
     pub fn opened(&mut self, socket: SocketId, local: SocketAddr) {
         if let Some(slot) = slot_of(socket) {
             self.clients.opened(slot, local);
         }
     }
 
-    /// This socket could not be opened, or has failed. What waits for it is not sent; the next
-    /// datagram of its client asks for it again. The client stays: forgotten, it would count as a new
-    /// one each time.
+    /// Reports that a client's socket could not be opened, or has failed. Its waiting datagrams are
+    /// dropped; its client's next datagram requests it again. The client stays in the table:
+    /// otherwise it would count as a new one each time.
     pub fn cannot_open(&mut self, socket: SocketId) {
         if let Some(slot) = slot_of(socket) {
             self.clients.failed(slot, self.target);
@@ -301,9 +298,7 @@ impl Relay {
         self.counts.no_socket += 1;
     }
 
-    // Inside.
-
-    /// Who sent a datagram to the listening socket, a new client if need be.
+    /// The sender of a datagram to the listening socket; adds a new client if necessary.
     fn client_of(&mut self, now: Instant, datagram: &Received<'_>, count: u64) -> Option<ClientId> {
         let from = datagram.from;
         if let Some(client) = self.clients.find(from) {
@@ -316,7 +311,7 @@ impl Relay {
         }
         if self.clients.len() >= self.max_clients {
             self.counts.turned_away += count;
-            if !std::mem::replace(&mut self.told.full, true) {
+            if !std::mem::replace(&mut self.reported.full, true) {
                 self.tell(Event::Full(from));
             }
             return None;
@@ -328,9 +323,9 @@ impl Relay {
         Some(client)
     }
 
-    /// Whether a datagram to a client's socket is an answer of the target. One from another port of the
-    /// target's host is, and the client speaks to that port from now on: whoever answers there can
-    /// be trusted no less than the target.
+    /// Whether a datagram to a client's socket is an answer of the target. Another port of the
+    /// target's host counts too, and the client's datagrams go to that port from now on: it
+    /// deserves as much trust as the target.
     fn is_answer(&mut self, client: ClientId, from: SocketAddr, count: u64) -> bool {
         let Some(peer) = self.clients.peer(client) else { return false };
         if from.port() == peer.port() && from.ip() == peer.ip() {
@@ -340,7 +335,7 @@ impl Relay {
             self.counts.strangers += count;
             return false;
         }
-        // The target is on this host, and what was meant for a client that is gone came here.
+        // The target is on this host, and its answer to a client that has left arrived here.
         if self.clients.is_own(from) || self.senders.check(from) == Some(NotClient::Relay) {
             self.turn_away(from, NotClient::Relay, count);
             return false;
@@ -354,13 +349,14 @@ impl Relay {
     }
 
     fn report_refused(&mut self) {
-        if !std::mem::replace(&mut self.told.refused, true) {
+        if !std::mem::replace(&mut self.reported.refused, true) {
             self.tell(Event::Refused);
         }
     }
 
-    /// A port that was followed refuses: its work is done, as a TFTP server's after a transfer. What
-    /// the client said last was meant for the target, such as the request of the next transfer.
+    /// Ends following a port that refused: its work is done, like a TFTP server's after a transfer.
+    /// The client's last datagram was meant for the target (a request for the next transfer, for
+    /// example), so it is sent there.
     fn end_following(&mut self, slot: usize, refused: SocketAddr) {
         let Some(client) = self.clients.id(slot) else { return };
         if self.clients.peer(client).is_none_or(|peer| peer.port() != refused.port()) {
@@ -371,14 +367,18 @@ impl Relay {
         self.outgoing.push(socket_of(slot), self.target, None, &last, last.len().max(1));
     }
 
-    /// Counts what comes from a sender that is not a client, and reports the first.
+    /// Counts datagrams from a sender that is not a client, and reports the first.
     fn turn_away(&mut self, from: SocketAddr, reason: NotClient, count: u64) {
         let (counter, told, event) = match reason {
             NotClient::Nobody => return self.counts.turned_away += count,
-            NotClient::Target => {
-                (&mut self.counts.from_target, &mut self.told.from_target, Event::FromTarget(from))
+            NotClient::Target => (
+                &mut self.counts.from_target,
+                &mut self.reported.from_target,
+                Event::FromTarget(from),
+            ),
+            NotClient::Relay => {
+                (&mut self.counts.looped, &mut self.reported.looped, Event::Loop(from))
             }
-            NotClient::Relay => (&mut self.counts.looped, &mut self.told.looped, Event::Loop(from)),
         };
         *counter += count;
         if !std::mem::replace(told, true) {
@@ -386,11 +386,11 @@ impl Relay {
         }
     }
 
-    /// Hands a payload to the path.
+    /// Sends a payload into a path.
     fn carry(&mut self, now: Instant, way: Way, client: ClientId, payload: &[u8]) {
         let path = &self.paths[way as usize];
         if let Some(mtu) = path.conditions().mtu.filter(|&mtu| payload.len() > mtu)
-            && !std::mem::replace(&mut self.told.too_large[way as usize], true)
+            && !std::mem::replace(&mut self.reported.too_large[way as usize], true)
         {
             let length = payload.len();
             self.tell(Event::TooLarge { way, length, mtu });
@@ -401,7 +401,7 @@ impl Relay {
         self.deliver(now, way);
     }
 
-    /// Takes out of a path what is due.
+    /// Delivers all due datagrams of a path.
     fn deliver(&mut self, now: Instant, way: Way) {
         while self.outgoing.bytes().len() < MOST_AT_ONCE {
             let Some(mut parcel) = self.paths[way as usize].poll(now) else { return };
@@ -413,7 +413,7 @@ impl Relay {
         }
     }
 
-    /// Sends on what has come through: a datagram, or several of `segment` bytes.
+    /// Forwards a delivered payload: one datagram, or several of `segment` bytes.
     fn hand_on(&mut self, way: Way, client: ClientId, payload: &[u8], segment: usize) {
         let Some((address, local, peer)) = self.clients.addresses(client) else {
             return self.counts.gone += 1;
@@ -434,12 +434,12 @@ impl Relay {
 
     fn count_unsent(&mut self, way: Way, datagrams: u64) {
         self.counts.unsent[way as usize] += datagrams;
-        // What `end_following` sends again was counted once.
+        // `end_following` may send a datagram a second time, which was already counted.
         let out = &mut self.counts.out[way as usize];
         *out = out.saturating_sub(datagrams);
     }
 
-    /// Reports what only people read; what they could not read anyway is left out.
+    /// Queues an event for the operator, or drops it if too many are waiting.
     fn tell(&mut self, event: Event) {
         if self.events.len() < MOST_EVENTS {
             self.events.push_back(event);
@@ -454,7 +454,7 @@ impl Machine for Relay {
         self.handle_joined(now, datagram, datagram.payload.len());
     }
 
-    /// Where the path changes nothing, joined datagrams go on as they came.
+    /// Where the path changes nothing, joined datagrams are forwarded joined.
     fn handle_joined(&mut self, now: Instant, joined: &Received<'_>, segment: usize) {
         self.outgoing.reset_if_drained();
         let segment = segment.max(1);
@@ -470,11 +470,11 @@ impl Machine for Relay {
             Some(slot) => match self.clients.id(slot) {
                 Some(client) if !self.is_answer(client, joined.from, count) => return,
                 Some(client) => {
-                    self.told.refused = false;
+                    self.reported.refused = false;
                     self.unanswered = None;
                     (Way::Down, client)
                 }
-                // It came while its socket was being closed.
+                // The datagram arrived while its socket was being closed.
                 None => return self.counts.gone += count,
             },
         };
@@ -493,7 +493,7 @@ impl Machine for Relay {
         }
     }
 
-    /// From a socket that is connected: only the target can have refused.
+    /// From a connected socket: only the target can have refused.
     fn handle_refused(&mut self, _: Instant, _: SocketId) {
         self.counts.refused += 1;
         self.report_refused();
@@ -521,7 +521,7 @@ impl Machine for Relay {
         self.outgoing.reset_if_drained();
         while let Some(step) = self.timeline.as_mut().and_then(|timeline| timeline.poll(now)) {
             let Step { up, down, handover, note } = step.clone();
-            // The author of the timeline has checked these.
+            // `with_timeline` has checked these.
             let _ = self.set_conditions(now, Way::Up, up);
             let _ = self.set_conditions(now, Way::Down, down);
             if handover {
@@ -531,11 +531,11 @@ impl Machine for Relay {
         }
         while let Some((slot, address)) = self.clients.expire(now, self.idle) {
             self.counts.idle += 1;
-            self.told.full = false;
+            self.reported.full = false;
             self.events.push_back(Event::Close(socket_of(slot)));
             self.tell(Event::Idle(address));
         }
-        // After those that leave: nothing is sent to a client that is gone.
+        // After idle clients are removed, so that none of them gets a datagram.
         for way in [Way::Up, Way::Down] {
             self.deliver(now, way);
         }
@@ -545,7 +545,7 @@ impl Machine for Relay {
         while let Some(slot) = slot_of(self.outgoing.next_socket()?) {
             match self.clients.socket(slot) {
                 Some(Socket::Open(_)) => break,
-                // It follows once the socket is open.
+                // Continues once the socket is open.
                 Some(Socket::Awaited) => return None,
                 Some(Socket::Failed) | None => {
                     let unsent = self.outgoing.poll().map_or(0, |transmit| transmit.count());

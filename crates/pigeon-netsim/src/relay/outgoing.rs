@@ -1,4 +1,4 @@
-//! What leaves a relay: consecutive datagrams of one client and one size as a train.
+//! A relay's outgoing datagrams: consecutive ones of one client and one size become a train.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 
 use pigeon_datagram::{MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, SocketId, Transmit};
 
-/// The most room the buffer keeps from one batch to the next.
+/// The most capacity in bytes that the buffer keeps between batches.
 const KEEP_BYTES: usize = 1 << 20;
 
 /// An outbox that joins neighbouring datagrams into trains.
@@ -14,7 +14,7 @@ const KEEP_BYTES: usize = 1 << 20;
 pub(super) struct Outgoing {
     bytes: Vec<u8>,
     queue: VecDeque<Transmit>,
-    /// How many datagrams the last transmit has, and how large the first of them is.
+    /// The number of datagrams in the last transmit, and the size of its first.
     last: (usize, usize),
 }
 
@@ -23,7 +23,7 @@ impl Outgoing {
         &self.bytes
     }
 
-    /// Forgets the bytes of an outbox that is drained. To be called first in every `handle_*`.
+    /// Clears the bytes of a drained outbox. Call it first in every `handle_*`.
     pub(super) fn reset_if_drained(&mut self) {
         if self.queue.is_empty() && !self.bytes.is_empty() {
             self.bytes.clear();
@@ -35,13 +35,12 @@ impl Outgoing {
         self.queue.pop_front()
     }
 
-    /// The socket of the transmit that is polled next.
     pub(super) fn next_socket(&self) -> Option<SocketId> {
         self.queue.front().map(|transmit| transmit.socket)
     }
 
-    /// Appends a datagram, or several of `segment` bytes one behind the other, the last perhaps
-    /// shorter. A single one joins the last train if it fits there.
+    /// Appends a datagram, or several of `segment` bytes in sequence, the last perhaps shorter. A
+    /// single one joins the last train if possible.
     pub(super) fn push(
         &mut self,
         socket: SocketId,
@@ -81,7 +80,7 @@ impl Outgoing {
         let Some(last) = self.queue.back_mut() else { return false };
         let total = last.range.len() + length;
         let same_path = last.socket == socket && last.to == to && last.from == from;
-        // Only the last of a train may be shorter than the first, and none may be empty.
+        // Only the last datagram of a train may be shorter than the first, and none may be empty.
         let whole = last.range.len() == count * size;
         let fits = whole && length > 0 && length <= size;
         if !same_path || !fits || count == MAX_TRAIN_SEGMENTS || total > MAX_PAYLOAD_V4 {
@@ -101,7 +100,7 @@ mod tests {
     const A: ([u8; 4], u16) = ([127, 0, 0, 1], 1);
     const B: ([u8; 4], u16) = ([127, 0, 0, 1], 2);
 
-    /// The sizes of the datagrams of each transmit.
+    /// The datagram sizes of each transmit.
     fn trains(datagrams: &[(([u8; 4], u16), usize)]) -> Vec<Vec<usize>> {
         let mut outgoing = Outgoing::default();
         for &(to, length) in datagrams {

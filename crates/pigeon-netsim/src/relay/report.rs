@@ -1,4 +1,4 @@
-//! A relay's reports: events, and totals.
+//! A relay's events and counters.
 
 use std::net::SocketAddr;
 
@@ -8,94 +8,97 @@ use crate::path::PathCounters;
 
 use super::Way;
 
-/// What a relay reports, and what its sockets are to be.
+/// An event: a report, or a request to the driver about sockets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// This socket is needed, with an address that the system chooses, and not connected where the
-    /// target may answer from another port. It replaces the one with the same number, if there is
-    /// one. The answer is
+    /// Requests a socket on a system-chosen address, unconnected if the target may answer from
+    /// another port. It replaces any socket with this number. Answer with
     /// [`Relay::opened`](super::Relay::opened) or
     /// [`Relay::cannot_open`](super::Relay::cannot_open).
     Open(SocketId),
-    /// This socket is no longer needed.
+    /// A socket is no longer needed.
     Close(SocketId),
-    /// A client came.
+    /// A new client.
     Joined(SocketAddr),
-    /// A client was silent for too long.
+    /// A client was removed for being idle.
     Idle(SocketAddr),
-    /// Somebody was turned away; reported once until a place is free again.
+    /// A client was turned away because the table is full; reported once until a slot is free
+    /// again.
     Full(SocketAddr),
-    /// The relay hears its own sockets; reported once.
+    /// The relay received its own datagrams; reported once.
     Loop(SocketAddr),
-    /// The target sent to the listening socket, which takes nothing from it; reported once.
+    /// The target sent to the listening socket, which accepts only clients; reported once.
     FromTarget(SocketAddr),
-    /// The target answers a client from another port of its host, and what the client says goes there
-    /// from now on, as in TFTP (RFC 1350, section 4); reported once a client.
+    /// The target answered a client from another port of its host, and the client's datagrams go
+    /// there from now on, as in TFTP (RFC 1350, section 4); reported once per client.
     Followed {
         /// The client.
         client: SocketAddr,
-        /// Where the answer came from.
+        /// The address of the answer.
         from: SocketAddr,
     },
-    /// The target does not listen; reported once until it does.
+    /// The target's port is closed; reported once until it answers.
     Refused,
-    /// A datagram exceeded the MTU; reported once a direction until conditions change.
+    /// A datagram exceeded the MTU; reported once per direction until conditions change.
     TooLarge {
-        /// Where it was going.
+        /// The datagram's direction.
         way: Way,
-        /// Its payload in bytes.
+        /// The datagram's payload in bytes.
         length: usize,
-        /// The most that is carried.
+        /// The MTU.
         mtu: usize,
     },
-    /// A step of the timeline came, with its note.
+    /// A step of the timeline was applied; its note.
     Step(String),
 }
 
-/// Totals since the beginning, in datagrams where nothing else is said.
+/// Totals since the start, in datagrams unless stated otherwise.
 ///
-/// For each direction, [`PathCounters::sent`] is what entered the path and `delivered` what came
-/// out; what came out and found its client gone is `gone`.
+/// For each direction, [`PathCounters::sent`] counts datagrams that entered the path, and
+/// `delivered` those that left it; `gone` counts those of clients that had left by then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// Clients now.
+    /// Current clients.
     pub clients: usize,
-    /// Clients that ever came.
+    /// All clients so far.
     pub joined: u64,
-    /// Clients that left for being idle.
+    /// Clients removed for being idle.
     pub idle: u64,
-    /// From addresses that were no client: there was no room for them, or they have port 0.
+    /// Datagrams from senders that could not become clients: the table was full, or their port is
+    /// 0.
     pub turned_away: u64,
-    /// From the relay's own sockets, or in their name: the target leads back here.
+    /// Datagrams from the relay's own sockets, or forged in their name: the target leads back here.
     pub looped: u64,
-    /// From the target to the listening socket, or in its name: it is not a client.
+    /// Datagrams from the target to the listening socket, or forged in its name: the target cannot
+    /// be a client.
     pub from_target: u64,
-    /// From other hosts than the target to a client's socket towards the target.
+    /// Datagrams from hosts other than the target, to a client's socket.
     pub strangers: u64,
-    /// How often a client's datagrams began to go to another port of the target's host.
+    /// How often a client's datagrams were redirected to another port of the target's host.
     pub followed: u64,
-    /// Sockets to the target that could not be opened, or failed.
+    /// Sockets to the target that failed or could not be opened.
     pub no_socket: u64,
-    /// Delivered when their client had gone.
+    /// Delivered after their client had left.
     pub gone: u64,
     /// How often the target's host refused (ICMP port unreachable).
     pub refused: u64,
     /// How often the clients' source addresses changed.
     pub handovers: u64,
-    /// Sent on to the target and to clients: what came out of the paths, less `gone` and `unsent`.
+    /// Forwarded to the target and to clients: datagrams that left the paths, minus `gone` and
+    /// `unsent`.
     pub out: [u64; 2],
-    /// Towards the target and towards clients, that never left this host: a local firewall, no route.
-    /// No loss on the path.
+    /// Datagrams, to the target and to clients, that could not leave this host: a local firewall,
+    /// or no route. Not counted as path loss.
     pub unsent: [u64; 2],
-    /// Towards the target and towards clients, that met an error on their way (ICMP), other than a
-    /// refusal.
+    /// Datagrams, to the target and to clients, that failed on their way with an ICMP error other
+    /// than a refusal.
     pub undelivered: [u64; 2],
-    /// Bytes of payload that came from clients, and from the target.
+    /// Payload bytes from clients, and from the target.
     pub bytes: [u64; 2],
-    /// What the path up did.
+    /// The counters of the path up.
     pub up: PathCounters,
-    /// What the path down did.
+    /// The counters of the path down.
     pub down: PathCounters,
-    /// Datagrams on the way now, up and down.
+    /// Datagrams in flight, up and down.
     pub in_flight: [usize; 2],
 }

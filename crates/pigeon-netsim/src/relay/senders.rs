@@ -1,12 +1,12 @@
-//! Which senders are never clients.
+//! Decides which senders can never be clients.
 //!
-//! A relay answers its clients with what its target says. If the target or the relay itself were a
-//! client, one datagram with a forged sender would go round in circles: the target's answer would
-//! reach the target again as a question, as fast as the CPU allows.
+//! A relay forwards its target's answers to clients. If the target or the relay itself became a
+//! client, one datagram with a forged sender would circulate for ever: the target's answer would
+//! reach the target again as a request, as fast as the CPU allows.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// Knows the addresses of the relay and of its target.
+/// The addresses of the relay and of its target.
 #[derive(Debug)]
 pub(super) struct Senders {
     target: SocketAddr,
@@ -17,11 +17,11 @@ pub(super) struct Senders {
 /// Why a sender is not a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NotClient {
-    /// Port 0 belongs to nobody (RFC 768).
+    /// Port 0 is not a valid sender (RFC 768).
     Nobody,
-    /// It is the target, perhaps by another address of the same host.
+    /// The target, perhaps at another address of its host.
     Target,
-    /// It is the socket that clients send to.
+    /// The socket that clients send to.
     Relay,
 }
 
@@ -34,7 +34,7 @@ impl Senders {
         self.target = canonical(target);
     }
 
-    /// The reason why this sender is not a client, if there is one.
+    /// Why this sender cannot be a client.
     pub(super) fn check(&self, from: SocketAddr) -> Option<NotClient> {
         let from = canonical(from);
         match from.port() {
@@ -49,7 +49,7 @@ impl Senders {
         }
     }
 
-    /// A target on this host may be bound to all its addresses, and then answers from each of them.
+    /// A target on this host may be bound to all its addresses, and then answers from any of them.
     fn is_target(&self, ip: IpAddr) -> bool {
         let target = self.target.ip();
         let is_here = target.is_unspecified() || self.is_local(target);
@@ -66,8 +66,8 @@ impl Senders {
     }
 }
 
-/// The IPv4 address of an IPv4-mapped one. Scopes are left out: a link-local address is compared by
-/// its bits alone.
+/// Converts an IPv4-mapped address to IPv4 and removes the scope: link-local addresses are compared
+/// by their bits alone.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
@@ -112,7 +112,7 @@ mod tests {
     fn a_relay_is_not_its_own_client() {
         let here = |from: &str| check("192.0.2.1:9", "10.0.0.7:5000", from);
         assert_eq!(here("10.0.0.7:5000"), Some(NotClient::Relay));
-        // Somebody else may have that port at another address.
+        // Another program may use the same port at another address.
         assert_eq!(here("127.0.0.1:5000"), None);
         let everywhere = |from: &str| check("192.0.2.1:9", "[::]:5000", from);
         for own in ["127.0.0.1:5000", "[::1]:5000", "[::ffff:10.0.0.7]:5000", "[fe80::7]:5000"] {

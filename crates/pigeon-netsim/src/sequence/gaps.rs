@@ -1,8 +1,8 @@
-//! When each gap was opened: what the extent of a reordering is measured from.
+//! Remembers when each gap was opened, to compute the extent of a reordering.
 
 use std::collections::VecDeque;
 
-/// The most gaps remembered; the oldest is forgotten first. At a loss of 1 %, those of the last
+/// The most gaps remembered; the oldest is forgotten first. At a loss of 1 %, these cover the last
 /// hundred thousand datagrams.
 const MAX_GAPS: usize = 1_024;
 
@@ -12,18 +12,17 @@ pub(super) struct Gaps {
     gaps: VecDeque<Gap>,
 }
 
-/// Numbers that were skipped by one arrival.
+/// A range of numbers that one arrival skipped.
 #[derive(Clone, Copy, Debug)]
 struct Gap {
-    /// The offset of the first one. It ends where the next arrival in order was, which nobody asks
-    /// about again.
+    /// The offset of the first skipped number. The end is not needed.
     start: u64,
-    /// How many different numbers had come before the arrival that skipped them.
+    /// How many distinct numbers had arrived before the arrival that skipped these.
     opened: u64,
 }
 
 impl Gaps {
-    /// An arrival skips offsets from `start` on; `received` came before it.
+    /// Records that an arrival skipped offsets from `start` on, after `received` others.
     pub(super) fn open(&mut self, start: u64, received: u64) {
         if self.gaps.len() == MAX_GAPS {
             self.gaps.pop_front();
@@ -31,8 +30,8 @@ impl Gaps {
         self.gaps.push_back(Gap { start, opened: received });
     }
 
-    /// The skipped `offset` comes, as the arrival after `received` others: how many arrivals ago
-    /// was it skipped? If its gap is forgotten, at least as long ago as the oldest remembered.
+    /// The number of arrivals since `offset` was skipped, when it arrives after `received` others.
+    /// If its gap is forgotten, the age of the oldest remembered gap.
     pub(super) fn extent(&self, offset: u64, received: u64) -> u64 {
         let after = self.gaps.partition_point(|gap| gap.start <= offset);
         let gap = self.gaps.get(after.saturating_sub(1));

@@ -9,25 +9,24 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Jitter {
     before: Option<i64>,
-    /// Sixteen times the estimate, as the integer form of RFC 3550 appendix A.8 keeps it.
+    /// Sixteen times the estimate, as in the integer form of RFC 3550 appendix A.8.
     scaled: u128,
 }
 
 impl Jitter {
-    /// Nothing has arrived yet.
+    /// A jitter of zero, before any arrival.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A datagram arrived that was on its way for `nanos`.
+    /// Records a datagram's transit in nanoseconds.
     pub fn observe(&mut self, nanos: i64) {
         let Some(before) = self.before.replace(nanos) else { return };
         let difference = u128::from(before.abs_diff(nanos));
         self.scaled = self.scaled + difference - ((self.scaled + 8) >> 4);
     }
 
-    /// The sender began anew, perhaps with another clock: the next transit is compared with none
-    /// before it.
+    /// The sender restarted, perhaps with another clock: the next transit has no predecessor.
     pub fn restart(&mut self) {
         self.before = None;
     }

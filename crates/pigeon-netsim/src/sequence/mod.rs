@@ -1,34 +1,33 @@
-//! Statistics of the numbers of the datagrams that arrived: how many were lost, came late, came
-//! twice, and how unsteady their transit was.
+//! Receiver statistics from sequence numbers: lost, late and duplicate datagrams, and jitter.
 //!
-//! A sender numbers its datagrams one after another; [`Sequence`] takes each number in the order of
-//! arrival and keeps account. Three rules make the account add up to the datagram:
+//! A sender numbers its datagrams consecutively; [`Sequence`] takes each number in the order of
+//! arrival. By three rules the counts add up exactly:
 //!
-//! - **Late is not lost.** A number that is missing when a later one arrives is lost until it comes;
-//!   then it was reordered.
-//! - **What never came at the end is lost too** (tail loss), once [`Sequence::sender_sent`] says how
-//!   many there were.
-//! - **Each number is received once or lost**, never both, so at any moment
-//!   `expected = received + lost` ([`SequenceReport`]).
+//! - **Late is not lost.** A number that is missing when a later one arrives counts as lost until
+//!   it arrives; then it counts as reordered.
+//! - **Missing numbers at the end are lost too** (tail loss), once [`Sequence::sender_sent`] states
+//!   the total.
+//! - **Each number is either received or lost**, so at any moment `expected = received + lost`
+//!   ([`SequenceReport`]).
 //!
-//! # What is remembered
+//! # Memory
 //!
-//! One bit for each of the last [`DEFAULT_WINDOW`] numbers (or as many as asked for), and the last
-//! thousand gaps. So memory is bounded, whatever arrives. Of a number older than the window nobody
-//! can say whether it came before: it stays received or lost as it was when it fell out, and its
-//! arrival is counted apart ([`SequenceReport::beyond_window`]).
+//! One bit for each of the last [`DEFAULT_WINDOW`] numbers (or another window), and the last
+//! thousand gaps: memory is bounded, whatever arrives. For a number older than the window it is
+//! unknown whether it arrived before. It stays received or lost as it was, and its arrival is
+//! counted separately ([`SequenceReport::beyond_window`]).
 //!
-//! # Numbers that cannot be believed
+//! # Implausible numbers
 //!
-//! A number far ahead may be the first after an outage, or have had a bit flipped; taken at its word,
-//! one such datagram would make billions lost and all that follow too old. So a jump of a window or
-//! more waits for a second datagram from the same neighbourhood, as RFC 3550 appendix A.1 does; then
-//! both count. If others of the known neighbourhood follow instead, it stays
+//! A number far ahead may be the first after an outage, or may contain a flipped bit. Accepting a
+//! damaged one would count billions as lost and make all following numbers too old. So a jump of a
+//! window or more waits for a second number close to it, as in RFC 3550 appendix A.1; then both
+//! count. If numbers in the old range follow instead, it stays
 //! [`implausible`](SequenceReport::implausible).
 //!
 //! Numbers are compared as RFC 1982 serial numbers of 64 bits, so a sender may begin anywhere and
-//! wrap. One that begins anew has to say so ([`Sequence::restart`]): numbers alone cannot
-//! distinguish it from datagrams that are very late.
+//! wrap. A restart must be reported ([`Sequence::restart`]): from the numbers alone it looks like
+//! very late datagrams.
 
 mod gaps;
 mod jitter;
@@ -39,15 +38,15 @@ use window::Window;
 
 pub use jitter::Jitter;
 
-/// How many numbers a [`Sequence`] distinguishes by default: as many as a
-/// [`Path`](crate::path::Path) of ours ever holds, in 32 KiB.
+/// The default window of a [`Sequence`], in numbers: as many as a [`Path`](crate::path::Path) ever
+/// holds, in 32 KiB.
 pub const DEFAULT_WINDOW: usize = 1 << 18;
 
-/// No sender sends as many: an offset or a claim beyond is not believed whatever supports it, so
-/// that no sum of one session overflows.
+/// No sender sends as many: larger offsets or claims are rejected, so that no sum within a session
+/// overflows.
 const MOST: u64 = 1 << 62;
 
-/// The account of one sender's numbered datagrams, in the order of arrival.
+/// Statistics of one sender's numbered datagrams, in the order of arrival.
 ///
 /// ```
 /// # use pigeon_netsim::sequence::Sequence;
@@ -62,96 +61,94 @@ const MOST: u64 = 1 << 62;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sequence {
-    /// The number at offset 0. Everything else is kept as an offset from it.
+    /// The number at offset 0. All else is stored as an offset from it.
     first: u64,
     /// One more than the greatest offset received: RFC 4737's NextExp.
     next: u64,
-    /// How many datagrams the sender says it sent since `first`.
+    /// The sender's claim of datagrams sent since `first`.
     sent: u64,
-    /// How many different numbers came since `first`.
+    /// Distinct numbers received since `first`.
     received: u64,
-    /// An offset too far ahead to be believed alone.
+    /// An implausible offset that waits for confirmation.
     suspect: Option<u64>,
     window: Window,
     gaps: Gaps,
-    /// The sums over all sessions. Its `expected`, `received` and losses are those of the sessions
-    /// that have ended; the rest is kept here directly.
+    /// The sums over all sessions. Its `expected`, `received` and losses cover only ended sessions;
+    /// the other counters are always current.
     totals: SequenceReport,
 }
 
-/// What an arrival was.
+/// The classification of an arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// The first of this number, and newer than all before.
+    /// A new number, greater than all before.
     InOrder {
-        /// How many numbers it left out, which are lost unless they come late.
+        /// How many numbers the arrival skipped; they are lost unless they arrive late.
         skipped: u64,
     },
-    /// The first of this number, but one with a greater number came before it: reordered
-    /// (Type-P-Reordered, RFC 4737 section 3.3).
+    /// A new number, after a greater one: reordered (Type-P-Reordered, RFC 4737 section 3.3).
     Reordered {
         /// How many arrivals ago the first one with a greater number came (RFC 4737 section
         /// 4.2.1). At least this, if more gaps are open than are remembered.
         extent: u64,
     },
-    /// This number came before. RFC 4737 leaves it out of everything else.
+    /// A number that has arrived before. RFC 4737 excludes it from all other counts.
     Duplicate,
-    /// Too old to say whether it came before, or older than the first number.
+    /// Older than the window or than the first number, so it may be a duplicate.
     BeyondWindow,
-    /// Too far ahead to be believed alone. It counts after all if the next arrival is from there too.
+    /// Too far ahead to be accepted alone. It counts after all if the next arrival is close to it.
     Implausible,
 }
 
-/// Figures of a [`Sequence`] since it began, restarts included.
+/// Counters of a [`Sequence`] since its start, restarts included.
 ///
-/// Between two reports, `lost` may fall, when missing numbers came. The numbers found missing in an
-/// interval are the difference of `lost + reordered`; those that came late are the difference of
-/// `reordered`; neither is ever negative as long as [`tail_lost`](SequenceReport::tail_lost) is
-/// left out.
+/// Between two reports `lost` may fall, when missing numbers arrive late. The numbers newly missing
+/// in an interval are the difference of `lost + reordered`; the late arrivals are the difference of
+/// `reordered`. Neither is negative if [`tail_lost`](SequenceReport::tail_lost) is excluded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SequenceReport {
-    /// How many numbers are known to have been sent: up to the greatest that came, or as many as
-    /// the sender said. Always `received + lost`.
+    /// Numbers known to have been sent: up to the greatest that arrived, or the sender's claim.
+    /// Always `received + lost`.
     pub expected: u64,
-    /// How many different numbers came.
+    /// Distinct numbers received.
     pub received: u64,
-    /// How many have not come, `tail_lost` included.
+    /// Numbers that have not arrived, including `tail_lost`.
     pub lost: u64,
-    /// How many have not come and were sent after the greatest that came.
+    /// Numbers after the greatest received that have not arrived.
     pub tail_lost: u64,
-    /// Arrivals of a number that had come before.
+    /// Arrivals of a number that had arrived before.
     pub duplicated: u64,
-    /// Numbers that came after a greater one: late, and so not lost (RFC 4737 section 3.3).
+    /// Numbers that arrived after a greater one: late, and so not lost (RFC 4737 section 3.3).
     pub reordered: u64,
     /// The greatest reordering extent, in arrivals (RFC 4737 section 4.2.1).
     pub max_extent: u64,
-    /// Arrivals too old to be distinguished: they changed nothing else.
+    /// Arrivals too old to be classified: they changed nothing else.
     pub beyond_window: u64,
-    /// Arrivals with a number that could not be believed: they changed nothing else.
+    /// Arrivals with an implausible number: they changed nothing else.
     pub implausible: u64,
-    /// How often the sender restarted.
+    /// The sender's restarts.
     pub restarts: u64,
 }
 
 impl SequenceReport {
-    /// How many datagrams arrived in all.
+    /// All arrivals.
     pub fn arrivals(&self) -> u64 {
         self.received + self.duplicated + self.beyond_window + self.implausible
     }
 
-    /// The share of the numbers sent that have not come, from 0 to 1; 0 if none was sent.
+    /// The share of sent numbers that have not arrived, from 0 to 1; 0 if none was sent.
     pub fn loss_share(&self) -> f64 {
         if self.expected == 0 { 0.0 } else { self.lost as f64 / self.expected as f64 }
     }
 }
 
 impl Sequence {
-    /// The account of a sender that begins with the number `first`.
+    /// The statistics of a sender with the first number `first`.
     pub fn new(first: u64) -> Self {
         Sequence::with_window(first, DEFAULT_WINDOW)
     }
 
-    /// The same, distinguishing the last `window` numbers; rounded up to a multiple of 64.
+    /// The same with a window of `window` numbers, rounded up to a multiple of 64.
     pub fn with_window(first: u64, window: usize) -> Self {
         Sequence {
             first,
@@ -165,7 +162,7 @@ impl Sequence {
         }
     }
 
-    /// A datagram with this number arrived.
+    /// Records the arrival of a number.
     pub fn receive(&mut self, number: u64) -> Arrival {
         let offset = number.wrapping_sub(self.first);
         let ahead = offset.wrapping_sub(self.next) as i64;
@@ -180,8 +177,8 @@ impl Sequence {
         self.receive_far_ahead(offset)
     }
 
-    /// The sender says that it has sent `sent` datagrams since its first number. What was said
-    /// before, or has arrived, is not taken back by saying less.
+    /// Records the sender's claim of having sent `sent` datagrams since its first number. A smaller
+    /// claim than before, or than what has arrived, changes nothing.
     pub fn sender_sent(&mut self, sent: u64) {
         let sent = sent.min(MOST);
         self.sent = self.sent.max(sent);
@@ -190,7 +187,7 @@ impl Sequence {
         }
     }
 
-    /// The sender begins anew at `first`. What is missing of its earlier numbers stays lost.
+    /// Records that the sender restarted at `first`. Its missing earlier numbers stay lost.
     pub fn restart(&mut self, first: u64) {
         self.totals = SequenceReport { restarts: self.totals.restarts + 1, ..self.report() };
         self.totals.tail_lost = 0;
@@ -200,7 +197,7 @@ impl Sequence {
         self.gaps = Gaps::default();
     }
 
-    /// The figures so far.
+    /// The counters so far.
     pub fn report(&self) -> SequenceReport {
         let expected = self.next.max(self.sent);
         SequenceReport {
@@ -212,7 +209,7 @@ impl Sequence {
         }
     }
 
-    /// One number or more behind the next expected.
+    /// An arrival behind the next expected number.
     fn receive_behind(&mut self, behind: u64) -> Arrival {
         if behind > self.next || behind > self.window.len() {
             self.totals.beyond_window += 1;
@@ -230,7 +227,7 @@ impl Sequence {
         Arrival::Reordered { extent }
     }
 
-    /// The next expected number, or one further on.
+    /// The next expected number, or a later one.
     fn receive_ahead(&mut self, offset: u64) -> Arrival {
         let skipped = offset - self.next;
         if skipped > 0 {
@@ -243,13 +240,13 @@ impl Sequence {
         Arrival::InOrder { skipped }
     }
 
-    /// Further on than is believed of one datagram alone.
+    /// A jump that a single datagram does not prove.
     fn receive_far_ahead(&mut self, offset: u64) -> Arrival {
         let near = |suspect: &u64| {
             suspect.abs_diff(offset) < self.window.len() && offset.max(*suspect) < MOST
         };
         match self.suspect.replace(offset).filter(near) {
-            // The same number twice proves nothing: it may be one damaged datagram and its copy.
+            // The same number twice proves nothing: a damaged datagram may have been duplicated.
             Some(suspect) if suspect != offset => {
                 self.suspect = None;
                 self.believe(suspect);
@@ -262,7 +259,7 @@ impl Sequence {
         }
     }
 
-    /// What was implausible when it came counts after all.
+    /// Counts a previously implausible number.
     fn believe(&mut self, suspect: u64) {
         self.totals.implausible -= 1;
         self.receive_ahead(suspect);

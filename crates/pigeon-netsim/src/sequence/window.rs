@@ -1,4 +1,4 @@
-//! Which of the latest numbers came: one bit each, in a ring of fixed size.
+//! The set of recently received numbers: one bit each, in a ring of fixed size.
 
 /// Bits for the last [`len`](Window::len) offsets before the next expected one.
 #[derive(Clone, Debug)]
@@ -12,12 +12,12 @@ impl Window {
         Window { words: vec![0; len.div_ceil(64).max(1)].into_boxed_slice() }
     }
 
-    /// How many offsets it distinguishes.
+    /// The number of offsets it covers.
     pub(super) fn len(&self) -> u64 {
         self.words.len() as u64 * 64
     }
 
-    /// Marks an offset as received. Says whether that is new.
+    /// Marks an offset as received. Returns whether it is new.
     pub(super) fn insert(&mut self, offset: u64) -> bool {
         let (word, bit) = self.place(offset);
         let new = self.words[word] & bit == 0;
@@ -25,7 +25,7 @@ impl Window {
         new
     }
 
-    /// The next expected offset moves from `from` to `to`: the bits of those between begin unset.
+    /// Moves the next expected offset from `from` to `to`, and clears the bits in between.
     pub(super) fn advance(&mut self, from: u64, to: u64) {
         if to - from >= self.len() {
             return self.clear();
@@ -43,7 +43,6 @@ impl Window {
         }
     }
 
-    /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.words.fill(0);
     }

@@ -1,5 +1,5 @@
-//! What has happened to datagrams: its log, which forgets the oldest entries, and how an entry
-//! reads. A test that failed shows it as a transcript, and two transcripts compare as text.
+//! A log of what happened to datagrams, without the oldest entries when full. A failed test prints
+//! it as a transcript; two transcripts can be compared as text.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
@@ -9,39 +9,40 @@ use super::node::Packet;
 use crate::path::{DropReason, Fate};
 use pigeon_datagram::Instant;
 
-/// How many bytes the log keeps by default.
+/// The default size limit of the log, in bytes.
 const LOG_BYTES: usize = 4 << 20;
 
-/// What an entry of the log costs beside its payload.
+/// The cost of a log entry besides its payload.
 const LOG_ENTRY_BYTES: usize = size_of::<LogEntry>();
 
-/// One thing that happened to one datagram.
+/// One log entry: an event of one datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
-    /// When.
+    /// When the event happened.
     pub at: Instant,
     /// The sender.
     pub from: SocketAddr,
     /// The destination.
     pub to: SocketAddr,
-    /// The bytes, as they were then: a bit that flips shows from the next entry on.
+    /// The bytes at that moment: a bit flip shows from the next entry on.
     pub payload: Vec<u8>,
     /// What happened.
     pub what: Happening,
 }
 
-/// What may happen to a datagram.
+/// An event of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
-    /// It entered the sender's up path.
+    /// The datagram entered the sender's up path.
     Up(Fate),
-    /// It entered the receiver's down path.
+    /// The datagram entered the receiver's down path.
     Down(Fate),
-    /// A machine was handed it.
+    /// The datagram was passed to a machine.
     Delivered,
-    /// Nobody was there to take it.
+    /// No machine has the destination address.
     NobodyThere,
-    /// A machine learned that nobody receives what it sends. `from` is who said so; no payload.
+    /// A machine was notified of an ICMP refusal. `from` is the refusing address; the payload is
+    /// empty.
     Refused,
 }
 
@@ -101,7 +102,7 @@ impl fmt::Display for Seconds {
     }
 }
 
-/// What has happened, as far as `limit` bytes reach back.
+/// The log, limited to `limit` bytes.
 pub(super) struct Log {
     entries: VecDeque<LogEntry>,
     bytes: usize,

@@ -1,9 +1,9 @@
-//! Machines at addresses, paths between them, and virtual time: what tests of every state machine
-//! stand on. Pure and seeded, so that a test that failed once fails always.
+//! Machines at addresses, paths between them, and virtual time: the basis of every state machine's
+//! tests. Pure and seeded, so a failing test always fails the same way.
 //!
-//! Each machine is a *node* with an up path and a down path of its own; a datagram travels the
-//! sender's up path, then the receiver's down path. [`Peer`] is a ready-made machine that does
-//! what `nc -u` or ten lines of Python do.
+//! Each machine is a *node* with its own up path and down path; a datagram travels the sender's up
+//! path, then the receiver's down path. [`Peer`] is a ready-made machine like `nc -u` or a short
+//! Python script.
 //!
 //! ```
 //! # use std::time::Duration;
@@ -20,18 +20,17 @@
 //!
 //! # Time
 //!
-//! [`Network::step`] goes to the next instant at which anything is due, and there plays the
-//! driver: first the up paths hand on what has arrived; then each node for which anything is due,
-//! in the order in which they were added, is handed up to [`BATCH`] datagrams and its timeout, and
-//! is then drained once. What it sends at that instant over a path without delay belongs to the
-//! next step.
+//! [`Network::step`] advances to the next instant at which anything is due, and acts as the driver.
+//! First the up paths forward their due datagrams. Then each node with something due, in the order
+//! of addition, gets up to [`BATCH`] datagrams and its timeout, and is drained once. Datagrams it
+//! sends over a path without delay are handled in the next step, at the same instant.
 //!
 //! # Inside
 //!
-//! - here: [`Network`], what a test may do with it, and how a datagram goes through it.
-//! - `node`: a node's handle, and what stands behind it: address, paths, and a machine of any type.
-//! - `schedule`: what is due when.
-//! - `log`: what has happened to datagrams, and how it reads.
+//! - here: [`Network`], its methods for tests, and a datagram's way through it.
+//! - `node`: a node's handle, and its host: address, paths, and a machine of any type.
+//! - `schedule`: the deadlines of all nodes.
+//! - `log`: what happened to datagrams, and its text form.
 //! - `peer`: the ready-made machine.
 
 mod log;
@@ -56,20 +55,19 @@ pub use log::{Happening, LogEntry};
 pub use node::{Direction, Node};
 pub use peer::{Answer, Arrival, Peer};
 
-/// The most datagrams a node is handed before it is drained: as many as the driver's receive call
-/// takes at once, if none of them is a train.
+/// The most datagrams passed to a node before it is drained: as many as the driver's receive call
+/// takes at once, without trains.
 pub const BATCH: usize = 64;
 
-/// How many steps one instant may take after the test last acted on a machine. Two machines that
-/// answer each other for ever over paths without delay would never let time go on; here they fail
-/// the test.
+/// The most steps at one instant after the test last acted on a machine. Two machines that answer
+/// each other for ever over paths without delay would stop time; this limit fails the test.
 const MAX_STEPS_AT_ONE_INSTANT: u32 = 10_000;
 
 /// A network of machines in virtual time.
 ///
-/// Its methods panic if machines keep time from moving on: that is what a test is there to find.
-/// They panic, too, if they are given a [`Node`] of another network, unless this one has a machine
-/// of the same type in the same place: then it is taken for that one.
+/// Its methods panic if machines keep time from advancing, so that a test finds that fault. They
+/// also panic for a [`Node`] of another network, unless this network has a machine of the same type
+/// at the same index, which is then used.
 pub struct Network {
     now: Instant,
     steps_now: u32,
@@ -83,7 +81,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// An empty network at [`Instant::ORIGIN`]. The seed decides all that chance decides.
+    /// An empty network at [`Instant::ORIGIN`]. The seed determines all randomness.
     pub fn new(seed: u64) -> Self {
         Network {
             now: Instant::ORIGIN,
@@ -100,9 +98,9 @@ impl Network {
 
     // Nodes.
 
-    /// Puts a machine at an address, and drains it. Its paths' randomness depends on the seed and
-    /// on how many nodes were added before it. A taken address passes to the newcomer; the node
-    /// that had it still sends from it, but hears nothing.
+    /// Adds a machine at an address, and drains it. Its paths' randomness depends on the seed and
+    /// on the number of nodes before it. A taken address passes to the new node; the old one can
+    /// still send from it but receives nothing.
     pub fn add<M: Machine + 'static>(&mut self, address: SocketAddr, machine: M) -> Node<M> {
         let index = self.hosts.len();
         let host = Host::new(address, machine, &self.default_conditions, &mut self.seeds);
@@ -112,12 +110,12 @@ impl Network {
         Node::new(index)
     }
 
-    /// The machine at a node; after [`remove`](Network::remove), as it was at the end.
+    /// A node's machine; after [`remove`](Network::remove), in its final state.
     pub fn machine<M: Machine + 'static>(&self, node: Node<M>) -> &M {
         &self.slot(node).machine
     }
 
-    /// Does something to a machine, such as typing a line, and drains it.
+    /// Calls a function on a machine, such as typing a line, and drains it.
     pub fn act<M: Machine + 'static, R>(
         &mut self,
         node: Node<M>,
@@ -130,18 +128,18 @@ impl Network {
         result
     }
 
-    /// Everything the node has reported and nobody took, and when.
+    /// All events that the node has reported and no call has taken, with their times.
     pub fn events<M: Machine + 'static>(&self, node: Node<M>) -> &[(Instant, M::Event)] {
         &self.slot(node).events
     }
 
-    /// Takes what the node has reported.
+    /// Takes the node's events.
     pub fn take_events<M: Machine + 'static>(&mut self, node: Node<M>) -> Vec<(Instant, M::Event)> {
         std::mem::take(&mut self.slot_mut(node).events)
     }
 
-    /// Restarts a node: the same address and paths, another machine, which is drained. Datagrams
-    /// on the way stay on the way. Returns the old machine. A removed node comes back.
+    /// Restarts a node with a new machine at the same address and paths, and drains it. Datagrams
+    /// in flight stay in flight. Returns the old machine. A removed node becomes present again.
     pub fn replace<M: Machine + 'static>(&mut self, node: Node<M>, machine: M) -> M {
         let old = std::mem::replace(&mut self.slot_mut(node).machine, machine);
         let host = &mut self.hosts[node.index];
@@ -151,15 +149,15 @@ impl Network {
         old
     }
 
-    /// Ends a node: nobody listens there any more (see [`refuses`](Network::refuses)), and its
-    /// timers stop. What it has sent still arrives.
+    /// Stops a node: its address has no listener any more (see [`refuses`](Network::refuses)), and
+    /// its timers stop. Its datagrams in flight still arrive.
     pub fn remove<M: Machine + 'static>(&mut self, node: Node<M>) {
         self.hosts[node.index].is_present = false;
         self.reschedule(node.index);
     }
 
-    /// Moves a node to another address, as when a client's network changes. The machine does not
-    /// notice. What is on the way to the old address finds nobody.
+    /// Moves a node to another address, as when a client changes networks. The machine is not
+    /// notified. Datagrams in flight to the old address are not delivered.
     pub fn readdress<M: Machine + 'static>(&mut self, node: Node<M>, address: SocketAddr) {
         let old = std::mem::replace(&mut self.hosts[node.index].address, address);
         if self.addresses.get(&old) == Some(&node.index) {
@@ -176,14 +174,14 @@ impl Network {
     // The network.
 
     /// Sets the conditions of both paths of every node added from now on; until then paths are
-    /// perfect. A datagram between two nodes travels two paths, and meets these conditions twice.
+    /// perfect. A datagram between two nodes takes two paths, so these conditions apply twice.
     pub fn default_conditions(&mut self, conditions: Conditions) -> Result<(), ConditionsError> {
         conditions.check()?;
         self.default_conditions = conditions;
         Ok(())
     }
 
-    /// Sets the conditions of one path of a node, for what enters it from now on.
+    /// Sets the conditions of one path of a node, for datagrams that enter it from now on.
     pub fn set_conditions<M: Machine + 'static>(
         &mut self,
         node: Node<M>,
@@ -194,7 +192,7 @@ impl Network {
         self.hosts[node.index].path_mut(direction).set_conditions(now, conditions)
     }
 
-    /// What has happened on one path of a node.
+    /// The counters of one path of a node.
     pub fn statistics<M: Machine + 'static>(
         &self,
         node: Node<M>,
@@ -203,21 +201,22 @@ impl Network {
         self.hosts[node.index].path(direction).statistics()
     }
 
-    /// Whether a datagram that finds nobody is answered with ICMP port unreachable (RFC 792),
-    /// which calls [`Machine::handle_refused`] at its sender once it has found its way back, over
-    /// paths that may lose it. At first it is not: such datagrams vanish, as behind a firewall.
+    /// Whether undeliverable datagrams are answered with ICMP port unreachable (RFC 792). The
+    /// answer travels back over paths that may lose it, and then calls [`Machine::handle_refused`]
+    /// at the sender. Off by default: undeliverable datagrams vanish, as behind a firewall.
     pub fn refuses(&mut self, refuses: bool) {
         self.refuses = refuses;
     }
 
     // Time.
 
-    /// The present.
+    /// The current virtual time.
     pub fn now(&self) -> Instant {
         self.now
     }
 
-    /// Goes to the next instant at which anything is due and lets it happen. `false`: nothing is.
+    /// Advances to the next instant at which anything is due, and handles it. Returns false if
+    /// nothing is due.
     pub fn step(&mut self) -> bool {
         let Some(at) = self.schedule.next() else { return false };
         self.advance_to(at);
@@ -231,7 +230,7 @@ impl Network {
         true
     }
 
-    /// Lets everything happen that is due by `end`, which is then the present.
+    /// Handles everything due by `end`, and sets the time to `end`.
     pub fn run_until(&mut self, end: Instant) {
         while self.schedule.next().is_some_and(|at| at <= end) {
             self.step();
@@ -239,13 +238,13 @@ impl Network {
         self.advance_to(end);
     }
 
-    /// Lets so much time pass.
+    /// Runs for this duration.
     pub fn run_for(&mut self, duration: Duration) {
         self.run_until(self.now + duration);
     }
 
-    /// Runs until no datagram is on the way any more, but for `limit` at most. Timers count as
-    /// time passes, but are not waited for. Returns whether it is quiet.
+    /// Runs until no datagram is in flight, but for `limit` at most. Due timers fire, but are not
+    /// waited for. Returns whether the network is quiet.
     pub fn run_until_quiet(&mut self, limit: Duration) -> bool {
         let end = self.now + limit;
         while self.schedule.has_datagrams() {
@@ -260,29 +259,27 @@ impl Network {
 
     // The log.
 
-    /// Sets how many bytes the log keeps, payloads included; the oldest entries make room for new
-    /// ones. At first 4 MiB; zero turns it off.
+    /// Limits the log's size in bytes, payloads included; new entries replace the oldest. 4 MiB by
+    /// default; zero turns the log off.
     pub fn log_limit(&mut self, bytes: usize) {
         self.log.limit(bytes);
     }
 
-    /// What has happened to datagrams, oldest first.
+    /// The log entries, oldest first.
     pub fn log(&self) -> impl Iterator<Item = &LogEntry> {
         self.log.entries()
     }
 
-    /// The log as text, an entry a line: time in seconds, from, to, what happened, and the payload
-    /// with all but printable ASCII escaped. Two runs with the same seed and the same calls have
+    /// The log as text, one entry per line: time in seconds, from, to, event, and the payload with
+    /// everything but printable ASCII escaped. Two runs with the same seed and the same calls have
     /// the same transcript.
     pub fn transcript(&self) -> String {
         self.log.transcript()
     }
 }
 
-// What the network does inside.
-
 impl Network {
-    /// What has come out of a node's up path enters the down paths of those it is for.
+    /// Moves due datagrams from a node's up path into the receivers' down paths.
     fn hand_on(&mut self, index: usize) {
         while let Some(packet) = self.hosts[index].up.poll(self.now) {
             match self.addresses.get(&packet.to()) {
@@ -293,7 +290,7 @@ impl Network {
         self.reschedule(index);
     }
 
-    /// A node is handed what is due, and drained.
+    /// Passes a node its due datagrams and timeout, and drains it.
     fn wake(&mut self, index: usize) {
         for _ in 0..BATCH {
             let Some(packet) = self.hosts[index].down.poll(self.now) else { break };
@@ -308,7 +305,7 @@ impl Network {
 
     fn deliver(&mut self, index: usize, packet: Packet) {
         let host = &mut self.hosts[index];
-        // The address may have changed hands while the packet was on the way.
+        // The address may have moved to another node while the packet was in flight.
         if !host.is_present || host.address != packet.to() {
             return self.nobody_there(Some(index), packet);
         }
@@ -328,9 +325,9 @@ impl Network {
         self.log.record(self.now, packet, what);
     }
 
-    /// Nobody takes a packet. If the network refuses, its sender is notified: by the node at
-    /// `place` where it ended, over both paths of the way back, or from the middle of the network,
-    /// over the last of them. A refusal that finds nobody is not refused in turn (RFC 1122, section
+    /// Handles a packet without a receiver. If the network refuses, its sender is notified: from
+    /// the node at `place` over both paths back, or, without a node, from the middle of the network
+    /// over the last path. An undeliverable refusal is not refused in turn (RFC 1122, section
     /// 3.2.2).
     fn nobody_there(&mut self, place: Option<usize>, packet: Packet) {
         let (from, to) = (packet.from(), packet.to());
@@ -360,8 +357,8 @@ impl Network {
         self.reschedule(index);
     }
 
-    /// Empties a machine after it was handed something, as the driver does. All transmits are
-    /// gathered before the first of their bytes is read: the contract allows it.
+    /// Drains a machine like the driver does. Collects all transmits before it reads their bytes,
+    /// as the contract allows.
     fn drain(&mut self, index: usize) {
         let host = &mut self.hosts[index];
         let transmits = host.program.drain(self.now);
@@ -378,7 +375,7 @@ impl Network {
     fn reschedule(&mut self, index: usize) {
         let host = &self.hosts[index];
         let timer = host.program.poll_timeout().filter(|_| host.is_present);
-        // What was due before is due now.
+        // An overdue deadline is due now.
         let soonest = |at: Instant| at.max(self.now);
         self.schedule.set(index, Cause::Up, host.up.poll_timeout().map(soonest));
         self.schedule.set(index, Cause::Down, host.down.poll_timeout().map(soonest));

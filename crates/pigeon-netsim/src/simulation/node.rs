@@ -1,8 +1,8 @@
-//! A node: the handle a test holds, and behind it the host with its address, its two paths and its
+//! A node: the handle that a test holds, and the host with its address, its two paths and its
 //! machine.
 //!
-//! Hosts of machines of every type stand in one list, so a host has forgotten its machine's type;
-//! the handle remembers it, and [`Host::slot`] brings the two together again.
+//! One list holds hosts with machines of any type, so a host's machine is type-erased; the handle
+//! keeps the type, and [`Host::slot`] casts back.
 
 use std::any::Any;
 use std::fmt;
@@ -15,11 +15,10 @@ use super::fail;
 use crate::path::{Conditions, Datagram, Path};
 use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
 
-/// How many events of a node may wait to be taken. A machine that reports more fails the test.
+/// The most events that may wait at a node. A machine that reports more fails the test.
 const MAX_EVENTS: usize = 1 << 20;
 
-/// A machine's place in a [`Network`](super::Network), typed so that the machine comes back as
-/// what it is.
+/// A machine's index in a [`Network`](super::Network), with its type.
 pub struct Node<M> {
     pub(super) index: usize,
     machine: PhantomData<fn() -> M>,
@@ -40,7 +39,7 @@ impl<M> Node<M> {
     }
 }
 
-// Derives would ask the same of `M`.
+// A derive would require `M: Clone`.
 impl<M> Clone for Node<M> {
     fn clone(&self) -> Self {
         *self
@@ -63,7 +62,7 @@ impl<M> fmt::Debug for Node<M> {
     }
 }
 
-/// A node from inside.
+/// A node's state.
 pub(super) struct Host {
     pub(super) address: SocketAddr,
     pub(super) is_present: bool,
@@ -88,7 +87,7 @@ impl Host {
         }
     }
 
-    /// The machine and its events, as the types they are.
+    /// The machine and its events, cast to their types.
     pub(super) fn slot<M: Machine + 'static>(&self) -> &Slot<M> {
         let program: &dyn Any = &*self.program;
         program.downcast_ref().unwrap_or_else(|| fail("this node belongs to another network"))
@@ -113,8 +112,8 @@ impl Host {
         }
     }
 
-    /// A transmit's datagrams, from the address it asks for or else the host's, and always from
-    /// the host's port.
+    /// A transmit's datagrams, from the requested address or else the host's, and always from the
+    /// host's port.
     pub(super) fn datagrams(&self, transmit: &Transmit) -> Vec<Datagram> {
         let ip = transmit.from.unwrap_or(self.address.ip());
         let from = SocketAddr::new(ip, self.address.port());
@@ -125,12 +124,12 @@ impl Host {
 }
 
 fn new_path(conditions: &Conditions, seeds: &mut Pcg64) -> Path<Packet> {
-    // `Network::default_conditions` let only sound ones in.
+    // `Network::default_conditions` accepts only valid ones.
     Path::new(conditions.clone(), seeds)
         .unwrap_or_else(|_| fail("the default conditions are unsound"))
 }
 
-/// What travels: a datagram, or the news that one was refused.
+/// A packet in flight: a datagram, or an ICMP refusal.
 #[derive(Clone)]
 pub(super) enum Packet {
     Datagram(Datagram),
@@ -179,18 +178,18 @@ impl AsMut<[u8]> for Packet {
     }
 }
 
-/// What the network calls on a machine after erasing its type.
+/// The network's interface to a type-erased machine.
 pub(super) trait Program: Any {
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>);
     fn handle_refused(&mut self, now: Instant);
     fn handle_timeout(&mut self, now: Instant);
-    /// Keeps the machine's events and returns all that it sends.
+    /// Stores the machine's events and returns its transmits.
     fn drain(&mut self, now: Instant) -> Vec<Transmit>;
     fn outbox(&self) -> &[u8];
     fn poll_timeout(&self) -> Option<Instant>;
 }
 
-/// A machine, and what it has reported and when.
+/// A machine and its events with their times.
 pub(super) struct Slot<M: Machine> {
     pub(super) machine: M,
     pub(super) events: Vec<(Instant, M::Event)>,
@@ -211,7 +210,7 @@ impl<M: Machine + 'static> Program for Slot<M> {
 
     fn drain(&mut self, now: Instant) -> Vec<Transmit> {
         let mut transmits = Vec::new();
-        // Until both are empty: to take an event may bring out another transmit.
+        // Repeats until both are empty: polling an event may produce another transmit.
         loop {
             let before = (transmits.len(), self.events.len());
             transmits.extend(std::iter::from_fn(|| self.machine.poll_transmit()));

@@ -1,13 +1,13 @@
-//! A ready-made machine for tests: what a plain program that knows nothing of pigeon does. With it
-//! a test of one machine needs no second one of its own.
+//! A ready-made machine for tests: a plain program that knows nothing of pigeon, as the other end
+//! of the machine under test.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 
-/// A plain program, such as `nc -u` or a Python script: collects what it receives, and sends what a
-/// test asks it to. It has no events.
+/// A plain program, such as `nc -u` or a Python script: collects received datagrams, and sends
+/// those a test requests. It has no events.
 #[derive(Debug, Default)]
 pub struct Peer {
     connected: Option<SocketAddr>,
@@ -19,13 +19,13 @@ pub struct Peer {
     outbox: Outbox,
 }
 
-/// What a [`Peer`] makes of a datagram it hears: its answer, if it has one.
+/// Computes a [`Peer`]'s answer to a datagram, if any.
 pub type Answer = fn(&[u8]) -> Option<Vec<u8>>;
 
 /// A datagram that a [`Peer`] received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// When.
+    /// When the datagram arrived.
     pub at: Instant,
     /// The sender.
     pub from: SocketAddr,
@@ -42,28 +42,28 @@ struct Heartbeat {
 }
 
 impl Peer {
-    /// A peer that hears everyone and says nothing by itself.
+    /// A peer that receives from any sender and sends nothing on its own.
     pub fn new() -> Self {
         Peer::default()
     }
 
-    /// A peer with a connected socket: it hears only `peer`.
+    /// A peer with a connected socket: it receives only from `peer`.
     pub fn connected(mut self, peer: SocketAddr) -> Self {
         self.connected = Some(peer);
         self
     }
 
-    /// A peer that answers each datagram it hears with what `answer` makes of it, if anything:
-    /// an echo service is `|payload| Some(payload.to_vec())`.
+    /// Makes the peer answer each datagram with the result of `answer`, if any: an echo service is
+    /// `|payload| Some(payload.to_vec())`.
     pub fn answering(mut self, answer: Answer) -> Self {
         self.answer = Some(answer);
         self
     }
 
-    /// A peer that sends this at once and then at every interval, as a heartbeat. It has one
-    /// heartbeat; the last call counts.
+    /// Makes the peer send a heartbeat now and at every interval. It has one heartbeat; the last
+    /// call counts.
     pub fn every(mut self, interval: Duration, to: SocketAddr, payload: &[u8]) -> Self {
-        // At an interval of zero time would stand still.
+        // An interval of zero would stop time.
         let interval = interval.max(Duration::from_nanos(1));
         let payload = payload.to_vec();
         self.heartbeat = Some(Heartbeat { next: Instant::ORIGIN, interval, to, payload });
@@ -76,28 +76,29 @@ impl Peer {
         self.outbox.send(to, None, payload);
     }
 
-    /// What it has received and nobody took, in order. The test that lets it receive bounds it.
+    /// The received datagrams that no call has taken, in order. Unbounded: the test controls what
+    /// the peer receives.
     pub fn received(&self) -> &[Arrival] {
         &self.received
     }
 
-    /// Takes what it has received.
+    /// Takes the received datagrams.
     pub fn take_received(&mut self) -> Vec<Arrival> {
         std::mem::take(&mut self.received)
     }
 
-    /// What it has received as text; bytes that are not UTF-8 are replaced by U+FFFD.
+    /// The received datagrams as text; bytes that are not UTF-8 become U+FFFD.
     pub fn texts(&self) -> Vec<String> {
         let text = |arrival: &Arrival| String::from_utf8_lossy(&arrival.payload).into_owned();
         self.received.iter().map(text).collect()
     }
 
-    /// How many datagrams a connected socket kept from it, because others had sent them.
+    /// The number of datagrams that a connected socket dropped because another sender sent them.
     pub fn strangers(&self) -> u64 {
         self.strangers
     }
 
-    /// How often it learned that nobody listens at the far side.
+    /// The number of ICMP refusals received.
     pub fn refused(&self) -> u64 {
         self.refused
     }

@@ -1,5 +1,5 @@
-//! What is due when, for each node: its two paths and its timer. Ordered by time, so that the next
-//! thing is found without asking every node.
+//! The deadlines of each node: its two paths and its timer. Ordered by time, so that the next one
+//! is found without asking every node.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +13,11 @@ const NEVER: Instant = Instant::from_nanos(u64::MAX);
 pub(super) struct Schedule {
     deadlines: BTreeMap<(usize, Cause), Instant>,
     order: BTreeSet<(Instant, Cause, usize)>,
-    /// How many of the deadlines are paths'.
+    /// The number of deadlines that are paths'.
     paths: usize,
 }
 
-/// What is due at a node. In the order in which the causes are seen to at one instant.
+/// The cause of a deadline, in the order of handling at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Cause {
     Up,
@@ -26,7 +26,7 @@ pub(super) enum Cause {
 }
 
 impl Schedule {
-    /// Sets the one deadline that a node has for this cause, or takes it away.
+    /// Sets or removes a node's deadline for this cause.
     pub(super) fn set(&mut self, index: usize, cause: Cause, at: Option<Instant>) {
         let at = at.filter(|&at| at < NEVER);
         let old = match at {
@@ -46,7 +46,7 @@ impl Schedule {
         }
     }
 
-    /// When the next thing is due, if anything is.
+    /// The next deadline.
     pub(super) fn next(&self) -> Option<Instant> {
         self.order.first().map(|&(at, ..)| at)
     }
@@ -57,13 +57,13 @@ impl Schedule {
         self.order.range(due).next().map(|&(_, _, index)| index)
     }
 
-    /// The nodes with a datagram or a timer due at `at`, each once.
+    /// The nodes with a datagram or a timer due at `at`.
     pub(super) fn nodes_due(&self, at: Instant) -> BTreeSet<usize> {
         let due = (at, Cause::Down, 0)..=(at, Cause::Timer, usize::MAX);
         self.order.range(due).map(|&(_, _, index)| index).collect()
     }
 
-    /// Whether any datagram is on the way.
+    /// Whether any datagram is in flight.
     pub(super) fn has_datagrams(&self) -> bool {
         self.paths > 0
     }

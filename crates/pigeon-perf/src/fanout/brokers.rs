@@ -1,8 +1,5 @@
-//! Members of NATS and of an MQTT broker: a TCP connection each, and as much of the two protocols
-//! as publishing and being sent messages takes.
-//!
-//! - NATS: <https://docs.nats.io/reference/reference-protocols/nats-protocol>
-//! - MQTT 3.1.1, quality of service 0: OASIS standard mqtt-v3.1.1-os
+//! Members of NATS and of an MQTT broker: a TCP connection each, with the minimum of the two
+//! protocols for publishing and receiving.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -19,7 +16,7 @@ use rustls::{
 use super::load::Burst;
 use super::members::{Collected, Members, collect_in_turn};
 
-/// What is spoken.
+/// The protocol.
 #[derive(Clone, Copy, Debug)]
 pub enum Protocol {
     /// NATS.
@@ -30,14 +27,14 @@ pub enum Protocol {
     Mqtt,
 }
 
-/// What a broker sent.
+/// A frame from a broker.
 enum Frame<'a> {
     Message(&'a [u8]),
     Ping,
     Other,
 }
 
-/// The subscribers of a broker.
+/// Subscribers of a broker.
 pub struct Subscribers {
     protocol: Protocol,
     connections: Vec<Connection>,
@@ -46,12 +43,12 @@ pub struct Subscribers {
 
 struct Connection {
     stream: Box<dyn Stream>,
-    /// The beginning of a frame that is still incomplete.
+    /// The start of an incomplete frame.
     unread: Vec<u8>,
 }
 
 impl Subscribers {
-    /// Connects so many, and subscribes each.
+    /// Opens `count` connections, each with a subscription.
     pub fn connect(count: usize, protocol: Protocol, broker: SocketAddr) -> Subscribers {
         let connect = |n| {
             let tcp = TcpStream::connect(broker).expect("the broker accepts");
@@ -73,13 +70,13 @@ impl Members for Subscribers {
         self.connections.len()
     }
 
-    /// They have subscribed as they connected.
+    /// Subscribers subscribe when they connect.
     fn join(&mut self) {}
 
     fn publish(&mut self, burst: &Burst) {
         let mut bytes = Vec::new();
         burst.texts.iter().for_each(|text| self.protocol.publish(&mut bytes, text));
-        // A burst is small enough for the send buffer, which is empty between two bursts.
+        // A burst fits the send buffer, which is empty between two bursts.
         self.connections[0].stream.write_all(&bytes).expect("the broker reads");
     }
 
@@ -95,14 +92,14 @@ impl Members for Subscribers {
         Collected { copies, last: None }
     }
 
-    /// TCP loses nothing; what a broker drops shows as not delivered.
+    /// TCP loses nothing; a broker's drops show as undelivered.
     fn kernel_drops(&mut self) -> u64 {
         0
     }
 }
 
 impl Connection {
-    /// Reads what there is.
+    /// Reads the available bytes.
     fn read(&mut self, protocol: Protocol, buffer: &mut [u8], mut message: impl FnMut(&[u8])) {
         match self.stream.read(buffer) {
             Ok(0) => panic!("the broker hung up"),
@@ -148,7 +145,7 @@ impl Protocol {
         Box::new(stream)
     }
 
-    /// Connects and subscribes to the one subject or topic, `chat`.
+    /// Connects and subscribes to the only subject or topic, `chat`.
     fn hello(self, n: usize) -> Vec<u8> {
         match self {
             Protocol::Nats | Protocol::NatsTls => {
@@ -161,7 +158,7 @@ impl Protocol {
                 bytes.extend_from_slice(b"MQTT\x04\x02\x00\x00\x00");
                 bytes.push(id.len() as u8);
                 bytes.extend_from_slice(id.as_bytes());
-                // Packet 1 asks for `chat` with quality of service 0.
+                // Packet 1 requests `chat` with quality of service 0.
                 bytes.extend_from_slice(b"\x82\x09\x00\x01\x00\x04chat\x00");
                 bytes
             }
@@ -188,7 +185,7 @@ impl Protocol {
         }
     }
 
-    /// The first frame and what comes after it; `None` if its end has not come yet.
+    /// The first frame and the rest; `None` if it is incomplete.
     fn frame(self, bytes: &[u8]) -> Option<(Frame<'_>, &[u8])> {
         match self {
             Protocol::Nats | Protocol::NatsTls => {

@@ -1,12 +1,12 @@
-//! Hubs beside one another: what their turns came to, and how two of them compare.
+//! Comparison of hubs: the results of their turns, and ratios.
 
 use super::turns::{Contender, Turn};
 use crate::cpu::too_noisy;
 use crate::report::{Report, Row, Wanted};
 use crate::spread::Spread;
 
-/// A table of hubs, in million deliveries a second: of the hub's CPU being busy, and of the hub's
-/// process running (`own`), which is less than the truth but hardly disturbed.
+/// A table of hubs, in million deliveries per second: of the hub's busy CPU, and of the hub's
+/// process (`own`), which is too low but less disturbed.
 pub fn table(report: &mut Report, contenders: &[Contender]) {
     let rows = contenders.iter().map(|contender| (contender.name.to_string(), row(contender)));
     report.table(rows.collect());
@@ -26,7 +26,7 @@ fn row(contender: &Contender) -> Row {
     ]
 }
 
-/// How two hubs compare, round by round. Nothing is said where one of them is not installed.
+/// The ratio of two hubs, round by round. Skipped if either is not installed.
 pub fn ratio(
     report: &mut Report,
     contenders: &[Contender],
@@ -52,8 +52,8 @@ pub fn ratio(
     report.ratio(&format!("{name}, own seconds"), rounds(Turn::own_rate));
 }
 
-/// How two builds compare, over all rounds: the median of the ratios and the interval that holds it
-/// with 95 % confidence. Nothing is said where there is no other build.
+/// The comparison of two builds over all rounds: the median of the ratios with its 95 % confidence
+/// interval. Skipped without another build.
 pub fn interval(report: &mut Report, contenders: &[Contender], ours: &str, other: &str) {
     let find = |name| contenders.iter().find(|contender| contender.name == name);
     let (Some(one), Some(two)) = (find(ours), find(other)) else { return };
@@ -65,8 +65,8 @@ pub fn interval(report: &mut Report, contenders: &[Contender], ours: &str, other
     }
 }
 
-/// The median of a sample, and the order statistics between which the true one lies with 95 %
-/// confidence, by the binomial distribution.
+/// A sample's median, and the order statistics that bound the true one with 95 % confidence, by the
+/// binomial distribution.
 pub fn confidence(mut ratios: Vec<f64>) -> Spread {
     ratios.sort_by(f64::total_cmp);
     let n = ratios.len();

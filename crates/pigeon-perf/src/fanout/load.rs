@@ -1,28 +1,28 @@
-//! What members say: rounds of messages that are in flight together.
+//! The members' messages: rounds of messages in flight together.
 
 use std::fmt::Write;
 
 use rand_core::Rng;
 use rand_pcg::Pcg32;
 
-/// How long messages are, in bytes.
+/// The lengths of messages in bytes.
 #[derive(Clone, Copy, Debug)]
 pub enum Sizes {
-    /// All as long as this.
+    /// All of this length.
     Equal(usize),
-    /// As people write: 40 to 400 bytes, short ones more often than long ones, 160 in the mean.
+    /// Like people's: 40 to 400 bytes, short ones more often than long ones, 160 on average.
     Chat,
 }
 
-/// Messages that are sent at once.
+/// Messages sent at once.
 pub struct Burst {
     /// The messages.
     pub texts: Vec<String>,
-    /// What each of them ends in, so that a late copy is not taken for one of these.
+    /// The end of each, so that a late copy is not taken for one of these.
     pub mark: String,
 }
 
-/// Makes bursts, the same ones in every run.
+/// Generates bursts, the same in every run.
 pub struct Load {
     sizes: Sizes,
     in_flight: usize,
@@ -64,7 +64,7 @@ impl Load {
         while text.len() > body {
             text.pop();
         }
-        // Where a character of several bytes did not fit.
+        // Pads if a character of several bytes did not fit.
         while text.len() < body {
             text.push('.');
         }
@@ -73,7 +73,7 @@ impl Load {
     }
 }
 
-/// Scraps of chat, one in four not ASCII.
+/// Fragments of chat, one in four not ASCII.
 const SAID: [&str; 8] = [
     "are you there? ",
     "the build is green again, ",

@@ -1,7 +1,7 @@
-//! The members of a hub as the load generator plays them: all of them in one thread.
+//! The members of a hub in the load generator, all in one thread.
 //!
-//! They are read in turn, each until it has its copies, and never waited for: so no hub pays for
-//! waking them up, and what is compared is sending alone.
+//! They are read in turn, each until it has its copies, and never block: so no hub pays for
+//! wake-ups, and only sending is compared.
 
 use std::time::{Duration, Instant};
 
@@ -9,33 +9,33 @@ use super::load::Burst;
 
 /// The members of one hub or broker.
 pub trait Members {
-    /// How many there are.
+    /// The number of members.
     fn count(&self) -> usize;
 
-    /// Has everybody join, also who has already.
+    /// Makes all members join, again if necessary.
     fn join(&mut self);
 
-    /// The first member says it all at once.
+    /// The first member sends the burst at once.
     fn publish(&mut self, burst: &Burst);
 
-    /// Reads until every member, the speaker too, has its copies of the burst, or until nothing
-    /// has come for `patience`.
+    /// Reads until every member, including the sender, has its copies of the burst, or until
+    /// nothing has arrived for `patience`.
     fn collect(&mut self, burst: &Burst, patience: Duration) -> Collected;
 
-    /// How many datagrams the kernel has dropped before the members so far.
+    /// Total datagrams that the kernel has dropped for the members.
     fn kernel_drops(&mut self) -> u64;
 }
 
-/// What arrived of a burst.
+/// The received part of a burst.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Collected {
-    /// Copies of its messages, of all members together.
+    /// Copies received by all members together.
     pub copies: u64,
-    /// When the kernel put the last copy into its member's queue, since the Unix epoch.
+    /// When the kernel queued the last copy, since the Unix epoch.
     pub last: Option<Duration>,
 }
 
-/// Reads one member after another. `read` returns how many copies it found.
+/// Reads one member after another. `read` returns the number of copies it found.
 pub fn collect_in_turn<M>(
     members: &mut [M],
     due: usize,
@@ -52,7 +52,7 @@ pub fn collect_in_turn<M>(
             if more > 0 {
                 progress = Instant::now();
             }
-            // When patience has ended, everybody is still read once.
+            // After `patience`, everyone is still read once.
             if got >= due || (more == 0 && progress.elapsed() > patience) {
                 break;
             }

@@ -1,10 +1,9 @@
-//! What fan-out costs a server: one message, many copies. Servers take turns under the same load, and
-//! their deliveries are counted where members read them, for each second that the server's CPU was
-//! busy.
+//! The cost of fan-out for a server: one message, many copies. Servers take turns under the same
+//! load. Deliveries are counted at the members, per second of the server's CPU time.
 //!
-//! - [`load`]: what members say. [`members`]: how they hear it, whatever they speak.
-//! - [`turns`]: who works when, and which turns count. [`comparison`]: what they came to.
-//! - [`brokers`]: members of NATS, over TLS too, and of MQTT brokers.
+//! - [`load`]: the load. [`members`]: members of any protocol.
+//! - [`turns`]: the order of turns, and which count. [`comparison`]: results.
+//! - [`brokers`]: members of NATS, also over TLS, and of MQTT brokers.
 
 pub mod brokers;
 pub mod comparison;

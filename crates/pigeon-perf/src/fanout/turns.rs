@@ -1,6 +1,6 @@
-//! Turns: hub after hub works for a short while under the same load, round after round, so that
-//! whatever else the machine does meets all of them. Rounds in which it did much else are repeated,
-//! within bounds, and the quietest are kept.
+//! Turns: each hub works for a short time under the same load, in many rounds, so that the
+//! machine's other work affects all of them. Noisy rounds are repeated, within a time limit, and
+//! the quietest are kept.
 
 use std::time::{Duration, Instant};
 
@@ -9,70 +9,69 @@ use super::members::Members;
 use crate::cpu::{Busy, Cpus, thread_seconds};
 use crate::server::Server;
 
-/// How long a hub works in one round. The kernel counts busy time in hundredths of a second.
+/// How long a hub works per round. The kernel counts busy time in hundredths of a second.
 const TURN: Duration = Duration::from_millis(1_000);
 
-/// Rounds that are kept. Odd, so that one of them is the median.
+/// The number of rounds kept. Odd, so that one of them is the median.
 const KEPT: usize = 11;
 
-/// How long rounds are repeated in search of quiet ones, so that two sections of a benchmark end
-/// within two minutes.
+/// How long rounds are repeated to find quiet ones, so that two sections of a benchmark end within
+/// two minutes.
 const SEARCH: Duration = Duration::from_secs(45);
 
-/// The share of others on the hub's CPU up to which a round is a quiet one.
+/// The largest share of the hub's CPU that other programs may use in a quiet round.
 const QUIET: f64 = 0.05;
 
-/// How long a hub may be silent before what is missing counts as lost.
+/// How long a hub may be silent before missing copies count as lost.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A hub with its members.
 pub struct Contender {
-    /// What it is called in tables.
+    /// The contender's name in tables.
     pub name: &'static str,
     /// The program.
     pub server: Server,
     /// Who has joined it.
     pub members: Box<dyn Members>,
-    /// The quietest rounds.
+    /// The turns of the current round.
     pub turns: Vec<Turn>,
     /// Every round but the first.
     pub all: Vec<Turn>,
-    /// Messages of all rounds and of those before, which only gathered members.
+    /// Messages of all rounds, including the warm-up.
     pub all_sent: u64,
 }
 
-/// What happened in one turn.
+/// The results of one turn.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Turn {
     /// Seconds that the hub's CPU was busy.
     pub busy: f64,
-    /// Seconds of those that were the hub's own.
+    /// Busy seconds that were the hub's own.
     pub own: f64,
-    /// Seconds that the first thread of the hub ran: of ours the one that moves datagrams.
+    /// Seconds of the hub's first thread; in our hub, the one that moves datagrams.
     pub thread: f64,
-    /// Messages the members have said.
+    /// Messages sent by the members.
     pub sent: u64,
     /// Copies that should have arrived.
     pub due: u64,
     /// Copies that did arrive.
     pub delivered: u64,
-    /// Messages that the kernel dropped before the hub, and copies that it dropped before their
-    /// member.
+    /// Messages dropped by the kernel at the hub, and copies dropped at the members.
     pub dropped: [u64; 2],
 }
 
 impl Turn {
-    /// Deliveries for every second that the hub's CPU was busy.
+    /// Deliveries per second of the busy CPU.
     pub fn rate(&self) -> f64 {
         self.delivered as f64 / self.busy
     }
 
-    /// Deliveries for every second that the hub itself ran.
+    /// Deliveries per second of the hub's own time.
     pub fn own_rate(&self) -> f64 {
         self.delivered as f64 / self.own.max(0.01)
     }
 
-    /// The share of the busy time in which something else than the hub ran.
+    /// The share of the busy time taken by other programs.
     pub fn others(&self) -> f64 {
         (1.0 - self.own / self.busy).max(0.0)
     }
@@ -87,7 +86,7 @@ impl Contender {
         contender
     }
 
-    /// Has everybody join, until a message reaches everybody.
+    /// Makes every member join, until a message reaches all of them.
     fn gather(&mut self) {
         let mut probes = Load::new(Sizes::Equal(32), 1);
         for _ in 0..50 {
@@ -103,7 +102,7 @@ impl Contender {
         panic!("{}: not everybody could join", self.name);
     }
 
-    /// Works for a while with the next burst always sent when the last one has arrived.
+    /// Works for a while: sends each burst after the last one has arrived.
     fn turn(&mut self, cpus: Cpus, load: &mut Load) -> Turn {
         let (drops, own) = (self.kernel_drops(), self.server.process.own_seconds());
         let thread = thread_seconds(self.server.process.pid());
@@ -125,19 +124,19 @@ impl Contender {
         turn
     }
 
-    /// What the kernel has dropped so far before the hub, and before the members.
+    /// Datagrams dropped by the kernel so far, at the hub and at the members.
     pub fn kernel_drops(&mut self) -> [u64; 2] {
         [self.server.process.kernel_drops(), self.members.kernel_drops()]
     }
 }
 
-/// Gives every hub its turn in every round; the first round only warms up.
+/// Gives every hub a turn per round; the first round only warms up.
 pub fn rounds(cpus: Cpus, contenders: &mut [Contender], sizes: Sizes, in_flight: usize) {
     let mut load = Load::new(sizes, in_flight);
     let mut rounds = Vec::new();
     let (mut quiet, start) = (0, Instant::now());
     for round in 0.. {
-        // There and back, so that nobody always follows the same neighbour.
+        // The order alternates, so that no hub always follows the same one.
         let mut turns: Vec<Turn> = if round % 2 == 0 {
             contenders.iter_mut().map(|contender| contender.turn(cpus, &mut load)).collect()
         } else {

@@ -1,4 +1,4 @@
-//! What a client says.
+//! Frames from clients.
 
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
@@ -13,16 +13,16 @@ use crate::{Language, RoomName, Seen};
 pub enum ClientFrame {
     /// The first frame: `{"type":"hello","version":1,"client":"pigeon 0.1.0"}`.
     Hello {
-        /// The newest version of the protocol that the client speaks.
+        /// The newest protocol version that the client supports.
         #[serde(with = "field::number")]
         version: u64,
         /// The client's program, for the hub's log.
         #[serde(default)]
         client: Box<str>,
     },
-    /// Who the client is: the answer to the challenge.
+    /// The client's key: the answer to the challenge.
     Prove(Box<Prove>),
-    /// From now on the client says what waits in this outbox. The hub answers with `expect`.
+    /// The following messages are from this outbox. The hub answers with `expect`.
     Outbox {
         /// The outbox.
         #[serde(with = "field::outbox")]
@@ -35,25 +35,25 @@ pub enum ClientFrame {
         /// The command, as a plain member writes it.
         line: Box<str>,
     },
-    /// The client wants what is said in a room, from somewhere on.
+    /// Subscribes to a room from a position on.
     Follow {
         /// The room.
         room: RoomName,
         /// The last message that the client has.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<Seen>,
-        /// Without `after`: how many of the newest messages it wants first.
+        /// Without `after`: the number of newest messages to start with.
         #[serde(default, skip_serializing_if = "Option::is_none", with = "field::maybe_number")]
         last: Option<u64>,
     },
-    /// The client wants no more of a room.
+    /// Unsubscribes from a room.
     Unfollow {
         /// The room.
         room: RoomName,
     },
     /// The client leaves.
     Quit {},
-    /// A type that is not known. It is passed over.
+    /// An unknown type, which is ignored.
     #[serde(other)]
     Unknown,
 }
@@ -61,43 +61,43 @@ pub enum ClientFrame {
 /// A client's proof that it has its key.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prove {
-    /// The public key: a point of the curve P-256, uncompressed.
+    /// The public key: an uncompressed P-256 point.
     #[serde(with = "field::bytes")]
     pub key: [u8; 65],
     /// The signature of [`challenge_text`](super::challenge_text), as r and s.
     #[serde(with = "field::bytes")]
     pub signature: [u8; 64],
-    /// The outbox that the client goes on with.
+    /// The outbox that the client continues with.
     #[serde(with = "field::outbox")]
     pub outbox: u64,
-    /// The name that it wants.
+    /// The requested name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Box<str>>,
-    /// The resume word, which takes the name back.
+    /// The resume token, which reclaims the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub word: Option<Box<str>>,
-    /// The room that it wants to be in.
+    /// The requested room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<RoomName>,
     /// The hub's password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Box<str>>,
-    /// The language of the hub's sentences.
+    /// The language of the hub's notices.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "field::language")]
     pub language: Option<Language>,
 }
 
-/// A message on its way to the hub.
+/// A message to the hub.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "SayFields")]
 pub struct Say {
-    /// Which message of the outbox it is, from 1 on.
+    /// The message's number in the outbox, starting at 1.
     pub number: u64,
-    /// The number of the message before it. The numbers between were refused for good.
+    /// The number of the preceding message. The numbers between were refused permanently.
     pub after: u64,
     /// The room.
     pub room: RoomName,
-    /// What is said.
+    /// The payload.
     pub text: Box<[u8]>,
 }
 
@@ -113,10 +113,8 @@ struct SayFields {
 }
 
 impl ClientFrame {
-    /// Reads a line. A frame of a type that is not known is [`ClientFrame::Unknown`].
-    ///
-    /// # Errors
-    /// The line is not such a frame.
+    /// Parses a line. An unknown type becomes [`ClientFrame::Unknown`]. Fails if the line is not a
+    /// valid frame.
     pub fn parse(line: &[u8]) -> Result<ClientFrame, FrameError> {
         parse(line)
     }
@@ -128,7 +126,7 @@ impl ClientFrame {
 }
 
 impl std::fmt::Debug for Prove {
-    /// Words and passwords are never written to a log.
+    /// Hides tokens and passwords from logs.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Prove { outbox, name, room, language, .. } = self;
         f.debug_struct("Prove")

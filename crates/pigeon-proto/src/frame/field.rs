@@ -1,4 +1,4 @@
-//! How the fields of frames are written in JSON.
+//! JSON encodings of the fields of frames.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub(super) mod number {
     }
 }
 
-/// The same, where it may be left out.
+/// An optional number below 2^53.
 pub(super) mod maybe_number {
     use super::*;
 
@@ -139,7 +139,7 @@ pub(super) mod bytes {
     }
 }
 
-/// The field that stands for a text, and its value.
+/// The field for a text, and its value.
 pub(super) fn said(text: &[u8]) -> (&'static str, Text<'_>) {
     match std::str::from_utf8(text) {
         Ok(text) => ("text", text.into()),
@@ -147,7 +147,7 @@ pub(super) fn said(text: &[u8]) -> (&'static str, Text<'_>) {
     }
 }
 
-/// Reads the text of a message from its two fields.
+/// Reads a message's text from its two fields.
 pub(super) fn text_of(
     text: Option<String>,
     base64: Option<String>,
@@ -161,7 +161,7 @@ pub(super) fn text_of(
     }
 }
 
-/// A language's code; one that is not known says nothing.
+/// A language's code; an unknown one is ignored.
 pub(super) mod language {
     use super::*;
 
@@ -225,7 +225,7 @@ impl Serialize for LinkKind {
 }
 
 impl<'de> Deserialize<'de> for LinkKind {
-    /// A link that is not known, such as one of a later version, proves no more than a plain one.
+    /// An unknown link, perhaps of a later version, is no more trusted than a plain one.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let word = Text::deserialize(deserializer)?;
         let known = LinkKind::ALL.into_iter().find(|link| link.word() == word);

@@ -1,4 +1,4 @@
-//! What a hub says.
+//! Frames from hubs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,36 +18,36 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum HubFrame {
-    /// What the client has to sign: the answer to `hello`.
+    /// The bytes to sign: the answer to `hello`.
     Challenge {
-        /// The version of the protocol that the hub speaks.
+        /// The protocol version of the hub.
         #[serde(with = "field::number")]
         version: u64,
-        /// What the hub is called.
+        /// The hub's name.
         hub: Box<str>,
-        /// A word that no other connection gets.
+        /// A nonce, unique to this connection.
         nonce: Box<str>,
         /// The SHA-256 of the hub's public key, in hexadecimal.
         fingerprint: Box<str>,
     },
     /// The client is a member.
     Welcome {
-        /// The client as the author of messages.
+        /// The client's author id.
         #[serde(with = "field::author")]
         author: u128,
-        /// Its name, if it has one.
+        /// The client's name, if any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<Name>,
-        /// Its room.
+        /// The client's room.
         room: RoomName,
-        /// Whether messages are stored. Without, they are relayed.
+        /// Whether messages are stored. If not, they are only relayed.
         stores: bool,
-        /// The most bytes of a message's text.
+        /// Maximum bytes of a message's text.
         #[serde(with = "field::number")]
         max_text: u64,
     },
-    /// The outbox goes on with this number: the hub has stored the number before and nothing beyond.
-    /// Sent for each outbox that the client names, and where a number is missing.
+    /// The number that the outbox continues with: the hub has stored the number before and nothing
+    /// after. Sent for each outbox that the client names, and when a number is missing.
     Expect {
         /// The outbox.
         #[serde(with = "field::outbox")]
@@ -62,13 +62,13 @@ pub enum HubFrame {
         #[serde(with = "field::number")]
         number: u64,
     },
-    /// Everything up to this number was relayed, by a hub that stores nothing.
+    /// Everything up to this number was relayed by a hub that stores nothing.
     Relayed {
         /// The number.
         #[serde(with = "field::number")]
         number: u64,
     },
-    /// A message was not stored and not relayed.
+    /// A message was neither stored nor relayed.
     Refused(Refused),
     /// Another message with this number is stored. This one is neither stored nor relayed.
     Conflict {
@@ -76,77 +76,77 @@ pub enum HubFrame {
         #[serde(with = "field::number")]
         number: u64,
     },
-    /// A message of a room that the client follows.
+    /// A message of a followed room.
     Message(Arc<Message>),
-    /// Messages of a followed room that are missing: they were relayed but could not be stored.
+    /// Missing messages of a followed room: they were relayed but could not be stored.
     Gap(Gap),
-    /// The hub does not hold the message that the client named in `follow`.
+    /// The hub does not hold the message named in `follow`.
     Reset {
         /// The room.
         room: RoomName,
-        /// What follows comes after this message. Without: from the beginning.
+        /// Entries continue after this message. `None`: from the start.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         last: Option<Seen>,
-        /// Whether messages after it were forgotten: the client removes its copies.
+        /// Whether later messages were deleted: the client removes its copies.
         #[serde(default)]
         forgotten: bool,
     },
-    /// The client has everything up to here; what follows is said from now on.
+    /// The client has everything up to this position; live messages follow.
     Live {
         /// The room.
         room: RoomName,
-        /// The place.
+        /// The position.
         position: Position,
     },
-    /// The client reads a room so slowly that it is no longer live.
+    /// The client reads a room too slowly to stay live.
     Behind {
         /// The room.
         room: RoomName,
     },
-    /// Messages were forgotten: the client removes its copies.
+    /// Messages were deleted: the client removes its copies.
     Forgot {
-        /// Of this room.
+        /// The room that lost messages; `None`: all rooms.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         room: Option<RoomName>,
-        /// Of speakers with this name.
+        /// The name of the senders of these messages; `None`: all senders.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<Box<str>>,
     },
-    /// What the hub says of its own.
+    /// A notice of the hub.
     Notice {
         /// The control line without its prefix, for programs.
         line: Box<str>,
-        /// The same as a sentence.
+        /// The notice as a sentence.
         text: Box<str>,
     },
     /// The hub closes the connection.
     Bye {
-        /// Why.
+        /// The reason.
         reason: ByeReason,
-        /// The same as a sentence.
+        /// The reason as a sentence.
         #[serde(default)]
         text: Box<str>,
     },
-    /// A type that is not known. It is passed over.
+    /// An unknown type, which is ignored.
     #[serde(other)]
     Unknown,
 }
 
-/// A message that was refused.
+/// A refused message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
-    /// Which one.
+    /// The message's number.
     #[serde(with = "field::number")]
     pub number: u64,
     /// The word for the reason.
     pub reason: Box<str>,
-    /// What belongs to the reason, such as how long a text may be.
+    /// A parameter of the reason, such as the maximum length of a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Box<str>>,
     /// The reason as a sentence.
     #[serde(default)]
     pub text: Box<str>,
-    /// In how many milliseconds the client should say it again. Without: never.
+    /// Milliseconds after which to send it again. `None`: never.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "field::maybe_number")]
     pub again_ms: Option<u64>,
 }
@@ -160,15 +160,15 @@ pub enum ByeReason {
     Banned,
     /// The hub stops.
     Stopped,
-    /// Another connection goes on with the same outbox.
+    /// Another connection took over the outbox.
     Replaced,
-    /// The client did not keep to the protocol.
+    /// The client violated the protocol.
     Error,
-    /// The hub's password is missing, or another.
+    /// The hub's password is missing or wrong.
     Password,
-    /// The hub has no place for one more.
+    /// The hub is full.
     Full,
-    /// A reason that is not known.
+    /// An unknown reason.
     Unknown,
 }
 
@@ -185,7 +185,7 @@ impl ByeReason {
         ByeReason::Unknown,
     ];
 
-    /// The word for it.
+    /// The reason's word in frames.
     pub fn word(self) -> &'static str {
         match self {
             ByeReason::Kicked => "kicked",
@@ -201,10 +201,8 @@ impl ByeReason {
 }
 
 impl HubFrame {
-    /// Reads a line. A frame of a type that is not known is [`HubFrame::Unknown`].
-    ///
-    /// # Errors
-    /// The line is not such a frame.
+    /// Parses a line. An unknown type becomes [`HubFrame::Unknown`]. Fails if the line is not a
+    /// valid frame.
     pub fn parse(line: &[u8]) -> Result<HubFrame, FrameError> {
         parse(line)
     }
@@ -216,7 +214,7 @@ impl HubFrame {
 }
 
 impl Refused {
-    /// A refusal in words of its reader's.
+    /// A refusal in its reader's language.
     pub fn new(number: u64, why: &Reason, again_ms: Option<u64>, language: Language) -> Refused {
         let (reason, detail) = why.fields();
         let refusal = Refusal::new(Subject::Say, why.clone());
@@ -229,7 +227,7 @@ impl Refused {
         }
     }
 
-    /// The reason as a value. `None` where this version does not know it.
+    /// The reason as a value. `None` if this version does not know it.
     pub fn why(&self) -> Option<Reason> {
         let detail = self.detail.as_deref().unwrap_or_default();
         Reason::parse(&mut Words::of(&format!("{} {detail}", self.reason)))

@@ -1,22 +1,21 @@
-//! Cuts a stream of bytes into lines.
+//! Splits a byte stream into lines.
 
 use std::fmt;
 
-/// Bytes that have arrived, and how far they are cut into lines. Holds at most one line of the allowed
-/// length and what was pushed behind it.
+/// Received bytes. Holds at most one line of the allowed length and the bytes pushed after it.
 #[derive(Debug, Default)]
 pub struct Lines {
     bytes: Vec<u8>,
-    /// What stands before this has been taken.
+    /// Bytes before this index have been taken.
     taken: usize,
-    /// What stands before this holds no further newline.
+    /// Bytes before this index contain no newline that was not taken.
     searched: usize,
 }
 
-/// A line is longer than allowed. The stream cannot be read any further.
+/// A line is too long. The stream cannot be read any further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong {
-    /// The most bytes, with the newline.
+    /// Maximum bytes, including the newline.
     pub most: usize,
 }
 
@@ -28,11 +27,11 @@ impl fmt::Display for TooLong {
 
 impl std::error::Error for TooLong {}
 
-/// The most memory that is kept for the bytes to come.
+/// Maximum capacity kept for further bytes.
 const KEEP: usize = 16_384;
 
 impl Lines {
-    /// Adds bytes that have arrived.
+    /// Adds received bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.taken > 0 {
             self.bytes.drain(..self.taken);
@@ -43,10 +42,8 @@ impl Lines {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next whole line, without its newline. Empty lines are passed over.
-    ///
-    /// # Errors
-    /// The line that begins here is longer than `most` bytes. The same answer comes again.
+    /// The next complete line, without its newline. Skips empty lines. Fails, now and on every
+    /// further call, if the line is longer than `most` bytes.
     pub fn next_line(&mut self, most: usize) -> Result<Option<&[u8]>, TooLong> {
         loop {
             let newline = self.bytes[self.searched..].iter().position(|&byte| byte == b'\n');
@@ -67,12 +64,12 @@ impl Lines {
         }
     }
 
-    /// How many bytes have arrived and were not taken.
+    /// Number of bytes that were not taken.
     pub fn len(&self) -> usize {
         self.bytes.len() - self.taken
     }
 
-    /// Whether nothing waits.
+    /// Whether all bytes were taken.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,9 +1,9 @@
-//! Frames: what reliable members and their hub say to each other over a stream of bytes in order,
-//! such as a QUIC stream or a WebSocket.
+//! Frames between reliable members and their hub, over an ordered byte stream such as a QUIC stream
+//! or a WebSocket.
 //!
 //! A frame is one JSON object in one line, UTF-8, at most [`MAX_FRAME`] bytes with its newline. Its
-//! `type` says what it is. Readers pass over types and fields that they do not know. Numbers are below
-//! 2^53, so that every JSON reader counts with them exactly.
+//! field `type` is its type. Readers ignore unknown types and fields. Numbers are below 2^53, so
+//! that every JSON parser represents them exactly.
 //!
 //! ```text
 //!   client                                        hub
@@ -11,11 +11,11 @@
 //!     │ ◀─────────────────────────── challenge ── │  a nonce, and the hub's fingerprint
 //!     │ ── prove ───────────────────────────────▶ │  key, signature, outbox
 //!     │ ── follow lobby, after position 7 ──────▶ │
-//!     │ ◀───────────────────── welcome, expect ── │  the number that the outbox goes on with
-//!     │ ◀───────── message, message … and live ── │  the gap, then what is said from now on
+//!     │ ◀───────────────────── welcome, expect ── │  the number that the outbox continues with
+//!     │ ◀───────── message, message … and live ── │  missed messages, then live ones
 //!     │ ── say 12, say 13 ──────────────────────▶ │
 //!     │ ◀────────────────────────── stored 13 ── │  both are on the hub's disk
-//!     │ ◀──────────────────────────── message ── │  as every follower gets it
+//!     │ ◀──────────────────────────── message ── │  as to every follower
 //!     │ ── quit ────────────────────────────────▶ │
 //! ```
 //!
@@ -36,22 +36,22 @@ pub use client::{ClientFrame, Prove, Say};
 pub use hub::{ByeReason, HubFrame, Refused};
 pub use lines::{Lines, TooLong};
 
-/// The version of the protocol that this crate speaks.
+/// The protocol version of this crate.
 pub const VERSION: u64 = 1;
 
-/// The most bytes of a frame, its newline included.
+/// Maximum bytes of a frame, including its newline.
 pub const MAX_FRAME: usize = 131_072;
 
-/// The most bytes of a frame before the hub knows its sender.
+/// Maximum bytes of a frame before the client is a member.
 pub const MAX_EARLY_FRAME: usize = 4_096;
 
-/// The most rooms that one connection follows.
+/// Maximum number of rooms that one connection follows.
 pub const MAX_FOLLOWED: usize = 16;
 
-/// How many messages of before a follower gets that does not say after which one it goes on.
+/// Default number of previous messages for a follower without a position.
 pub const USUAL_LAST: u64 = 20;
 
-/// The most messages of before that it can ask for.
+/// Maximum number of previous messages that it can request.
 pub const MAX_LAST: u64 = 1_000;
 
 /// The bytes that the client signs to prove that it has its key: `pigeon/1 NONCE FINGERPRINT`.
@@ -63,11 +63,11 @@ pub fn challenge_text(nonce: &str, fingerprint: &str) -> Vec<u8> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrameError(Box<str>);
 
-/// The most characters of a reason.
+/// Maximum characters of a reason.
 const MAX_REASON: usize = 160;
 
 impl FrameError {
-    /// Why, safe to show. What stands in it may be the other side's words.
+    /// The reason, escaped for display, because it may quote the peer.
     pub(crate) fn new(why: impl fmt::Display) -> FrameError {
         let shown = pigeon_text::escape(why.to_string().as_bytes()).to_string();
         FrameError(shown.chars().take(MAX_REASON).collect::<String>().into())
@@ -91,7 +91,7 @@ fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T, FrameError> {
 
 fn write(frame: &impl Serialize, out: &mut Vec<u8>) {
     let start = out.len();
-    // Frames have string keys and no maps of other types, so nothing can fail.
+    // Frames have string keys and no maps of other types, so this cannot fail.
     if serde_json::to_writer(&mut *out, frame).is_err() {
         out.truncate(start);
         return;

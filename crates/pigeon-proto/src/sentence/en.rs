@@ -84,7 +84,7 @@ impl Sentences for English {
             Notice::Help => HELP.to_string(),
             Notice::Probe(nonce) => format!("a question to programs: {nonce}"),
             Notice::Probed(nonce) => format!("a program's answer: {nonce}"),
-            // `notice_in` sees to these two.
+            // `notice_in` handles these two.
             Notice::Refused(_) | Notice::News(_) => String::new(),
         }
     }

@@ -52,7 +52,7 @@ impl Sentences for Chinese {
             Notice::Set(Setting::Language(Language::Chinese)) => "以后用中文提示你".to_string(),
             Notice::Set(Setting::Quiet(true)) => "不再提示谁进来、谁离开".to_string(),
             Notice::Set(Setting::Quiet(false)) => "会提示谁进来、谁离开".to_string(),
-            // A blank before the bracket: no name holds one, so no member's line looks like this.
+            // A space before the bracket: names have none, so no member's line looks like this.
             Notice::MsgFrom { name, text } => format!("{name} (对你说): {}", text.as_str()),
             Notice::MsgTo { name, text } => format!("你 (对 {name} 说): {}", text.as_str()),
             Notice::Said { link, name, text, .. } => {
@@ -74,7 +74,7 @@ impl Sentences for Chinese {
             Notice::Help => HELP.to_string(),
             Notice::Probe(nonce) => format!("给程序的探测：{nonce}"),
             Notice::Probed(nonce) => format!("程序的回答：{nonce}"),
-            // `notice_in` sees to these two.
+            // `notice_in` handles these two.
             Notice::Refused(_) | Notice::News(_) => String::new(),
         }
     }

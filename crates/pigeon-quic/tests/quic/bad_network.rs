@@ -1,5 +1,5 @@
-//! Bytes arrive once and in order over networks that lose, repeat, reorder, damage and delay, and
-//! from addresses that change.
+//! Bytes arrive once and in order over networks that lose, duplicate, reorder, corrupt and delay,
+//! and from changing addresses.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// Loss, reordering, duplication and corruption in percent, and the delay of one path of two.
+/// Loss, reordering, duplication and corruption in percent, and the delay of one of two paths.
 fn conditions(loss: u32, reorder: u32, duplicate: u32, corrupt: u32, delay: u64) -> Conditions {
     Conditions {
         loss: Loss::Random(percent(loss)),
@@ -31,7 +31,7 @@ fn conditions(loss: u32, reorder: u32, duplicate: u32, corrupt: u32, delay: u64)
 
 #[test]
 fn everything_arrives_once_and_in_order_over_bad_networks() {
-    // Each datagram travels two paths and meets these twice.
+    // Each datagram passes two paths, so it meets the conditions twice.
     for (number, (bad, bytes)) in [
         (conditions(0, 0, 0, 0, 250), 300_000),
         (conditions(3, 0, 0, 0, 10), 300_000),
@@ -151,7 +151,7 @@ fn a_restarted_server_says_that_it_forgot() {
     ends.network.run_for(Duration::from_secs(1));
     let restarted = server(&ends.certificate, 99, Limits::default());
     ends.network.replace(ends.server, restarted);
-    // The keep-alive is soon enough; a message is at once.
+    // The keep-alive would show it soon; a message shows it at once.
     ends.say(conn, "are you there?");
     assert!(ends.run_until(1, |ends| !ends.closed().is_empty()), "nothing was said");
     assert_eq!(ends.closed(), [Why::Forgotten]);
@@ -183,14 +183,14 @@ fn where_nobody_listens_the_client_learns_it() {
     ends.connect(Pin::FirstUse);
     ends.network.run_for(Duration::from_millis(10));
     assert_eq!(ends.closed(), [Why::Unreachable]);
-    // Behind a firewall that says nothing it takes as long as a handshake may.
+    // A silent firewall: it takes as long as a handshake may.
     ends.network.refuses(false);
     ends.connect(Pin::FirstUse);
     ends.network.run_for(Duration::from_millis(9_900));
     assert_eq!(ends.closed().len(), 1);
     ends.network.run_for(Duration::from_millis(200));
     assert_eq!(ends.closed()[1], Why::TimedOut);
-    // An open connection is not ended by what anybody can forge.
+    // Forged errors must not end an open connection.
     let certificate = Certificate::generate().unwrap();
     ends.network.replace(ends.server, server(&certificate, 5, Limits::default()));
     ends.connect(Pin::FirstUse);

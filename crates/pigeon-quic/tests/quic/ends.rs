@@ -1,4 +1,4 @@
-//! A server that echoes, a client that collects, and a network between them.
+//! An echo server, a collecting client, and the network between them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -12,18 +12,18 @@ use pigeon_quic::{
     Certificate, Client, ClientConfig, ConnId, Endpoint, Event, Limits, Pin, Server, ServerConfig,
 };
 
-/// What stands around a machine in a test, as the layers above would.
+/// The application of a machine in a test.
 pub(crate) struct App<M> {
     pub(crate) machine: M,
     pub(crate) events: Vec<Event>,
-    /// What was read, by connection.
+    /// Bytes read, by connection.
     pub(crate) received: BTreeMap<ConnId, Vec<u8>>,
-    /// What waits to be written, by connection.
+    /// Bytes to write, by connection.
     pub(crate) waiting: BTreeMap<ConnId, VecDeque<Bytes>>,
     pub(crate) echoes: bool,
     pub(crate) reads: bool,
     pub(crate) reads_at_the_end: bool,
-    /// Datagrams sent, trains among the transmits, and datagrams of the longest.
+    /// Datagrams sent, trains among the transmits, and datagrams of the longest train.
     pub(crate) sent: usize,
     pub(crate) trains: usize,
     pub(crate) largest_train: usize,
@@ -49,7 +49,7 @@ impl<M: Endpoint> App<M> {
         }
     }
 
-    /// Writes as much as is taken; the rest waits.
+    /// Writes as much as is accepted; the rest waits.
     pub(crate) fn say(&mut self, now: Instant, conn: ConnId, bytes: impl Into<Bytes>) {
         self.waiting.entry(conn).or_default().push_back(bytes.into());
         self.flush(now, conn);
@@ -166,7 +166,7 @@ pub(crate) struct Ends {
 }
 
 impl Ends {
-    /// Both, on the paths that `prepare` asks for.
+    /// Both ends, on paths configured by `prepare`.
     pub(crate) fn new(seed: u64, prepare: impl FnOnce(&mut Network)) -> Ends {
         Ends::with_limits(seed, Limits::default(), prepare)
     }
@@ -193,14 +193,14 @@ impl Ends {
         Ends { network, certificate, server, client }
     }
 
-    /// The client begins a connection.
+    /// Starts a connection from the client.
     pub(crate) fn connect(&mut self, pin: Pin) -> ConnId {
         self.network.act(self.client, |client, now| {
             client.machine.connect(now, address(SERVER), pin).unwrap()
         })
     }
 
-    /// The client begins a connection with the right key and it opens.
+    /// Opens a connection from the client with the right key.
     pub(crate) fn open(&mut self) -> ConnId {
         let conn = self.connect(Pin::Key(self.certificate.fingerprint()));
         let is_open =
@@ -213,7 +213,7 @@ impl Ends {
         self.network.act(self.client, |client, now| client.say(now, conn, bytes));
     }
 
-    /// Lets time pass until something is so, for some seconds at most.
+    /// Runs until a condition holds, at most for some seconds.
     pub(crate) fn run_until(&mut self, seconds: u64, is_so: impl Fn(&Ends) -> bool) -> bool {
         let end = self.network.now() + Duration::from_secs(seconds);
         while !is_so(self) {
@@ -224,13 +224,13 @@ impl Ends {
         true
     }
 
-    /// What the client has received.
+    /// The bytes the client has received.
     pub(crate) fn received(&self, conn: ConnId) -> &[u8] {
         let received = self.network.machine(self.client).received.get(&conn);
         received.map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Why the client's connections are over.
+    /// Why the client's connections ended.
     pub(crate) fn closed(&self) -> Vec<pigeon_quic::Why> {
         let client = self.network.machine(self.client);
         let why = |event: &Event| match event {
@@ -241,7 +241,7 @@ impl Ends {
     }
 }
 
-/// Bytes of which each stretch differs from the others.
+/// Bytes without repeating sections.
 pub(crate) fn pattern(length: usize) -> Vec<u8> {
     (0u32..).flat_map(u32::to_le_bytes).take(length).collect()
 }

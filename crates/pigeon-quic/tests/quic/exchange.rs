@@ -1,4 +1,4 @@
-//! What a connection is there for: bytes in order, both ways, held up where they are not read.
+//! Ordered bytes in both directions, with flow control.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn what_is_written_comes_back() {
     assert!(ends.run_until(5, |ends| ends.network.machine(ends.client).is_open()));
     let client = ends.network.machine(ends.client);
     assert_eq!(client.machine.fingerprint(conn), Some(ends.certificate.fingerprint()));
-    // Nothing but the handshake was sent: the server hears of the stream with its first byte.
+    // Only the handshake was sent: the server learns of the stream with its first byte.
     assert!(ends.network.machine(ends.server).events.is_empty());
     ends.say(conn, "hello");
     assert!(ends.run_until(5, |ends| ends.network.machine(ends.client).text(conn) == "hello"));
@@ -56,7 +56,6 @@ fn a_server_that_does_not_read_holds_up_the_client() {
     assert_eq!(waiting, 1, "the client could write everything");
     let written = ends.network.machine(ends.client).machine.statistics().written;
     assert_eq!(written, u64::from(Limits::default().receive_window));
-    // Then it reads.
     ends.network.act(ends.server, |server, now| {
         server.reads = true;
         let conn = server.machine.open().next().unwrap();
@@ -75,7 +74,7 @@ fn a_client_that_does_not_read_costs_the_server_one_window() {
     ends.say(conn, "x");
     assert!(ends.run_until(5, |ends| ends.network.machine(ends.server).is_open()));
     let bytes = pattern(1_000_000);
-    // Before an answer can come, no more than the window is taken.
+    // Before an answer arrives, at most the window is accepted.
     let taken = ends.network.act(ends.server, |server, now| {
         let conn = server.machine.open().next().unwrap();
         let before = server.machine.statistics().written;
@@ -84,7 +83,7 @@ fn a_client_that_does_not_read_costs_the_server_one_window() {
     });
     assert!(taken <= 100_000, "{taken}");
     ends.network.run_for(Duration::from_secs(20));
-    // And what the client does not read is its own window.
+    // Unread bytes of the client fill its own window.
     let written = ends.network.machine(ends.server).machine.statistics().written;
     assert_eq!(written, u64::from(Limits::default().receive_window));
     ends.network.act(ends.client, |client, now| {
@@ -111,7 +110,7 @@ fn the_more_connections_the_smaller_a_newcomers_window() {
         });
         taken.push(last);
     }
-    // The client's receive window is the narrower one until then.
+    // Until then the client's receive window is the narrower one.
     let window = Limits::default().receive_window as usize;
     assert_eq!(taken, [window, window, window, window]);
     let limits = Limits { send_total: 300_000, ..Limits::default() };
@@ -149,7 +148,7 @@ fn the_last_words_arrive_before_the_end() {
     let server = &ends.network.machine(ends.server).machine;
     let statistics = server.statistics();
     assert_eq!((statistics.connections, statistics.closed), (0, 1));
-    // The server was not told: it knows.
+    // Nothing is reported to the server, which closed the connection itself.
     let is_closed = |event: &Event| matches!(event, Event::Closed { .. });
     assert!(!ends.network.machine(ends.server).events.iter().any(is_closed));
     assert_eq!(ends.network.machine(ends.client).machine.statistics().connections, 0);
@@ -191,7 +190,8 @@ fn what_arrived_before_the_end_can_be_read_when_it_is_reported() {
         server.say(now, conn, "goodbye");
         server.machine.end(now, conn);
     });
-    // All of it has arrived, so the connection is closed; the client reads when it hears of that.
+    // All bytes have arrived, so the connection is closed; the client reads them when that is
+    // reported.
     ends.network.act(ends.client, |client, _| client.reads_at_the_end = true);
     ends.network.run_for(Duration::from_secs(1));
     assert!(matches!(ends.closed()[..], [Why::ByPeer { code: 0, .. }]));
@@ -212,7 +212,7 @@ fn a_close_comes_with_its_code_and_words() {
     });
     ends.network.run_for(Duration::from_secs(1));
     assert_eq!(ends.closed(), [Why::ByPeer { code: 7, reason: "enough".into() }]);
-    // The other way round.
+    // The same in the other direction, from the client.
     let conn = ends.open();
     ends.say(conn, "y");
     ends.network.run_for(Duration::from_secs(1));
@@ -253,7 +253,7 @@ fn a_silent_connection_lives_by_few_datagrams_and_dies_with_its_client() {
     let before = ends.network.machine(ends.client).sent;
     ends.network.run_for(Duration::from_secs(3_600));
     let keep_alive = ends.network.machine(ends.client).sent - before;
-    // One every ten seconds.
+    // One keep-alive every ten seconds.
     assert!((350..=420).contains(&keep_alive), "{keep_alive}");
     assert!(ends.network.machine(ends.server).is_open());
     ends.network.remove(ends.client);
@@ -269,9 +269,8 @@ fn a_silent_connection_lives_by_few_datagrams_and_dies_with_its_client() {
 
 #[test]
 fn one_drain_has_a_bound_and_the_next_goes_on() {
-    let limits = Limits { per_address: 500, ..Limits::default() };
-    let mut ends = Ends::with_limits(13, limits, |_| {});
-    let conns: Vec<_> = (0..400)
+    let mut ends = Ends::new(13, |_| {});
+    let conns: Vec<_> = (0..60)
         .map(|_| {
             let conn = ends.open();
             ends.say(conn, "x");
@@ -290,7 +289,7 @@ fn one_drain_has_a_bound_and_the_next_goes_on() {
         assert!(ends.received(conn)[1..] == bytes[..]);
     }
     let largest = ends.network.machine(ends.server).largest_outbox;
-    assert!((4 << 20..(4 << 20) + 100_000).contains(&largest), "{largest}");
+    assert!((512 << 10..600 << 10).contains(&largest), "{largest}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Both ends in virtual time, over paths that lose, repeat, reorder, damage and delay, and among
-//! strangers who send whatever they like.
+//! Both ends in virtual time, over paths that lose, duplicate, reorder, corrupt and delay, and
+//! among hostile senders.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! A bare quinn-proto endpoint, for what our own ends would never do.
+//! A bare quinn-proto endpoint, for input that our own ends never send.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ pub(crate) struct Raw {
     connection: Option<Connection>,
     address: SocketAddr,
     now: std::time::Instant,
-    /// Why its connection was lost.
+    /// Why the endpoint's connection was lost.
     pub(crate) lost: Option<String>,
 }
 
@@ -28,7 +28,7 @@ impl Raw {
         self.connection = Some(connection);
     }
 
-    /// Hands datagrams to and fro until both are quiet.
+    /// Exchanges datagrams until both are quiet.
     pub(crate) fn talk(&mut self, machine: &mut impl Machine, machine_address: SocketAddr) {
         for _ in 0..20 {
             let mut buffer = Vec::new();

@@ -1,4 +1,4 @@
-//! What strangers and impostors can do to either end: cost it a bounded amount, and nothing else.
+//! Unknown senders and impostors can cost either end a bounded amount, and nothing else.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use crate::ends::{Ends, SERVER, address, base, pattern};
 use crate::raw::Raw;
 
-/// The datagrams that a machine wants sent.
+/// The datagrams that a machine sends.
 pub(crate) fn sent(machine: &mut impl Machine) -> Vec<Vec<u8>> {
     let mut datagrams = Vec::new();
     while let Some(transmit) = machine.poll_transmit() {
@@ -44,7 +44,7 @@ fn new_client() -> Client {
     Client::new(ClientConfig { seed: [2; 32], base: base(), limits }).unwrap()
 }
 
-/// The first datagram of a new connection of a client's.
+/// The first datagram of a client's new connection.
 fn initial(client: &mut Client, now: Instant) -> Vec<u8> {
     client.connect(now, address(SERVER), Pin::FirstUse).unwrap();
     sent(client).concat()
@@ -54,7 +54,7 @@ fn hand(machine: &mut impl Machine, now: Instant, from: SocketAddr, payload: &[u
     machine.handle_datagram(now, &Received::new(from, payload));
 }
 
-/// The address of a stranger with a number: 198.18.0.0/15 is for tests (RFC 2544).
+/// The address of a test sender, in 198.18.0.0/15 (RFC 2544).
 fn stranger(number: u32) -> SocketAddr {
     let [.., high, low] = number.to_be_bytes();
     SocketAddr::from(([198, 18, high, low], 5000))
@@ -76,12 +76,12 @@ fn a_stranger_is_sent_less_than_it_sends() {
         answered += u32::from(answer > 0);
         answer
     };
-    // A plain Initial: Retry.
+    // A valid Initial: Retry.
     let retry = ask(&mut server, 0, &first);
     assert!((50..200).contains(&retry), "{retry}");
-    // The shortest that is answered at all.
+    // An Initial that is too short to be answered.
     assert_eq!(ask(&mut server, 1, &first[..1199]), 0);
-    // Another version.
+    // An Initial of another version.
     let mut other = first.clone();
     other[1..5].copy_from_slice(&[0xff, 0, 0, 1]);
     assert!(ask(&mut server, 2, &other) > 0);
@@ -90,7 +90,7 @@ fn a_stranger_is_sent_less_than_it_sends() {
     let mut short = first.clone();
     short[5] = 4;
     ask(&mut server, 4, &short);
-    // Lengths and bits of all kinds.
+    // Random lengths and bits.
     for number in 5..20_000 {
         let mut datagram = first.clone();
         for _ in 0..seeds.next_u32() % 4 {
@@ -118,14 +118,14 @@ fn a_token_is_good_for_its_address_and_its_time() {
     let retry = sent(&mut server).concat();
     hand(&mut client, at(0), address(SERVER), &retry);
     let with_token = sent(&mut client).concat();
-    // From elsewhere: refused, and nothing is remembered.
+    // The token from another address is refused, without state.
     hand(&mut server, at(1), stranger(2), &with_token);
     assert!(sent(&mut server).concat().len() < with_token.len());
     assert_eq!(server.statistics().connections, 0);
-    // Too late: the same.
+    // An expired token is refused, too.
     hand(&mut server, at(16_000), here, &with_token);
     assert_eq!(server.statistics().connections, 0);
-    // In time.
+    // A valid token in time is accepted.
     let mut server = new_server(Limits::default());
     let mut client = new_client();
     hand(&mut server, at(0), here, &initial(&mut client, at(0)));
@@ -167,7 +167,7 @@ fn handshakes_that_go_no_further_are_bounded_and_end() {
     let limits =
         Limits { handshakes: 200, connections: 400, per_address: 100, ..Limits::default() };
     let mut server = new_server(limits);
-    // Each has an address that receives, and stops after the server's first flight.
+    // Each address receives, and stops after the server's first flight.
     for number in 0..1_000 {
         let mut client = new_client();
         // Half of them from one address.
@@ -183,7 +183,7 @@ fn handshakes_that_go_no_further_are_bounded_and_end() {
     assert_eq!(statistics.retries, 1_000);
     assert_eq!(statistics.handshakes, 200, "{statistics:?}");
     assert_eq!(statistics.refused_handshakes + statistics.refused_address, 800, "{statistics:?}");
-    // They are given up after ten seconds, and forgotten a little later.
+    // The handshakes time out after ten seconds, and are dropped a little later.
     let mut now = Instant::ORIGIN;
     while let Some(next) = server.poll_timeout().filter(|&next| next < at(60_000)) {
         now = now.max(next);
@@ -206,11 +206,11 @@ fn one_address_has_so_many_connections_and_no_more() {
     ends.connect(Pin::FirstUse);
     ends.network.run_for(Duration::from_secs(1));
     assert_eq!(ends.closed(), [Why::Refused]);
-    // One that is closed makes room.
+    // A closed connection makes room.
     ends.network.act(ends.client, |client, now| client.machine.close(now, first, 0, ""));
     ends.network.run_for(Duration::from_secs(5));
     ends.open();
-    // Among neighbours each address counts for itself.
+    // On the local network each address counts separately.
     ends.network.readdress(ends.client, address("10.0.0.3:4000"));
     let moved = ends.network.machine(ends.server).machine.statistics();
     assert_eq!((moved.connections, moved.refused_address), (3, 1));
@@ -265,7 +265,7 @@ fn garbage_changes_nothing_at_either_end() {
         let (from, to, payload) = &real[draw(real.len())];
         let mut payload = payload.clone();
         match round % 5 {
-            // Replayed as it was.
+            // Replayed unchanged.
             0 => {}
             1 => payload.truncate(draw(payload.len() + 1)),
             2 => (0..1 + draw(8)).for_each(|_| {

@@ -15,15 +15,15 @@ use super::{
 };
 use crate::WallClock;
 
-/// The largest stratum of a server that has the time; 16 is one that has not.
+/// The largest stratum of a synchronised server; 16 means unsynchronised.
 const MAX_STRATUM: u8 = 15;
 
-/// How far off, by its own account, a server may be (MAXDISP of RFC 5905 section 7.2).
+/// The largest error that a server may claim for its clock (MAXDISP of RFC 5905 section 7.2).
 const MAX_DISTANCE: Duration = Duration::from_secs(16);
 
-/// A request for the time. `nonce` takes the place of the client's clock reading, and should be
-/// random: so the request reveals nothing of its sender, and nobody who has not seen it can forge a
-/// reply. Draw a new one for every request, and another if it is zero.
+/// Encodes a request for the time. `nonce` replaces the client's clock reading and should be
+/// random: the request then reveals nothing about its sender, and an attacker who has not seen it
+/// cannot forge a reply. Draw a new one for every request, and another if it is zero.
 pub fn request(nonce: u64) -> [u8; PACKET] {
     let mut packet = [0; PACKET];
     packet[0] = VERSION << 3 | MODE_CLIENT;
@@ -31,45 +31,44 @@ pub fn request(nonce: u64) -> [u8; PACKET] {
     packet
 }
 
-/// What a reply measures.
+/// The result of one exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measurement {
-    /// How far the server's clock is ahead of ours: add this to our wall clock to have its time.
-    /// Off by half the delay at the most, when the two ways take differently long.
+    /// How far the server's clock is ahead of ours: add it to our wall clock. If the two directions
+    /// differ in delay, the error is at most half of `delay`.
     pub offset: SignedDuration,
-    /// The round trip on the network, without what the server took. Never below zero.
+    /// The round-trip time on the network, without the server's processing time. Never below zero.
     pub delay: Duration,
-    /// How far the server is from a reference clock; 1 to 15.
+    /// The server's distance from a reference clock; 1 to 15.
     pub stratum: u8,
-    /// Whether a leap second is near.
+    /// The server's leap second warning.
     pub leap: Leap,
-    /// Where the server has its time from.
+    /// The server's time source.
     pub reference: ReferenceId,
-    /// The round trip from the server to its reference clock, by its own account.
+    /// The round-trip time from the server to its reference clock, as it claims.
     pub root_delay: Duration,
-    /// How far the server may be off, by its own account.
+    /// The error of the server's clock, as it claims.
     pub root_dispersion: Duration,
 }
 
-/// Whether the day has a second more or less at its end.
+/// Whether the day ends with a leap second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leap {
-    /// It has not.
+    /// No leap second.
     None,
-    /// Its last minute has 61 seconds.
+    /// The last minute has 61 seconds.
     Insert,
-    /// Its last minute has 59 seconds.
+    /// The last minute has 59 seconds.
     Delete,
 }
 
-/// Where a server has its time from. At stratum 1 the name of a clock; above, the IPv4 address of
-/// the server's server, or the first bytes of the MD5 sum of its IPv6 address (RFC 5905
-/// section 7.3).
+/// A server's time source. At stratum 1 the name of a clock; above, the IPv4 address of its own
+/// server, or the first bytes of the MD5 sum of an IPv6 address (RFC 5905 section 7.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReferenceId {
-    /// The four bytes as they came.
+    /// The four bytes as received.
     pub bytes: [u8; 4],
-    /// The stratum, which says what they mean.
+    /// The stratum, which decides their meaning.
     pub stratum: u8,
 }
 
@@ -92,70 +91,68 @@ impl fmt::Display for Code {
     }
 }
 
-/// Why a datagram gives no time. The first group is no reply to this request at all: somebody
-/// else's, or forged; the client goes on waiting. After the others there is nothing to wait for.
+/// Why a datagram is not a usable reply. After a variant of the first group (the datagram answers
+/// another request, or is forged) the client keeps waiting. The others are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WhyNot {
-    /// Shorter than a packet.
+    /// The datagram is shorter than a packet.
     #[error("{length} bytes are too few for an NTP packet")]
     TooShort {
-        /// Its length in bytes.
+        /// The datagram's length in bytes.
         length: usize,
     },
-    /// Not a server's reply.
+    /// The datagram is not a server's reply.
     #[error("not a server's reply, but mode {mode}")]
     Mode {
         /// The mode, 0 to 7.
         mode: u8,
     },
-    /// It does not repeat the request's nonce: a reply to another request, or forged.
+    /// The reply does not repeat the request's nonce: it answers another request, or is forged.
     #[error("a reply to another request")]
     Originate,
 
-    /// Of a version that is unknown.
+    /// An unknown NTP version.
     #[error("NTP version {version} is unknown")]
     Version {
         /// The version, 0 to 7.
         version: u8,
     },
-    /// Stratum 0: the server asks to be left alone (RFC 5905 section 7.4). `RATE` is for asking
-    /// too often, `DENY` and `RSTR` for being refused.
+    /// Stratum 0: the server refuses (RFC 5905 section 7.4). `RATE` means too many requests, `DENY`
+    /// and `RSTR` access denied.
     #[error("the server refuses: {}", Code(*.code))]
     KissOfDeath {
-        /// Four ASCII letters that say why.
+        /// The four ASCII letters of the reason.
         code: [u8; 4],
     },
-    /// The server has no time to give.
+    /// The server's clock is not synchronised.
     #[error("the server's clock is not synchronised")]
     Unsynchronised,
-    /// The times in it cannot be: none given, or sent before received or before the server's
-    /// clock was set.
+    /// The timestamps are impossible: missing, sent before received, or before the server's clock
+    /// was set.
     #[error("the server's times contradict each other")]
     Times,
-    /// By its own account the server may be off by 16 s or more.
+    /// The server claims an error of 16 s or more.
     #[error("the server's clock may be off by {distance:?}")]
     TooFar {
-        /// By how much.
+        /// The claimed error.
         distance: Duration,
     },
 }
 
 impl WhyNot {
-    /// Whether the reply may still come: this datagram was none.
+    /// Whether this datagram is not the awaited reply, so that the client must keep waiting.
     pub fn is_strange(self) -> bool {
         matches!(self, WhyNot::TooShort { .. } | WhyNot::Mode { .. } | WhyNot::Originate)
     }
 }
 
-/// Reads the reply to a request that left at `sent`, by the wall clock and the monotonic one. The
-/// reply came at `received`: a wall clock that is set in between does no harm.
+/// Computes a measurement from the reply to a request. `sent` is the wall-clock and monotonic time
+/// of the request, `received` the monotonic time of the reply, so setting the wall clock in between
+/// does no harm.
 ///
-/// Times are right while the clocks are within 68 years of each other, across the change of era
-/// in 2036 (RFC 5905 section 6).
-///
-/// # Errors
-/// Says which of the checks of RFC 4330 section 5 and RFC 5905 the datagram fails. That it came
-/// from the server's address is for the socket to see to.
+/// Results are correct if the clocks are within 68 years of each other, across the change of era in
+/// 2036 (RFC 5905 section 6). Fails with the check of RFC 4330 section 5 or RFC 5905 that the
+/// datagram does not pass. The caller must ensure that it came from the server's address.
 pub fn measure(
     reply: &[u8],
     request: &[u8; PACKET],
@@ -173,9 +170,9 @@ pub fn measure(
     let (there, back) = (i128::from(t2.since(t1)), i128::from(t3.since(t4)));
     let round_trip = i128::from(t4.since(t1)) - i128::from(t3.since(t2));
     Ok(Measurement {
-        // Half the sum, in one rounding.
+        // Half the sum, rounded only once.
         offset: SignedDuration::from_nanos(saturated(to_nanos(there + back, 33))),
-        // Clocks that are not equally fast or fine may make it negative.
+        // Clocks of different speed or precision may make it negative.
         delay: Duration::from_nanos(saturated(to_nanos(round_trip.max(0), 32)).unsigned_abs()),
         stratum,
         leap,
@@ -185,7 +182,7 @@ pub fn measure(
     })
 }
 
-/// Whether it is the reply to this request.
+/// Checks that a packet is the reply to this request.
 fn check_reply(packet: &[u8; PACKET], request: &[u8; PACKET]) -> Result<(), WhyNot> {
     match mode(packet[0]) {
         MODE_SERVER => {}
@@ -197,7 +194,7 @@ fn check_reply(packet: &[u8; PACKET], request: &[u8; PACKET]) -> Result<(), WhyN
     Ok(())
 }
 
-/// Whether the server has the time, and what it says of it.
+/// Checks that the server is synchronised, and returns its leap warning and stratum.
 fn check_server(packet: &[u8; PACKET]) -> Result<(Leap, u8), WhyNot> {
     let version = version(packet[0]);
     if !(1..=VERSION).contains(&version) {
@@ -218,7 +215,7 @@ fn check_server(packet: &[u8; PACKET]) -> Result<(Leap, u8), WhyNot> {
     }
     let (receive, transmit) = (time_at(packet, RECEIVE), time_at(packet, TRANSMIT));
     let reference = time_at(packet, REFERENCE);
-    // A reference time of zero is not known (RFC 5905 section 7.3).
+    // A reference time of zero means unknown (RFC 5905 section 7.3).
     let is_set_later = reference != NtpTime(0) && transmit.since(reference) < 0;
     if transmit == NtpTime(0) || transmit.since(receive) < 0 || is_set_later {
         return Err(WhyNot::Times);
@@ -234,7 +231,7 @@ fn short_at(packet: &[u8; PACKET], start: usize) -> Duration {
     from_short(u32::from_be_bytes(field(packet, start)))
 }
 
-/// Units of 2^−`bits` s in nanoseconds, to the nearest.
+/// Converts units of 2^−`bits` s to nanoseconds, rounded to the nearest.
 fn to_nanos(units: i128, bits: u32) -> i128 {
     (units * 1_000_000_000 + (1 << (bits - 1))) >> bits
 }

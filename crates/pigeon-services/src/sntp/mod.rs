@@ -33,7 +33,7 @@ pub(crate) use server::{check_request, reply};
 /// The bytes of a packet without extensions or a message authentication code.
 pub const PACKET: usize = 48;
 
-/// The version that requests are written in.
+/// The version of our requests.
 const VERSION: u8 = 4;
 
 /// A client's request.
@@ -42,7 +42,7 @@ const MODE_CLIENT: u8 = 3;
 /// A server's reply.
 const MODE_SERVER: u8 = 4;
 
-// Where the fields stand.
+// The positions of the fields.
 const STRATUM: usize = 1;
 const POLL: usize = 2;
 const PRECISION: usize = 3;
@@ -57,30 +57,29 @@ const TRANSMIT: usize = 40;
 /// The Unix epoch in seconds of NTP, which counts from 1900 (RFC 5905 appendix A.4).
 const UNIX_EPOCH: u64 = 2_208_988_800;
 
-/// A point in time in units of 2⁻³² s since 1900, or since 7 February 2036, 06:28:16 UTC, or
-/// another of the moments that lie 2³² s apart: which era it is it does not say (RFC 5905
-/// section 6).
+/// A point in time in units of 2⁻³² s since 1900, modulo 2³² s: the next era begins on 7 February
+/// 2036, 06:28:16 UTC, and the value does not contain the era (RFC 5905 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct NtpTime(u64);
 
 impl NtpTime {
     fn from_unix(unix: Duration) -> Self {
         let seconds = unix.as_secs().wrapping_add(UNIX_EPOCH);
-        // To the nearest, so that nanoseconds survive the way there and back.
+        // Rounded to the nearest, so that nanoseconds survive the conversion back.
         let fraction = ((u64::from(unix.subsec_nanos()) << 32) + 500_000_000) / 1_000_000_000;
-        // Zero says that a time is not known; the one moment of an era that it would stand for
-        // gives way by 232 ps.
+        // Zero means an unknown time, so the moment that it would stand for becomes 1 (232 ps
+        // later).
         NtpTime(((seconds << 32) + fraction).max(1))
     }
 
-    /// This less an earlier or later point, in units of 2⁻³² s. Right for points within 68 years
-    /// of each other, in whatever era (RFC 5905 section 6).
+    /// The difference from another point, in units of 2⁻³² s. Correct for points within 68 years of
+    /// each other, across eras (RFC 5905 section 6).
     fn since(self, other: NtpTime) -> i64 {
         self.0.wrapping_sub(other.0).cast_signed()
     }
 }
 
-/// A duration in units of 2⁻¹⁶ s; the longest if it is longer than the format can say.
+/// A duration in units of 2⁻¹⁶ s, capped at the format's maximum.
 fn to_short(duration: Duration) -> u32 {
     u32::try_from((duration.as_nanos() << 16) / 1_000_000_000).unwrap_or(u32::MAX)
 }
@@ -89,7 +88,7 @@ fn from_short(short: u32) -> Duration {
     Duration::from_nanos((u64::from(short) * 1_000_000_000) >> 16)
 }
 
-/// The bytes at `start`. Only for a packet known to be long enough.
+/// The bytes at `start`. The packet must be long enough.
 fn field<const N: usize>(packet: &[u8; PACKET], start: usize) -> [u8; N] {
     std::array::from_fn(|n| packet[start + n])
 }
@@ -102,12 +101,10 @@ fn put(packet: &mut [u8; PACKET], start: usize, bytes: &[u8]) {
     packet[start..start + bytes.len()].copy_from_slice(bytes);
 }
 
-/// The version of a packet, from its first byte.
 fn version(first: u8) -> u8 {
     first >> 3 & 7
 }
 
-/// The mode of a packet, from its first byte.
 fn mode(first: u8) -> u8 {
     first & 7
 }

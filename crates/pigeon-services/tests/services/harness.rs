@@ -1,4 +1,4 @@
-//! A service at a fixed time, and what it says.
+//! A service at a fixed time, and its replies.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use pigeon_services::{Config, Kind, Service, WallClock};
 /// Friday, 20 November 2026, 21:04:05 UTC.
 pub(crate) const NOW: Duration = Duration::from_secs(1_795_208_645);
 
-/// Central European time, as POSIX writes it: no database is needed.
+/// Central European time in POSIX form, which needs no time zone database.
 pub(crate) const ZONE: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 
 pub(crate) fn at(millis: u64) -> Instant {
@@ -29,7 +29,7 @@ pub(crate) fn service(kind: Kind, config: Config) -> Service {
     Service::new(kind, config, WallClock::new(NOW, Instant::ORIGIN))
 }
 
-/// Everything that the service has to send.
+/// Everything that the service sends.
 pub(crate) fn drain(service: &mut Service) -> Vec<(SocketAddr, Vec<u8>)> {
     let transmits: Vec<_> = std::iter::from_fn(|| service.poll_transmit()).collect();
     let outbox = service.outbox();
@@ -55,7 +55,7 @@ pub(crate) fn sntp_request() -> Vec<u8> {
     pigeon_services::sntp::request(0x0123_4567_89ab_cdef).to_vec()
 }
 
-/// Numbers that look like chance and are the same in every run (SplitMix64).
+/// Reproducible pseudorandom numbers (SplitMix64).
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {

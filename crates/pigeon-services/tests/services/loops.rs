@@ -13,19 +13,19 @@ use crate::harness::{address, config, service, sntp_request};
 const A: &str = "10.0.0.1:7000";
 const B: &str = "10.0.0.2:7000";
 
-/// On one machine, where there is no network to protect.
+/// On one host, where there is no network to protect.
 const A_HERE: &str = "127.0.0.1:7000";
 const B_HERE: &str = "127.0.0.1:7001";
 
 /// How long each pair is watched.
 const WATCH: Duration = Duration::from_secs(5);
 
-/// Every service, the one with a text of its own included.
+/// Every service, including `fixed` with its text.
 fn all() -> impl Iterator<Item = Kind> + Clone {
     Kind::ALL.into_iter().chain([Kind::Fixed])
 }
 
-/// What a loop is started with: something that the service would answer.
+/// Requests that start a loop: each would get a reply from the service.
 fn lures(kind: Kind) -> Vec<Vec<u8>> {
     match kind {
         Kind::Sntp => vec![sntp_request()],
@@ -43,9 +43,9 @@ fn network() -> Network {
     network
 }
 
-/// Sends `to` a datagram, so many times, in the name of `from`.
+/// Sends a datagram to `to` `times` times, with `from` as the forged sender.
 fn forge(network: &mut Network, from: &str, to: &str, payload: &[u8], times: usize) {
-    // What somebody has sent stays on the way when another takes the address.
+    // Datagrams already sent stay in flight when another peer takes the address.
     let forger = network.add(address(from), Peer::new());
     network.act(forger, |peer, _| (0..times).for_each(|_| peer.send(address(to), payload)));
 }
@@ -54,7 +54,7 @@ fn replies(network: &Network, node: Node<Service>) -> u64 {
     network.machine(node).snapshot().replies
 }
 
-/// How often each answers after one datagram to `a` in the name of `b`.
+/// The number of replies of each, after one datagram to `a` with `b` as the forged sender.
 fn pair(a: Kind, b: Kind, lure: &[u8]) -> (u64, u64, Vec<Event>) {
     pair_at([A, B], [a, b], lure)
 }
@@ -63,7 +63,7 @@ fn pair_at(at: [&str; 2], [a, b]: [Kind; 2], lure: &[u8]) -> (u64, u64, Vec<Even
     let mut network = network();
     forge(&mut network, at[1], at[0], lure, 1);
     let a = network.add(address(at[0]), service(a, config()));
-    // Its own text, so that neither knows the other's for its own.
+    // A text of its own, so that neither recognises the other's reply as its own.
     let other = Config { reply: b"So it is.".to_vec(), ..config() };
     let b = network.add(address(at[1]), service(b, other));
     network.run_for(WATCH);
@@ -76,8 +76,8 @@ fn is_untyped(kind: Kind) -> bool {
     matches!(kind, Kind::Echo | Kind::Upper | Kind::Fixed)
 }
 
-/// Every pair, on a network and on one machine: a loop between two services with replies that are
-/// requests turns faster than the rate, and the first datagram over it ends the loop.
+/// Every pair, on a network and on one host: replies that look like requests loop between two
+/// services until they exceed the rate, and the first request over it ends the loop.
 #[test]
 fn one_forged_datagram_draws_a_bounded_number_from_every_pair() {
     for at in [[A, B], [A_HERE, B_HERE]] {
@@ -99,7 +99,7 @@ fn pairs_whose_replies_can_be_recognised_stop_after_one_reply_each() {
             for lure in lures(a) {
                 let (from_a, from_b, told) = pair(a, b, &lure);
                 let what = format!("{a} and {b} after {:?}", lure.escape_ascii().to_string());
-                // What an untyped service returns of a request is a request once more.
+                // A reply of an untyped service is itself a request.
                 let most = if is_untyped(a) || is_untyped(b) { 2 } else { 1 };
                 assert!(from_a <= most && from_b <= most, "{what}: {from_a} and {from_b} replies");
                 assert!(told.is_empty(), "{what}: {told:?}");
@@ -110,7 +110,8 @@ fn pairs_whose_replies_can_be_recognised_stop_after_one_reply_each() {
 
 #[test]
 fn formats_within_formats_come_to_an_end() {
-    // The reply to each is the one before it; the signs double every time, and so end them.
+    // Each reply equals the request before it, but its percent signs double every time, so this
+    // ends.
     let mut lure = "%H".to_owned();
     for _ in 0..6 {
         lure = format!("%H {}", lure.replace('%', "%%"));
@@ -126,7 +127,7 @@ fn what_a_reply_says_in_so_many_words_is_not_even_answered_once() {
         for b in texts {
             let lure = if a == Kind::Sntp { sntp_request() } else { b"hello".to_vec() };
             let (from_a, from_b, _) = pair(a, b, &lure);
-            // An SNTP reply is bytes as good as any to a service that measures or disregards them.
+            // Services that measure or discard requests accept an SNTP reply as one.
             let answers = u64::from(a == Kind::Sntp && b != Kind::Sntp && b != Kind::Discard);
             assert_eq!((from_a, from_b), (1, answers), "{a} and {b}");
         }
@@ -138,12 +139,12 @@ fn echo_against_echo_keeps_within_the_rate_and_says_so() {
     for (a, b) in [(Kind::Echo, Kind::Echo), (Kind::Echo, Kind::Upper), (Kind::Upper, Kind::Upper)]
     {
         let mut network = network();
-        // Enough to keep the loop going when single ones are dropped.
+        // Enough datagrams to keep the loop going when single ones are dropped.
         forge(&mut network, B, A, b"hello", 5_000);
         let a = network.add(address(A), service(a, config()));
         let b = network.add(address(B), service(b, config()));
         network.run_for(WATCH);
-        // A second's worth at once, and then the rate.
+        // A burst of one second's worth, and then the rate.
         let most = 1_000 * (WATCH.as_secs() + 1);
         let (from_a, from_b) = (replies(&network, a), replies(&network, b));
         assert!(from_a <= most && from_b <= most, "{from_a} and {from_b}");
@@ -158,7 +159,7 @@ fn echo_against_echo_keeps_within_the_rate_and_says_so() {
 #[test]
 fn one_forged_datagram_between_two_echoes_dies_at_the_rate() {
     let (from_a, from_b, told) = pair(Kind::Echo, Kind::Echo, b"hello");
-    // It turns faster than the rate, and the first one over it ends it.
+    // The loop exceeds the rate, and the first request over it ends the loop.
     assert!((1_000..4_000).contains(&from_a), "{from_a}");
     assert!(from_a.abs_diff(from_b) <= 1);
     let sources: Vec<SocketAddr> = told
@@ -184,7 +185,7 @@ fn a_strangers_echo_starts_nothing_that_lasts() {
                 let node = network.add(address(A), service(kind, config()));
                 network.run_for(WATCH);
                 let most = match kind {
-                    // inetd's own services stand below 1024.
+                    // inetd's own services use ports below 1024.
                     _ if is_low && kind != Kind::Sntp => 0,
                     _ if is_untyped(kind) => 1_000 * (WATCH.as_secs() + 1),
                     _ => 1,

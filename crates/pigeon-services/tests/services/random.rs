@@ -1,4 +1,4 @@
-//! Anything at all, to each service: nothing breaks, and every reply keeps within its bound.
+//! Random datagrams to each service: nothing breaks, and every reply stays within its limit.
 
 use jiff::tz::TimeZone;
 use pigeon_services::Kind;
@@ -31,7 +31,7 @@ fn a_hundred_thousand_random_formats_do_no_harm() {
         assert!(out.len() <= MAX_OUTPUT);
         assert!(str::from_utf8(&out).is_ok());
     }
-    // Were all of them bad, nothing would have been tried.
+    // Without good formats the test would be empty.
     assert!((10_000..90_000).contains(&good), "{good}");
 }
 

@@ -101,7 +101,7 @@ fn daytime_is_one_line_whatever_is_asked() {
 #[test]
 fn discard_counts_and_is_silent() {
     let mut service = service(Kind::Discard, config());
-    // Even from senders that no service answers.
+    // Holds even for senders that no service may answer.
     for from in [CLIENT, "8.8.8.8:53", "10.0.0.1:0"] {
         assert_eq!(ask(&mut service, from, b"12345"), None);
     }
@@ -149,7 +149,7 @@ fn every_datagram_is_reported_if_wished() {
     };
     assert_eq!(service.poll_event(), Some(expected));
     for n in 0..20_000 {
-        // Each another, since the same again and again would be reported as a loop.
+        // Each request differs, because repeated ones would be reported as a loop.
         ask(&mut service, CLIENT, n.to_string().as_bytes());
     }
     let kept = std::iter::from_fn(|| service.poll_event()).count() as u64;

@@ -1,4 +1,4 @@
-//! Who is answered, how often, and how much.
+//! Which requests are answered, how often and at what length.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::harness::{address, ask, at, config, drain, service, sntp_request};
 const OPEN: &str = "10.0.0.1:5000";
 const BEYOND: &str = "8.8.8.8:5000";
 
-/// Why a request to a service from a source has no reply; `None` if it has one.
+/// Why a request from a source is ignored; `None` if it gets a reply.
 fn ignored(kind: Kind, from: &str, request: &[u8]) -> Option<Ignored> {
     let mut service = service(kind, config());
     let is_answered = ask(&mut service, from, request).is_some();
@@ -76,7 +76,7 @@ fn replies_are_not_answered() {
         (Kind::Time, b"hello", is_reply),
         (Kind::Time, b"100 %%", is_reply),
         (Kind::Sntp, &sntp_reply, is_reply),
-        // Echo returns each datagram; its loops the rate ends.
+        // Echo returns each datagram; the rate ends its loops.
         (Kind::Echo, b"Your data was 12 bytes", None),
     ] {
         assert_eq!(ignored(kind, OPEN, request), expected, "{kind} {}", request.escape_ascii());
@@ -105,8 +105,8 @@ fn one_source_has_its_rate_and_the_operator_is_told() {
     };
     assert!(told.iter().skip(1).all(|event| limited(event) == 4_000), "{told:?}");
 
-    // Another source is not concerned. On loopback the rate is the same, but not for services with
-    // replies that can be recognised.
+    // Another source is unaffected. On loopback the same rate applies, but not to services with
+    // recognisable replies.
     let now = at(10_000);
     echo.handle_datagram(now, &Received::new(address("10.0.0.2:5000"), b"x"));
     assert_eq!(drain(&mut echo).len(), 1);

@@ -1,4 +1,4 @@
-//! Network time: the server's replies byte by byte, and what a client makes of replies.
+//! Network time: the server's replies byte by byte, and the client's evaluation of replies.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ fn a_reply_is_right_in_every_field() {
     let (to, reply) = drain(&mut service).remove(0);
     assert_eq!(to, address(CLIENT));
     let expected: Vec<u8> = [
-        // No warning, version 4, server; stratum 10; poll as asked; 2⁻²⁰ s.
+        // No warning, version 4, server; stratum 10; poll as in the request; 2⁻²⁰ s.
         &[0x24, 10, 6, 0xec][..],
         &[0, 0, 0, 0],
         // 10 ms in units of 2⁻¹⁶ s.
@@ -71,7 +71,7 @@ fn versions_are_mirrored_and_settings_told() {
     let mut service = service(Kind::Sntp, Config { sntp: server, ..config() });
     for version in 1..=4 {
         let mut question = request(NONCE).to_vec();
-        // A leap indicator in a request means nothing; a longer request is answered in 48 bytes.
+        // The server ignores a request's leap indicator, and answers a longer request in 48 bytes.
         question[0] = 3 << 6 | version << 3 | 3;
         question.extend([9; 20]);
         let reply = ask(&mut service, CLIENT, &question).unwrap();
@@ -121,8 +121,8 @@ fn times_stay_in_order_when_the_wall_clock_is_set_back() {
     assert_eq!((measured.offset, measured.delay), (millis(0), Duration::ZERO));
 }
 
-/// An exchange with a server that is ahead by `offset`: the ways there and back, and what the
-/// server takes, in milliseconds.
+/// An exchange with a server that is ahead by `offset`: delays there and back, and the server's
+/// processing time, in milliseconds.
 fn exchange(
     begin: Duration,
     offset: i64,
@@ -153,11 +153,11 @@ fn offset_and_delay_follow_from_four_times() {
             (0, [20, 5, 20], 0, 40),
             (1_500, [20, 5, 20], 1_500, 40),
             (-1_500, [20, 0, 20], -1_500, 40),
-            // Of a difference between the ways, half is taken for an offset.
+            // If the directions differ in delay, half of the difference appears as an offset.
             (0, [30, 5, 10], 10, 40),
             (100, [10, 5, 30], 90, 40),
             (86_400_000, [1, 1_000, 1], 86_400_000, 2),
-            // Thirty years behind, and as far ahead.
+            // Thirty years behind, and thirty ahead.
             (-946_080_000_000, [20, 5, 20], -946_080_000_000, 40),
             (946_080_000_000, [20, 5, 20], 946_080_000_000, 40),
         ] {
@@ -181,7 +181,7 @@ fn a_measurement_says_what_the_server_says() {
     );
 }
 
-/// A good reply, one second after the request, in which one thing is then changed.
+/// The result of a good reply, one second after the request, with one change.
 fn changed(change: impl FnOnce(&mut [u8])) -> Result<Measurement, WhyNot> {
     let question = request(NONCE);
     let mut service = service(Kind::Sntp, config());
@@ -216,7 +216,7 @@ fn a_reply_is_checked_before_it_is_believed() {
         reply[12..16].copy_from_slice(b"RATE");
     };
     assert_eq!(refused(&kiss), WhyNot::KissOfDeath { code: *b"RATE" });
-    // A kiss that is not for this request is nobody's.
+    // A refusal (kiss of death) for another request is ignored.
     let forged = |reply: &mut [u8]| {
         kiss(reply);
         reply[24] ^= 1;
@@ -228,7 +228,7 @@ fn a_reply_is_checked_before_it_is_believed() {
     let reference = changed(|reply| {
         reply[1] = 1;
         reply[12..16].copy_from_slice(b"GPS\0");
-        // Not known.
+        // Zero: unknown.
         reply[16..24].fill(0);
     });
     assert_eq!(reference.unwrap().reference.to_string(), "GPS");

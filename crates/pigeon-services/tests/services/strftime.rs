@@ -1,9 +1,9 @@
-//! Formats and moments by the thousand, compared with glibc's `strftime` in the C locale, through
+//! Compares thousands of formats and moments with glibc's `strftime` in the C locale, through
 //! Python's `time.strftime`.
 //!
-//! Formats: every conversion with every flag, every pair of flags and every modifier that C knows.
-//! Moments: among them leap days, both ends of daylight saving time, and the days around each new
-//! year, where the kinds of weeks part. Zones: east and west of UTC, and some with half hours.
+//! Formats: every conversion with every flag, every pair of flags and every modifier. Moments:
+//! among them leap days, both ends of daylight saving time, and the days around each new year,
+//! where week numbers differ. Zones: east and west of UTC, some with half hours.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 
 use crate::harness::{Dice, ZONE};
 
-/// Reads lines of a time and a format in hexadecimal, and writes the results, so too.
+/// Reads lines of a time and a format in hexadecimal, and writes the results in hexadecimal.
 const PROGRAM: &str = "
 import sys, time
 for line in sys.stdin:
@@ -25,7 +25,7 @@ for line in sys.stdin:
 
 const CONVERSIONS: &str = "aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZ%";
 
-/// What the modifiers may stand before.
+/// The conversions that each modifier allows.
 const MODIFIED: [(char, &str); 2] = [('E', "cCxXyY"), ('O', "bBdehHImMSuUVwWy")];
 
 const ZONES: [&str; 5] =
@@ -49,7 +49,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// What Python makes of each; `None` where there is no Python, or no glibc under it.
+/// Python's result for each; `None` without Python on glibc.
 fn python(zone: &str, all: &[(u64, String)]) -> Option<Vec<String>> {
     let glibc = "import platform; print(platform.libc_ver()[0])";
     let libc = Command::new("python3").args(["-c", glibc]).output().ok()?;
@@ -83,7 +83,7 @@ fn compare(zone: &str, all: &[(u64, String)]) {
     let Some(expected) = python(zone, all) else {
         let required = std::env::var_os("PIGEON_REQUIRE_PEERS").is_some();
         assert!(!required, "no python3 on glibc, and PIGEON_REQUIRE_PEERS is set");
-        // Not `eprintln!`: a passing test's would be swallowed.
+        // Not `eprintln!`: the test harness hides its output when a test passes.
         let _ = writeln!(std::io::stderr(), "SKIPPED: no python3 on glibc to compare with");
         return;
     };
@@ -124,13 +124,13 @@ fn every_conversion_is_the_c_librarys() {
     }
 }
 
-/// Everything that depends on the day, the hour or the zone.
+/// Conversions that depend on the day, the hour or the zone.
 const ALL_AT_ONCE: &str = "%F %T %a %j %U %W %V %G %g %u %w %C %y %e %I %l %k %p %Z %z %s %c";
 
 #[test]
 fn days_around_a_new_year_are_the_c_librarys() {
     let mut all = Vec::new();
-    // Until 2037: beyond it some C libraries know no daylight saving time.
+    // Until 2037: after it some C libraries know no daylight saving time.
     for year in 1971..2038 {
         let new_year = jiff::civil::date(year, 1, 1).to_zoned(TimeZone::UTC).unwrap();
         let new_year = u64::try_from(new_year.timestamp().as_second()).unwrap();
@@ -147,7 +147,7 @@ fn days_around_a_new_year_are_the_c_librarys() {
 #[test]
 fn weeks_years_and_hours_are_the_c_librarys_on_any_day() {
     let mut dice = Dice(2);
-    // Until 2037: beyond it some C libraries know no daylight saving time.
+    // Until 2037: after it some C libraries know no daylight saving time.
     let moment = |_| (dice.next() % 2_145_000_000, ALL_AT_ONCE.to_owned());
     let all: Vec<_> = (0..5_000).map(moment).collect();
     compare(ZONE, &all);

@@ -1,34 +1,37 @@
-//! Finding out the encoding: strict UTF-8 if it is that, else GB18030, of which GBK and GB2312 are
-//! part. Text of the one hardly ever passes for the other, unlike that of Big5 or Shift_JIS, which
-//! GB18030 would read as other characters without a complaint.
+//! Detects the encoding of a text: UTF-8 if the bytes are valid, else GB18030, which includes GBK
+//! and GB2312. Text in one is hardly ever valid in the other. Big5 and Shift_JIS are not detected:
+//! GB18030 decodes them to wrong characters without an error.
 //!
-//! UTF-8 that was cut within a character, at its end or its start, is still UTF-8: a datagram is as
-//! long as somebody made it. GB18030 reads half of such texts as well, as other characters, so the two
-//! readings are weighed:
+//! UTF-8 that was cut within a character, at its start or end, still counts as UTF-8, because a
+//! sender may cut a datagram anywhere. GB18030 also decodes half of such texts, to wrong
+//! characters, so both readings are scored:
 //!
-//! - A peer keeps the encoding that it used before.
-//! - Else whole sequences speak for UTF-8, two for one of two bytes and four for a longer one: one
-//!   common hanzi in five is also a sequence of two bytes, and a longer one takes luck in two hanzi.
-//!   What GB18030 would read speaks for itself: nearly all of Chinese text are its common characters
-//!   (two against UTF-8 each), and cut UTF-8 reads mostly as rare ones (three for it).
-//! - Without a whole sequence nothing speaks for UTF-8.
+//! - The peer's previous encoding wins.
+//! - Otherwise each whole sequence scores for UTF-8: two points for two bytes, four for a longer
+//!   one. One common hanzi in five is also a valid sequence of two bytes; longer ones rarely occur
+//!   by chance. The characters that GB18030 would read score too: common ones, which make up nearly
+//!   all Chinese text, score two points against UTF-8; rare ones, which cut UTF-8 mostly yields,
+//!   score three points for it.
+//! - Without a whole sequence, UTF-8 scores nothing.
 //!
-//! The tests below measure it on 10,000 random texts each that are not valid UTF-8: frequent hanzi in
-//! GBK are never read as UTF-8, of all of GB2312's, rare ones included, 235 texts of two, 12 of four
-//! and none of ten; two or more hanzi in cut UTF-8 are never read as GBK.
+//! The tests below measure error rates on 10,000 random texts each that are not valid UTF-8. GBK
+//! text of frequent hanzi is never read as UTF-8. Of GBK texts from all of GB2312, 235 of two
+//! hanzi, 12 of four and none of ten are misread. Cut UTF-8 of two or more hanzi is never read as
+//! GBK.
 
 use std::borrow::Cow;
 
 use super::Encoding;
 
-/// The text in `bytes`, and which encoding it was taken for: UTF-8 or GB18030. What decodes as
-/// neither has escapes.
+/// Decodes `bytes` and returns the detected encoding, UTF-8 or GB18030. Bytes that decode as
+/// neither become escapes.
 pub fn decode_auto(bytes: &[u8]) -> (Cow<'_, str>, Encoding) {
     let encoding = guess(bytes, None);
     (encoding.decode(bytes), encoding)
 }
 
-/// Which encoding bytes are in, UTF-8 or GB18030, when their writer used `before` in earlier ones.
+/// Detects the encoding of bytes, UTF-8 or GB18030. `before` is the encoding of the sender's
+/// earlier texts.
 pub fn guess(bytes: &[u8], before: Option<Encoding>) -> Encoding {
     if std::str::from_utf8(bytes).is_ok() {
         return Encoding::UTF_8;
@@ -38,7 +41,7 @@ pub fn guess(bytes: &[u8], before: Option<Encoding>) -> Encoding {
         (Some(_), _) if gb18030.faults > 0 => Encoding::UTF_8,
         (Some(_), Some(before)) => before,
         (Some(utf8), None) if utf8.weight() + 3 * gb18030.rare > 2 * gb18030.common => {
-            // Without a whole sequence the characters are cut ones alone.
+            // A weight of zero means that UTF-8 has no whole sequence, only cut characters.
             if utf8.weight() > 0 { Encoding::UTF_8 } else { Encoding::GB18030 }
         }
         (Some(_), None) => Encoding::GB18030,
@@ -54,7 +57,8 @@ pub fn guess(bytes: &[u8], before: Option<Encoding>) -> Encoding {
     }
 }
 
-/// Reads as [`decode_auto`] does, and remembers what a peer used, to read and answer it in kind.
+/// Decodes like [`decode_auto`], and remembers the peer's encoding to read and answer it in the
+/// same one.
 ///
 /// ```
 /// use pigeon_text::{Auto, Encoding};
@@ -68,8 +72,8 @@ pub fn guess(bytes: &[u8], before: Option<Encoding>) -> Encoding {
 pub struct Auto(Option<Encoding>);
 
 impl Auto {
-    /// The text in `bytes`. ASCII, which is the same in both, and bytes that are not text in either
-    /// change nothing about what the peer is known to use.
+    /// Decodes `bytes`. ASCII, which is the same in both encodings, and bytes that are valid in
+    /// neither leave the remembered encoding unchanged.
     pub fn decode<'b>(&mut self, bytes: &'b [u8]) -> Cow<'b, str> {
         let encoding = self.guess(bytes);
         match encoding.decode_strict(bytes) {
@@ -83,31 +87,31 @@ impl Auto {
         }
     }
 
-    /// Which encoding these bytes are taken for.
+    /// Detects the encoding of these bytes.
     pub(super) fn guess(self, bytes: &[u8]) -> Encoding {
         guess(bytes, self.0)
     }
 
-    /// What the peer last used; UTF-8 until it is known.
+    /// The peer's last known encoding; UTF-8 at first.
     pub fn last(self) -> Encoding {
         self.0.unwrap_or_default()
     }
 }
 
-/// UTF-8 but for a character that is cut at the start, the end or both.
+/// Statistics of bytes read as UTF-8 with a cut character at the start, the end or both.
 struct Utf8 {
-    /// Whole sequences of two bytes, and longer ones.
+    /// The number of whole sequences of two bytes; `longer` counts those of three or four.
     twos: usize,
     longer: usize,
 }
 
 impl Utf8 {
     fn read_cut(bytes: &[u8]) -> Option<Utf8> {
-        // The rest of a character: up to three bytes that begin none.
+        // The tail of a cut character: up to three continuation bytes.
         let start = bytes.iter().take(3).take_while(|byte| matches!(byte, 0x80..=0xbf)).count();
         let whole = match std::str::from_utf8(&bytes[start..]) {
             Ok(whole) => whole,
-            // No length: the bytes end within the sequence.
+            // No length: the bytes end within a sequence.
             Err(error) if error.error_len().is_none() => {
                 std::str::from_utf8(&bytes[start..start + error.valid_up_to()]).ok()?
             }
@@ -124,14 +128,14 @@ impl Utf8 {
     }
 }
 
-/// What GB18030 would read, by the shape of its codes alone.
+/// Statistics of bytes read as GB18030, by the shape of the codes alone.
 #[derive(Default)]
 struct Gb18030 {
-    /// GB2312's signs, and its hanzi of the first level, which are the frequent ones.
+    /// GB2312's symbols and its level 1 hanzi, the frequent ones.
     common: usize,
-    /// All other characters beyond ASCII.
+    /// All other non-ASCII characters.
     rare: usize,
-    /// Bytes that begin no code. A code that is cut at the end is no fault.
+    /// Bytes that start no valid code. A code cut at the end is not counted.
     faults: usize,
 }
 
@@ -198,7 +202,7 @@ mod tests {
             decode_auto("Привет, мир, как".as_bytes().split_last().unwrap().1).0,
             r"Привет, мир, ка\xd0"
         );
-        // Of cut GBK, too.
+        // Cut GBK is detected, too.
         assert_eq!(decode_auto(b"\xbd\xf1\xcc\xec\xcc\xec\xc6\xf8\xba").0, r"今天天气\xba");
     }
 
@@ -228,7 +232,7 @@ mod tests {
         assert_eq!(last(b"\xff\xc4\xe3"), "utf-8");
     }
 
-    /// How many in 10,000 of `texts` that are not valid UTF-8 are taken for another encoding.
+    /// How many of 10,000 `bytes` that are not valid UTF-8 are taken for another encoding.
     fn wrong(expected: Encoding, mut bytes: impl FnMut() -> Vec<u8>) -> usize {
         let is_wrong = |bytes: &Vec<u8>| {
             std::str::from_utf8(bytes).is_err() && decode_auto(bytes).1 != expected
@@ -236,7 +240,7 @@ mod tests {
         (0..10_000).filter(|_| is_wrong(&bytes())).count()
     }
 
-    /// Numbers below a bound, the same ones in each run (a linear congruential generator).
+    /// Random numbers below a bound, the same in each run (a linear congruential generator).
     fn numbers() -> impl FnMut(usize) -> usize {
         let mut state = 1_u64;
         move |below| {
@@ -245,7 +249,7 @@ mod tests {
         }
     }
 
-    /// Random codes of GB2312, of the frequent hanzi or of all, and how often they are read as UTF-8.
+    /// Random GB2312 codes, from the frequent hanzi or from all, are rarely read as UTF-8.
     #[test]
     fn random_gbk_text_is_read_as_gb18030() {
         for (rows, length, at_most) in [
@@ -268,7 +272,7 @@ mod tests {
         }
     }
 
-    /// Random hanzi of Unicode, cut at the end, the start or both.
+    /// Random Unicode hanzi, cut at the end, the start or both.
     #[test]
     fn random_cut_utf8_is_read_as_utf8() {
         for (length, start, end, at_most) in

@@ -1,4 +1,4 @@
-//! What one peer is read and written in: one encoding, or whichever it uses.
+//! The encoding used with one peer: a fixed one, or detected.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,14 +16,14 @@ use super::{Auto, Encoding, UnknownLabel, Unmappable};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Charset {
-    /// Found out from what the peer sends.
+    /// Detected from the peer's messages.
     Auto,
-    /// Always this one.
+    /// Always this encoding.
     Fixed(Encoding),
 }
 
 impl Charset {
-    /// What a label stands for: `auto`, or what [`Encoding::for_label`] knows.
+    /// Parses `auto`, or any label that [`Encoding::for_label`] knows.
     pub fn for_label(label: &str) -> Result<Charset, UnknownLabel> {
         match label.trim() {
             auto if auto.eq_ignore_ascii_case("auto") => Ok(Charset::Auto),
@@ -31,7 +31,7 @@ impl Charset {
         }
     }
 
-    /// Whether ASCII is the same bytes, as [`Encoding::is_ascii_compatible`] says it.
+    /// Whether ASCII text has the same bytes, as in [`Encoding::is_ascii_compatible`].
     pub fn is_ascii_compatible(self) -> bool {
         match self {
             Charset::Auto => true,
@@ -55,15 +55,14 @@ impl fmt::Display for Charset {
     }
 }
 
-/// Why something written cannot become bytes. Nothing was sent.
+/// Why input cannot be converted. Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unwritable {
-    /// The byte at this place, counted from 1, belongs to no UTF-8 text, so nothing says which
-    /// character of the encoding is meant.
+    /// The input is not valid UTF-8, so its characters are unknown.
     NotUtf8 {
-        /// The place.
+        /// The position of the first bad byte, counted from 1.
         byte: usize,
-        /// What it should have become.
+        /// The target encoding.
         encoding: Encoding,
     },
     /// The encoding lacks a character.
@@ -83,7 +82,7 @@ impl fmt::Display for Unwritable {
 
 impl std::error::Error for Unwritable {}
 
-/// A [`Charset`] at work with one peer, and what that peer is known to use.
+/// A [`Charset`] in use with one peer, and that peer's detected encoding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PeerCharset {
     charset: Charset,
@@ -97,12 +96,12 @@ impl From<Charset> for PeerCharset {
 }
 
 impl PeerCharset {
-    /// What was chosen.
+    /// The configured charset.
     pub fn charset(&self) -> Charset {
         self.charset
     }
 
-    /// What is written now.
+    /// The encoding used for writing now.
     pub fn encoding(&self) -> Encoding {
         match self.charset {
             Charset::Auto => self.auto.last(),
@@ -110,7 +109,7 @@ impl PeerCharset {
         }
     }
 
-    /// The text in `bytes`; what does not decode stands in it as escapes.
+    /// Decodes `bytes`; invalid bytes become escapes.
     pub fn decode<'b>(&mut self, bytes: &'b [u8]) -> Cow<'b, str> {
         match self.charset {
             Charset::Auto => self.auto.decode(bytes),
@@ -118,8 +117,8 @@ impl PeerCharset {
         }
     }
 
-    /// The text in `bytes` if all of it is text, so that a reader gets nothing but what was meant.
-    /// What does not come back as it was did not decode.
+    /// Decodes `bytes` if they are valid throughout. Checks by encoding the text again and
+    /// comparing.
     pub fn decode_whole(&self, bytes: &[u8]) -> Option<String> {
         let encoding = match self.charset {
             Charset::Auto => self.auto.guess(bytes),
@@ -133,8 +132,8 @@ impl PeerCharset {
         same.then(|| text.into_owned())
     }
 
-    /// The bytes of what was written, in UTF-8 as far as it is text. Where UTF-8 is written any
-    /// bytes pass through, so that a pipe may carry anything.
+    /// Converts input, which is UTF-8 text, to the peer's encoding. With UTF-8 any bytes pass
+    /// unchanged, so a pipe may carry binary data.
     pub fn encode<'w>(&self, written: &'w [u8]) -> Result<Cow<'w, [u8]>, Unwritable> {
         let encoding = self.encoding();
         if self.charset == Charset::Fixed(Encoding::UTF_8) {

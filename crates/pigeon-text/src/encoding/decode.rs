@@ -1,6 +1,6 @@
-//! Decoding: bytes to text, with every byte that does not decode shown as `\xNN`.
+//! Decoding: bytes to text, with each invalid byte shown as `\xNN`.
 //!
-//! A byte order mark gets no special treatment: a datagram is no file, and a mark that switched
+//! A byte order mark gets no special treatment: a datagram is not a file, and a mark that switched
 //! the encoding would let a sender choose it.
 
 use std::borrow::Cow;
@@ -11,9 +11,8 @@ use super::Encoding;
 use crate::escape::write_byte;
 
 impl Encoding {
-    /// The text in `bytes`. What does not decode appears as [`escape()`](crate::escape()) spells
-    /// it, `\xNN` for each byte; escape the result before showing it. UTF-8 without faults
-    /// is borrowed.
+    /// Decodes `bytes`. Each invalid byte becomes `\xNN`, as in [`escape()`](crate::escape());
+    /// escape the result before showing it. Valid UTF-8 is borrowed.
     pub fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
         self.decode_strict(bytes).unwrap_or_else(|| {
             let mut text = String::new();
@@ -22,8 +21,8 @@ impl Encoding {
         })
     }
 
-    /// Appends the text in `bytes` to `text`, as [`decode`](Encoding::decode) reads it. Returns
-    /// whether all of them decode.
+    /// Appends the decoded `bytes` to `text`, as [`decode`](Encoding::decode) does. Returns whether
+    /// all bytes are valid.
     pub fn decode_to(self, bytes: &[u8], text: &mut String) -> bool {
         match self {
             Encoding::UTF_8 => decode_utf8(bytes, text),
@@ -31,7 +30,7 @@ impl Encoding {
         }
     }
 
-    /// The text in `bytes` if all of them decode.
+    /// Decodes `bytes` if all are valid.
     pub(super) fn decode_strict(self, bytes: &[u8]) -> Option<Cow<'_, str>> {
         if self == Encoding::UTF_8 {
             return str::from_utf8(bytes).ok().map(Cow::Borrowed);
@@ -40,7 +39,7 @@ impl Encoding {
     }
 }
 
-/// By the same division into chunks as `escape`, so that both show the same.
+/// Splits the bytes into the same chunks as `escape`, so that both show the same text.
 fn decode_utf8(bytes: &[u8], text: &mut String) -> bool {
     let mut all = true;
     for chunk in bytes.utf8_chunks() {
@@ -51,8 +50,8 @@ fn decode_utf8(bytes: &[u8], text: &mut String) -> bool {
     all
 }
 
-/// By way of a small buffer: `decode_to_string_without_replacement` walks over all the spare room
-/// of its string at every call, and where every byte is bad there is one call for each.
+/// Decodes through a small buffer. `decode_to_string_without_replacement` clears all of its
+/// string's spare capacity in every call, and bad input needs one call per byte.
 fn decode_with(mut decoder: encoding_rs::Decoder, bytes: &[u8], text: &mut String) -> bool {
     let mut all = true;
     let mut buffer = [0; 256];
@@ -65,7 +64,8 @@ fn decode_with(mut decoder: encoding_rs::Decoder, bytes: &[u8], text: &mut Strin
         match result {
             DecoderResult::InputEmpty => return all,
             DecoderResult::OutputFull => {}
-            // `after` are bytes behind the bad ones, which the decoder keeps and will yet deliver.
+            // `after` counts bytes behind the bad ones that the decoder has read and will still
+            // deliver.
             DecoderResult::Malformed(length, after) => {
                 all = false;
                 let end = read - usize::from(after);

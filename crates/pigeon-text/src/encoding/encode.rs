@@ -1,4 +1,4 @@
-//! Encoding: text to bytes, all of it or none, or with what does not fit shown as an escape.
+//! Encoding: text to bytes, either completely or with escapes for unmappable characters.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,8 +10,8 @@ use crate::escape::write_escape;
 use crate::is_displayable;
 
 impl Encoding {
-    /// `text` as bytes, or the first character that this encoding does not have. UTF-8, and ASCII
-    /// where that is the same, is borrowed. No byte order mark is written.
+    /// Encodes `text`, or returns the first character that this encoding lacks. UTF-8 text, and
+    /// ASCII text in an ASCII-compatible encoding, is borrowed. Writes no byte order mark.
     pub fn encode(self, text: &str) -> Result<Cow<'_, [u8]>, Unmappable> {
         if self.is_utf8(text) {
             return Ok(Cow::Borrowed(text.as_bytes()));
@@ -27,8 +27,8 @@ impl Encoding {
         }
     }
 
-    /// Appends `text` as bytes to `out`; a character that this encoding does not have as its
-    /// escape `\u{1f600}`, so that the reader sees that there was one, and which.
+    /// Appends the encoded `text` to `out`. A character that this encoding lacks becomes its
+    /// escape, such as `\u{1f600}`, so that the reader can identify it.
     pub fn encode_lossy(self, text: &str, out: &mut Vec<u8>) {
         if self.is_utf8(text) {
             out.extend_from_slice(text.as_bytes());
@@ -77,8 +77,8 @@ impl Encoding {
         }
     }
 
-    /// Whether no terminal acts on `bytes`, which are `text` in this encoding. False where it takes
-    /// a look at each character.
+    /// Whether no terminal acts on `bytes`, the encoded `text`. False if each character must be
+    /// checked.
     fn is_surely_harmless(self, text: &str, bytes: &[u8]) -> bool {
         match self.coder().is_single_byte() {
             true => !bytes.iter().any(is_c1),
@@ -89,13 +89,13 @@ impl Encoding {
         }
     }
 
-    /// Writes character by character, so that each can be judged by its bytes.
+    /// Encodes character by character, and checks each one's bytes.
     fn encode_each(self, text: &str, out: &mut Vec<u8>) {
         let mut encoder = Encoder::new(self);
         let mut one = [0; 4];
         let mut rest = text;
         loop {
-            // Escapes, of which there may be many, are ASCII.
+            // Copies ASCII in one piece: escapes, which may be many, are ASCII.
             let ascii = rest.bytes().take_while(u8::is_ascii).count();
             out.extend_from_slice(&rest.as_bytes()[..ascii]);
             let mut chars = rest[ascii..].chars();
@@ -110,13 +110,13 @@ impl Encoding {
             };
             if lacks || is_harmful {
                 out.truncate(start);
-                // Writing to a vector cannot fail, and ASCII is the same bytes here.
+                // Writing to a vector cannot fail.
                 let _ = write_escape(&mut Ascii(out), c);
             }
         }
     }
 
-    /// Whether `text` is the same bytes in this encoding as in UTF-8.
+    /// Whether `text` has the same bytes in this encoding as in UTF-8.
     fn is_utf8(self, text: &str) -> bool {
         self == Encoding::UTF_8 || self.is_ascii_compatible() && text.is_ascii()
     }
@@ -125,7 +125,7 @@ impl Encoding {
 /// The first byte of C1 controls in UTF-8.
 const UTF_8_C1: u8 = 0xc2;
 
-/// Whether a terminal that reads 8-bit controls takes this byte for one.
+/// Whether a terminal with 8-bit controls takes this byte for a control.
 fn is_c1(byte: &u8) -> bool {
     matches!(byte, 0x80..=0x9f)
 }
@@ -140,14 +140,14 @@ impl fmt::Write for Ascii<'_> {
     }
 }
 
-/// A text does not fit an encoding; nothing of it was encoded.
+/// A character that the encoding lacks; nothing of the text was encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unmappable {
-    /// The first character that the encoding does not have.
+    /// The first such character.
     pub character: char,
-    /// How many characters stand before it.
+    /// The number of characters before it.
     pub position: usize,
-    /// The encoding.
+    /// The encoding that lacks the character.
     pub encoding: Encoding,
 }
 
@@ -166,16 +166,15 @@ impl fmt::Display for Unmappable {
 
 impl std::error::Error for Unmappable {}
 
-/// What turns text into bytes, piece by piece.
+/// Converts text to bytes, piece by piece.
 enum Encoder {
-    /// By hand: encoding_rs reads UTF-16 but writes UTF-8 in its place, as web forms do.
+    /// Hand-written: encoding_rs decodes UTF-16, but encodes it as UTF-8 like web forms do.
     Utf16(fn(u16) -> [u8; 2]),
     Gb2312,
     Whatwg(encoding_rs::Encoder),
 }
 
 impl Encoder {
-    /// UTF-8 needs none.
     fn new(encoding: Encoding) -> Encoder {
         match encoding {
             Encoding::UTF_16LE => Encoder::Utf16(u16::to_le_bytes),
@@ -185,8 +184,8 @@ impl Encoder {
         }
     }
 
-    /// Appends `text` up to the first character there is no code for, and returns that and the
-    /// text behind it. `last`: no more text will follow this one, or what is returned of it.
+    /// Encodes `text` up to the first unmappable character, and returns that character and the
+    /// remaining text. `last`: no more text will follow.
     fn append<'t>(
         &mut self,
         text: &'t str,
@@ -222,9 +221,10 @@ fn append_gb2312<'t>(text: &'t str, out: &mut Vec<u8>) -> Option<(char, &'t str)
     None
 }
 
-/// Not `encoding_rs::Encoding::encode`: that replaces what does not fit by `&#128512;`. And by way
-/// of a small buffer: `encode_from_utf8_to_vec_without_replacement` walks over all the spare room
-/// of its vector at every call, and where nothing fits there is one call for each character.
+/// Does not use `encoding_rs::Encoding::encode`, which replaces unmappable characters by
+/// `&#128512;`. Encodes through a small buffer, because
+/// `encode_from_utf8_to_vec_without_replacement` clears all of its vector's spare capacity in every
+/// call, and unmappable text needs one call per character.
 fn append_whatwg<'t>(
     encoder: &mut encoding_rs::Encoder,
     text: &'t str,
@@ -242,7 +242,8 @@ fn append_whatwg<'t>(
             EncoderResult::InputEmpty => return None,
             EncoderResult::OutputFull => {}
             EncoderResult::Unmappable(c) => {
-                // For the shifts of ISO-2022-JP it says U+FFFD instead of the character.
+                // For the escape characters of ISO-2022-JP it reports U+FFFD instead of the
+                // character.
                 let (through, behind) = text.split_at(read);
                 return Some((through.chars().next_back().unwrap_or(c), behind));
             }
@@ -335,7 +336,7 @@ mod tests {
             ("ibm866", "Ыы", b"\\u{42b}\xeb"),
             ("gbk", "5€", b"5\\u{20ac}"),
             ("gb18030", "5€", b"5\xa2\xe3"),
-            // 0xc29b is a character of GBK, and a control in UTF-8; 0x9bc2 is only the former.
+            // 0xc29b is both a character of GBK and a UTF-8 control; 0x9bc2 is only the former.
             ("gbk", "聸", b"\\u{8078}"),
             ("gbk", "浡", b"\x9b\xc2"),
             ("gbk", "浡浡", b"\x9b\xc2\\u{6d61}"),
@@ -349,7 +350,8 @@ mod tests {
         }
     }
 
-    /// Every character that `escape` leaves as it is, next to others that may make up a control.
+    /// Tests every character that `escape` leaves unchanged, next to others that could form a
+    /// control with it.
     #[test]
     fn no_character_of_any_encoding_leaves_as_a_control() {
         let chars = || (' '..=char::MAX).filter(|&c| is_displayable(c));
@@ -357,7 +359,7 @@ mod tests {
         {
             let is_single = encoding.coder().is_single_byte();
             let bytes_of = |c: char| encoding.encode(c.encode_utf8(&mut [0; 4])).map(Vec::from);
-            // Of what the encoding lacks a sample: all of it leaves as escapes.
+            // A sample suffices for characters that the encoding lacks: all become escapes.
             let tried: Vec<char> = chars()
                 .filter(|&c| u32::from(c) % 97 == 0 || c < '\u{10000}' && bytes_of(c).is_ok())
                 .filter(|&c| !c.is_ascii())

@@ -1,15 +1,14 @@
-//! GB2312's own repertoire: 682 signs and 6,763 hanzi, which are the full rows of GBK's lower right
-//! quarter. GBK's table with these bounds is GB2312's table, so there is no second one here.
+//! GB2312's repertoire: 682 symbols and 6,763 hanzi, in rows of GBK's lower right quarter. GBK's
+//! table within these bounds equals GB2312's table, so there is no second table here.
 //!
-//! Two of its codes have two characters each, since tables disagree on them. Chinese keyboards
-//! write · and — and every GBK table has those; Python and glibc read the same codes as ・ and ―
-//! and take no other. Both are sent as that code: the far side gets a middle dot and a dash of
-//! its own kind. What comes back reads as · and —.
+//! Two codes map to two characters each, because tables disagree. Chinese keyboards produce · and
+//! —, and every GBK table has them; Python and glibc read the same codes as ・ and ―. Both are
+//! encoded as that code, so the receiver shows its own middle dot and dash. They decode as · and —.
 
 const MIDDLE_DOT: [u8; 2] = [0xa1, 0xa4];
 const DASH: [u8; 2] = [0xa1, 0xaa];
 
-/// The code of a character beyond ASCII, if GB2312 has it.
+/// The code of a non-ASCII character in GB2312.
 pub(super) fn code(c: char) -> Option<[u8; 2]> {
     match c {
         '\u{30fb}' => return Some(MIDDLE_DOT),
@@ -17,7 +16,7 @@ pub(super) fn code(c: char) -> Option<[u8; 2]> {
         _ => {}
     }
     let mut utf8 = [0; 4];
-    // A coder wants room for the longest code it could have to write, which is four bytes.
+    // The coder requires space for its longest code: four bytes.
     let mut gbk = [0; 4];
     let (result, _, written) = encoding_rs::GBK.new_encoder().encode_from_utf8_without_replacement(
         c.encode_utf8(&mut utf8),
@@ -32,10 +31,10 @@ pub(super) fn code(c: char) -> Option<[u8; 2]> {
     }
 }
 
-/// Whether GB2312 fills that place. The gaps hold what GBK added, such as ⅰ and ︵.
+/// Whether GB2312 assigns this code. The gaps hold GBK's additions, such as ⅰ and ︵.
 fn is_ours(row: u8, cell: u8) -> bool {
     match row {
-        // Punctuation; numbers in dots, brackets and Roman; full-width ASCII.
+        // Punctuation; numbers with dots, in brackets and Roman; full-width ASCII.
         0xa1 | 0xa3 => cell >= 0xa1,
         0xa2 => matches!(cell, 0xb1..=0xe2 | 0xe5..=0xee | 0xf1..=0xfc),
         // Hiragana, katakana, Greek, Cyrillic.
@@ -85,7 +84,7 @@ mod tests {
         }
     }
 
-    /// Python's codec refuses what the standard does not have, as do many programs built on it.
+    /// Python's codec, like many programs built on it, rejects characters that GB2312 lacks.
     #[test]
     fn python_agrees_on_every_character() {
         let script = "
@@ -100,7 +99,7 @@ for row in range(0xa1, 0xff):
         let Ok(python) = Command::new("python3").args(["-c", script]).output() else {
             let required = std::env::var_os("PIGEON_REQUIRE_PEERS").is_some();
             assert!(!required, "python3 is not installed, and PIGEON_REQUIRE_PEERS is set");
-            // Not `eprintln!`: a passing test's would be swallowed.
+            // Not `eprintln!`: the test harness hides its output when a test passes.
             let _ = writeln!(io::stderr(), "SKIPPED: python3 is not installed");
             return;
         };
@@ -115,7 +114,7 @@ for row in range(0xa1, 0xff):
             .into_iter()
             .map(|(c, code)| (format!("{:x}", u32::from(c)), hex(code)))
             .collect();
-        // What they take they read as we mean it, but for the two that the heading names.
+        // Characters that Python encodes decode to the same here, except the two named at the top.
         let decoded: BTreeMap<&str, &str> = decoded.iter().copied().collect();
         for (character, code) in &ours {
             let read = match character.as_str() {
@@ -125,7 +124,7 @@ for row in range(0xa1, 0xff):
             };
             assert_eq!(decoded.get(code.as_str()), Some(&read), "{character} as {code}");
         }
-        // What they write we write with the same bytes, and those two besides.
+        // Python's codes equal ours, and those two are extra.
         assert_eq!(ours.remove("b7").as_deref(), Some("a1a4"));
         assert_eq!(ours.remove("2014").as_deref(), Some("a1aa"));
         let encoded: BTreeMap<String, String> =

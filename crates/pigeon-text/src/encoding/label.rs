@@ -1,16 +1,16 @@
-//! Labels: from what a user types to an encoding, or to an error that helps.
+//! Labels: from a user's input to an encoding, or to an error with a suggestion.
 
 use std::fmt;
 
 use super::{Encoding, TABLE};
 use crate::escape;
 
-/// Labels of GB2312 itself, which the WHATWG files under GBK.
+/// Labels of GB2312 itself. The WHATWG maps them to GBK.
 const GB2312: [&str; 7] =
     ["gb2312", "gb_2312", "gb_2312-80", "csgb2312", "csiso58gb231280", "iso-ir-58", "chinese"];
 
-/// Names the WHATWG does not have: the code pages as `chcp` and Python call them, and GB2312's as
-/// Unix does. Without them `cp936` would be taken for a slip of `cp866`.
+/// Names that the WHATWG lacks: code pages as in `chcp` and Python, and Unix names of GB2312.
+/// Without them `cp936` would be taken for a typo of `cp866`.
 const OTHERS: [(&str, &str); 6] = [
     ("cp936", "gbk"),
     ("cp950", "big5"),
@@ -20,16 +20,17 @@ const OTHERS: [(&str, &str); 6] = [
     ("euc-cn", "gb2312"),
 ];
 
-/// What an error names, also where nothing is near.
+/// Encodings that an error lists even without a near match.
 const USUAL: [&str; 9] =
     ["utf-8", "gb2312", "gbk", "gb18030", "big5", "shift_jis", "euc-kr", "latin1", "utf-16le"];
 
-/// Longer is no label: no need to show or compare it, and it may come from anybody.
+/// Longer input cannot be a label. It may be from the network, so it is neither compared nor shown
+/// in full.
 const MAX_LABEL_CHARS: usize = 32;
 
 impl Encoding {
-    /// The encoding a label stands for: any of the WHATWG's labels, in any case, with or without
-    /// spaces around it, and the Windows code pages as `cp936`. `gb2312` is not `gbk` here.
+    /// Parses a label: any WHATWG label, in any case, with or without surrounding spaces, and
+    /// Windows code pages such as `cp936`. `gb2312` is distinct from `gbk` here.
     pub fn for_label(label: &str) -> Result<Encoding, UnknownLabel> {
         let wanted = label.trim();
         let is_wanted = |name: &str| name.eq_ignore_ascii_case(wanted);
@@ -40,7 +41,7 @@ impl Encoding {
         let wanted = alias.map_or(wanted, |(_, name)| name);
         by_name(wanted)
             .or_else(|| {
-                // `replacement` decodes nothing: it is for encodings that are unsafe to read.
+                // Excludes `replacement`, which stands for encodings that are unsafe to read.
                 let coder = encoding_rs::Encoding::for_label_no_replacement(wanted.as_bytes())?;
                 by_name(coder.name())
             })
@@ -52,8 +53,8 @@ fn by_name(name: &str) -> Option<Encoding> {
     Encoding::all().find(|encoding| encoding.name().eq_ignore_ascii_case(name))
 }
 
-/// There is no encoding of that name. The message gives the nearest that there is, and the usual
-/// ones; the label appears escaped and cut to a sensible length.
+/// An unknown label. The message suggests the nearest known label and the usual ones; the label
+/// appears escaped and cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownLabel {
     label: String,
@@ -61,6 +62,19 @@ pub struct UnknownLabel {
 }
 
 impl UnknownLabel {
+    /// The labels that are used most.
+    pub const USUAL: &[&str] = &USUAL;
+
+    /// The label, cut to a sensible length.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The nearest label that there is.
+    pub fn nearest(&self) -> Option<&'static str> {
+        self.nearest
+    }
+
     fn new(label: &str) -> UnknownLabel {
         let mut shown: String = label.chars().take(MAX_LABEL_CHARS).collect();
         if shown.len() < label.len() {
@@ -83,7 +97,7 @@ impl fmt::Display for UnknownLabel {
 
 impl std::error::Error for UnknownLabel {}
 
-/// The known label that takes the fewest slips of the finger, if it is but a slip or two.
+/// The known label at the smallest edit distance, if that is 1 or 2.
 fn nearest(label: &str) -> Option<&'static str> {
     let label = label.to_ascii_lowercase();
     let slips = if label.chars().count() < 5 { 1 } else { 2 };
@@ -158,7 +172,7 @@ mod tests {
         );
         assert!(message("\x1b[31m").starts_with(r#"no encoding is called "\x1b[31m" (there"#));
         assert!(message(&"长".repeat(100_000)).len() < 300);
-        // Known to the WHATWG as unsafe to read.
+        // The WHATWG considers it unsafe to read.
         assert!(Encoding::for_label("iso-2022-kr").is_err());
         assert!(Encoding::for_label("replacement").is_err());
     }

@@ -1,4 +1,4 @@
-//! Those who measure, each with its own far end or the echo in here.
+//! The programs compared, each with its own far end or the echo of this benchmark.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use pigeon_perf::process::{self, Process, find, free_port, program, run};
 use pigeon_perf::report::Report;
 use pigeon_perf::server::Server;
 
-/// Whether a program is installed; the report says so if it is to be left out.
+/// Whether a program is installed; otherwise the report notes that it is skipped.
 pub(crate) fn is_installed(report: &mut Report, program: &str) -> bool {
     let found = find(program).is_some();
     if !found {
@@ -16,7 +16,7 @@ pub(crate) fn is_installed(report: &mut Report, program: &str) -> bool {
     found
 }
 
-/// One way, as fast as it goes.
+/// The result of sending one way at full speed.
 pub(crate) struct Throughput {
     pub(crate) sent: u64,
     pub(crate) received: u64,
@@ -26,20 +26,19 @@ pub(crate) struct Throughput {
     pub(crate) cpu: [f64; 2],
 }
 
-/// There and back, one by one, as who asked counts them.
+/// Round trips, one at a time, as counted by the sender.
 pub(crate) struct Trips {
-    /// In microseconds.
+    /// The median, in microseconds.
     pub(crate) median: f64,
     pub(crate) sent: u64,
     pub(crate) received: u64,
 }
 
-/// `pigeon bench server`.
 pub(crate) fn bench_server() -> Server {
     Server::announced(&[], process::pigeon("bench server 127.0.0.1:0"), "listening on ")
 }
 
-/// The summary of a `pigeon bench`, and its CPU seconds.
+/// The summary of a `pigeon bench` run, and its CPU seconds.
 pub(crate) fn pigeon_bench(args: &str) -> (Value, f64) {
     let (said, cpu) = run(process::pigeon(&format!("bench {args} --json")));
     let summary = serde_json::from_str(said.lines().last().expect("a summary"));
@@ -55,7 +54,7 @@ pub(crate) fn pigeon(size: usize, seconds: u64) -> Throughput {
     Throughput {
         sent: count("up_sent"),
         received: count("up_received"),
-        // By its own account, which counts dropped trains by their datagrams.
+        // iperf3's own count, in which a dropped train counts as its datagrams.
         dropped: count("up_lost_in_kernel"),
         seconds: summary["elapsed"].as_f64().expect("a number"),
         cpu: [cpu, server.process.own_seconds() - before],
@@ -67,7 +66,7 @@ pub(crate) fn iperf3(size: usize, seconds: u64) -> Throughput {
     let args = format!("-s -B 127.0.0.1 -p {port} --forceflush");
     let server = Process::start(&[], program("iperf3", &args));
     server.wait_for("listening");
-    // It closes its socket when it is done.
+    // The server closes its socket at its end.
     let (before, dropped) = (server.own_seconds(), drops::of_host());
     let args = format!("-c 127.0.0.1 -p {port} -u -b 0 -l {size} -t {seconds} -J");
     let (said, cpu) = run(program("iperf3", &args));
@@ -108,7 +107,7 @@ pub(crate) fn sockperf_server() -> (Process, u16) {
     (server, port)
 }
 
-/// Round trips to a port that answers sockperf, by a client that stays awake meanwhile or sleeps.
+/// Round trips of sockperf to a port, by a client that spins or sleeps meanwhile.
 pub(crate) fn sockperf_trips(port: u16, seconds: u64, awake: bool) -> Trips {
     let awake = if awake { "--nonblocked" } else { "" };
     let args = format!("ping-pong -i 127.0.0.1 -p {port} -m 64 -t {seconds} --full-rtt {awake}");
@@ -120,7 +119,7 @@ pub(crate) fn sockperf_trips(port: u16, seconds: u64, awake: bool) -> Trips {
     }
 }
 
-/// The same by pigeon, to an echo at an address.
+/// Round trips with pigeon, to an echo at an address.
 pub(crate) fn pigeon_trips(address: &str, seconds: u64) -> Trips {
     let args = format!("{address} --ping --rate unlimited --size 64 --for {seconds}s");
     let (summary, _) = pigeon_bench(&args);
@@ -131,7 +130,7 @@ pub(crate) fn pigeon_trips(address: &str, seconds: u64) -> Trips {
     }
 }
 
-/// The number that sockperf says behind these words.
+/// The number that follows these words in sockperf's output.
 fn number_behind(said: &str, words: &str) -> f64 {
     let rest = said.split_once(words).unwrap_or_else(|| panic!("no {words:?} in {said}")).1;
     let rest = rest.trim_start();

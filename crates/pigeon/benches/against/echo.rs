@@ -1,9 +1,9 @@
-//! One echo that both sockperf and `pigeon bench` measure, so that what is compared is them alone: a
-//! blocking recvfrom, and a sendto of what came.
+//! A common echo for sockperf and `pigeon bench`, so that only the clients are compared: a blocking
+//! recvfrom and a sendto.
 //!
-//! sockperf's client takes only replies with a header that marks them as a server's, and its own
-//! server answers sockperf's messages only. So in those one bit is cleared on the way. Everything
-//! else goes back as it is.
+//! sockperf's client accepts only replies with a server's flag, and its server answers only
+//! sockperf's messages. So the echo clears one bit in sockperf's messages, and returns all others
+//! unchanged.
 
 use std::net::UdpSocket;
 
@@ -15,16 +15,15 @@ const FLAGS: usize = 8;
 const LENGTH: usize = 10;
 const HEADER: usize = 14;
 
-/// Whether a client sent it; the lowest of the flags.
+/// The lowest flag: sent by a client.
 const CLIENT: u8 = 1;
 
-/// Runs until it is killed.
 pub(crate) fn run() -> ! {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
     announce(&socket);
     let mut buffer = vec![0; 65_536];
     loop {
-        // What a client that has gone leaves behind (ICMP) is no reason to stop.
+        // An ICMP error from a client that has ended must not stop the echo.
         let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
         let datagram = &mut buffer[..length];
         answer_sockperf(datagram);
@@ -32,9 +31,9 @@ pub(crate) fn run() -> ! {
     }
 }
 
-/// Makes a server's message of a client's, if it is sockperf's at all. In a datagram of `pigeon bench`
-/// a part of the session's random number stands where the length would be: once in four billion runs
-/// one is taken for sockperf's, and then fails for want of replies.
+/// Turns a sockperf client's message into a server's. In a datagram of `pigeon bench`, a part of
+/// the random session number is in the place of the length: once in four billion runs one is taken
+/// for sockperf's, and that run fails for lack of replies.
 fn answer_sockperf(datagram: &mut [u8]) {
     let length = u32::try_from(datagram.len()).expect("a datagram's size");
     if datagram.len() >= HEADER && datagram[LENGTH..HEADER] == length.to_be_bytes() {

@@ -1,25 +1,25 @@
-//! `pigeon bench` beside iperf3 and sockperf, over loopback, in turns.
+//! Compares `pigeon bench` with iperf3 and sockperf over loopback, in turns.
 //!
 //! ```text
-//! cargo bench -p pigeon --bench against -- throughput   as fast as it goes, 64 and 1,400 bytes
-//! cargo bench -p pigeon --bench against -- trips        one by one, there and back
+//! cargo bench -p pigeon --bench against -- throughput   at full speed, 64 and 1,400 bytes
+//! cargo bench -p pigeon --bench against -- trips        round trips, one at a time
 //! cargo bench -p pigeon --bench against -- sums         a hundred runs: sent = received + lost?
-//! cargo bench -p pigeon --bench against -- all          one after the other, as without a word
+//! cargo bench -p pigeon --bench against -- all          all of them; the default
 //! ```
 //!
-//! Each takes less than two minutes and needs no root. A program that is not installed is left out,
-//! which is said. A ratio is that of two programs in the same round; its median over the rounds is
+//! Each takes less than two minutes and needs no root. A program that is not installed is skipped,
+//! with a note. A ratio compares two programs in the same round; its median over the rounds is
 //! judged.
 //!
-//! CPU time is what the two processes of a pair used, as the kernel accounts it to them: on loopback
-//! the way through the kernel is nearly all the sender's. It says how much of a machine a measurement
-//! takes, and how fast a slower machine could measure.
+//! CPU time is the time of both processes of a pair, as accounted by the kernel: on loopback nearly
+//! all kernel work counts for the sender. It shows the load of a measurement, and the speed
+//! possible on a slower machine.
 //!
-//! **Round trips.** Both measure one echo, `echo.rs`, a blocking recvfrom and a sendto: what is
-//! compared is those who ask. pigeon stays awake while a datagram is out, where sockperf sleeps
-//! unless it is run with `--nonblocked`, and what a thread takes to wake up is a good part of a
-//! round trip within a host; so the one with `--nonblocked` is what it is compared with. Beside
-//! them stand sockperf to its own server, and pigeon to its own ends.
+//! **Round trips.** Both use the same echo (`echo.rs`), so only the clients are compared. pigeon
+//! spins while a datagram is in flight; sockperf sleeps unless run with `--nonblocked`. Waking a
+//! thread takes a large part of a round trip within a host, so pigeon is compared with
+//! `--nonblocked`. For reference the report also has sockperf with its own server, and pigeon with
+//! its own ends.
 #![expect(clippy::expect_used, clippy::panic, reason = "a measurement that fails ends")]
 
 mod contenders;

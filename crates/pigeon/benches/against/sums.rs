@@ -1,9 +1,10 @@
-//! Whether `pigeon bench` adds up: sent = received + lost, and lost = in the kernel + on the way.
+//! Checks that the figures of `pigeon bench` add up: sent = received + lost, and lost = in the
+//! kernel + on the way.
 
 use crate::contenders::{bench_server, pigeon_bench};
 use pigeon_perf::report::{Report, Row, Wanted};
 
-/// What a hundred runs came to, in one direction or both.
+/// The sums of a hundred runs, in one direction or both.
 #[derive(Default)]
 struct Sums {
     sent: u64,

@@ -1,4 +1,4 @@
-//! One way, as fast as it goes: pigeon beside iperf3 and sockperf.
+//! One way at full speed: pigeon, iperf3 and sockperf.
 
 use crate::contenders::{Throughput, iperf3, is_installed, pigeon, sockperf};
 use pigeon_perf::report::{Report, Row, Wanted};
@@ -7,13 +7,13 @@ use pigeon_perf::spread::Spread;
 const ROUNDS: usize = 3;
 const SECONDS: u64 = 3;
 
-/// Datagrams a second of pigeon, over those of iperf3, at 64 bytes.
+/// The target: pigeon's datagrams per second divided by iperf3's, at 64 bytes.
 const WANTED: f64 = 2.0;
 
 type Contender = (&'static str, fn(usize, u64) -> Throughput);
 
-/// Rates of a run, in millions: sent and received a second; sent a CPU second of the sender,
-/// received one of the receiver, received one of both.
+/// A run's rates in millions: sent and received per second; sent per CPU second of the sender,
+/// received per one of the receiver, received per one of both.
 fn rates(run: &Throughput) -> [f64; 5] {
     let [sender, receiver] = run.cpu.map(|cpu| cpu.max(0.01));
     let [sent, received] = [run.sent, run.received].map(|count| count as f64 / 1e6);
@@ -22,7 +22,7 @@ fn rates(run: &Throughput) -> [f64; 5] {
     [sent / seconds, received / seconds, sent / sender, received / receiver, received / both]
 }
 
-/// What each of these is called in a table.
+/// The columns of these rates.
 const RATES: [&str; 5] = [
     "million_sent_a_second",
     "received_a_second",
@@ -31,7 +31,6 @@ const RATES: [&str; 5] = [
     "received_a_cpu_second_of_both",
 ];
 
-/// As fast as it goes.
 pub(crate) fn run() -> Report {
     let mut report = Report::new("against-throughput");
     for size in [64, 1_400] {

@@ -1,4 +1,4 @@
-//! There and back, one by one: pigeon and sockperf measure one echo, in turn.
+//! Round trips, one at a time: pigeon and sockperf with the same echo, in turns.
 
 use crate::contenders::{
     Trips, bench_server, is_installed, pigeon_trips, sockperf_server, sockperf_trips,
@@ -8,24 +8,24 @@ use pigeon_perf::report::{Report, Row, Wanted};
 use pigeon_perf::server::Server;
 use pigeon_perf::spread::Spread;
 
-/// Short turns: a median needs few seconds, but many rounds on a machine that does other things too.
+/// Short turns: a median needs few seconds, but many rounds on a machine with other work.
 const ROUNDS: usize = 5;
 const SECONDS: u64 = 2;
 
-/// How far the medians of two round trips may be apart.
+/// The largest accepted difference between two medians.
 const NEAR: f64 = 0.05;
 
 const OURS: &str = "pigeon, bare echo";
 const AWAKE: &str = "sockperf --nonblocked, bare echo";
 const ASLEEP: &str = "sockperf that sleeps, bare echo";
 
-/// An echo and the program that measures it for a while.
+/// An echo and the program that measures it.
 struct Pair<'p> {
     name: &'static str,
     echo: &'p Process,
     ask: Box<dyn Fn() -> Trips + 'p>,
     turns: Vec<Trips>,
-    /// By the kernel, before the echo.
+    /// Datagrams dropped by the kernel at the echo.
     dropped: u64,
 }
 
@@ -42,7 +42,7 @@ impl<'p> Pair<'p> {
     }
 
     fn turn(&mut self) {
-        // Others ask the same echo.
+        // Other programs use the same echo.
         let before = self.echo.kernel_drops();
         self.turns.push((self.ask)());
         self.dropped += self.echo.kernel_drops() - before;
@@ -77,7 +77,7 @@ pub(crate) fn run() -> Report {
     pairs.push(Pair::pigeon("pigeon, pigeon serve echo", &serve));
     pairs.push(Pair::pigeon("pigeon, pigeon bench server", &server));
     for round in 0..ROUNDS {
-        // There and back, so that nobody always follows the same neighbour.
+        // The order alternates, so that no program always follows the same one.
         match round % 2 {
             0 => pairs.iter_mut().for_each(Pair::turn),
             _ => pairs.iter_mut().rev().for_each(Pair::turn),

@@ -1,9 +1,9 @@
-//! The floor: a hub with nothing in it but system calls.
+//! The floor: a hub made only of system calls.
 //!
-//! What comes in, GRO's joined datagrams cut apart, stands in one contiguous run. What goes out is
-//! that run, one GSO train a member, in vectors of sendmmsg; or, asked not to use trains, every
-//! message as a datagram of its own. `^hb^` makes a member. There are no names, no limits, no
-//! time-outs, no rooms; it waits in the receiving call itself.
+//! Received datagrams, after splitting GRO's joined ones, form one contiguous run. It is sent as
+//! one GSO train per member in vectors of sendmmsg; or, without trains, each message as its own
+//! datagram. `^hb^` makes a member. There are no names, limits, time-outs or rooms; the program
+//! blocks in the receive call.
 
 use std::collections::HashSet;
 use std::io::IoSlice;
@@ -13,11 +13,10 @@ use nix::sys::socket::SockaddrIn;
 
 use pigeon_perf::bare::{Batch, JOINED, Payload, Sender, VECTOR, announce, open};
 
-/// The most segments of a train on every kernel (`UDP_MAX_SEGMENTS`), and its most bytes.
+/// The most segments of a train on every kernel (`UDP_MAX_SEGMENTS`), and the most bytes.
 const SEGMENTS: usize = 64;
 const TRAIN_BYTES: usize = 65_507;
 
-/// Runs until it is killed.
 pub(crate) fn run(trains: bool) -> ! {
     let socket = open(true);
     announce(&socket);
@@ -46,10 +45,10 @@ pub(crate) fn run(trains: bool) -> ! {
     }
 }
 
-/// What one message for the kernel carries, and the size of its segments if it is a train.
+/// One message for the kernel, and its segment size if it is a train.
 type Part<'a> = (Payload<'a>, Option<u16>);
 
-/// Cuts a run into neighbours of equal size, `most` at a time.
+/// Splits a run into groups of equal size, `most` datagrams each.
 fn parts<'a>(mut run: &'a [u8], sizes: &[usize], most: usize) -> Vec<Part<'a>> {
     let mut parts = Vec::new();
     for equal in sizes.chunk_by(|one, next| one == next) {
@@ -64,7 +63,7 @@ fn parts<'a>(mut run: &'a [u8], sizes: &[usize], most: usize) -> Vec<Part<'a>> {
     parts
 }
 
-/// Sends every part to every member, in vectors as long as can be.
+/// Sends every part to every member, in vectors of maximum length.
 fn send(
     sender: &mut Sender,
     socket: &UdpSocket,
@@ -76,7 +75,7 @@ fn send(
         members.chunks(VECTOR).for_each(|members| sender.send(socket, &same, members, *segment));
         return;
     }
-    // A member's parts one after another find its socket in the cache.
+    // A member's parts are consecutive, so that its socket stays in the cache.
     for member in members {
         for alike in parts.chunk_by(|one, next| one.1 == next.1) {
             for alike in alike.chunks(VECTOR) {

@@ -1,8 +1,9 @@
-//! What it costs the data thread that what is said is kept, and what a slow disk costs the members.
+//! The cost of storing messages: for the data thread, and for the members with a slow disk.
 //!
-//! Two hubs of ours, one with a log and one without, have their turns under the same load. Compared is
-//! the CPU time of the thread that moves datagrams: the log's writer is another one, and runs while that
-//! one waits. Then the latency of one message beside a disk where each sync takes 200 ms.
+//! Two of our hubs, with and without a log, take turns under the same load. The CPU time of the
+//! thread that moves datagrams is compared: the log's writer is a separate thread, which runs while
+//! that one waits. Then the latency of a message is measured with a disk where each sync takes 200
+//! ms.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -21,7 +22,7 @@ use pigeon_perf::fanout::{Contender, Turn, rounds};
 const KEEPING: &str = "with history";
 const SLOW: &str = "slow disk";
 
-/// Loaded before libc's: every sync takes this long.
+/// Preloaded before libc: makes every sync take this long.
 const SLOW_SYNC: &str = r#"
 #define _GNU_SOURCE
 #include <sys/syscall.h>
@@ -32,7 +33,7 @@ int fsync(int fd) { nap(); return syscall(SYS_fsync, fd); }
 int fdatasync(int fd) { nap(); return syscall(SYS_fdatasync, fd); }
 "#;
 
-/// One at a time and many at once, with history and without.
+/// One message at a time and many, with history and without.
 pub(crate) fn measure(bench: &Bench) -> Report {
     let mut report = Report::new("fanout-history");
     for (in_flight, least) in [(1, 0.97), (MANY, 0.91)] {
@@ -61,7 +62,7 @@ pub(crate) fn measure(bench: &Bench) -> Report {
     report
 }
 
-/// Latency while each sync takes 200 ms, beside a hub without history.
+/// The latency when each sync takes 200 ms, compared with a hub without history.
 pub(crate) fn slow_disk(bench: &Bench) -> Report {
     let mut report = Report::new("fanout-slow-disk");
     report.section("one message of 64 bytes, each sync of the log takes 200 ms");
@@ -77,7 +78,7 @@ pub(crate) fn slow_disk(bench: &Bench) -> Report {
     report
 }
 
-/// Deliveries for every second that the data thread ran.
+/// Deliveries per second of the data thread's CPU time.
 fn thread_rate(turn: &Turn) -> f64 {
     turn.delivered as f64 / turn.thread
 }
@@ -102,7 +103,7 @@ fn table(report: &mut Report, hubs: &[Contender]) {
 /// Our hub with a log in a new folder.
 fn keeping(bench: &Bench, name: &str, preload: Option<PathBuf>) -> Server {
     let data = data(name);
-    // Of an earlier run, if it is there at all.
+    // Removes a folder from an earlier run.
     let _ = std::fs::remove_dir_all(&data);
     let flags = format!("hub --listen 127.0.0.1:0 --console off {FLAGS} --data {}", data.display());
     let mut command = process::pigeon(&flags);
@@ -116,7 +117,7 @@ fn data(name: &str) -> PathBuf {
     folder().join(format!("history-{name}"))
 }
 
-/// How many messages the log holds, and how many it marks as missing, once it has all.
+/// The numbers of messages stored and marked as missing, once the log is complete.
 fn stored(hub: &Contender) -> (u64, u64) {
     hub.server.process.interrupt();
     let mut command = process::pigeon("history --json --data");

@@ -1,7 +1,7 @@
-//! How long one message takes through a hub, until it stands in the queue of the last member.
+//! The latency of a message through a hub, until it is in the last member's receive queue.
 //!
-//! The end is the kernel's own time stamp (`SO_TIMESTAMPNS`): one thread that reads a thousand
-//! members would else measure itself.
+//! The end is the kernel's time stamp (`SO_TIMESTAMPNS`): a thread that reads a thousand members
+//! would otherwise measure itself.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,21 +13,22 @@ use pigeon_perf::fanout::{Load, Sizes};
 use pigeon_perf::report::{Report, Row};
 use pigeon_perf::spread::Spread;
 
-/// Rounds, of which the first one only warms up, and the messages of a hub's turn in each.
+/// The number of rounds. The first only warms up.
 const ROUNDS: usize = 15;
+/// The number of messages per round and hub.
 const MESSAGES: usize = 200;
 
 struct Measured {
-    /// In nanoseconds.
+    /// Latencies in nanoseconds.
     all: Histogram<u64>,
     medians: Vec<f64>,
     sent: u64,
     delivered: u64,
-    /// By the kernel, before the hub and before the members.
+    /// Datagrams dropped by the kernel at the hub and at the members.
     dropped: [u64; 2],
 }
 
-/// Measures hubs in turn and reports them; the first one is compared with the second.
+/// Measures hubs in turns and reports them; compares the first with the second.
 pub(crate) fn measure(report: &mut Report, contenders: &mut [Contender]) {
     let mut load = Load::new(Sizes::Equal(64), 1);
     let mut measured: Vec<_> = contenders.iter().map(|_| Measured::new()).collect();
@@ -56,7 +57,7 @@ pub(crate) fn measure(report: &mut Report, contenders: &mut [Contender]) {
     }
 }
 
-/// One message after the other, each when the last one has arrived.
+/// One message at a time, each after the last one has arrived.
 fn turn(contender: &mut Contender, load: &mut Load) -> Measured {
     let mut turn = Measured::new();
     let before = contender.kernel_drops();
@@ -108,7 +109,7 @@ impl Measured {
     }
 }
 
-/// From a microsecond to ten seconds, to three digits.
+/// A histogram from a microsecond to ten seconds, to three digits.
 fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1_000, 10_000_000_000, 3).expect("bounds in order")
 }

@@ -1,30 +1,31 @@
-//! What fan-out costs: one message, a thousand copies. Ours beside the floor and its peers.
+//! The cost of fan-out: one message, a thousand copies. Compares our hub with the floor and with
+//! other programs.
 //!
 //! ```text
 //! cargo bench -p pigeon --bench fanout -- one      one message at a time
 //! cargo bench -p pigeon --bench fanout -- burst    64 messages in flight
-//! cargo bench -p pigeon --bench fanout -- mixed    64 in flight, of the sizes people write
-//! cargo bench -p pigeon --bench fanout -- latency  one message, until the last member has it
+//! cargo bench -p pigeon --bench fanout -- mixed    64 in flight, sizes as in chats
+//! cargo bench -p pigeon --bench fanout -- latency  the time until the last member has a message
 //! cargo bench -p pigeon --bench fanout -- history  with a log and without; -- slow-disk: its latency
 //! cargo bench -p pigeon --bench fanout -- peers    64 in flight, beside NATS and Mosquitto
-//! cargo bench -p pigeon --bench fanout -- all      one after the other, as without a word
+//! cargo bench -p pigeon --bench fanout -- all      all of them; the default
 //! ```
 //!
 //! Each takes less than two minutes and needs no root. A peer that is not installed is skipped.
-//! `PIGEON_BEFORE=PATH` puts the `pigeon` of another build beside ours, in the same turns: `one`, `burst`,
-//! `mixed` and `latency` then say what a change costs, with the interval that holds the median of the
-//! ratios with 95 % confidence.
+//! `PIGEON_BEFORE=PATH` adds the `pigeon` of another build, in the same turns: `one`, `burst`,
+//! `mixed` and `latency` then show the cost of a change, as the median of the ratios with its 95 %
+//! confidence interval.
 //!
 //! The figure is **deliveries for each second that the hub's CPU was busy**: copies counted where
-//! members read them, over the time of the whole CPU that the hub is pinned to, as the kernel works
-//! for a hub outside its process too. Everything else runs on another CPU. What else runs on the
-//! hub's shows as `others`: a figure with more than a few per cent there is worth little, and then
-//! `own`, by the time that the hub's process itself ran, says more. What is `due` and not delivered
-//! was dropped: by the kernel before the hub or before a member, or by the hub.
+//! members read them, divided by the busy time of the whole CPU that the hub is pinned to, because
+//! the kernel also works for a hub outside its process. Everything else runs on another CPU.
+//! `others` is other work on the hub's CPU: above a few per cent the figure is unreliable, and
+//! `own`, by the time of the hub's process alone, is better. Copies `due` but not delivered were
+//! dropped: by the kernel at the hub or a member, or by the hub.
 //!
-//! The floor (`bare_hub.rs`) is a hub of nothing but system calls, under the same load, in turn with
-//! ours. Ratios are taken round by round. The program fails when a median misses its target,
-//! but judges none where others took more than a tenth of the hub's CPU.
+//! The floor (`bare_hub.rs`) is a hub made only of system calls, under the same load, in turns with
+//! ours. Each round yields a ratio. The program fails if a median misses its target, but judges
+//! none if others took more than a tenth of the hub's CPU.
 //!
 //! - `server.rs`: the hubs and brokers; `members.rs`: members over UDP.
 //! - `latency.rs`, `history.rs`: other ways to measure.
@@ -47,7 +48,7 @@ use pigeon_perf::parts;
 use pigeon_perf::report::{self, Report, Wanted};
 use pigeon_perf::server::Server;
 
-/// Messages in flight where there are many.
+/// The number of messages in flight in `burst` and `mixed`.
 const MANY: usize = 64;
 
 const OURS: &str = "pigeon";
@@ -91,7 +92,7 @@ struct Bench {
 impl Bench {
     fn prepare() -> Bench {
         let cpus = Cpus::choose("the hub");
-        // Beside NATS and Mosquitto three sockets a member are open, and two otherwise.
+        // With NATS and Mosquitto three sockets per member are open, otherwise two.
         let members = if raise_file_limit() < 3_200 { 300 } else { 1_000 };
         println!("{members} members");
         Bench { cpus, members }
@@ -107,7 +108,7 @@ impl Bench {
         Contender::new(OURS, server, members)
     }
 
-    /// The hub of another build, if there is one to compare with.
+    /// The hub of another build, if given.
     fn before(&self, sockets: &Sockets) -> Option<Contender> {
         let server = server::before(self.cpus)?;
         let members = sockets.of(server.address);

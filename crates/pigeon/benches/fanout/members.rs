@@ -11,17 +11,17 @@ use pigeon_net::{IoPath, Socket, SocketOptions};
 
 use pigeon_perf::fanout::{Burst, Collected, Members, collect_in_turn};
 
-/// UDP sockets, each with its own address. They can be members of several hubs, one of which
-/// speaks at a time.
+/// UDP sockets, each with its own address. They can be members of several hubs; one of them is
+/// active at a time.
 #[derive(Clone)]
 pub(crate) struct Sockets(Rc<RefCell<Vec<Socket>>>);
 
-/// What the sockets are to have.
+/// The sockets' options.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct With {
-    /// Receive what the kernel has joined.
+    /// Receives datagrams joined by the kernel.
     pub(crate) gro: bool,
-    /// Ask when each datagram arrived.
+    /// Requests each datagram's arrival time.
     pub(crate) timestamps: bool,
 }
 
@@ -29,14 +29,14 @@ impl Sockets {
     pub(crate) fn open(count: usize, with: With) -> Sockets {
         let options = SocketOptions {
             path: if with.gro { IoPath::Best } else { IoPath::NoOffload },
-            // With GRO the socket reserves more, but only what was received into is resident.
+            // With GRO the socket reserves more, but only used memory is resident.
             receive_size: 512,
             timestamps: with.timestamps,
             ..SocketOptions::default()
         };
         let open = |n| {
             let [.., high, low] = u32::to_be_bytes(n);
-            // 127.0.0.x would be 127.0.0.1 sooner or later, which is the hub's.
+            // 127.0.0.x would eventually include the hub's own 127.0.0.1.
             let address =
                 SocketAddr::from((Ipv4Addr::new(127, 1 + high, low / 250, 1 + low % 250), 0));
             Socket::bind(address, &options).expect("an address of 127.0.0.0/8")
@@ -57,7 +57,7 @@ struct UdpMembers {
     queue: Vec<Transmit>,
 }
 
-/// How long the kernel may take to make room for what is sent.
+/// How long the kernel may take to make space for sending.
 const ROOM: Duration = Duration::from_secs(1);
 
 impl Members for UdpMembers {
@@ -75,14 +75,14 @@ impl Members for UdpMembers {
         };
         for (n, socket) in self.sockets.0.borrow_mut().iter_mut().enumerate() {
             socket.send(b"^hb^", std::slice::from_ref(&heartbeat), ROOM);
-            // Not more than the smallest receive buffer holds.
+            // Sends at most as many at once as the smallest receive buffer holds.
             if n % 100 == 99 {
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
     }
 
-    /// Equal sizes leave as trains, as from a sender that knows how.
+    /// Sends messages of equal size as trains, like an optimised sender.
     fn publish(&mut self, burst: &Burst) {
         self.outbox.clear();
         self.queue.clear();

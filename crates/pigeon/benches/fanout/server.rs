@@ -1,4 +1,4 @@
-//! The hubs and brokers, each in a process of its own on the hub's CPU.
+//! The hubs and brokers, each in its own process on the hub's CPU.
 
 use pigeon_perf::cpu::Cpus;
 use pigeon_perf::process::{find, free_port, python};
@@ -8,24 +8,22 @@ use pigeon_perf::server::Server;
 pub(crate) const FLAGS: &str =
     "--format chat --notices-up-to 0 --timeout 1h --rate unlimited --rate-bytes unlimited";
 
-/// The real hub. Members here send no heartbeats while another hub has its turn.
+/// The real hub, with a long time-out: members send no heartbeats during another hub's turn.
 pub(crate) fn pigeon(cpus: Cpus) -> Server {
     Server::hub(&[cpus.hub], FLAGS)
 }
 
-/// The hub of another build, named by `PIGEON_BEFORE`.
+/// The hub of another build, at `PIGEON_BEFORE`.
 pub(crate) fn before(cpus: Cpus) -> Option<Server> {
     let program = std::env::var_os("PIGEON_BEFORE")?;
     Some(Server::hub_of(&program, &[cpus.hub], FLAGS))
 }
 
-/// `bare_hub.rs`.
 pub(crate) fn bare(cpus: Cpus, trains: bool) -> Server {
     let how = if trains { "trains" } else { "singles" };
     Server::floor(&[cpus.hub], &format!("bare-hub {how}"))
 }
 
-/// `tutorial_hub.py`.
 pub(crate) fn tutorial(cpus: Cpus) -> Option<Server> {
     find("python3")?;
     Some(Server::announced(&[cpus.hub], python("fanout/tutorial_hub.py"), "listening on "))
@@ -39,7 +37,7 @@ pub(crate) fn nats(cpus: Cpus) -> Option<Server> {
     Some(Server::accepting(&[cpus.hub], command, port))
 }
 
-/// Mosquitto with its defaults; only that it lets anybody in.
+/// Mosquitto with its defaults, but open to anyone.
 pub(crate) fn mosquitto(cpus: Cpus) -> Option<Server> {
     let program = find("mosquitto")?;
     let port = free_port();

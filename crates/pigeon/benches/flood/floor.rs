@@ -1,17 +1,16 @@
-//! The floor: a loop that knows a flood when it sees one.
+//! The floor: a loop that recognises the flood.
 //!
-//! It answers `^hb^` and makes its sender a member, sends every line of the speaker's to all members,
-//! and throws away the rest at once but for one datagram in so many, as many as a rate would let
-//! through: no table, no limit, no clock. No hub can do less for a flood than this, so what its
-//! members wait is the kernel's and the machine's.
+//! It answers `^hb^` and adds its sender as a member, relays every line of the speaker to all
+//! members, and discards the flood at once, except one datagram in so many, as many as a rate would
+//! allow: no table, no limit, no clock. No hub can do less, so its members' delays are the kernel's
+//! and the machine's.
 
 use std::io::IoSlice;
 
 use super::LINE;
 use pigeon_perf::bare::{Batch, JOINED, Payload, Sender, VECTOR, announce, open};
 
-/// Runs until it is killed. Of what floods it, one in so many goes to the members, or none if that
-/// is 0.
+/// Relays one datagram of the flood in `one_in`, or none if that is 0.
 pub(crate) fn run(one_in: u64) -> ! {
     let socket = open(true);
     announce(&socket);

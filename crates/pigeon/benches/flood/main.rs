@@ -1,32 +1,30 @@
-//! What one member that floods a hub costs the others: delivery times and losses of a room of
-//! fifty, without a flood and under two kinds, the hub and a floor in turn.
+//! The effect of a flooding member on the others: delivery times and losses in a room of fifty,
+//! without a flood and with two kinds, for the hub and a floor in turns.
 //!
 //! ```text
 //! cargo bench -p pigeon --bench flood
 //! ```
 //!
-//! One member says 250 lines a second, within its rate. The flooder sends
+//! One member sends 250 lines per second, within its rate. The flooder sends
 //!
-//! - **short** datagrams, 200,000 a second beyond a rate of 300: all but a few are refused by their
-//!   number; or
-//! - **long** ones of 60,000 bytes, twice as many as 64 MiB a second allow (what a member from an open
-//!   network may say by default): half are refused for their bytes, and half come further and are
-//!   refused because no message is so long.
+//! - **short** datagrams, 200,000 per second with a rate of 300: nearly all exceed the rate of
+//!   messages; or
+//! - **long** ones of 60,000 bytes, twice as many as 64 MiB per second allow (the default rate in
+//!   an open network): half exceed the rate of bytes, and the others are refused as too long.
 //!
-//! The time of a delivery runs from just before the line is sent to the moment the kernel puts a copy
-//! into a listener's queue (SO_TIMESTAMPNS), so that a listener that is scheduled late does not count
-//! as a hub that is late.
+//! A delivery is timed from just before sending to the moment the kernel queues a copy for a
+//! listener (SO_TIMESTAMPNS), so a listener's own delay does not count.
 //!
-//! A hub that is scheduled late does count, so the machine is kept out of it as far as that goes.
-//! The hub has a real-time priority where the system allows one (root), as any other program that ran
-//! on its CPU for a millisecond would count as the hub's. What the host of a virtual machine takes of
-//! the CPU (`stolen`) cannot be kept out. The hub's CPU works for less than half of a round, so half a
-//! per cent of the round is a hundredth of that, and where more was stolen, the 99th percentile is
-//! the host's: the round is not judged.
+//! The hub's scheduling delay does count, so the machine's influence is reduced. The hub gets a
+//! real-time priority if the system allows it (root), because a millisecond of another program on
+//! its CPU would count as the hub's. Time taken by a virtual machine's host (`stolen`) cannot be
+//! avoided. The hub's CPU is busy for less than half of a round, so half a per cent of the round is
+//! a hundredth of its work. If more was stolen, the 99th percentile is the host's, and the round is
+//! not judged.
 //!
-//! The floor (`floor.rs`) is a loop that throws a flood away at its first bytes and sends the rest
-//! on, and as much of the flood as its rate allows, in the same place under the same load:
-//! `hub/floor` is what pigeon adds. Takes less than two minutes and needs no root. Linux only.
+//! The floor (`floor.rs`) is a loop that discards the flood by its first bytes and relays the rest,
+//! with as much of the flood as its rate allows, under the same load: `hub/floor` is the cost of
+//! pigeon. Takes less than two minutes and needs no root. Linux only.
 #![expect(clippy::expect_used, reason = "a measurement that fails ends")]
 
 mod floor;
@@ -46,37 +44,36 @@ use pigeon_perf::{loopback_ip, parts};
 const LISTENERS: usize = 50;
 const LINES: usize = 600;
 const LINE_EVERY: Duration = Duration::from_millis(4);
-/// How every line of the speaker's begins; the time when it was said follows.
+/// The start of the speaker's lines, followed by the time of sending.
 const LINE: &str = "said at ";
-/// On a machine of two CPUs a thread that wakes up often preempts the speaker between its look at
-/// the clock and its call, which would count as the hub's delay. So listeners wake up rarely.
+/// On a machine with two CPUs, a thread that wakes up often preempts the speaker between reading
+/// the clock and sending, which would count as the hub's delay. So listeners rarely wake up.
 const LISTEN_EVERY: Duration = Duration::from_millis(10);
 
 const ROUNDS: usize = 5;
-/// The fewest rounds that must be usable: more than half.
+/// The fewest usable rounds: more than half.
 const JUDGED: usize = ROUNDS / 2 + 1;
-/// The largest share of a usable round, in per cent, in which the host kept the hub's CPU to
-/// itself.
+/// The largest share of a usable round, in per cent, that the host may take from the hub's CPU.
 const STOLEN_PERCENT: f64 = 0.5;
 
-/// What the others may have to bear: microseconds at the 99th percentile, and per cent lost.
+/// The target for the others: microseconds at the 99th percentile, and per cent lost.
 const P99_US: f64 = 1_000.0;
 const LOST_PERCENT: f64 = 0.1;
 
-/// What one member sends while the others talk.
+/// The flood of one member.
 #[derive(Clone, Copy)]
 struct Flood {
     name: &'static str,
-    /// The hub's limits.
+    /// The hub's flags for limits.
     limits: &'static str,
     size: usize,
     a_second: u32,
-    /// What of that the limits let through, a second. The room hears it.
+    /// How much of the flood the limits allow per second. The room gets that.
     allowed: u32,
-    /// How long it has run before anybody else speaks: what its rate allows at once is spent.
+    /// How long the flood runs before the speaker starts: uses up the burst.
     head_start: Duration,
-    /// Sent at once: large for the speaker's sake, as listeners are lazy, but no more than a receive
-    /// buffer takes.
+    /// Datagrams sent at once: few wake-ups for the speaker's sake, but no more than a receive
+    /// buffer holds.
     batch: u32,
 }
 
@@ -112,7 +109,7 @@ const FLOODS: [Flood; 3] = [
     },
 ];
 
-/// What carries the lines.
+/// The program under test.
 #[derive(Clone, Copy)]
 enum Carrier {
     Hub,
@@ -180,16 +177,16 @@ fn judge(report: &mut Report, name: &str, hub: &[&Outcome], floor: &[&Outcome]) 
     ratio("99 %", |outcome| outcome.p99_us);
 }
 
-/// One round of one kind.
+/// The result of one round of one kind.
 struct Outcome {
-    /// The hub had a real-time priority.
+    /// Whether the hub had a real-time priority.
     preferred: bool,
     median_us: f64,
     p99_us: f64,
-    /// How much of the time the hub's CPU had work and the host did not let it run.
+    /// The share of time in which the hub's CPU had work and the host did not run it.
     stolen_percent: f64,
     delivered: usize,
-    /// By the kernel, before the hub, most of which is the flood's, and before the listeners.
+    /// Datagrams dropped by the kernel: at the hub, mostly the flood's, and at the listeners.
     dropped: [u64; 2],
     flood: u64,
     flood_a_second: f64,
@@ -254,7 +251,7 @@ fn measure(cpus: Cpus, kind: Flood, carrier: Carrier) -> Outcome {
             if times.len() > before {
                 quiet_since = Instant::now();
             }
-            // Kernel timestamps do not care how late a listener looks.
+            // Kernel time stamps do not depend on when a listener reads.
             std::thread::sleep(LISTEN_EVERY);
         }
         flood = flooding.join().expect("the flooder does not panic");
@@ -275,7 +272,7 @@ fn measure(cpus: Cpus, kind: Flood, carrier: Carrier) -> Outcome {
     }
 }
 
-/// A member at an address of its own. Small buffers, since nothing large comes.
+/// A member at its own address, with small buffers, because no large datagrams arrive.
 fn member(hub: SocketAddr, n: usize) -> Socket {
     let options =
         SocketOptions { path: IoPath::NoOffload, receive_size: 2_048, ..SocketOptions::default() };
@@ -323,7 +320,7 @@ fn speak(speaker: &mut Socket, hub: SocketAddr) {
     }
 }
 
-/// Sends far more than the limits allow until it is over. Returns how many, and in what time.
+/// Sends far more than the limits allow until `over`. Returns how many, and in what time.
 fn pour(kind: Flood, flooder: &mut Socket, hub: SocketAddr, over: &AtomicBool) -> (u64, Duration) {
     let text = b"me ".repeat(kind.size / 3);
     let one = Transmit {

@@ -1,22 +1,22 @@
-//! What the others in a room of 256 wait for, and lose, while one address sends what it may: the ten
-//! costliest datagrams that a search finds, and floods of ordinary ones.
+//! The delays and losses of the others in a room of 256 while one address sends at its limit: the
+//! ten most expensive datagrams that a search finds, and floods of ordinary ones.
 //!
 //! ```text
 //! cargo bench -p pigeon --bench hostile
-//! cargo bench -p pigeon --bench hostile -- 64   # only what has this in its name
+//! cargo bench -p pigeon --bench hostile -- 64   # only attacks with this in their names
 //! ```
 //!
-//! The attacker is in an open network, on an address of its own, and sends at the full default rate of
-//! one: 5,000 messages and 8 MiB a second, from one socket, and from each of ten. Another member says
-//! 100 lines a second; 24 of the readers are measured. The costliest datagrams are sent in a room that
-//! is read in eight encodings.
+//! The attacker is in an open network, at its own address, and sends at the full default rate of
+//! 5,000 messages and 8 MiB per second, from one socket, and from each of ten. Another member sends
+//! 100 lines per second; 24 of the readers are measured. The most expensive datagrams are sent in a
+//! room with eight encodings.
 //!
-//! The time of a delivery runs from just before the line is sent to the moment the kernel puts a copy
-//! into a reader's queue (SO_TIMESTAMPNS). Each round measures the room without the attacker, then one
-//! socket, then ten. `times quiet` is the middle of the rounds' quotients.
+//! A delivery is timed from just before sending to the moment the kernel queues a copy for a reader
+//! (SO_TIMESTAMPNS). Each round measures the room without the attacker, then with one socket, then
+//! with ten. `times quiet` is the median of the rounds' quotients.
 //!
-//! All of it happens in a network namespace of its own, whose loopback has the addresses 10.77.0.0/16:
-//! that needs root, or user namespaces, and `ip`. Linux only. About six minutes.
+//! Everything runs in a private network namespace with the addresses 10.77.0.0/16 on loopback. That
+//! needs root, or user namespaces, and `ip`. Linux only. About six minutes.
 #![expect(clippy::expect_used, reason = "a measurement that fails ends")]
 
 mod search;
@@ -35,33 +35,32 @@ use pigeon_perf::report::{self, Report, Row, Wanted};
 use pigeon_perf::server::Server;
 use pigeon_perf::spread::{Spread, percentile};
 
-/// With the speaker and somebody for each encoding.
+/// Including the speaker and a member for each encoding.
 const READERS: usize = 256;
 const MEASURED: usize = 24;
-/// Read beside UTF-8, by the first readers after those who are measured.
+/// Besides UTF-8; used by the first readers after the measured ones.
 const ENCODINGS: [&str; 7] = ["gb18030", "gbk", "big5", "shift_jis", "euc-kr", "latin1", "koi8-r"];
 
 const LINES: usize = 200;
 const LINE_EVERY: Duration = Duration::from_millis(10);
-/// How every line of the speaker's begins; the time when it was said follows.
+/// The start of the speaker's lines, followed by the time of sending.
 const LINE: &str = "said at ";
-/// How long an attack goes on before anybody is measured: a second's worth may come at once.
+/// How long an attack runs before the measurement: uses up the burst.
 const HEAD_START: Duration = Duration::from_secs(1);
 
-/// How much an attacker sends at once: what is due in this time.
+/// The interval of an attacker's batches.
 const MOST_AT_ONCE: Duration = Duration::from_millis(4);
 
 const ROUNDS: usize = 3;
 const COSTLIEST: usize = 10;
 
-/// What one member of an open network may say a second.
+/// The default rate of a member in an open network.
 const MESSAGES: u64 = 5_000;
 const BYTES: u64 = 8 << 20;
 
-/// How many times as long as without the attacker the others may wait.
+/// The target: the largest ratio to the delays without an attack.
 const TIMES: f64 = 3.0;
 
-/// What the attacker sends.
 struct Attack {
     name: String,
     encoding: &'static str,
@@ -147,12 +146,12 @@ fn judge(report: &mut Report, name: &str, rounds: &[[Outcome; 2]]) {
     report.judge(&format!("{name}, median, times quiet"), median, Wanted::AtMost(TIMES));
     report.judge(&format!("{name}, 99 %, times quiet"), p99, Wanted::AtMost(TIMES));
     let lost = (due - delivered.min(due)) as f64;
-    // What the kernel dropped before a reader may have been the attacker's or the speaker's.
+    // The kernel may have dropped the attacker's copies or the speaker's.
     let reason = (dropped > 0).then(|| format!("{dropped} dropped before readers"));
     report.judge_unless(&format!("{name}, lost"), lost, Wanted::AtMost(0.0), reason);
 }
 
-/// Makes this process, and what it starts, see a network with nothing but its own loopback.
+/// Moves this process and its children to a network namespace with only loopback.
 fn enter_namespace() {
     let net = CloneFlags::CLONE_NEWNET;
     unshare(net)
@@ -163,13 +162,13 @@ fn enter_namespace() {
     }
 }
 
-/// One round. What the kernel dropped before a reader is not the hub's.
+/// The result of one round. The kernel's drops at readers are not the hub's.
 #[derive(Clone, Copy)]
 struct Outcome {
     median_us: f64,
     p99_us: f64,
     delivered: usize,
-    /// Lines, and what the attacker said.
+    /// Copies of lines and of the attacker's messages.
     dropped_at_readers: u64,
     sent_a_second: f64,
 }
@@ -206,7 +205,7 @@ impl Room {
     }
 
     fn measure(&mut self, attack: Option<(&Attack, u16)>) -> Outcome {
-        // An address that owes nothing.
+        // A fresh address without debts.
         self.attackers += 1;
         let from = Ipv4Addr::new(10, 77, 3, self.attackers);
         let hub = self.hub.address;
@@ -230,7 +229,7 @@ impl Room {
                 if times.len() > before {
                     heard = Instant::now();
                 }
-                // Kernel timestamps do not care how late a listener looks.
+                // Kernel time stamps do not depend on when a listener reads.
                 std::thread::sleep(Duration::from_millis(2));
             }
             if let Some(attacking) = attacking {
@@ -238,7 +237,7 @@ impl Room {
             }
         });
         times.sort_unstable();
-        // What the hub has not read yet is not the next round's.
+        // The hub's backlog must not count for the next round.
         std::thread::sleep(Duration::from_millis(100));
         let micros = |share| percentile(&times, share).as_secs_f64() * 1e6;
         let (median_us, p99_us) = (micros(0.5), micros(0.99));
@@ -250,8 +249,8 @@ impl Room {
 }
 
 fn member(hub: SocketAddr, ip: Ipv4Addr, is_measured: bool) -> Socket {
-    // Nobody reads what the others get: in a large buffer every copy would take fresh pages, and
-    // the first touch of a page costs a virtual machine ten times the copy.
+    // Nobody reads the others' copies: in a large buffer every copy would use fresh pages, and the
+    // first touch of a page costs a virtual machine ten times the copy.
     let receive_buffer = if is_measured { BufferSize::default() } else { BufferSize::Bytes(1) };
     let options = SocketOptions {
         receive_buffer,
@@ -282,7 +281,7 @@ fn speak(speaker: &mut Socket, hub: SocketAddr) {
     }
 }
 
-/// Sends at the full rate of each socket until it is over. Returns how many a second.
+/// Sends at the full rate of each socket until `over`. Returns the datagrams per second.
 fn pour(hub: SocketAddr, from: Ipv4Addr, attack: &Attack, sockets: u16, over: &AtomicBool) -> f64 {
     let mut members: Vec<Socket> = (0..sockets).map(|_| member(hub, from, false)).collect();
     for socket in &mut members {
@@ -292,7 +291,8 @@ fn pour(hub: SocketAddr, from: Ipv4Addr, attack: &Attack, sockets: u16, over: &A
     let (start, mut sent, mut due) = (Instant::now(), 0, 0);
     while !over.load(Ordering::Acquire) {
         let now = (start.elapsed().as_secs_f64() * a_second as f64) as u64;
-        // What it missed while something else had its CPU would all come at once, and measure that.
+        // Datagrams missed while another program had the CPU are dropped: sent at once, they would
+        // distort the measurement.
         let count = (now - due).min(MOST_AT_ONCE.as_millis() as u64 * a_second / 1_000);
         for socket in &mut members {
             sent += send(socket, hub, &attack.payload, count as usize);

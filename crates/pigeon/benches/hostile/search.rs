@@ -1,5 +1,5 @@
-//! The costliest datagrams that a member can send, found by trying many: what a hub in memory takes
-//! for each, in a room of many readers and encodings, without the kernel's part.
+//! A search for the most expensive datagrams of a member: measures a hub in memory, in a room with
+//! many readers and encodings, without the kernel's part.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -26,12 +26,12 @@ const FILLS: [&[u8]; 11] = [
     "👩\u{200d}".as_bytes(),
 ];
 
-/// What their sender reads and writes.
+/// The sender's encoding.
 const SENDERS: [&str; 4] = ["utf-8", "gbk", "latin1", "auto"];
 
 const LENGTHS: [usize; 4] = [200, 1_020, 8_192, MAX_PAYLOAD_V4];
 
-/// A datagram, and what it costs.
+/// A datagram and its cost.
 #[derive(Clone)]
 pub(crate) struct Costly {
     pub(crate) name: String,
@@ -40,7 +40,7 @@ pub(crate) struct Costly {
     pub(crate) cost: Duration,
 }
 
-/// So many of the costliest, no two of one prefix and one filling.
+/// The `count` most expensive datagrams, with distinct prefixes and fillings.
 pub(crate) fn costliest(count: usize, readers: usize) -> Vec<Costly> {
     let mut all = Vec::new();
     for sender in SENDERS {
@@ -98,6 +98,11 @@ impl InMemory {
         self.now = self.now + Duration::from_secs(2);
         self.hub.handle_datagram(self.now, &Received::new(from, payload));
         while self.hub.poll_transmit().is_some() {}
+        // It pauses, to hear others.
+        while self.hub.poll_timeout().is_some_and(|due| due <= self.now) {
+            self.hub.handle_timeout(self.now);
+            while self.hub.poll_transmit().is_some() {}
+        }
         while self.hub.poll_event().is_some() {}
     }
 

@@ -1,4 +1,4 @@
-//! Many senders of heartbeats, each at an address of its own, played by one socket.
+//! Many senders of heartbeats, each with its own address, from one socket.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
@@ -13,17 +13,16 @@ pub(crate) const HEARTBEAT: &[u8] = b"^hb^";
 pub(crate) const PADDED: &[u8] =
     b"^hb^                                                            ";
 
-/// Datagrams of one sending call, and those after which it is waited until the hub has read them.
+/// Datagrams per send call, and per wait for the hub to read them.
 const BATCH: usize = 256;
 const UNREAD: usize = 32_768;
 
-/// How often an answer is asked for, a second each.
+/// Attempts for each answer, a second each.
 const ATTEMPTS: usize = 10;
 
 pub(crate) struct Crowd {
     socket: Socket,
     hub: SocketAddr,
-    /// Datagrams sent so far.
     pub(crate) sent: u64,
 }
 
@@ -34,15 +33,15 @@ impl Crowd {
         Crowd { socket, hub, sent: 0 }
     }
 
-    /// Sends heartbeats from addresses 0 to `members` until the hub has them all, or for as long as
-    /// patience lasts. The kernel may drop some, so everyone is sent for until nobody is missing.
-    /// Returns how many the hub has.
+    /// Sends heartbeats from addresses 0 to `members`, and repeats them, because the kernel may
+    /// drop some, until the hub has all members or the time is over. Returns the hub's number of
+    /// members.
     pub(crate) fn join(&mut self, members: usize, patience: Duration) -> usize {
         let start = Instant::now();
         loop {
             for first in (0..members).step_by(UNREAD) {
                 self.send_from(first..members.min(first + UNREAD), HEARTBEAT, None);
-                // Its answer shows that the hub has read what came before.
+                // The answer shows that the hub has read everything before it.
                 let joined = self.count();
                 if joined >= members || start.elapsed() > patience {
                     return joined;
@@ -51,7 +50,7 @@ impl Crowd {
         }
     }
 
-    /// One datagram from each of these addresses: evenly over a time, or at once.
+    /// Sends one datagram from each of these addresses: evenly over a time, or at once.
     pub(crate) fn send_from(&mut self, who: Range<usize>, payload: &[u8], over: Option<Duration>) {
         let (start, first, all) = (Instant::now(), who.start, who.len());
         for begin in who.clone().step_by(BATCH) {
@@ -76,7 +75,7 @@ impl Crowd {
         }
     }
 
-    /// How many members the hub has, by its answer to the first member's padded heartbeat.
+    /// The hub's number of members, from its answer to the first member's padded heartbeat.
     pub(crate) fn count(&mut self) -> usize {
         self.ask(0, PADDED, |answer| {
             let rest = answer.strip_prefix("^hb^ pigeon/1 ")?;
@@ -84,7 +83,6 @@ impl Crowd {
         })
     }
 
-    /// Proves the n-th address.
     pub(crate) fn prove(&mut self, n: usize) {
         let proof = self.ask(n, PADDED, |answer| {
             Some(answer.to_string()).filter(|answer| answer.starts_with("/prove "))
@@ -92,7 +90,7 @@ impl Crowd {
         self.send_from(n..n + 1, proof.as_bytes(), None);
     }
 
-    /// Sends until there is an answer of the wanted kind.
+    /// Repeats a request until an answer parses.
     fn ask<T>(&mut self, n: usize, question: &[u8], read: impl Fn(&str) -> Option<T>) -> T {
         for _ in 0..ATTEMPTS {
             self.send_from(n..n + 1, question, None);

@@ -1,21 +1,20 @@
-//! What silent members and forged senders cost a real `pigeon hub` in resident memory.
+//! The resident memory of a real `pigeon hub` for silent members and forged senders.
 //!
 //! ```text
 //! cargo bench -p pigeon --bench memory            a million of each
-//! cargo bench -p pigeon --bench memory -- 100000  so many
+//! cargo bench -p pigeon --bench memory -- 100000  this many
 //! ```
 //!
-//! Takes less than two minutes and needs no root. One socket plays everybody, by sending each
-//! datagram from another address of 127.0.0.0/8 (IP_PKTINFO).
+//! Takes less than two minutes and needs no root. One socket acts as all senders, with a different
+//! source address of 127.0.0.0/8 (IP_PKTINFO).
 //!
-//! - **A silent member**: the growth from a thousand members, when every buffer has been used, to
-//!   all of them; the hub's own answer to a padded heartbeat says how many it has. Once with this
-//!   machine's programs, which are not counted by address, and once with every address counted.
-//! - **A forged sender**: a hub that has nobody's network open is sent a heartbeat from each of a
-//!   million addresses that prove nothing, for ten seconds. It may grow by 16 MiB. Meanwhile a
-//!   hundred members that have proved themselves beat once a second; a hub that loses them in the
-//!   crowd drops them, as its time-out is three seconds. That it would is shown at the end: they
-//!   fall silent, and must be gone.
+//! - **A silent member**: the growth from a thousand members, with all buffers in use, to all of
+//!   them, counted by the hub's answer to a padded heartbeat. Once with loopback exempt from the
+//!   limit per address, and once with every address counted.
+//! - **A forged sender**: a hub without open networks gets a heartbeat from each of a million
+//!   unproved addresses within ten seconds. It may grow by 16 MiB. Meanwhile a hundred proved
+//!   members send heartbeats once a second, and must stay, with a time-out of three seconds. As a
+//!   check they fall silent at the end, and must be gone.
 #![expect(clippy::expect_used, clippy::panic, reason = "a measurement that fails ends")]
 
 mod crowd;
@@ -28,22 +27,22 @@ use pigeon_perf::parts;
 use pigeon_perf::report::{self, Report, Wanted};
 use pigeon_perf::server::Server;
 
-/// Members when memory is first looked at.
+/// The number of members at the first measurement.
 const WARM: usize = 1_000;
 
-/// Bytes a silent member may take, and MiB that forged senders may.
+/// The targets: bytes per silent member, and MiB for forged senders.
 const MEMBER_TARGET: f64 = 100.0;
 const FORGED_TARGET: f64 = 16.0;
 
-/// How long joining is tried, so that the whole ends within two minutes on any machine.
+/// The time limit for joining, so that the benchmark ends within two minutes on any machine.
 const JOINING: Duration = Duration::from_secs(30);
 
-/// Members that live among the forged senders, how often they beat, and what the hub bears.
+/// The proved members among the forged senders, their interval, and the hub's flags.
 const LIVE: usize = 100;
 const BEAT: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long all the forged senders take. A time-out would pass three times meanwhile.
+/// The time for all forged senders: more than three time-outs.
 const FORGING: Duration = Duration::from_secs(10);
 
 fn main() {
@@ -95,7 +94,7 @@ fn forged_senders(report: &mut Report, senders: usize) {
     let hub = Server::hub(&[], &format!("--open= --timeout {}s", TIMEOUT.as_secs()));
     let (mut live, mut forged) = (Crowd::new(hub.address), Crowd::new(hub.address));
     (0..LIVE).for_each(|n| live.prove(n));
-    // Once, to warm up every buffer.
+    // One round, so that every buffer is used before the measurement.
     forged.send_from(LIVE..LIVE + WARM, HEARTBEAT, None);
     let before = hub.process.resident_bytes();
     let over = AtomicBool::new(false);
@@ -103,7 +102,7 @@ fn forged_senders(report: &mut Report, senders: usize) {
     std::thread::scope(|scope| {
         scope.spawn(|| beat(&mut live, LIVE, &over));
         forged.send_from(LIVE..LIVE + senders, HEARTBEAT, Some(FORGING));
-        // And padded ones, which are answered with a proof to send back.
+        // Padded ones, which get a request for proof.
         forged.send_from(LIVE..LIVE + senders / 10, PADDED, Some(FORGING / 10));
         over.store(true, Ordering::Release);
     });
@@ -130,15 +129,15 @@ fn forged_senders(report: &mut Report, senders: usize) {
     report.judge("kept when they had fallen silent", left as f64, Wanted::AtMost(0.0));
 }
 
-/// How many members a hub has, by its answer to a visitor who proves itself and is not counted; and
-/// how many datagrams the visit took.
+/// A hub's number of members, from its answer to an uncounted, proved visitor; and the number of
+/// datagrams that took.
 fn census(hub: &Server) -> (usize, u64) {
     let mut visitor = Crowd::new(hub.address);
     visitor.prove(0);
     (visitor.count() - 1, visitor.sent)
 }
 
-/// Beats for so many members until it is over.
+/// Sends heartbeats for these members until `over`.
 fn beat(live: &mut Crowd, members: usize, over: &AtomicBool) {
     let start = Instant::now();
     for n in 1.. {
@@ -152,7 +151,7 @@ fn beat(live: &mut Crowd, members: usize, over: &AtomicBool) {
     }
 }
 
-/// How many datagrams a hub has received, which it says when it ends.
+/// The number of datagrams a hub has received, from its summary at the end.
 fn received(hub: Server) -> u64 {
     let said = hub.process.finish();
     let count = said

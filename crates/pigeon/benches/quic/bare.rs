@@ -1,5 +1,5 @@
-//! The floor: quinn-proto under a plain loop of recvmmsg and sendmmsg, one batch in, every train out.
-//! Its configuration is that of `pigeon-quic`, written out once more.
+//! The baseline: quinn-proto in a plain loop of recvmmsg and sendmmsg, one batch in, every train
+//! out. It repeats the configuration of `pigeon-quic`.
 
 use std::collections::HashMap;
 use std::io::IoSlice;
@@ -23,7 +23,7 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::relay::Relay;
 
-/// Datagrams of a train at the most: as many as fit 65,507 bytes at an MTU of 1,452.
+/// Maximum datagrams per train: as many as fit 65,507 bytes at an MTU of 1,452.
 const TRAIN: usize = 45;
 
 struct Member {
@@ -33,7 +33,7 @@ struct Member {
     is_dirty: bool,
 }
 
-/// What is to be sent.
+/// Output to send.
 struct Out {
     scratch: Vec<u8>,
     bytes: Vec<u8>,
@@ -51,7 +51,8 @@ impl Out {
     }
 
     fn flush(&mut self, socket: &std::net::UdpSocket) {
-        // All messages of a call share their control data, so neighbours of one size go together.
+        // All messages of a call share their control data, so consecutive ones of the same size are
+        // sent together.
         for alike in self.queue.chunk_by(|one, next| one.2 == next.2) {
             for part in alike.chunks(VECTOR) {
                 let bytes = &self.bytes;
@@ -71,7 +72,7 @@ impl Out {
     }
 }
 
-pub(crate) fn run() -> ! {
+pub(crate) fn run(how: &str) -> ! {
     let mut endpoint = endpoint();
     let socket = open(true);
     announce(&socket);
@@ -80,7 +81,7 @@ pub(crate) fn run() -> ! {
         Out { scratch: Vec::new(), bytes: Vec::new(), queue: Vec::new(), sender: Sender::new() };
     let mut members: HashMap<ConnectionHandle, Member> = HashMap::new();
     let mut dirty: Vec<ConnectionHandle> = Vec::new();
-    let mut relay = Relay::default();
+    let mut relay = Relay::new(how);
     loop {
         batch.take(&socket);
         let now = Instant::now();
@@ -155,7 +156,7 @@ pub(crate) fn run() -> ! {
 }
 
 impl Member {
-    /// Takes out whatever it has.
+    /// Takes all output of a connection.
     fn settle(
         &mut self,
         endpoint: &mut Endpoint,

@@ -1,4 +1,4 @@
-//! How many connections a second of its CPU a server opens: each with a Retry, a handshake and the
+//! Connections a server opens per second of its CPU time: each with a Retry, a handshake and the
 //! first byte of its stream, one after the other.
 
 use std::time::{Duration, Instant};
@@ -11,15 +11,15 @@ use pigeon_perf::spread::Spread;
 use crate::members::Member;
 use crate::{BARE, OURS};
 
-/// How long one turn takes, and how many there are.
+/// Duration of one turn, and number of turns.
 const TURN: Duration = Duration::from_secs(2);
 const TURNS: usize = 5;
 
 pub(crate) fn measure(cpus: Cpus) -> Report {
     let mut report = Report::new("quic-handshakes");
     report.section("connections one after the other: Retry, handshake, first byte");
-    let servers =
-        [(OURS, "ours"), (BARE, "bare")].map(|(name, how)| (name, Server::floor(&[cpus.hub], how)));
+    let servers = [(OURS, "ours lines"), (BARE, "bare lines")]
+        .map(|(name, how)| (name, Server::floor(&[cpus.hub], how)));
     let mut rates = [Vec::new(), Vec::new()];
     let mut others = [Vec::new(), Vec::new()];
     let mut number = 0;

@@ -1,25 +1,27 @@
-//! What reliable members cost a server over QUIC: fan-out, handshakes, and memory while they are
-//! silent.
+//! The cost of reliable members for a server over QUIC: fan-out, handshakes, and memory of silent
+//! members.
 //!
 //! ```text
 //! cargo bench -p pigeon --bench quic -- one         one message at a time to 200 members
 //! cargo bench -p pigeon --bench quic -- burst       64 messages in flight
-//! cargo bench -p pigeon --bench quic -- handshakes  connections a second
-//! cargo bench -p pigeon --bench quic -- memory      10,000 silent members; -- memory 1000: so many
-//! cargo bench -p pigeon --bench quic -- half-open   10,000 handshakes that go no further
-//! cargo bench -p pigeon --bench quic -- all         one after the other, as without a word
+//! cargo bench -p pigeon --bench quic -- handshakes  connections per second
+//! cargo bench -p pigeon --bench quic -- memory      10,000 silent members; -- memory 1000: another number
+//! cargo bench -p pigeon --bench quic -- half-open   10,000 unfinished handshakes
+//! cargo bench -p pigeon --bench quic -- all         all of them; the default
 //! ```
 //!
-//! Each takes less than two minutes and needs no root. nats-server is skipped where it is not
+//! Each takes less than two minutes and needs no root. nats-server is skipped if it is not
 //! installed.
 //!
 //! Fan-out is counted as in the bench `fanout`: deliveries for each second that the server's CPU was
-//! busy. Each message of 64 bytes becomes a frame of about 250, written once and sent to all. The
-//! floor (`bare.rs`) is quinn-proto under nothing but system calls, with the same TLS and transport
-//! parameters and the same frames. nats-server speaks TLS and has the same messages.
+//! busy. The floor (`bare.rs`) is quinn-proto under nothing but system calls, with the same TLS and
+//! transport parameters, and sends the same bytes. nats-server speaks TLS. Messages of 64 bytes reach
+//! members as they are, which is what the link itself costs; then once more as frames of JSON of 270
+//! bytes, which is what a member of a hub gets. nats-server sends 64 bytes there too, without saying
+//! who said it, where and when.
 //!
-//! - `relay.rs`: what both servers do with a message. `ours.rs`: the machine of `pigeon-quic` in the
-//!   project's loop. `bare.rs`: the floor.
+//! - `relay.rs`: the work of both servers per message. `ours.rs`: the machine of `pigeon-quic` in
+//!   the project's loop. `bare.rs`: the baseline.
 //! - `members.rs`: the clients. `handshakes.rs`, `memory.rs`: the other figures.
 #![expect(clippy::expect_used, clippy::panic, reason = "a measurement that fails ends")]
 
@@ -38,7 +40,7 @@ use pigeon_perf::report::{self, Report, Wanted, folder};
 use pigeon_perf::server::Server;
 use pigeon_quic::Certificate;
 
-/// Members of a fan-out.
+/// Members in the fan-out test.
 const MEMBERS: usize = 200;
 
 const OURS: &str = "pigeon-quic";
@@ -59,8 +61,8 @@ fn main() {
     pigeon_perf::begin!();
     let mut words = parts::words();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["ours"] => ours::run(),
-        ["bare"] => bare::run(),
+        ["ours", how] => ours::run(how),
+        ["bare", how] => bare::run(how),
         ["silent-members", address, count] => members::be_silent(address, count),
         ["memory", count] => {
             memory::COUNT.get_or_init(|| count.parse().expect("how many members"));
@@ -84,11 +86,25 @@ fn burst(cpus: Cpus) -> Report {
 
 fn fan_out(name: &str, title: &str, cpus: Cpus, in_flight: usize, nats_wanted: f64) -> Report {
     let mut report = Report::new(name);
-    report.section(&format!("{title}, {MEMBERS} members"));
+    for (how, words) in [("lines", "as they are"), ("frames", "as frames of JSON")] {
+        report.section(&format!("{title}, {words}, to {MEMBERS} members"));
+        let wanted = (how == "lines").then_some(Wanted::AtLeast(nats_wanted));
+        compare(&mut report, how, cpus, in_flight, wanted);
+    }
+    report
+}
+
+fn compare(
+    report: &mut Report,
+    how: &str,
+    cpus: Cpus,
+    in_flight: usize,
+    nats_wanted: Option<Wanted>,
+) {
     let mut servers: Vec<Contender> = [(OURS, "ours"), (BARE, "bare")]
         .into_iter()
-        .map(|(name, how)| {
-            let server = Server::floor(&[cpus.hub], how);
+        .map(|(name, who)| {
+            let server = Server::floor(&[cpus.hub], &format!("{who} {how}"));
             let members = members::Quic::connect(server.address, MEMBERS);
             Contender::new(name, server, Box::new(members))
         })
@@ -101,10 +117,9 @@ fn fan_out(name: &str, title: &str, cpus: Cpus, in_flight: usize, nats_wanted: f
         None => report.skipped(NATS),
     }
     rounds(cpus, &mut servers, Sizes::Equal(64), in_flight);
-    table(&mut report, &servers);
-    ratio(&mut report, &servers, OURS, BARE, Some(Wanted::AtLeast(0.8)));
-    ratio(&mut report, &servers, OURS, NATS, Some(Wanted::AtLeast(nats_wanted)));
-    report
+    table(report, &servers);
+    ratio(report, &servers, OURS, BARE, Some(Wanted::AtLeast(0.8)));
+    ratio(report, &servers, OURS, NATS, nats_wanted);
 }
 
 /// nats-server with its defaults and a certificate like ours.

@@ -1,4 +1,4 @@
-//! The clients, each with a socket of its own, all of them in one thread.
+//! The clients, each with its own socket, all in one thread.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use pigeon_net::{BufferSize, Clock, Socket, SocketOptions};
 use pigeon_perf::fanout::{Burst, Collected, Members, collect_in_turn};
 use pigeon_quic::{Client, ClientConfig, ConnId, Endpoint, Event, Limits, Pin};
 
-/// How long the kernel may take to make room for what is sent.
+/// How long the kernel may take to make room for sending.
 const ROOM: Duration = Duration::from_secs(1);
 
-/// How long a connection may take.
+/// Time limit for connecting.
 const SOON: Duration = Duration::from_secs(10);
 
 /// A client and its socket.
@@ -47,7 +47,7 @@ impl Member {
         member
     }
 
-    /// Receives, and does what is due. Says whether anything arrived.
+    /// Receives, and handles deadlines. Returns whether anything arrived.
     pub(crate) fn turn(&mut self) -> bool {
         let now = self.clock.now();
         let client = &mut self.client;
@@ -105,10 +105,10 @@ impl Member {
         self.drain();
     }
 
-    /// Frames read by now whose text ends so.
+    /// Lines read by now whose text ends so: `"}` follows where they are frames.
     fn frames(&mut self, mark: &[u8]) -> usize {
         let Some(last) = self.unread.iter().rposition(|byte| *byte == b'\n') else { return 0 };
-        let ends = |line: &&[u8]| line.strip_suffix(b"\"}").is_some_and(|l| l.ends_with(mark));
+        let ends = |line: &&[u8]| line.strip_suffix(b"\"}").unwrap_or(line).ends_with(mark);
         let frames = self.unread[..last].split(|byte| *byte == b'\n').filter(ends).count();
         self.unread.drain(..=last);
         frames
@@ -123,7 +123,7 @@ impl Quic {
         let connect = |number| {
             let mut member = Member::new(number, server);
             member.wait();
-            // A stream begins with its first byte.
+            // A stream starts with its first byte.
             member.write("hello\n");
             member
         };
@@ -136,7 +136,7 @@ impl Members for Quic {
         self.0.len()
     }
 
-    /// They have connected already; what was sent meanwhile is read.
+    /// The members are connected already; this reads what was sent meanwhile.
     fn join(&mut self) {
         for member in &mut self.0 {
             while member.turn() {}
@@ -164,7 +164,7 @@ impl Members for Quic {
     }
 }
 
-/// A process of silent members: connects so many, says so, and keeps them alive.
+/// A process of silent members: connects `count` of them, prints a line, and keeps them alive.
 pub(crate) fn be_silent(server: &str, count: &str) -> ! {
     let server: SocketAddr = server.parse().expect("an address");
     let count: u32 = count.parse().expect("a number");
@@ -175,7 +175,7 @@ pub(crate) fn be_silent(server: &str, count: &str) -> ! {
         member.wait();
         member.write("\n");
         members.push(member);
-        // Acknowledgements, and the ids of connections, come later.
+        // Acknowledgements and new connection ids arrive later.
         if number % 64 == 0 {
             members.iter_mut().for_each(|member| _ = member.turn());
             eprintln!("{number} are connected");

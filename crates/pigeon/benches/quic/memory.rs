@@ -1,4 +1,4 @@
-//! What silent members, and handshakes that go no further, cost a server in resident memory.
+//! Resident memory of a server for silent members and unfinished handshakes.
 
 use std::net::UdpSocket;
 use std::sync::OnceLock;
@@ -11,21 +11,21 @@ use pigeon_perf::report::{Report, Wanted};
 use pigeon_perf::server::Server;
 use pigeon_quic::{Client, ClientConfig, Limits, Pin};
 
-/// How many members, where it is not 10,000.
+/// The number of members, if it is not 10,000.
 pub(crate) static COUNT: OnceLock<u64> = OnceLock::new();
 
-/// Members when memory is first looked at, and in one process: each has a descriptor.
+/// Members at the first memory reading, and per process: each has a descriptor.
 const WARM: u64 = 100;
 const IN_ONE: u64 = 2_500;
 
-/// Bytes a silent member may take.
+/// Maximum bytes per silent member.
 const TARGET: f64 = 32.0 * 1024.0;
 
 pub(crate) fn silent(cpus: Cpus) -> Report {
     let count = *COUNT.get_or_init(|| 10_000);
     let mut report = Report::new("quic-memory");
     report.section(&format!("{count} silent members"));
-    let server = Server::floor(&[cpus.hub], "ours");
+    let server = Server::floor(&[cpus.hub], "ours lines");
     let members = |count| {
         let args = format!("silent-members {} {count}", server.address);
         let process = Process::start(&[cpus.load], ourselves(&args));
@@ -41,7 +41,7 @@ pub(crate) fn silent(cpus: Cpus) -> Report {
         crowds.push(members(now));
         left -= now;
     }
-    // The ids of connections and acknowledgements are on their way.
+    // Connection ids and acknowledgements are still being exchanged.
     std::thread::sleep(Duration::from_secs(2));
     let after = server.process.resident_bytes();
     drop(warm);
@@ -63,7 +63,7 @@ const HALF_OPEN: u32 = 10_000;
 pub(crate) fn half_open(cpus: Cpus) -> Report {
     let mut report = Report::new("quic-half-open");
     report.section(&format!("{HALF_OPEN} handshakes that stop after the server's first flight"));
-    let mut command = ourselves("ours");
+    let mut command = ourselves("ours lines");
     command.env("QUIC_DEFAULT_LIMITS", "1");
     let server = Server::announced(&[cpus.hub], command, "listening on ");
     let before = server.process.resident_bytes();
@@ -79,7 +79,7 @@ pub(crate) fn half_open(cpus: Cpus) -> Report {
         let now = Instant::from_nanos(u64::from(number));
         client.connect(now, server.address, Pin::FirstUse).expect("an address");
         send(&mut client, &socket);
-        // Retry, which it answers; what comes then, it does not.
+        // The client answers the Retry, and nothing after that.
         if let Ok(length) = socket.recv(&mut buffer) {
             client.handle_datagram(now, &Received::new(server.address, &buffer[..length]));
             send(&mut client, &socket);
@@ -101,7 +101,7 @@ pub(crate) fn half_open(cpus: Cpus) -> Report {
     ];
     report.table(vec![("pigeon-quic".into(), row)]);
     report.judge("MiB more", mib(largest) - mib(before), Wanted::AtMost(64.0));
-    // Members still come in: a handshake that goes no further is given up after ten seconds.
+    // Members can still join: an unfinished handshake times out after ten seconds.
     std::thread::sleep(Duration::from_secs(11));
     crate::members::Member::new(0, server.address).wait();
     report

@@ -1,4 +1,4 @@
-//! The server of `pigeon-quic` in the project's loop, with as little around it as can be.
+//! The server of `pigeon-quic` in the project's loop, with minimal additions.
 
 use std::ops::ControlFlow;
 
@@ -9,7 +9,6 @@ use pigeon_quic::{Certificate, ConnId, Endpoint, Event, Limits, Server, ServerCo
 use crate::relay::Relay;
 
 /// Relays what any member says to all.
-#[derive(Default)]
 struct Hub {
     members: Vec<ConnId>,
     relay: Relay,
@@ -36,7 +35,7 @@ impl Host<Server> for Hub {
     }
 }
 
-pub(crate) fn run() -> ! {
+pub(crate) fn run(how: &str) -> ! {
     let certificate = Certificate::generate().expect("the system gives randomness");
     let limits = Limits {
         connections: 20_000,
@@ -64,6 +63,7 @@ pub(crate) fn run() -> ! {
     let driver = Driver::new(server.expect("sound settings"), socket).expect("a descriptor");
     let mut driver = driver.with_clock(clock);
     eprintln!("listening on {address}");
-    driver.run(&mut Hub::default()).expect("the socket works");
+    let mut hub = Hub { members: Vec::new(), relay: Relay::new(how) };
+    driver.run(&mut hub).expect("the socket works");
     std::process::exit(0);
 }

@@ -1,8 +1,8 @@
-//! The floor: two sockets, and nothing between them but system calls.
+//! The floor: two sockets connected only by system calls.
 //!
-//! What comes in by recvmmsg on one goes out by sendmmsg on the other. Datagrams that GRO joined
-//! stay joined and go out as one GSO train, so nothing is looked at or copied. The first sender is
-//! the only client.
+//! It moves datagrams from recvmmsg on one socket to sendmmsg on the other. Datagrams that GRO
+//! joined leave as one GSO train, so nothing is inspected or copied. The first sender is the only
+//! client.
 
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -11,7 +11,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use pigeon_perf::bare::{Batch, JOINED, Sender, announce, open};
 
-/// Runs until it is killed.
 pub(crate) fn run(target: SocketAddr) -> ! {
     let (clients, upstream) = (open(true), open(true));
     upstream.connect(target).expect("the target");

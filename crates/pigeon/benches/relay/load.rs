@@ -1,4 +1,4 @@
-//! The load: bursts into a relay, counted where they come out.
+//! The load: bursts into a relay, counted behind it.
 
 use std::fmt;
 use std::io::IoSlice;
@@ -15,17 +15,16 @@ use pigeon_perf::drops;
 use pigeon_perf::process::pigeon;
 use pigeon_perf::server::Server;
 
-/// How long one run lasts.
 const RUN: Duration = Duration::from_millis(600);
 
-/// What has not come out by then is lost.
+/// Datagrams that have not arrived by then are lost.
 const LOST_AFTER_MS: u8 = 50;
 
-/// What a burst is.
+/// The shape of a burst.
 pub(crate) struct Load {
-    /// Bytes of a datagram.
+    /// Bytes per datagram.
     pub(crate) size: usize,
-    /// Datagrams that the sender hands to the kernel as one train; 1 is each by itself.
+    /// Datagrams per train; 1 means no trains.
     pub(crate) segments: usize,
     /// Trains in flight.
     pub(crate) messages: usize,
@@ -41,11 +40,11 @@ impl fmt::Display for Load {
     }
 }
 
-/// What one run brought.
+/// The results of one run.
 pub(crate) struct Run {
     pub(crate) sent: u64,
     pub(crate) delivered: u64,
-    /// By the kernel, before the relay and before the target.
+    /// Datagrams dropped by the kernel at the relay and at the target.
     pub(crate) dropped: [u64; 2],
     busy: f64,
     own: f64,
@@ -56,14 +55,14 @@ impl Run {
         self.delivered as f64 / self.busy
     }
 
-    /// The share of the CPU's time that others may have had: neither the relay's process, nor the
-    /// interrupts that work for it, which no figure separates from those of others.
+    /// The largest share of the CPU's time that others may have had: the busy time minus the
+    /// relay's own and all interrupts, which cannot be attributed.
     pub(crate) fn others(&self) -> f64 {
         (1.0 - self.own / self.busy).max(0.0)
     }
 }
 
-/// A relay in a process of its own, with a sender and a target.
+/// A relay in its own process, with a sender and a target.
 pub(crate) struct Contender {
     relay: Server,
     sender: UdpSocket,
@@ -72,7 +71,7 @@ pub(crate) struct Contender {
 }
 
 impl Contender {
-    /// Our own; `follow`: whether it follows a target that answers from another port.
+    /// Pigeon's relay. `follow`: whether it follows a target that answers from another port.
     pub(crate) fn pigeon(cpus: Cpus, follow: &str) -> Contender {
         Contender::start(|target| {
             let command =
@@ -81,7 +80,6 @@ impl Contender {
         })
     }
 
-    /// This program as `floor.rs`.
     pub(crate) fn floor(cpus: Cpus) -> Contender {
         Contender::start(|target| Server::floor(&[cpus.hub], &format!("floor {target}")))
     }
@@ -99,7 +97,7 @@ impl Contender {
         [self.relay.process.kernel_drops(), drops::at(target)]
     }
 
-    /// Bursts for a while, each after the one before has come out.
+    /// Sends bursts for a while, each after the previous one has arrived.
     pub(crate) fn run(&mut self, cpus: Cpus, load: &Load) -> Run {
         let train = vec![b'x'; load.size * load.segments];
         let segment = u16::try_from(load.size).expect("a datagram's size");
@@ -127,7 +125,7 @@ impl Contender {
         sendmsg::<SockaddrIn>(fd, &slices, &control, MsgFlags::empty(), None).expect("it is sent");
     }
 
-    /// Takes so many datagrams out, or as many as come.
+    /// Receives up to this many datagrams.
     fn take(&mut self, wanted: u64, size: usize) -> u64 {
         let mut taken = 0;
         while taken < wanted {

@@ -1,23 +1,23 @@
-//! The cost of a relay that changes nothing: `pigeon relay` beside a bare loop over two sockets.
+//! The cost of a relay without conditions: compares `pigeon relay` with a bare loop over two
+//! sockets.
 //!
 //! ```text
 //! cargo bench -p pigeon --bench relay
 //! ```
 //!
-//! Takes three quarters of a minute and needs no root. The figure is **datagrams delivered for each second that
-//! the relay's CPU was busy**: counted where the target reads them, over the time of the whole CPU
-//! that the relay is pinned to, as the kernel works for it outside its process too. Sender and target
-//! run on another CPU, in one thread: a burst goes in, and the next when it has come out or is lost.
-//! What else runs on the relay's CPU shows as `others`; with more than a tenth of it, nothing is
+//! Takes three quarters of a minute and needs no root. The figure is **datagrams delivered for each
+//! second that the relay's CPU was busy**: counted at the target, divided by the busy time of the
+//! whole CPU that the relay is pinned to, because the kernel also works for it outside its process.
+//! Sender and target run in one thread on another CPU: each burst is sent after the previous one
+//! has arrived or is lost. `others` is other work on the relay's CPU; above a tenth, nothing is
 //! judged.
 //!
-//! The floor (`floor.rs`) is a loop of nothing but system calls under the same load, in turn with
-//! ours: it hands on what GRO joined as one GSO train, without looking at a single datagram. Ratios
-//! are taken round by round; the program fails when a median is below 0.8.
+//! The floor (`floor.rs`) is a loop of system calls under the same load, in turns with ours: it
+//! forwards what GRO joined as one GSO train, without inspecting datagrams. Each round yields a
+//! ratio; the program fails if a median is below 0.8.
 //!
-//! Beside them runs `pigeon relay --follow off`: its sockets towards the target are connected, so the
-//! kernel does not look for the route of each message. What following costs is the second ratio, which
-//! is shown and not judged.
+//! The second ratio, which is not judged, shows the cost of following: `pigeon relay --follow off`
+//! has connected sockets to the target, so the kernel need not look up a route per message.
 #![expect(clippy::expect_used, reason = "a measurement that fails ends")]
 
 mod floor;
@@ -29,7 +29,7 @@ use pigeon_perf::parts;
 use pigeon_perf::report::{self, Report, Row, Wanted};
 use pigeon_perf::spread::Spread;
 
-/// Ours over the floor must reach this.
+/// The lowest accepted ratio to the floor.
 const TARGET: f64 = 0.8;
 
 const ROUNDS: usize = 7;
@@ -54,12 +54,11 @@ fn main() {
     report::end([report]);
 }
 
-/// Runs both in turn.
 fn compare(report: &mut Report, cpus: Cpus, load: &Load) {
     report.section(&load.to_string());
     let [on, off] = ["on", "off"].map(|follow| Contender::pigeon(cpus, follow));
     let mut contenders = [on, off, Contender::floor(cpus)];
-    // Once without counting: sockets are opened, memory is touched.
+    // A warm-up: opens sockets and touches memory.
     for contender in &mut contenders {
         contender.run(cpus, load);
     }

@@ -1,16 +1,15 @@
-//! From a key to the screen: how long a typed letter takes to appear, on a real terminal, while
-//! nothing else comes and while 10,000 messages a second do.
+//! The latency from a key press to the screen, on a real terminal, without traffic and with 10,000
+//! messages per second.
 //!
 //! ```text
 //! cargo bench -p pigeon --bench screen
 //! ```
 //!
-//! `pigeon join` runs on a pseudo-terminal of 80×24. The time of a key runs from just before its
-//! byte is written to the moment at which a terminal emulator, fed with all that came back, shows
-//! it. The hub, the member that talks, the emulator and the screen share the machine. What reached the
-//! screen of the messages is not counted, since they scroll away; what came back to the one who talks
-//! is, and so is what the kernel dropped on the way to each. Takes less than two minutes and needs no
-//! root. Linux only.
+//! `pigeon join` runs on a pseudo-terminal of 80×24. A key is timed from just before its byte is
+//! written until a terminal emulator, fed with the program's output, shows it. The hub, the sender,
+//! the emulator and the screen share the machine. Messages on the screen are not counted, because
+//! they scroll away; the copies to the sender are, and so are the kernel's drops at each socket.
+//! Takes less than two minutes and needs no root. Linux only.
 #![expect(clippy::expect_used, reason = "a measurement that fails ends")]
 
 use std::io::{Read, Write};
@@ -34,10 +33,10 @@ const MESSAGES_A_SECOND: u32 = 10_000;
 const ROWS: u16 = 24;
 const COLUMNS: u16 = 80;
 
-/// Milliseconds within which every key must show.
+/// The longest accepted latency of any key, in milliseconds.
 const WANTED_MS: f64 = 50.0;
 
-/// How long a key may take before the measurement is given up.
+/// How long to wait for a key before the measurement fails.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() {
@@ -56,17 +55,17 @@ fn main() {
 }
 
 struct Outcome {
-    /// In order of length.
+    /// Sorted by length.
     times: Vec<Duration>,
     talk: Talk,
     a_second: f64,
-    /// By the kernel, before the hub, before `join`, and before the one who talks.
+    /// Datagrams dropped by the kernel: at the hub, at `join`, and at the sender.
     dropped: [u64; 3],
     resident: u64,
     status: String,
 }
 
-/// Messages of the one who talks, and those that came back to it.
+/// The sender's messages, and the copies that came back.
 #[derive(Clone, Copy, Default)]
 struct Talk {
     sent: u64,
@@ -121,7 +120,7 @@ fn measure(flooded: bool) -> Outcome {
     })
 }
 
-/// Presses keys and times them; every forty the line is cleared.
+/// Presses keys and times them; clears the line after every forty.
 fn type_keys(screen: &Screen) -> Vec<Duration> {
     let mut times = Vec::with_capacity(KEYS);
     let mut line = String::from("> ");
@@ -133,7 +132,7 @@ fn type_keys(screen: &Screen) -> Vec<Duration> {
         }
         let letter = char::from(b'a' + (n % 26) as u8);
         line.push(letter);
-        // Out of step with frames and messages: 20 to 50 ms, by a fixed rule.
+        // 20 to 50 ms by a fixed rule, out of step with frames and messages.
         std::thread::sleep(Duration::from_micros(20_000 + (n as u64 * 7_919) % 30_000));
         let pressed = Instant::now();
         screen.press(letter.encode_utf8(&mut [0; 4]));
@@ -143,12 +142,12 @@ fn type_keys(screen: &Screen) -> Vec<Duration> {
     times
 }
 
-/// The row in which typing happens.
+/// The row of the input line.
 fn input_of(rows: &str) -> &str {
     rows.lines().last().unwrap_or_default().trim_end()
 }
 
-/// Says so many messages a second, evenly, until it is over.
+/// Sends messages at an even rate until `over`.
 fn talk(hub: std::net::SocketAddr, over: &AtomicBool) -> Talk {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     socket.connect(hub).expect("an address");
@@ -160,7 +159,7 @@ fn talk(hub: std::net::SocketAddr, over: &AtomicBool) -> Talk {
             break;
         }
         let due = Duration::from_secs(1) * n / MESSAGES_A_SECOND;
-        // Sleeps are rough: after a late one several messages are said at once.
+        // Sleeps are imprecise: after a late one several messages are sent at once.
         if let Some(early) = due.checked_sub(start.elapsed()).filter(|e| e.as_micros() > 500) {
             std::thread::sleep(early);
             talk.delivered += copies(&socket);
@@ -168,20 +167,20 @@ fn talk(hub: std::net::SocketAddr, over: &AtomicBool) -> Talk {
         let text = format!("message {n}: 一二三四五 six seven eight nine ten");
         talk.sent += u64::from(socket.send(text.as_bytes()).is_ok());
     }
-    // What is still on the way.
+    // Waits for messages in flight.
     std::thread::sleep(Duration::from_millis(300));
     talk.delivered += copies(&socket);
     talk.dropped = drops::at(socket.local_addr().expect("it is bound"));
     talk
 }
 
-/// What came back since it was last looked.
+/// The copies since the last call.
 fn copies(socket: &UdpSocket) -> u64 {
     let mut buffer = [0; 2_048];
     std::iter::from_fn(|| socket.recv(&mut buffer).ok()).count() as u64
 }
 
-/// The program on a terminal, and the emulator that shows it.
+/// The program on a terminal, with the emulator that shows it.
 struct Screen {
     child: Child,
     pty: Arc<Pty>,
@@ -232,7 +231,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // It has ended already if this fails.
+        // Fails only if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

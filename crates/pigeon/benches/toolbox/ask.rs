@@ -1,6 +1,5 @@
-//! A request and its reply over a socket that is open: `pigeon_client::Ask` in a driver that is
-//! used again, beside a bare send and recv, and beside Python's. All three ask the same
-//! `pigeon serve echo`, in turn.
+//! A request and its reply over an open socket: compares `pigeon_client::Ask` in a reused driver
+//! with a bare send and recv, and with Python. All use the same `pigeon serve echo`, in turns.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -18,7 +17,7 @@ use pigeon_perf::spread::{Spread, percentile};
 
 const ROUNDS: usize = 15;
 
-/// Requests of one turn.
+/// Requests per turn.
 const REQUESTS: usize = 3_000;
 
 const REQUEST: &[u8] = b"how long does it take?";
@@ -38,7 +37,7 @@ pub(crate) fn run(cpus: Cpus) -> Report {
     let mut turns: Vec<Vec<Turn>> = askers.iter().map(|_| Vec::new()).collect();
     for round in 0..=ROUNDS {
         for turn in 0..askers.len() {
-            // Each begins a round in its turn.
+            // The first of a round alternates.
             let which = (turn + round) % askers.len();
             let asker = askers[which].1.pid();
             let dropped = || server.process.kernel_drops() + drops::of_process(asker);
@@ -69,13 +68,13 @@ pub(crate) fn run(cpus: Cpus) -> Report {
     report
 }
 
-/// What one asker's turn came to, in microseconds.
+/// The results of one turn, in microseconds.
 struct Turn {
     median: f64,
     p99: f64,
-    /// Replies that came, to as many requests: one that never does ends the measurement.
+    /// Replies; a missing one ends the measurement.
     replies: usize,
-    /// By the kernel, before the server and before the asker.
+    /// Datagrams dropped by the kernel at the server and at the client.
     dropped: u64,
 }
 
@@ -120,7 +119,7 @@ impl Asker {
         Asker::Bare(socket)
     }
 
-    /// `asker.py`, which works when it is sent a line. `None` where there is no Python.
+    /// `asker.py`, which starts on a line of input. `None` without Python.
     fn python(cpus: Cpus, server: SocketAddr) -> Option<Asker> {
         find("python3")?;
         let mut command = python("toolbox/asker.py");
@@ -135,7 +134,7 @@ impl Asker {
         }
     }
 
-    /// Asks many times, and returns how long each took, in microseconds.
+    /// Sends many requests, and returns the time of each in microseconds.
     fn turn(&mut self) -> Vec<f64> {
         let micros = |since: Instant| since.elapsed().as_secs_f64() * 1e6;
         match self {

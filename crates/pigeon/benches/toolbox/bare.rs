@@ -1,8 +1,8 @@
-//! The floors: programs with nothing in them but system calls.
+//! The floors: programs made only of system calls.
 
 use pigeon_perf::bare::{Batch, JOINED, Sender, announce, open};
 
-/// An echo: recvmmsg in, sendmmsg out; with trains, GRO in and GSO out.
+/// An echo: recvmmsg and sendmmsg; with trains, GRO and GSO.
 pub(crate) fn echo(trains: bool) -> ! {
     let socket = open(trains);
     announce(&socket);
@@ -13,7 +13,7 @@ pub(crate) fn echo(trains: bool) -> ! {
     }
 }
 
-/// Counts datagrams and throws them away. An empty one is the end of a run: it says how many came.
+/// Counts and discards datagrams. An empty one ends a run, and prints the count.
 pub(crate) fn receiver() -> ! {
     let socket = open(false);
     let mut batch = Batch::new(2_048);

@@ -1,5 +1,5 @@
-//! `pigeon serve echo` beside bare echo loops: replies for each second that the server's CPU was
-//! busy. Several clients keep a burst each in flight, so that there is always something to do.
+//! Compares `pigeon serve echo` with bare echo loops: replies per second of the server's busy CPU.
+//! Several clients each keep a burst in flight, so that the server never waits.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
@@ -15,11 +15,11 @@ use pigeon_perf::spread::Spread;
 
 const CLIENTS: usize = 16;
 
-/// Datagrams in flight of each client, and the bytes of each.
+/// Datagrams in flight per client, and their size.
 const BURST: usize = 64;
 const SIZE: usize = 64;
 
-/// How long a server works in one round. The kernel counts busy time in hundredths of a second.
+/// How long a server works per round. The kernel counts busy time in hundredths of a second.
 const TURN: Duration = Duration::from_millis(1_000);
 const ROUNDS: usize = 9;
 
@@ -39,7 +39,7 @@ pub(crate) fn run(cpus: Cpus) -> Report {
         let servers = [Server::echo(&[cpus.hub]), floor];
         let mut turns: [Vec<Turn>; 2] = [Vec::new(), Vec::new()];
         for round in 0..=ROUNDS {
-            // There and back, so that nobody always follows the same neighbour.
+            // The order alternates.
             let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
             for which in order {
                 let turn =
@@ -73,13 +73,13 @@ fn row(turns: &[Turn]) -> Row {
     ]
 }
 
-/// What happened in one turn.
+/// The results of one turn.
 struct Turn {
     busy: f64,
     own: f64,
     sent: u64,
     replies: u64,
-    /// By the kernel, before the server and before the clients.
+    /// Datagrams dropped by the kernel at the server and at the clients.
     dropped: [u64; 2],
 }
 
@@ -88,13 +88,13 @@ impl Turn {
         self.replies as f64 / self.busy
     }
 
-    /// The share of the busy time in which something else than the server ran.
+    /// The share of the busy time taken by other programs.
     fn others(&self) -> f64 {
         (1.0 - self.own / self.busy).max(0.0)
     }
 }
 
-/// All clients in one thread; they are looked at in turn and never waited for.
+/// All clients in one thread, polled in turn.
 struct Clients {
     sockets: Vec<Socket>,
     bytes: Vec<u8>,
@@ -136,7 +136,7 @@ impl Clients {
     }
 
     fn turn(&mut self, cpus: Cpus, server: &Server) -> Turn {
-        // The clients' sockets are new.
+        // The clients' sockets are new, so their count starts at zero.
         let before = server.process.kernel_drops();
         let own = server.process.own_seconds();
         let (start, busy) = (Instant::now(), Busy::start(cpus.hub));

@@ -1,15 +1,15 @@
-//! What the tools cost beside bare system calls and beside the programs people use today.
+//! The cost of the tools, compared with bare system calls and with common programs.
 //!
 //! ```text
-//! cargo bench -p pigeon --bench toolbox -- echo     `serve echo` beside bare echo loops
-//! cargo bench -p pigeon --bench toolbox -- ask      a request and its reply, beside bare calls
-//! cargo bench -p pigeon --bench toolbox -- receive  `listen` into a file, beside socat and ncat
-//! cargo bench -p pigeon --bench toolbox -- all      one after the other, as without a word
+//! cargo bench -p pigeon --bench toolbox -- echo     `serve echo` and bare echo loops
+//! cargo bench -p pigeon --bench toolbox -- ask      a request and its reply, and bare calls
+//! cargo bench -p pigeon --bench toolbox -- receive  `listen` into a file, socat and ncat
+//! cargo bench -p pigeon --bench toolbox -- all      all of them; the default
 //! ```
 //!
 //! Each takes less than two minutes and needs no root; a program that is not installed is skipped.
-//! The floors (`bare.rs`) are made of nix's wrappers and not of `pigeon_net`, so that what that
-//! crate costs shows too. Everything stays on loopback. Linux only.
+//! The floors (`bare.rs`) use nix's wrappers instead of `pigeon_net`, so that the crate's cost
+//! shows too. Everything stays on loopback. Linux only.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that fails ends")]
 
 mod ask;

@@ -1,11 +1,11 @@
-//! `pigeon listen` into a file, with time and sender on every line, beside a bare receiver that
-//! counts and discards, and beside socat and ncat into a file: the highest rate at which less than
-//! one datagram in ten thousand is lost, in three runs of three.
+//! Compares `pigeon listen` into a file, with time and sender in every line, with a bare receiver
+//! that counts and discards, and with socat and ncat into a file. Finds the highest rate with a
+//! loss below one in ten thousand, in three runs of three.
 //!
-//! Everybody gets the same receive buffer, the tools too: their sockets are borrowed from outside
-//! (pidfd_getfd(2)), since ncat cannot be asked for one. What arrived is counted in the file, what
-//! the kernel dropped is read from its socket table, and for ours both must add up with what it
-//! says itself to what was sent.
+//! All programs get the same receive buffer, by borrowing their sockets from outside
+//! (pidfd_getfd(2)), because ncat has no option for it. Arrivals are counted in the file, and the
+//! kernel's drops are read from the socket table. For ours both must add up with its own summary to
+//! the datagrams sent.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -24,14 +24,14 @@ use pigeon_perf::cpu::Cpus;
 use pigeon_perf::process::{Process, find, ourselves, pigeon, program};
 use pigeon_perf::report::{Report, Row, Wanted};
 
-/// Bytes of a datagram, and how many leave in one call or one train.
+/// Bytes per datagram, and datagrams per call or train.
 const SIZE: usize = 64;
 const BATCH: usize = 64;
 
-/// The receive buffer asked for; the kernel doubles it (socket(7)).
+/// The requested receive buffer; the kernel doubles it (socket(7)).
 const BUFFER: usize = 4 << 20;
 
-/// Rates are steps of a tenth from this one on.
+/// The first rate; each next one is a tenth higher.
 const FIRST: f64 = 50_000.0;
 const STEP: f64 = 1.1;
 const STEPS: usize = 60;
@@ -39,10 +39,10 @@ const STEPS: usize = 60;
 const RUN: Duration = Duration::from_millis(400);
 const RUNS: usize = 3;
 
-/// Runs in which the sender was too slow do not count, but for the last of so many.
+/// The number of runs in which a slow sender is tolerated, by repeating the run.
 const TRIES: usize = 6;
 
-/// The share of lost datagrams from which on a rate is too high.
+/// The share of lost datagrams at which a rate is too high.
 const MOST_LOST: f64 = 0.0001;
 
 /// The share of the rate that the sender must reach for a run to count.
@@ -84,7 +84,7 @@ pub(crate) fn run(cpus: Cpus) -> Report {
         let find =
             |name| found.iter().find(|(other, _)| *other == name).map(|(_, highest)| highest);
         if let (Some(ours), Some(theirs)) = (find(one), find(other)) {
-            // It may have been able to receive more.
+            // The receiver might have managed more.
             let reason = (ours.limit == SENDER).then(|| ours.limit.clone());
             let (ratio, wanted) = (ours.rate / theirs.rate, Wanted::AtLeast(wanted));
             let reason = reason.filter(|_| !wanted.is_met(ratio));
@@ -101,11 +101,10 @@ const NCAT: &str = "ncat";
 const LISTEN_TRAINS: &str = "pigeon listen, GSO sender";
 const BARE_TRAINS: &str = "bare recvmmsg, GSO sender";
 
-/// Why a rate is not higher: not for the receiver's sake.
+/// The limit was the sender, not the receiver.
 const SENDER: &str = "more could not be sent";
 
-/// The highest rate, why it is not higher, and what all runs came to, those that lost too much
-/// among them.
+/// The highest rate, its limiting factor, and the totals of all runs, including failed ones.
 struct Highest {
     rate: f64,
     limit: String,
@@ -129,7 +128,7 @@ impl Highest {
     }
 }
 
-/// Looks for the highest step by halves.
+/// Finds the highest rate by bisection.
 fn highest(cpus: Cpus, receiver: Receiver, trains: bool) -> Highest {
     let mut highest = Highest {
         rate: 0.0,
@@ -185,7 +184,7 @@ struct Run {
     received: u64,
     kernel_drops: u64,
     own_drops: u64,
-    /// The share of the rate that was sent.
+    /// The share of the rate that the sender reached.
     reached: f64,
 }
 
@@ -195,7 +194,7 @@ impl Run {
         let (sent, reached) = send(running.address, rate, trains);
         running.settle();
         let (received, mut kernel_drops, own_drops) = running.end();
-        // With GRO, as `listen` has it, the kernel drops whole trains and counts each as one.
+        // With GRO, as in `listen`, the kernel drops whole trains and counts each as one.
         if trains && receiver == Receiver::Listen {
             kernel_drops *= BATCH as u64;
         }
@@ -207,7 +206,7 @@ impl Run {
     }
 }
 
-/// Sends at a rate for a while. Returns how many, and the share of the rate that was reached.
+/// Sends at a rate for a while. Returns how many datagrams, and the share of the rate reached.
 fn send(to: SocketAddr, rate: f64, trains: bool) -> (u64, f64) {
     let path = if trains { IoPath::Best } else { IoPath::NoOffload };
     let options = SocketOptions { path, receive_size: 2_048, ..SocketOptions::default() };
@@ -241,7 +240,7 @@ fn send(to: SocketAddr, rate: f64, trains: bool) -> (u64, f64) {
         if sent + BATCH as u64 <= due {
             sent += socket.send(&bytes, &batch, Duration::from_secs(1)).sent;
         } else {
-            // A receiver may need this CPU too.
+            // Leaves this CPU to a receiver that needs it.
             std::thread::sleep(Duration::from_micros(20));
         }
     }
@@ -255,14 +254,13 @@ enum Receiver {
     Ncat,
 }
 
-/// A receiver that has begun.
 struct Running {
     kind: Receiver,
     process: Process,
     address: SocketAddr,
-    /// The kernel's name of its socket.
+    /// The inode of the program's socket.
     inode: u64,
-    /// What it writes, but for the bare one, which says how many.
+    /// The program's output file; the bare receiver prints a count instead.
     file: PathBuf,
 }
 
@@ -288,7 +286,7 @@ impl Receiver {
             Receiver::Bare => Stdio::piped(),
             _ => written.into(),
         };
-        // On whichever CPU it likes: only the sender stays on its own.
+        // Runs on any CPU: only the sender is pinned.
         let process = Process::start_with(&[cpus.load, cpus.hub], command, stdout);
         let entry = socket_of(&process);
         lend_buffer(&process, entry.inode);
@@ -297,7 +295,7 @@ impl Receiver {
 }
 
 impl Running {
-    /// Waits until all that came is read and written.
+    /// Waits until all arrivals are read and written.
     fn settle(&self) {
         let state = || {
             let queue = self.entry().map_or(0, |entry| entry.receive_queue);
@@ -319,7 +317,7 @@ impl Running {
         table.sockets.into_iter().find(|socket| socket.inode == self.inode)
     }
 
-    /// Ends it. What arrived, what the kernel dropped, and what it dropped itself.
+    /// Ends it. Returns the numbers of arrivals, of the kernel's drops, and of its own.
     fn end(self) -> (u64, u64, u64) {
         let kernel_drops = self.entry().expect("it still runs").drops;
         let bytes = || std::fs::metadata(&self.file).expect("the file is there").len();
@@ -329,7 +327,7 @@ impl Running {
                 let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
                 socket.send_to(b"", self.address).expect("loopback");
                 let said = loop {
-                    // Where it listens comes first.
+                    // The first line is its address.
                     if let Ok(count) = self.process.line().parse() {
                         break count;
                     }
@@ -343,7 +341,7 @@ impl Running {
                     let part = summary.split(", ").find(|part| part.contains(after));
                     part.map_or(0, |part| part.split(' ').next().unwrap().parse().expect("a count"))
                 };
-                // What it says must be what the kernel says and what the file holds.
+                // The program's summary must agree with the kernel and with the file.
                 let lines = BufReader::new(File::open(&self.file).expect("the file is there"));
                 let lines = lines.split(b'\n').count() as u64;
                 let dropped_here = count(" dropped here");
@@ -355,7 +353,7 @@ impl Running {
     }
 }
 
-/// The UDP socket that a process has opened, as soon as it has.
+/// The UDP socket of a process, once it is open.
 fn socket_of(process: &Process) -> SocketEntry {
     let start = Instant::now();
     loop {
@@ -369,7 +367,7 @@ fn socket_of(process: &Process) -> SocketEntry {
     }
 }
 
-/// Gives a process's socket the receive buffer that all of them get.
+/// Gives a process's socket the common receive buffer.
 fn lend_buffer(process: &Process, inode: u64) {
     let folder = format!("/proc/{}/fd", process.pid());
     let link = PathBuf::from(format!("socket:[{inode}]"));

@@ -1,5 +1,5 @@
-//! Asking one host, a group or a broadcast address: the socket for it, the loop, and what is said when
-//! there is no reply.
+//! Sends a request to a host, a group or a broadcast address: opens the socket, runs the loop, and
+//! reports a missing reply.
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -11,14 +11,16 @@ use pigeon_text::escape;
 
 use super::bind::{explain, is_broadcast, unspecified};
 use super::cause::Cause;
-use super::count::count;
-use super::status::UsageError;
 
-/// Strays that are shown; further ones are only counted.
+use super::status::UsageError;
+use crate::words::{self, say};
+
+/// The most strays shown; further ones are only counted.
 const SHOWN: u64 = 5;
 
-/// Opens a socket that hears every port of `to`, and learns what becomes of what it sends. Only where
-/// the system reports that to connected sockets alone is it connected, and deaf to other ports.
+/// Opens a socket that receives from every port of `to`, and gets its errors. Where the system
+/// reports errors only to connected sockets, it is connected, and receives from the requested port
+/// only.
 pub(crate) fn open(
     to: SocketAddr,
     source: Option<SocketAddr>,
@@ -34,32 +36,29 @@ pub(crate) fn open(
     Socket::connect(to, source, &options).map_err(explain)
 }
 
-/// Refuses a source of another IP version.
+/// Rejects a source of another IP version.
 pub(crate) fn check_source(source: Option<SocketAddr>, to: SocketAddr) -> Result<(), UsageError> {
     match source.filter(|source| source.is_ipv4() != to.is_ipv4()) {
-        Some(source) => {
-            Err(UsageError(format!("--source {source} and {to} are not of one IP version")))
-        }
+        Some(source) => Err(UsageError(say!("errors-source-family", source = &source, to = &to))),
         None => Ok(()),
     }
 }
 
-/// Whether `to` stands for many hosts, any of which may answer.
+/// Whether `to` is a group or broadcast address, so that any host may answer.
 pub(crate) fn asks_anybody(to: SocketAddr) -> bool {
     to.ip().is_multicast() || is_broadcast(to.ip())
 }
 
-/// What came of it.
+/// The result of a request.
 #[derive(Debug)]
 pub(crate) struct Ended<A> {
     pub(crate) to: SocketAddr,
     pub(crate) outcome: Outcome<A>,
-    /// What the system said on the way.
+    /// The last error from the system.
     pub(crate) cause: Option<Cause>,
 }
 
-/// Asks until there is an answer or none is waited for any more. `note` gets a line for each thing
-/// that happens meanwhile; `show` makes text of a payload.
+/// Runs a request to its end. `note` gets a line for each event; `show` converts a payload to text.
 pub(crate) fn ask<R: Request>(
     request: R,
     to: SocketAddr,
@@ -73,47 +72,54 @@ pub(crate) fn ask<R: Request>(
     if asks_anybody(to) {
         ask = ask.of_anybody();
     }
-    let mut driver = Driver::new(ask, socket).context("cannot watch the socket")?.with_clock(clock);
+    let mut driver =
+        Driver::new(ask, socket).with_context(|| say!("errors-watch-socket"))?.with_clock(clock);
     let mut asker = Asker { to, shown: 0, cause: None, outcome: None, show, note };
     driver.run(&mut asker)?;
     let cause = Cause::of(&driver.stats());
-    // The loop ends with the outcome.
     let outcome = asker.outcome.context("the loop ended without an outcome")?;
     Ok(Ended { to, outcome, cause })
 }
 
 impl<A> Ended<A> {
-    /// The error for no reply.
+    /// The error for a missing reply.
     pub(crate) fn no_reply(&self, why: NoReply) -> anyhow::Error {
         let Ended { to, outcome, cause } = self;
-        let system = cause.map_or(String::new(), |cause| format!(": {cause}"));
-        match why {
-            NoReply::Refused => anyhow!("{to} refused: nobody listens there"),
-            NoReply::Unsent => anyhow!("{to}: not sent{system}"),
-            NoReply::Undelivered => anyhow!("{to}: not delivered{system}"),
-            NoReply::TimedOut => {
-                let attempts = count(outcome.attempts, "attempt");
-                let seconds = outcome.elapsed.as_secs_f64();
-                let strays = match outcome.strays {
-                    0 => String::new(),
-                    strays => {
-                        format!("; {} came that did not answer it", count(strays, "datagram"))
-                    }
-                };
-                let system =
-                    cause.map_or(String::new(), |cause| format!("; the system said: {cause}"));
-                anyhow!("{to}: no reply after {attempts} in {seconds:.1} s{strays}{system}")
+        let cause = cause.map(|cause| cause.said());
+        anyhow!(match (why, cause) {
+            (NoReply::Refused, _) => say!("errors-refused", to = to),
+            (NoReply::Unsent, None) => say!("errors-not-sent", to = to),
+            (NoReply::Unsent, Some(cause)) => {
+                say!("errors-not-sent-cause", to = to, cause = cause)
             }
-        }
+            (NoReply::Undelivered, None) => say!("errors-not-delivered", to = to),
+            (NoReply::Undelivered, Some(cause)) => {
+                say!("errors-not-delivered-cause", to = to, cause = cause)
+            }
+            (NoReply::TimedOut, cause) => {
+                let seconds = format!("{:.1}", outcome.elapsed.as_secs_f64());
+                let mut parts = vec![say!(
+                    "errors-no-reply",
+                    to = to,
+                    attempts = outcome.attempts,
+                    seconds = seconds,
+                )];
+                if outcome.strays > 0 {
+                    parts.push(say!("errors-strays", count = outcome.strays));
+                }
+                parts.extend(cause.map(|cause| say!("errors-system-said", cause = cause)));
+                parts.join(words::between_parts())
+            }
+        })
     }
 }
 
-/// Whether there is room again in a moment.
+/// Whether the reason is a full queue, which soon has space again.
 fn is_momentary(reason: DropReason) -> bool {
     matches!(reason, DropReason::NoBuffers | DropReason::Congested)
 }
 
-/// Notes what happens, and keeps the outcome.
+/// Reports events, and keeps the outcome.
 struct Asker<A, S, N> {
     to: SocketAddr,
     shown: u64,
@@ -140,8 +146,12 @@ where
                 self.shown += 1;
                 let text = (self.show)(&payload);
                 (self.note)(match why {
-                    None => format!("{from}, another port of {}, says: {text}", self.to),
-                    Some(why) => format!("{from}: not an answer: {}", escape(&why)),
+                    None => {
+                        say!("errors-other-port-says", from = &from, to = &self.to, text = text)
+                    }
+                    Some(why) => {
+                        say!("errors-not-an-answer", from = &from, why = &escape(&why))
+                    }
                 });
             }
             Asked::Stray { .. } => {}
@@ -150,7 +160,7 @@ where
                 if self.cause != cause
                     && let Some(cause) = cause
                 {
-                    (self.note)(format!("{}: {cause}; it is asked again", self.to));
+                    (self.note)(say!("errors-asked-again", to = &self.to, cause = cause.said()));
                 }
                 self.cause = cause;
             }
@@ -159,7 +169,11 @@ where
                 match failure.filter(|failure| is_momentary(failure.reason)) {
                     Some(failure) => {
                         let cause = Cause::from(failure);
-                        (self.note)(format!("{}: not sent: {cause}; it is tried again", self.to));
+                        (self.note)(say!(
+                            "errors-tried-again",
+                            to = &self.to,
+                            cause = cause.said()
+                        ));
                     }
                     None => ask.give_up(io.now),
                 }

@@ -1,4 +1,4 @@
-//! Opening the socket of a command, with an error that says what to do.
+//! Opens a command's socket, with an error that says what to do.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -9,13 +9,14 @@ use super::cause::Cause;
 use super::endpoint::ListenAddress;
 use super::port_holder;
 use super::status::UsageError;
+use crate::words::say;
 
 /// Binds the address that the command listens on.
 pub(crate) fn bind(listen: ListenAddress, options: &SocketOptions) -> anyhow::Result<Socket> {
     try_bind(listen, options).map_err(explain)
 }
 
-/// The same with the system's own error, for a command that can do something about it.
+/// Like `bind`, but returns the system's error, for a command that handles it.
 pub(crate) fn try_bind(
     listen: ListenAddress,
     options: &SocketOptions,
@@ -26,32 +27,29 @@ pub(crate) fn try_bind(
     }
 }
 
-/// Whether this host does not have the address, or does not have it yet.
+/// Whether this host does not have the address, at least not yet.
 pub(crate) fn is_address_missing(error: &OpenError) -> bool {
     error.operation == Operation::Bind
         && error.source.kind() == std::io::ErrorKind::AddrNotAvailable
 }
 
-/// Refuses a broadcast address where a command speaks to one host. The system would, but what it says
-/// is "permission denied", and of other things too.
+/// Rejects a broadcast address where a command needs one host. The system's own error is
+/// "permission denied", which is ambiguous.
 pub(crate) fn one_host(to: SocketAddr) -> Result<(), UsageError> {
     let ip = to.ip();
     match is_broadcast(ip) {
-        true => Err(UsageError(format!(
-            "{ip} is a broadcast address, and here one host is wanted; `pigeon discover --help` says \
-             how to find it"
-        ))),
+        true => Err(UsageError(say!("errors-broadcast-one-host", ip = &ip))),
         false => Ok(()),
     }
 }
 
-/// Whether an address stands for all hosts of a network that this one is in.
+/// Whether an address is the broadcast address of one of this host's networks.
 pub(crate) fn is_broadcast(ip: IpAddr) -> bool {
-    // Where the addresses cannot be listed, the system still refuses.
+    // If the addresses cannot be listed, the system will reject it.
     local_addresses().is_ok_and(|interfaces| interfaces.is_broadcast(ip))
 }
 
-/// No address in particular, of the IP version of `to`; the system chooses it, and the port.
+/// The unspecified address of the IP version of `to`, with port 0.
 pub(crate) fn unspecified(to: SocketAddr) -> SocketAddr {
     match to {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
@@ -59,18 +57,18 @@ pub(crate) fn unspecified(to: SocketAddr) -> SocketAddr {
     }
 }
 
-/// The address a datagram came to, as far as the system reports it, on a socket bound to `bound`.
+/// The address that a datagram was sent to, as far as known, on a socket bound to `bound`.
 pub(crate) fn local_of(local: Option<IpAddr>, from: SocketAddr, bound: SocketAddr) -> SocketAddr {
     let ip = match local {
         Some(local) => local,
-        // On a socket for both families an IPv4 peer wrote to an IPv4 address.
+        // On a dual-stack socket an IPv4 peer used an IPv4 address.
         None if bound.ip().is_unspecified() && from.is_ipv4() => Ipv4Addr::UNSPECIFIED.into(),
         None => bound.ip(),
     };
     SocketAddr::new(ip, bound.port())
 }
 
-/// Whether an address means nothing without an interface (RFC 4007), and names none.
+/// Whether an address needs a zone (RFC 4007) but has none.
 fn lacks_zone(address: SocketAddr) -> bool {
     match address {
         SocketAddr::V6(v6) => v6.scope_id() == 0 && v6.ip().is_unicast_link_local(),
@@ -78,41 +76,37 @@ fn lacks_zone(address: SocketAddr) -> bool {
     }
 }
 
-/// The error with what can be done about it.
+/// The error with advice.
 pub(crate) fn explain(error: OpenError) -> anyhow::Error {
     let address = error.address;
     match error.operation {
         Operation::Bind => {}
         Operation::Connect => {
-            return anyhow!(
-                "cannot send to {address}: {}",
-                Cause::unconnected(address, &error.source)
-            );
+            return anyhow!(say!(
+                "errors-cannot-send-to",
+                to = &address,
+                cause = Cause::unconnected(address, &error.source).said(),
+            ));
         }
         _ => return error.into(),
     }
     match error.source.kind() {
         std::io::ErrorKind::AddrInUse => {
-            let holder = match port_holder::find(address) {
-                Some(holder) => format!("held by {holder}"),
-                None => "by whom cannot be seen without root".to_string(),
-            };
-            anyhow!("{address} is in use, {holder}; choose another port, or stop that program")
+            anyhow!(match port_holder::find(address) {
+                Some(holder) => say!("errors-in-use-by", address = &address, holder = holder),
+                None => say!("errors-in-use", address = &address),
+            })
         }
         std::io::ErrorKind::AddrNotAvailable => {
-            let ip = address.ip();
-            UsageError(format!("{ip} is no address of this host; `ip addr` lists them")).into()
+            UsageError(say!("errors-not-our-address", ip = &address.ip())).into()
         }
-        // Without a zone the system cannot know on which link.
+        // Without a zone the system cannot know the link.
         std::io::ErrorKind::InvalidInput if lacks_zone(address) => {
             let (ip, port) = (address.ip(), address.port());
-            UsageError(format!(
-                "{ip} is an address of a link; name its interface, such as [{ip}%eth0]:{port}"
-            ))
-            .into()
+            UsageError(say!("errors-link-local", ip = &ip, port = &port)).into()
         }
         std::io::ErrorKind::PermissionDenied => {
-            anyhow!("binding {address} is not permitted; ports below 1024 are for root")
+            anyhow!(say!("errors-bind-denied", address = &address))
         }
         _ => error.into(),
     }

@@ -1,8 +1,9 @@
-//! Why a datagram did not get through: the system's own words, what they mean, and what helps.
+//! Why a datagram did not arrive: the system's error, its meaning, and advice. [`Cause::said`] is
+//! for people, in the process's language; `Display` is English, for JSON and logs.
 //!
-//! The system speaks twice. A call fails, and the datagram never left; or the datagram left, and a
-//! router, a firewall or the far host answers that it goes no further (ICMP), which the system reports
-//! later. The same number can mean different things in the two, as EACCES does.
+//! Errors occur at two times. Either a call fails, and the datagram never left; or the datagram
+//! left, and a router, a firewall or the destination rejects it (ICMP), which the system reports
+//! later. The same number may mean different things in the two cases, such as EACCES.
 
 use std::fmt;
 use std::io;
@@ -11,45 +12,50 @@ use std::time::Duration;
 
 use pigeon_datagram::Instant;
 use pigeon_net::{DropReason, SendFailure, Stats, Undelivered, local_addresses};
+use pigeon_proto::Language;
 
-/// One cause. It shows as `No route to host (os error 113): a firewall rejects it, or …`.
+use super::system_error;
+use crate::words::{self, key, say_in};
+
+/// A cause, displayed as `No route to host (os error 113): a firewall rejects it, or …`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cause {
-    /// Where the datagram was to go, as far as that is known.
+    /// The datagram's destination, if known.
     to: Option<SocketAddr>,
     os_error: Option<i32>,
     stage: Stage,
 }
 
-/// How far the datagram came.
+/// Where the datagram failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// It was not sent.
+    /// The error occurred at this host.
     Unsent(DropReason),
-    /// It was sent, and an error came back. It may pass.
+    /// The error occurred on the path. `passing`: it may be temporary.
     Undelivered { passing: bool },
 }
 
 impl Cause {
-    /// Where the datagram was to go, as far as that is known.
+    /// The datagram's destination, if known.
     pub(crate) fn to(&self) -> Option<SocketAddr> {
         self.to
     }
 
-    /// Why a socket could not be connected to a peer: there would be no way for its datagrams.
+    /// Why a socket cannot be connected to a peer, so that its datagrams cannot be sent.
     pub(crate) fn unconnected(to: SocketAddr, error: &io::Error) -> Cause {
         let stage = Stage::Unsent(DropReason::Other);
         Cause { to: Some(to), os_error: error.raw_os_error(), stage }
     }
 
-    /// What became of the last datagram that met an error, if one did. One that could not be sent goes
-    /// before one that met an error later: a local firewall that rejects makes both of one datagram.
+    /// The cause of the last datagram's failure. An unsent datagram takes precedence over one that
+    /// failed on its way: a rejecting local firewall reports both for one datagram.
     pub(crate) fn of(stats: &Stats) -> Option<Cause> {
         let unsent = stats.sent.last_failure.map(Cause::from);
         unsent.or(stats.received.last_error.map(Cause::from))
     }
 
-    /// Whether it is about the way, and not about one datagram, such as one that is too long.
+    /// Whether the cause concerns the path, and not a single datagram, such as one that is too
+    /// long.
     pub(crate) fn is_about_the_way(&self) -> bool {
         use io::ErrorKind as Kind;
         self.os_error.is_some_and(|code| {
@@ -64,85 +70,71 @@ impl Cause {
         })
     }
 
-    /// Whether the next datagram may get there all the same.
+    /// Whether the cause may be temporary.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self.stage, Stage::Undelivered { passing: true })
     }
 
-    /// What it means and what helps, where that is known.
-    fn meaning(&self) -> Option<String> {
+    /// The cause in the process's language; `to_string` is English, for JSON and logs.
+    pub(crate) fn said(&self) -> String {
+        self.said_in(words::language())
+    }
+
+    fn said_in(&self, language: Language) -> String {
+        let system = match (self.os_error, self.stage) {
+            (Some(code), _) => system_error::said_in(language, &io::Error::from_raw_os_error(code)),
+            (None, Stage::Unsent(DropReason::Congested)) => {
+                return say_in!(language, "errors-congested");
+            }
+            (None, Stage::Unsent(reason)) => drop_reason_in(language, reason),
+            (None, Stage::Undelivered { .. }) => say_in!(language, "errors-undelivered"),
+        };
+        match self.meaning(language) {
+            Some(meaning) => format!("{system}{}{meaning}", words::before_reason(language)),
+            None => system,
+        }
+    }
+
+    /// The meaning and advice, if known.
+    fn meaning(&self, language: Language) -> Option<String> {
         let ip = self.to.map(|to| to.ip());
-        let shown = ip.map_or("it".to_string(), |ip| ip.to_string());
-        let route = |what: &str| Some(format!("{what}; `ip route get {shown}` shows the route"));
-        let same = |text: &str| Some(text.to_string());
-        match (self.stage, Named::of(self.os_error?)?) {
-            (Stage::Unsent(_), Named::Forbidden) => same(
-                "a firewall rule of this host forbids it; as root `nft list ruleset` or \
-                 `iptables-save` shows which",
-            ),
-            (Stage::Unsent(_), Named::Denied) if ip.is_some_and(is_broadcast) => Some(format!(
-                "{shown} is a broadcast address, which `pigeon send` reaches with --broadcast"
-            )),
-            (Stage::Unsent(_), Named::Denied) => route("a route of this host prohibits it"),
-            (Stage::Unsent(_), Named::NoHost) => {
-                route("this host's routes say that it is unreachable")
+        let shown = ip.map_or("ADDRESS".to_string(), |ip| ip.to_string());
+        let key = match (self.stage, Named::of(self.os_error?)?) {
+            (Stage::Unsent(_), Named::Forbidden) => key!("errors-cause-forbidden"),
+            (Stage::Unsent(_), Named::Denied) if ip.is_some_and(is_broadcast) => {
+                key!("errors-cause-broadcast")
             }
+            (Stage::Unsent(_), Named::Denied) => key!("errors-cause-route-prohibits"),
+            (Stage::Unsent(_), Named::NoHost) => key!("errors-cause-route-unreachable"),
             (Stage::Unsent(_), Named::NoNetwork) => match ip {
-                Some(IpAddr::V4(ip)) if ip.is_multicast() => Some(format!(
-                    "this host has no route for the group; choose an interface \
-                     (--multicast-interface), or add a route: `ip route add {ip}/32 dev INTERFACE`"
-                )),
-                Some(IpAddr::V6(ip)) if ip.is_multicast() => Some(format!(
-                    "this host has no interface for the group; name one, as in {ip}%eth0"
-                )),
-                Some(IpAddr::V6(_)) => {
-                    same("this host has no IPv6 route there; -4 uses IPv4 where a name has both")
-                }
-                _ => same(
-                    "this host has no route there: its network is down, or it has no gateway; \
-                     `ip route` shows the routes",
-                ),
+                Some(IpAddr::V4(ip)) if ip.is_multicast() => key!("errors-cause-no-group-route"),
+                Some(IpAddr::V6(ip)) if ip.is_multicast() => key!("errors-cause-no-group-link"),
+                Some(IpAddr::V6(_)) => key!("errors-cause-no-ipv6-route"),
+                _ => key!("errors-cause-no-route"),
             },
-            (_, Named::Down) => same("the interface is down; `ip link` lists them"),
-            (Stage::Unsent(_), Named::NoAddress) => {
-                same("this host has no address to send from there; `ip addr` lists them")
-            }
+            (_, Named::Down) => key!("errors-cause-down"),
+            (Stage::Unsent(_), Named::NoAddress) => key!("errors-cause-no-address"),
             (Stage::Unsent(_), Named::Invalid) => match ip {
                 Some(IpAddr::V6(ip)) if ip.is_unicast_link_local() || ip.is_multicast() => {
-                    Some(format!(
-                        "the address needs its interface, as in {ip}%eth0; `ip addr` lists them"
-                    ))
+                    key!("errors-cause-needs-interface")
                 }
-                _ if self.to.is_some_and(|to| to.port() == 0) => {
-                    same("port 0 is not a port to send to")
-                }
-                _ => route("no datagram can go there from this socket"),
+                _ if self.to.is_some_and(|to| to.port() == 0) => key!("errors-cause-port-zero"),
+                _ => key!("errors-cause-invalid"),
             },
-            (Stage::Unsent(_), Named::NoFamily) => same("this host has no such IP version"),
-            (Stage::Unsent(_), Named::NoBuffers) => {
-                same("the interface's queue is full; send more slowly (--rate, --every)")
-            }
-            (Stage::Unsent(_), Named::TooLarge) => {
-                same("it is longer than a datagram there can be; send shorter ones")
-            }
-            (Stage::Undelivered { .. }, Named::TooLarge) => {
-                same("it was too long for a link on its way; the next ones go in fragments")
-            }
-            (Stage::Undelivered { .. }, Named::Refused) => same("nobody listens there"),
-            (Stage::Undelivered { passing: true }, Named::NoHost) => {
-                same("no host answers at that address, says the network")
-            }
+            (Stage::Unsent(_), Named::NoFamily) => key!("errors-cause-no-family"),
+            (Stage::Unsent(_), Named::NoBuffers) => key!("errors-cause-no-buffers"),
+            (Stage::Unsent(_), Named::TooLarge) => key!("errors-cause-too-large"),
+            (Stage::Undelivered { .. }, Named::TooLarge) => key!("errors-cause-fragments"),
+            (Stage::Undelivered { .. }, Named::Refused) => key!("errors-cause-refused"),
+            (Stage::Undelivered { passing: true }, Named::NoHost) => key!("errors-cause-no-host"),
             (Stage::Undelivered { passing: false }, Named::NoHost | Named::Denied) => {
-                same("a firewall rejects it, there or on the way (administratively prohibited)")
+                key!("errors-cause-rejected")
             }
-            (Stage::Undelivered { .. }, Named::NoNetwork) => {
-                same("a router on the way has no route there")
-            }
-            (Stage::Undelivered { .. }, _) => {
-                same("the network reports it of a datagram sent before")
-            }
-            (Stage::Unsent(_), Named::Refused) => None,
-        }
+            (Stage::Undelivered { .. }, Named::NoNetwork) => key!("errors-cause-router"),
+            (Stage::Undelivered { .. }, _) => key!("errors-cause-earlier"),
+            (Stage::Unsent(_), Named::Refused) => return None,
+        };
+        Some(say_in!(language, key, ip = &shown))
     }
 }
 
@@ -162,28 +154,35 @@ impl From<Undelivered> for Cause {
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.os_error, self.stage) {
-            (Some(code), _) => write!(f, "{}", io::Error::from_raw_os_error(code))?,
-            (None, Stage::Unsent(DropReason::Congested)) => {
-                return f.write_str(
-                    "the socket's send buffer stayed full; send more slowly (--rate, --every)",
-                );
-            }
-            (None, Stage::Unsent(reason)) => write!(f, "{reason}")?,
-            (None, Stage::Undelivered { .. }) => f.write_str("undelivered")?,
-        }
-        match self.meaning() {
-            Some(meaning) => write!(f, ": {meaning}"),
-            None => Ok(()),
-        }
+        f.write_str(&self.said_in(Language::English))
     }
+}
+
+/// Why a datagram was not sent, in a few words.
+pub(crate) fn drop_reason(reason: DropReason) -> String {
+    drop_reason_in(words::language(), reason)
+}
+
+fn drop_reason_in(language: Language, reason: DropReason) -> String {
+    let key = match reason {
+        DropReason::Unreachable => key!("errors-drop-unreachable"),
+        DropReason::NotPermitted => key!("errors-drop-not-permitted"),
+        DropReason::TooLarge => key!("errors-drop-too-large"),
+        DropReason::NoBuffers => key!("errors-drop-no-buffers"),
+        DropReason::Invalid => key!("errors-drop-invalid"),
+        DropReason::Refused => key!("errors-drop-refused"),
+        DropReason::Congested => key!("errors-drop-congested"),
+        DropReason::Closed => key!("errors-drop-closed"),
+        DropReason::Other => key!("errors-drop-other"),
+    };
+    say_in!(language, key)
 }
 
 fn is_broadcast(ip: IpAddr) -> bool {
     local_addresses().is_ok_and(|interfaces| interfaces.is_broadcast(ip))
 }
 
-/// The error numbers that have a meaning here. `ErrorKind` takes EPERM and EACCES for the same.
+/// The error numbers with a known meaning. `ErrorKind` does not distinguish EPERM and EACCES.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Named {
     Forbidden,
@@ -219,28 +218,28 @@ impl Named {
         })
     }
 
-    /// Elsewhere the system's own words have to do.
+    /// Other systems' errors are shown unchanged.
     #[cfg(not(unix))]
     fn of(_: i32) -> Option<Named> {
         None
     }
 }
 
-/// When the first datagrams have been sent, and how often it is looked after that.
+/// The time of the first check, and the interval of further ones.
 const FIRST: Duration = Duration::from_millis(100);
 const EVERY: Duration = Duration::from_secs(1);
 
-/// How long a cause counts as current after it was seen: longer than the time between heartbeats.
+/// How long a cause counts as current: longer than the time between heartbeats.
 const CURRENT: Duration = Duration::from_secs(15);
 
-/// Looks from time to time for a new cause in a loop's counters, for a command that goes on.
+/// Regularly checks a loop's counters for a new cause, for commands that keep running.
 #[derive(Debug)]
 pub(crate) struct Watch {
     look_at: Instant,
     unsent: u64,
     undelivered: u64,
     reported: Option<Cause>,
-    /// The last cause about the way, and when it was seen.
+    /// The last cause concerning the path, and when it was seen.
     last: Option<(Cause, Instant)>,
 }
 
@@ -249,25 +248,24 @@ impl Watch {
         Watch { look_at: now + FIRST, unsent: 0, undelivered: 0, reported: None, last: None }
     }
 
-    /// When to look next.
+    /// When to check next.
     pub(crate) fn look_at(&self) -> Instant {
         self.look_at
     }
 
-    /// The peer was heard: whatever the system says next is news. Returns whether the way was cut off
-    /// before.
+    /// The peer was heard: the next error is news. Returns whether the path was failing before.
     pub(crate) fn heard(&mut self) -> bool {
         self.last = None;
         self.reported.take().is_some()
     }
 
-    /// Why nothing gets there now, if the system has said so lately.
+    /// The current cause, if there was one recently.
     pub(crate) fn current(&self, now: Instant) -> Option<Cause> {
         self.last.filter(|(_, seen)| now - *seen < CURRENT).map(|(cause, _)| cause)
     }
 
-    /// What is new about the way. Ignores errors about a single datagram, such as one that is too
-    /// long.
+    /// A new cause concerning the path. Ignores errors of a single datagram, such as one that is
+    /// too long.
     pub(crate) fn look(&mut self, now: Instant, stats: &Stats) -> Option<Cause> {
         self.look_at = now + EVERY;
         let (unsent, undelivered) = (stats.sent.dropped.total(), stats.received.ignored_errors);

@@ -13,16 +13,6 @@ pub(crate) fn count<N: Number>(number: N, noun: &str) -> impl Display {
     fmt::from_fn(move |f| write!(f, "{number} {noun}{s}"))
 }
 
-/// `1 reply`, `2 replies`: for a noun with a plural that takes more than an s.
-pub(crate) fn count_of<'a, N: Number + 'a>(
-    number: N,
-    one: &'a str,
-    many: &'a str,
-) -> impl Display + 'a {
-    let noun = if number == N::from(1) { one } else { many };
-    fmt::from_fn(move |f| write!(f, "{number} {noun}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,7 +21,5 @@ mod tests {
     fn only_one_is_singular() {
         let shown = [0_usize, 1, 2].map(|number| count(number, "byte").to_string());
         assert_eq!(shown, ["0 bytes", "1 byte", "2 bytes"]);
-        let shown = [1_u64, 11].map(|number| count_of(number, "reply", "replies").to_string());
-        assert_eq!(shown, ["1 reply", "11 replies"]);
     }
 }

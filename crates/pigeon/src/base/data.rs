@@ -1,26 +1,29 @@
-//! The folders in which things are kept from one run to the next.
+//! The folders of persistent data.
 //!
 //! The state directory is `$PIGEON_STATE`, or else `pigeon` in the user's state directory
-//! (`$XDG_STATE_HOME`, or `~/.local/state`). In it, each hub has a folder named by the first address it
-//! listens at, such as `hub-127.0.0.1_9999`.
+//! (`$XDG_STATE_HOME`, or `~/.local/state`). In it, each hub has a folder named by the first
+//! address it listens at, such as `hub-127.0.0.1_9999`.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use etcetera::BaseStrategy;
+use pigeon_log::OpenError;
 
 use super::status::UsageError;
+use super::system_error;
+use crate::words::say;
 
-/// Names the state directory. Empty: nothing is kept.
+/// Overrides the state directory. Empty: nothing is stored.
 const STATE: &str = "PIGEON_STATE";
 
-/// The folder that a service manager made for the hub; several are separated by colons.
+/// The folder that a service manager created for the hub; several are separated by colons.
 const SERVICE: &str = "STATE_DIRECTORY";
 
 const PREFIX: &str = "hub-";
 
-/// The state directory. `None` where nothing is to be kept, or the user has no home.
+/// The state directory. `None` if nothing should be stored, or if the user has no home.
 pub(crate) fn state() -> Option<PathBuf> {
     match std::env::var_os(STATE) {
         Some(folder) if folder.is_empty() => None,
@@ -33,20 +36,15 @@ pub(crate) fn state() -> Option<PathBuf> {
 }
 
 /// The folder of a hub's data: the one given with `--data`, or the service's, or one in the state
-/// directory for the first address it listens at, such as `127.0.0.1:9999`.
-///
-/// # Errors
-/// There is no state directory: `PIGEON_STATE` is empty, or the user has no home.
+/// directory named by the first listening address, such as `127.0.0.1:9999`. Fails without a state
+/// directory: `PIGEON_STATE` is empty, or the user has no home.
 pub(crate) fn folder(given: Option<&Path>, first_listen: &str) -> anyhow::Result<PathBuf> {
     choose(given, std::env::var_os(SERVICE).as_deref(), state(), first_listen)
-        .context("no folder for the hub's data; name one with --data")
+        .with_context(|| say!("errors-data-no-folder"))
 }
 
-/// The folder of data that is there: the one given, or that of the hub that listens there, or the
-/// only one.
-///
-/// # Errors
-/// There is none, or there are several: which must be said.
+/// An existing folder of data: the one given, or that of the hub at this address, or the only one.
+/// Fails if there is none, or if there are several to choose from.
 pub(crate) fn find(given: Option<&Path>, listen: Option<&str>) -> anyhow::Result<PathBuf> {
     if given.is_some() || listen.is_some() || std::env::var_os(SERVICE).is_some() {
         return folder(given, listen.unwrap_or_default());
@@ -56,19 +54,45 @@ pub(crate) fn find(given: Option<&Path>, listen: Option<&str>) -> anyhow::Result
     let show = |folder: &Path| pigeon_text::escape(&*folder.to_string_lossy()).to_string();
     let error = match found.as_slice() {
         [only] => return Ok(only.clone()),
-        [] => {
-            let place = state.map_or(String::new(), |state| format!(" in {}", show(&state)));
-            format!("no hub has kept anything{place}; name its folder with --data")
-        }
+        [] => match state {
+            Some(state) => say!("errors-data-none-in", folder = show(&state)),
+            None => say!("errors-data-none"),
+        },
         several => {
             let list: String = several.iter().map(|it| format!("\n  {}", show(it))).collect();
-            format!("several hubs have kept something; choose one with --data:{list}")
+            say!("errors-data-several", list = list)
         }
     };
     Err(UsageError(error).into())
 }
 
-/// The folders of hubs in the state directory, by name.
+/// Why a log could not be opened. Rare errors keep the log's own text.
+pub(crate) fn why_closed(error: &OpenError) -> String {
+    let show = |path: &Path| pigeon_text::escape(&*path.to_string_lossy()).to_string();
+    match error {
+        OpenError::InUse { folder, by: Some(by) } => {
+            say!("errors-log-in-use-by", folder = show(folder), pid = by)
+        }
+        OpenError::InUse { folder, by: None } => say!("errors-log-in-use", folder = show(folder)),
+        OpenError::Folder { doing, path, source } => say!(
+            "errors-log-folder",
+            doing = *doing,
+            path = show(path),
+            error = system_error::said(source),
+        ),
+        OpenError::Missing { folder } => say!("errors-log-missing", folder = show(folder)),
+        OpenError::Foreign { file } => say!("errors-log-foreign", file = show(file)),
+        OpenError::Newer { file, found } => {
+            say!("errors-log-newer", file = show(file), found = found)
+        }
+        OpenError::Older { file, found } => {
+            say!("errors-log-older", file = show(file), found = found)
+        }
+        error => pigeon_text::escape(&error.to_string()).to_string(),
+    }
+}
+
+/// The folders of hubs in the state directory, sorted by name.
 fn hubs(state: &Path) -> Vec<PathBuf> {
     let is_hub = |folder: &PathBuf| {
         let name = folder.file_name().map(|name| name.to_string_lossy().starts_with(PREFIX));
@@ -93,11 +117,11 @@ fn choose(
     if let Some(first) = first.filter(|folder| !folder.as_os_str().is_empty()) {
         return Ok(first);
     }
-    let state = state.ok_or_else(|| anyhow!("{STATE} is empty, or this user has no home"))?;
+    let state = state.ok_or_else(|| anyhow!(say!("errors-data-no-home", variable = STATE)))?;
     Ok(state.join(format!("{PREFIX}{}", file_name(first_listen))))
 }
 
-/// An address as a file's name on any system.
+/// Converts an address to a valid file name on any system.
 pub(crate) fn file_name(address: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
     address.replace('*', "any").chars().map(plain).collect()

@@ -1,4 +1,4 @@
-//! Endpoints as people write them: `HOST:PORT`, `[V6]:PORT`, `HOST PORT`, or a part of these.
+//! Endpoints in command-line notation: `HOST:PORT`, `[V6]:PORT`, `HOST PORT`, or a part of these.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
@@ -9,64 +9,62 @@ use pigeon_net::local_addresses;
 use pigeon_text::{escape, is_displayable};
 
 use super::status::UsageError;
+use crate::words::say;
 
-/// Where to send: a host and a port, not looked up yet.
+/// A destination: a host and a port, not resolved yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
-    host: String,
-    port: u16,
+    pub(crate) host: String,
+    pub(crate) port: u16,
 }
 
 impl Endpoint {
-    /// Reads `HOST:PORT` or `[V6]:PORT`; without `:PORT`, `default_port` if there is one. A full-width
-    /// `：`, which Chinese input methods type, is a `:`.
+    /// Parses `HOST:PORT` or `[V6]:PORT`; without `:PORT`, uses `default_port` if given. A
+    /// full-width `：`, from Chinese input methods, counts as `:`.
     pub(crate) fn parse(text: &str, default_port: Option<u16>) -> Result<Endpoint, String> {
         let text = &text.replace(WIDE_COLON, ":");
         if text.is_empty() {
-            return Err("nothing given; write HOST:PORT, e.g. 127.0.0.1:9999".to_string());
+            return Err(say!("errors-endpoint-empty"));
         }
         let (host, port) = split(text)?;
         if port.is_none() && host.bytes().all(|b| b.is_ascii_digit()) {
-            // The resolver would take it for an address: 9999 is 0.0.39.15 to it.
-            return Err(format!("{host} is only a port; write HOST:{host}, e.g. 127.0.0.1:{host}"));
+            // The resolver would take a number for an address: 9999 is 0.0.39.15.
+            return Err(say!("errors-only-a-port", port = host));
         }
         let port = match (port, default_port) {
             (Some(port), _) => peer_port(port)?,
             (None, Some(port)) => port,
-            (None, None) => return Err(format!("no port; write {text}:PORT, e.g. {text}:9999")),
+            (None, None) => return Err(say!("errors-no-port", host = text)),
         };
         if host.is_empty() {
-            return Err(format!("no host; write HOST:{port}, e.g. 127.0.0.1:{port}"));
+            return Err(say!("errors-no-host", port = &port));
         }
         check_host(host)?;
         Ok(Endpoint { host: host.to_string(), port })
     }
 
-    /// The address, if the host is written as one.
+    /// The address, if the host is a literal one.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         let (ip, zone) = zoned(&self.host)?;
         Some(as_answered(with_zone(ip, self.port, zone.ok()?)))
     }
 
-    /// Looks the host up. Of several addresses an IPv4 one is taken, because a hub listens there by
-    /// default.
+    /// Resolves the host. Prefers IPv4 addresses, because a hub listens on IPv4 by default.
     pub(crate) fn resolve(&self) -> anyhow::Result<SocketAddr> {
         self.resolve_in(Family::default())
     }
 
-    /// The same, among the addresses of a family. An address of the other one is wrong usage: no
-    /// other try can help.
+    /// The same, limited to a family. A literal address of the other family is a usage error:
+    /// retrying cannot help.
     pub(crate) fn resolve_in(&self, family: Family) -> anyhow::Result<SocketAddr> {
         if let Some((ip, zone)) = zoned(&self.host) {
             if let (IpAddr::V6(link_local), Ok(0)) = (ip, &zone)
                 && link_local.is_unicast_link_local()
             {
-                // The system would say "invalid argument".
-                return Err(UsageError(format!(
-                    "{ip} is there on every link; name the interface, as in [{ip}%eth0]:{}",
-                    self.port
-                ))
-                .into());
+                // The system's error would be "invalid argument".
+                return Err(
+                    UsageError(say!("errors-link-local", ip = &ip, port = &self.port)).into()
+                );
             }
             let address = as_answered(with_zone(ip, self.port, zone.map_err(UsageError)?));
             family.check(address.ip())?;
@@ -74,13 +72,15 @@ impl Endpoint {
         }
         let found = (self.host.as_str(), self.port).to_socket_addrs();
         let found: Vec<_> = found
-            .with_context(|| format!("cannot find {}", escape(&self.host)))?
+            .with_context(|| say!("errors-cannot-find", host = &escape(&self.host)))?
             .map(as_answered)
             .filter(|address| family.has(address.ip()))
             .collect();
         match found.iter().find(|address| address.is_ipv4()).or(found.first()) {
             Some(&address) => Ok(address),
-            None => bail!("cannot find {}: it has no {family} address", escape(&self.host)),
+            None => {
+                bail!(say!("errors-no-such-family", host = &escape(&self.host), family = &family))
+            }
         }
     }
 }
@@ -102,11 +102,11 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// What Chinese input methods type for a colon.
+/// The colon of Chinese input methods.
 const WIDE_COLON: char = '：';
 
-/// An address, and of `fe80::1%eth0` or `fe80::1%2` the interface's index, else 0 (RFC 4007 section
-/// 11). `None` if the text is no address.
+/// Parses an address with an optional zone: `fe80::1%eth0` or `fe80::1%2` yield the interface's
+/// index, others 0 (RFC 4007 section 11). `None` if the text is not an address.
 fn zoned(host: &str) -> Option<(IpAddr, Result<u32, String>)> {
     let Some((ip, zone)) = host.split_once('%') else {
         return Some((host.parse().ok()?, Ok(0)));
@@ -116,8 +116,7 @@ fn zoned(host: &str) -> Option<(IpAddr, Result<u32, String>)> {
         return Some((ip, Ok(index)));
     }
     let found = local_addresses().ok().and_then(|interfaces| interfaces.find(zone));
-    let unknown =
-        || format!("{}: this host has no such interface; `ip link` lists them", escape(zone));
+    let unknown = || say!("errors-no-such-interface", name = &escape(zone));
     Some((ip, found.map(|(_, index)| index).ok_or_else(unknown)))
 }
 
@@ -128,18 +127,18 @@ fn with_zone(ip: IpAddr, port: u16, zone: u32) -> SocketAddr {
     }
 }
 
-/// Reads an address and a port, `127.0.0.1:9999` or `[fe80::1%eth0]:9999`; no names.
+/// Parses an address and a port, `127.0.0.1:9999` or `[fe80::1%eth0]:9999`; no names.
 pub(crate) fn socket_address(text: &str) -> Result<SocketAddr, String> {
     let text = &text.replace(WIDE_COLON, ":");
     let (host, port) = split(text)?;
-    let wrong = || "an address and a port, e.g. 192.168.1.20:5000 or [::1]:0".to_string();
+    let wrong = || say!("errors-socket-address");
     let (ip, zone) = zoned(host).ok_or_else(wrong)?;
     Ok(with_zone(ip, parse_port(port.ok_or_else(wrong)?)?, zone?))
 }
 
-/// An address as answers from it will bear it; answers are known by where they come from. Systems
-/// take an IPv4-mapped one for its IPv4 one, and the unspecified one, which servers print that listen
-/// everywhere, for this host.
+/// The address that answers will come from; answers are recognised by it. Systems convert an
+/// IPv4-mapped address to IPv4, and the unspecified one, which servers on every address print, to
+/// this host's.
 fn as_answered(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip().to_canonical() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -172,18 +171,16 @@ impl Family {
         !(self.ipv4 && ip.is_ipv6() || self.ipv6 && ip.is_ipv4())
     }
 
-    /// Refuses an address of the other version.
+    /// Rejects an address of the other version.
     pub(crate) fn check(self, ip: IpAddr) -> Result<(), UsageError> {
         match self.has(ip) {
             true => Ok(()),
-            false => Err(UsageError(format!("{ip} is no {self} address"))),
+            false => Err(UsageError(say!("errors-other-family", ip = &ip, family = &self))),
         }
     }
 
-    /// Where to listen: as was named, or on every address of this family.
-    ///
-    /// # Errors
-    /// When what was named is of the other family.
+    /// The address to listen on: the given one, or every address of this family. Fails if the given
+    /// one is of the other family.
     pub(crate) fn listen(self, address: ListenAddress) -> Result<ListenAddress, UsageError> {
         let every = match (self.ipv4, self.ipv6) {
             (true, _) => ListenHost::Ip(Ipv4Addr::UNSPECIFIED.into()),
@@ -208,29 +205,29 @@ impl fmt::Display for Family {
     }
 }
 
-/// Where to listen.
+/// An address to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListenAddress {
     pub(crate) host: ListenHost,
-    /// 0: the system chooses.
+    /// 0 lets the system choose.
     pub(crate) port: u16,
-    /// The index of the interface behind `%` in `[fe80::1%eth0]`; 0 where none was named.
+    /// The interface's index from `%` in `[fe80::1%eth0]`; 0 if not given.
     zone: u32,
 }
 
-/// On which addresses to listen.
+/// The host part of an address to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ListenHost {
-    /// None was named: the command decides.
+    /// The family is not given: the command decides.
     Unsaid,
     /// `*`: every local address, IPv4 and IPv6.
     Every,
-    /// This one.
+    /// A single address.
     Ip(IpAddr),
 }
 
 impl ListenAddress {
-    /// What is meant where nothing was said at all.
+    /// The default without an argument.
     pub(crate) const UNSAID: ListenAddress =
         ListenAddress { host: ListenHost::Unsaid, port: 0, zone: 0 };
 
@@ -242,7 +239,7 @@ impl ListenAddress {
         }
     }
 
-    /// With this host where none was named.
+    /// Fills in a host if none was given.
     pub(crate) fn or(self, host: ListenHost) -> ListenAddress {
         match self.host {
             ListenHost::Unsaid => ListenAddress { host, ..self },
@@ -250,12 +247,12 @@ impl ListenAddress {
         }
     }
 
-    /// On this machine alone where no host was named.
+    /// Fills in loopback if no host was given.
     pub(crate) fn or_this_machine(self) -> ListenAddress {
         self.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()))
     }
 
-    /// Whether the system would not give both, each with a host, to sockets.
+    /// Whether two sockets cannot be bound to both; each must have a host.
     pub(crate) fn overlaps(self, other: ListenAddress) -> bool {
         let hosts = match (self.address(), other.address()) {
             (Some(a), Some(b)) => {
@@ -271,11 +268,11 @@ impl ListenAddress {
 impl std::str::FromStr for ListenAddress {
     type Err = String;
 
-    /// Reads `PORT`, `:PORT`, `ADDR:PORT`, `[V6]:PORT` or `*:PORT`.
+    /// Parses `PORT`, `:PORT`, `ADDR:PORT`, `[V6]:PORT` or `*:PORT`.
     fn from_str(text: &str) -> Result<Self, String> {
         let text = &text.replace(WIDE_COLON, ":");
         if text.is_empty() {
-            return Err("nothing given; write [ADDR:]PORT, e.g. 9999 or 127.0.0.1:9999".into());
+            return Err(say!("errors-listen-empty"));
         }
         if text.bytes().all(|b| b.is_ascii_digit()) {
             return Ok(ListenAddress { port: parse_port(text)?, ..ListenAddress::UNSAID });
@@ -284,9 +281,9 @@ impl std::str::FromStr for ListenAddress {
         let Some(port) = port else {
             let is_host = matches!(host, "*" | "localhost") || zoned(host).is_some();
             return Err(match is_host {
-                true => format!("no port; write {text}:PORT, e.g. {text}:9999"),
+                true => say!("errors-no-port", host = text),
                 false => {
-                    format!("`{text}` is no port; write [ADDR:]PORT, e.g. 9999 or 127.0.0.1:9999")
+                    say!("errors-listen-not-a-port", text = text)
                 }
             });
         };
@@ -296,11 +293,8 @@ impl std::str::FromStr for ListenAddress {
             "*" => ListenHost::Every,
             "localhost" => ListenHost::Ip(Ipv4Addr::LOCALHOST.into()),
             host => {
-                let (ip, named) = zoned(host).ok_or_else(|| {
-                    format!(
-                        "{host} is not an IP address; write one of this host's, or * for all of them"
-                    )
-                })?;
+                let (ip, named) =
+                    zoned(host).ok_or_else(|| say!("errors-listen-not-an-ip", host = host))?;
                 zone = named?;
                 ListenHost::Ip(ip)
             }
@@ -319,49 +313,43 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// Refuses what no resolver needs to be asked about: it would say only that it found nothing, or take
-/// 010.0.0.1 for 8.0.0.1, as leading zeros meant octal once (inet_aton(3)).
+/// Rejects invalid hosts before the resolver sees them: it would only report that it found nothing,
+/// or read 010.0.0.1 as 8.0.0.1, because leading zeros once meant octal (inet_aton(3)).
 fn check_host(host: &str) -> Result<(), String> {
     if host.contains(char::is_whitespace) {
-        return Err("a host holds no white space".to_string());
+        return Err(say!("errors-host-blank"));
     }
     if !host.chars().all(is_displayable) {
-        return Err(format!(
-            "{} is not a host: it holds characters that do not display",
-            escape(host)
-        ));
+        return Err(say!("errors-host-undisplayable", host = &escape(host)));
     }
     if host.contains([':', '%']) && zoned(host).is_none() {
-        return Err(format!("{host} is not an IPv6 address"));
+        return Err(say!("errors-not-ipv6", host = host));
     }
     let numbers = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     if numbers && host.matches('.').count() == 3 && host.parse::<Ipv4Addr>().is_err() {
-        let why = "its numbers go from 0 to 255, without leading zeros";
-        return Err(format!("{host} is no IPv4 address; {why}"));
+        return Err(say!("errors-not-ipv4", host = host));
     }
     Ok(())
 }
 
-/// `host` and perhaps `port`, without brackets.
+/// Splits `host` and an optional `port`, without brackets.
 fn split(text: &str) -> Result<(&str, Option<&str>), String> {
     if let Some((scheme, _)) = text.split_once("://") {
-        return Err(format!("this is no URL; leave {scheme}:// out, and write HOST:PORT"));
+        return Err(say!("errors-url", scheme = scheme));
     }
     if let Some(rest) = text.strip_prefix('[') {
         let Some((host, rest)) = rest.split_once(']') else {
-            return Err(
-                "the bracket of the IPv6 address is not closed; write [ADDRESS]:PORT".into()
-            );
+            return Err(say!("errors-bracket"));
         };
         return match rest.strip_prefix(':') {
             Some(port) => Ok((host, Some(port))),
             None if rest.is_empty() => Ok((host, None)),
-            None => Err(format!("expected :PORT behind the bracket, found {rest}")),
+            None => Err(say!("errors-behind-bracket", rest = rest)),
         };
     }
     if text.matches(':').count() > 1 {
-        // 2001:db8::1:9999 could be either; brackets say which.
-        return Err(format!("an IPv6 address goes in brackets, [ADDRESS]:PORT; found {text}"));
+        // 2001:db8::1:9999 is ambiguous without brackets.
+        return Err(say!("errors-ipv6-brackets", text = text));
     }
     Ok(match text.rsplit_once(':') {
         Some((host, port)) => (host, Some(port)),
@@ -369,19 +357,19 @@ fn split(text: &str) -> Result<(&str, Option<&str>), String> {
     })
 }
 
-/// Reads the port of somebody else.
+/// Parses a peer's port.
 pub(crate) fn peer_port(text: &str) -> Result<u16, String> {
     match parse_port(text)? {
-        0 => Err("nobody can be reached at port 0".to_string()),
+        0 => Err(say!("errors-port-zero")),
         port => Ok(port),
     }
 }
 
 fn parse_port(text: &str) -> Result<u16, String> {
-    // `parse` alone would take +99.
+    // `parse` alone would accept +99.
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     let port = text.parse().ok().filter(|_| digits);
-    port.ok_or_else(|| format!("`{text}` is no port; a port is a number up to 65535"))
+    port.ok_or_else(|| say!("errors-not-a-port", text = text))
 }
 
 #[cfg(test)]
@@ -406,7 +394,7 @@ mod tests {
             let resolved = Endpoint::parse(text, None).unwrap().resolve();
             resolved.map(|address| address.to_string()).map_err(|error| format!("{error:#}"))
         };
-        // The loopback interface is the first one of a host.
+        // The loopback interface has index 1.
         assert_eq!(resolve("[fe80::1%lo]:7"), Ok("[fe80::1%1]:7".into()));
         assert_eq!(resolve("[fe80::1%1]:7"), Ok("[fe80::1%1]:7".into()));
         let unknown = resolve("[fe80::1%nosuch0]:7").unwrap_err();
@@ -440,26 +428,33 @@ mod tests {
     fn a_bad_endpoint_says_what_to_write_instead() {
         let error = |text: &str| Endpoint::parse(text, None).unwrap_err();
         assert_eq!(error("127.0.0.1"), "no port; write 127.0.0.1:PORT, e.g. 127.0.0.1:9999");
-        assert_eq!(error("host:http"), "`http` is no port; a port is a number up to 65535");
-        assert_eq!(error("host:70000"), "`70000` is no port; a port is a number up to 65535");
-        assert_eq!(error("::1"), "an IPv6 address goes in brackets, [ADDRESS]:PORT; found ::1");
+        assert_eq!(error("host:http"), "`http` is not a valid port; write a number up to 65535");
+        assert_eq!(error("host:70000"), "`70000` is not a valid port; write a number up to 65535");
+        assert_eq!(error("::1"), "put an IPv6 address in brackets, [ADDRESS]:PORT; found ::1");
         assert_eq!(error("9999"), "9999 is only a port; write HOST:9999, e.g. 127.0.0.1:9999");
-        assert_eq!(error("host:+99"), "`+99` is no port; a port is a number up to 65535");
+        assert_eq!(error("host:+99"), "`+99` is not a valid port; write a number up to 65535");
         assert_eq!(
             error("[::1"),
             "the bracket of the IPv6 address is not closed; write [ADDRESS]:PORT"
         );
         assert_eq!(error(":99"), "no host; write HOST:99, e.g. 127.0.0.1:99");
-        assert_eq!(error("host:0"), "nobody can be reached at port 0");
-        assert_eq!(error("[10.0.0.1:9]:8"), "10.0.0.1:9 is not an IPv6 address");
-        assert_eq!(error("10.0.0.1%eth0:8"), "10.0.0.1%eth0 is not an IPv6 address");
-        let undisplayed = r"a\x1b[31m is not a host: it holds characters that do not display";
+        assert_eq!(error("host:0"), "port 0 cannot be reached; write a number from 1 to 65535");
+        assert_eq!(error("[10.0.0.1:9]:8"), "10.0.0.1:9 is not a valid IPv6 address");
+        assert_eq!(error("10.0.0.1%eth0:8"), "10.0.0.1%eth0 is not a valid IPv6 address");
+        let undisplayed =
+            r"a\x1b[31m is not a valid host name: it contains characters that cannot be displayed";
         assert_eq!(error("a\u{1b}[31m:9"), undisplayed);
-        assert_eq!(error(" :9"), "a host holds no white space");
-        assert_eq!(error("udp://h:9"), "this is no URL; leave udp:// out, and write HOST:PORT");
+        assert_eq!(error(" :9"), "a host name contains no white space");
+        assert_eq!(
+            error("udp://h:9"),
+            "a URL does not fit here; leave udp:// out, and write HOST:PORT"
+        );
         for wrong in ["300.1.1.1", "010.0.0.1", "1..2.3"] {
             let why = "its numbers go from 0 to 255, without leading zeros";
-            assert_eq!(error(&format!("{wrong}:9")), format!("{wrong} is no IPv4 address; {why}"));
+            assert_eq!(
+                error(&format!("{wrong}:9")),
+                format!("{wrong} is not a valid IPv4 address: {why}")
+            );
         }
     }
 
@@ -473,7 +468,7 @@ mod tests {
         assert_eq!(parse("[::]:80").unwrap().to_string(), "[::]:80");
         assert!(parse("127.0.0.1").unwrap_err().starts_with("no port; "));
         assert_eq!(parse("*：9999").unwrap().to_string(), "*:9999");
-        assert!(parse("x").unwrap_err().starts_with("`x` is no port; "));
+        assert!(parse("x").unwrap_err().starts_with("`x` is not a valid port; "));
         assert!(parse("").is_err());
         assert!(parse("example.org:80").is_err());
     }

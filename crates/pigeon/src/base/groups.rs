@@ -1,10 +1,9 @@
-//! Hearing multicast groups and broadcasts at a port: on every interface of this host, and on those
-//! that come up later.
+//! Reception of multicast groups and broadcasts at a port: on every interface, including those that
+//! appear later.
 //!
-//! A socket that is bound to every address joins the groups itself. Beside a socket that is bound to
-//! one address, or to the socket of another program, each group and each broadcast address has a
-//! socket of its own: bound to it, it hears nothing else, so no datagram to a host is taken from
-//! whoever waits for it.
+//! A socket bound to every address joins the groups itself. Beside a socket bound to one address,
+//! or beside another program's, each group and broadcast address gets its own socket, which
+//! receives nothing else and so takes no unicast datagrams from others.
 
 use std::collections::HashSet;
 use std::io;
@@ -16,33 +15,34 @@ use pigeon_net::{Interfaces, OpenError, Socket, SocketOptions, Sockets, local_ad
 use pigeon_text::escape;
 
 use super::multicast::Group;
+use super::system_error;
+use crate::words::say;
 
-/// How often interfaces are looked at again.
+/// How often interfaces are checked.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// The most sockets: a bound for hosts with thousands of interfaces.
+/// The most sockets, for hosts with thousands of interfaces.
 const MAX_SOCKETS: usize = 256;
 
 /// The most failures remembered, so that each is reported once.
 const MAX_TOLD: usize = 64;
 
-/// What to hear.
+/// What to receive.
 pub(crate) struct Wanted {
-    /// The groups, each on its own interface or on all.
+    /// The groups, each on one interface or on all.
     pub(crate) groups: Vec<Group>,
-    /// Whether to hear broadcasts too, where there are sockets for it.
+    /// Whether to receive broadcasts too, if that needs sockets.
     pub(crate) broadcasts: bool,
-    /// The name, the index or an address of the only interface to use for all of it.
+    /// The only interface to use, given by name, index or address.
     pub(crate) interface: Option<String>,
     pub(crate) port: u16,
-    /// How to open the sockets.
     pub(crate) options: SocketOptions,
-    /// The socket that is bound to every address of this host at this port, if there is one.
+    /// The socket bound to every address of this host at this port, if there is one.
     pub(crate) everywhere: Option<SocketId>,
 }
 
-/// The interface of the network that a socket is bound in, as [`Wanted::interface`] has it; `None` for one
-/// that is bound to every address.
+/// The interface of a bound socket's network, in the form of [`Wanted::interface`]; `None` if it is
+/// bound to every address.
 pub(crate) fn interface_of(bound: SocketAddr) -> Option<String> {
     match bound {
         bound if bound.ip().is_unspecified() => None,
@@ -52,27 +52,27 @@ pub(crate) fn interface_of(bound: SocketAddr) -> Option<String> {
     }
 }
 
-/// Keeps groups joined while interfaces come and go.
+/// Keeps groups joined while interfaces appear and disappear.
 pub(crate) struct GroupSockets {
     wanted: Wanted,
-    /// The lowest number that a socket of this may have.
+    /// The lowest socket number to use.
     first: u16,
     open: Vec<(SocketId, SocketAddr)>,
-    /// The interfaces at the last look, if all went well.
+    /// The interfaces at the last successful check.
     seen: Option<Interfaces>,
     next: Instant,
     told: Vec<String>,
 }
 
-/// What to report.
+/// A report.
 pub(crate) enum Note {
     /// A group was joined.
     Joined(String),
-    /// Something that is wanted is not heard.
+    /// A group or broadcast address is not received.
     Trouble(String),
 }
 
-/// What one look at the interfaces changed.
+/// The changes of one check.
 #[derive(Default)]
 struct Changes {
     opened: Vec<(SocketId, Socket)>,
@@ -82,9 +82,9 @@ struct Changes {
 }
 
 impl GroupSockets {
-    /// Begins to hear: joins on what there is, and puts the sockets that are needed for it behind
-    /// `sockets`. Returns what there is to tell, and the first socket that could not be opened; it
-    /// is tried again later.
+    /// Joins groups on the current interfaces, and appends the necessary sockets to `sockets`.
+    /// Returns the reports, and the first socket that could not be opened; opening is retried
+    /// later.
     pub(crate) fn open(
         wanted: Wanted,
         now: Instant,
@@ -98,12 +98,12 @@ impl GroupSockets {
         (groups, changes.notes, changes.failure)
     }
 
-    /// When to look at the interfaces again.
+    /// When to check the interfaces again.
     pub(crate) fn deadline(&self) -> Instant {
         self.next
     }
 
-    /// Looks at the interfaces if it is time. Returns what there is to tell.
+    /// Checks the interfaces if due, and returns the reports.
     pub(crate) fn tick(&mut self, now: Instant, sockets: &mut Sockets) -> Vec<Note> {
         if now < self.next {
             return Vec::new();
@@ -117,12 +117,15 @@ impl GroupSockets {
             let address = socket.local_addr();
             if let Err(error) = sockets.insert(id, socket) {
                 self.open.retain(|&(open, _)| open != id);
-                self.tell(format!("cannot listen on {address}: {error}"), &mut changes.notes);
+                self.tell(
+                    say!("tools-group-cannot-listen", address = &address, error = &error),
+                    &mut changes.notes,
+                );
             }
         }
         if let Some(failure) = changes.failure {
-            let error = anyhow::Error::from(failure);
-            self.tell(format!("hearing less than wanted: {error:#}"), &mut changes.notes);
+            let error = system_error::chain(&anyhow::Error::from(failure));
+            self.tell(say!("tools-group-less", error = error), &mut changes.notes);
         }
         changes.notes
     }
@@ -145,7 +148,7 @@ impl GroupSockets {
         changes
     }
 
-    /// Opens a socket for each group and broadcast address that has none yet.
+    /// Opens the missing sockets for groups and broadcast addresses.
     fn open_each<'a>(
         &mut self,
         interfaces: &Interfaces,
@@ -177,7 +180,7 @@ impl GroupSockets {
                     self.open.push((id, address));
                     changes.opened.push((id, socket));
                 }
-                // A network that has gone meanwhile.
+                // The network has disappeared meanwhile.
                 Err(error) if error.source.kind() == io::ErrorKind::AddrNotAvailable => {}
                 Err(error) => {
                     changes.failure.get_or_insert(error);
@@ -186,7 +189,7 @@ impl GroupSockets {
         }
     }
 
-    /// Where sockets are to be bound, each with the group that it joins.
+    /// The addresses to bind, each with the group to join.
     fn addresses(&self, interfaces: &Interfaces) -> Vec<(SocketAddr, Option<Group>)> {
         let port = self.wanted.port;
         let mut addresses: Vec<(SocketAddr, Option<Group>)> = Vec::new();
@@ -216,7 +219,7 @@ impl GroupSockets {
         addresses
     }
 
-    /// The interfaces to use for a group; none where those that were named are not there now.
+    /// The interfaces to use for a group; none if the given one is missing now.
     fn select(&self, group: &Group, interfaces: &Interfaces) -> Interfaces {
         let named = match &self.wanted.interface {
             Some(wanted) => interfaces.only(wanted),
@@ -237,20 +240,25 @@ impl GroupSockets {
         if !joins.joined.is_empty() {
             let names: Vec<String> =
                 joins.joined.iter().map(|name| escape(name).to_string()).collect();
-            notes.push(Note::Joined(format!("joined {group} on {}", names.join(", "))));
+            notes.push(Note::Joined(say!(
+                "tools-group-joined",
+                group = group,
+                names = names.join(", ")
+            )));
         } else if joins.before == 0 && joins.failed.is_empty() {
-            let note = format!("{group} is joined on no interface yet; waiting for one to come up");
+            let note = say!("tools-group-none-yet", group = group);
             self.tell(note, notes);
         }
         for (name, error) in joins.failed {
             let name = escape(&name);
-            let advice = match is_full(&error) {
-                true => {
-                    "; the system allows no more groups, see sysctl net.ipv4.igmp_max_memberships"
+            let said = system_error::said(&error);
+            let trouble = match is_full(&error) {
+                true => say!("tools-group-full", group = group, name = &name, error = said),
+                false => {
+                    say!("tools-group-cannot-join", group = group, name = &name, error = said)
                 }
-                false => "",
             };
-            self.tell(format!("cannot join {group} on {name}: {error}{advice}"), notes);
+            self.tell(trouble, notes);
         }
     }
 
@@ -268,7 +276,8 @@ impl GroupSockets {
     }
 }
 
-/// Whether a socket may join no more groups: by default 20 of IPv4, each interface counted.
+/// Whether a socket has reached its limit of groups: by default 20 of IPv4, counting each
+/// interface.
 #[cfg(unix)]
 fn is_full(error: &io::Error) -> bool {
     error.raw_os_error() == Some(nix::errno::Errno::ENOBUFS as i32)

@@ -1,6 +1,6 @@
-//! What this host is called.
+//! This host's name.
 
-/// The host's name, or a word where the system does not say.
+/// The host's name, or a placeholder if unknown.
 pub(crate) fn find() -> String {
     #[cfg(unix)]
     let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());

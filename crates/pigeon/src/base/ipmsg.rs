@@ -1,4 +1,4 @@
-//! What the commands share that speak to users of IP Messenger by themselves, without a hub.
+//! Shared by the commands that use IP Messenger without a hub.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -13,8 +13,9 @@ use pigeon_text::Encoding;
 use super::bind::explain;
 use super::networks::{Nets, source_rules};
 use super::{host_name, random, services};
+use crate::words::say;
 
-/// A messenger under this user's name, and its socket.
+/// A messenger with this user's name, and its socket.
 pub(crate) fn open(
     source: Option<SocketAddr>,
     legacy: Encoding,
@@ -27,8 +28,10 @@ pub(crate) fn open(
         timestamps: false,
         ..SocketOptions::default()
     };
-    let why = "users of IP Messenger answer to UDP port 2425 and to no other";
-    let socket = Socket::bind(bound, &options).map_err(explain).context(why)?;
+
+    let socket = Socket::bind(bound, &options)
+        .map_err(explain)
+        .with_context(|| say!("errors-ipmsg-port"))?;
     let user = user();
     let config = Config {
         identity: Identity {
@@ -55,7 +58,7 @@ fn user() -> String {
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "pigeon".to_string())
 }
 
-/// Where a socket bound to `bound` announces itself: by broadcast on each of its networks.
+/// The broadcast addresses of the networks of a socket bound to `bound`.
 pub(crate) fn broadcast_addresses(bound: SocketAddr, interfaces: &Interfaces) -> Vec<SocketAddr> {
     if bound.ip().is_loopback() {
         return Vec::new();
@@ -69,7 +72,7 @@ pub(crate) fn broadcast_addresses(bound: SocketAddr, interfaces: &Interfaces) ->
     all.into_iter().map(|ip| (ip, PORT).into()).collect()
 }
 
-/// A program as people know it.
+/// A program's usual name.
 pub(crate) fn program_name(program: Program) -> &'static str {
     match program {
         Program::Iptux => "iptux",

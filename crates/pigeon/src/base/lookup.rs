@@ -1,8 +1,8 @@
-//! A name that is looked up again while a command runs: its host may get another address, and a
-//! contact may be edited.
+//! Resolves a name repeatedly while a command runs: its host may get another address, and a contact
+//! may be edited.
 //!
-//! A resolver may take many seconds, so a thread of its own asks it and wakes the loop. A failure
-//! changes nothing: the last known address stays in use, and the next look may find the name again.
+//! A resolver may take many seconds, so a separate thread calls it and wakes the loop. A failure
+//! changes nothing: the last known address stays in use, and the next lookup may succeed.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,30 +13,30 @@ use pigeon_datagram::Instant;
 
 use super::thread;
 
-/// The least time between the begins of two lookups. A host that stays away must not turn its peers
-/// into a load on the resolver.
+/// The least time between the starts of two lookups, so that an absent host does not burden the
+/// resolver.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Finds the address of a name. It may block.
+/// Resolves a name. It may block.
 pub(crate) type Find = dyn Fn() -> anyhow::Result<SocketAddr> + Send + Sync;
 
-/// A name whose address may change. One thread at most looks it up at any time.
+/// A name that may change its address. At most one thread resolves it at a time.
 pub(crate) struct Lookup {
     find: Arc<Find>,
     wake: Arc<dyn Fn() + Send + Sync>,
     running: Option<Receiver<anyhow::Result<SocketAddr>>>,
-    /// When the next lookup may begin.
+    /// When the next lookup may start.
     next: Instant,
 }
 
 impl Lookup {
-    /// Begins no lookup yet. `wake` wakes the loop that calls [`found`](Lookup::found).
+    /// Starts no lookup yet. `wake` wakes the loop that calls [`found`](Lookup::found).
     pub(crate) fn new(find: Arc<Find>, wake: impl Fn() + Send + Sync + 'static) -> Lookup {
         Lookup { find, wake: Arc::new(wake), running: None, next: Instant::ORIGIN }
     }
 
-    /// Begins to look the name up, since its address refuses or falls silent. Does nothing while a
-    /// lookup runs, or soon after the last. Never blocks.
+    /// Starts a lookup, because the address refuses or is silent. Does nothing during a lookup, or
+    /// soon after the last. Never blocks.
     pub(crate) fn ask(&mut self, now: Instant) {
         if self.running.is_some() || now < self.next {
             return;
@@ -53,7 +53,7 @@ impl Lookup {
         self.running = thread.is_ok().then_some(found);
     }
 
-    /// What the lookup has found, once: the same address, or another. Never blocks.
+    /// The result of a lookup, once: the same or another address. Never blocks.
     pub(crate) fn found(&mut self) -> Option<SocketAddr> {
         match self.running.as_ref()?.try_recv() {
             Err(TryRecvError::Empty) => None,
@@ -82,7 +82,7 @@ mod tests {
         SocketAddr::from(([10, 0, 0, last], 9))
     }
 
-    /// A resolver that answers when it is told to, and a signal for each time the loop is woken.
+    /// A resolver controlled by the test, and a signal for each wake-up.
     fn lookup() -> (Lookup, Sender<anyhow::Result<SocketAddr>>, Receiver<()>) {
         let (answer, answers) = channel();
         let answers = Mutex::new(answers);

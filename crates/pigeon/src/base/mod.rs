@@ -1,19 +1,21 @@
-//! What commands share. Nothing here knows a command, a screen, a contact or a configuration file.
+//! Shared by all commands. Independent of commands, screens, contacts and configuration files.
 //!
 //! - [`status`]: exit statuses, and wrong usage as an error.
 //! - Arguments: [`endpoint`] and [`networks`] of hosts, [`multicast`] groups and interfaces,
-//!   [`quantity`] for numbers with units, [`switch`] for `on|off`, [`payload`] for encodings,
-//!   and the [`length`] of what they make.
-//! - [`bind`]: opening a socket; [`port_holder`]: who holds its port; [`groups`]: hearing multicast
-//!   and broadcasts at it. [`cause`]: why a datagram did not get through, in the system's words.
-//!   [`asking`]: a request, until it is answered or not.
-//! - [`data`]: the folders in which things are kept. [`text_file`]: text read from a file or stdin.
+//!   [`quantity`] for numbers with units, [`switch`] for `on|off`, [`payload`] for encodings, and
+//!   the [`length`] of what they make.
+//! - [`bind`]: opening a socket; [`port_holder`]: the process that holds a port; [`groups`]:
+//!   receiving multicast and broadcasts. [`cause`]: why a datagram did not arrive.
+//!   [`system_error`]: the system's errors in the user's language. [`asking`]: a request and its
+//!   result.
+//! - [`data`]: folders for persistent data. [`text_file`]: text from a file or stdin.
 //! - [`services`]: the settings of small services, and warnings about their senders.
-//! - [`host_name`]: what this host is called; [`ipmsg`]: speaking to users of IP Messenger.
+//! - [`hub_target`]: the hub a tool joins as a member; [`password`]: the hub's password.
+//! - [`host_name`]: this host's name; [`ipmsg`]: exchanging messages with users of IP Messenger.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
-//! - [`lookup`]: a name that is looked up again, beside the loop.
-//! - Text: [`count`] with its plural, a [`place`] in a file, the [`locale`]'s language, the [`nearest`]
-//!   word to a mistyped one.
+//! - [`lookup`]: resolves a name again, in a separate thread.
+//! - Text: [`count`] with its plural, a [`place`] in a file, the [`locale`]'s language, the
+//!   [`nearest`] word to a mistyped one.
 
 pub(crate) mod asking;
 pub(crate) mod bind;
@@ -23,6 +25,7 @@ pub(crate) mod data;
 pub(crate) mod endpoint;
 pub(crate) mod groups;
 pub(crate) mod host_name;
+pub(crate) mod hub_target;
 pub(crate) mod ipmsg;
 pub(crate) mod length;
 pub(crate) mod locale;
@@ -30,6 +33,7 @@ pub(crate) mod lookup;
 pub(crate) mod multicast;
 pub(crate) mod nearest;
 pub(crate) mod networks;
+pub(crate) mod password;
 pub(crate) mod payload;
 pub(crate) mod place;
 pub(crate) mod port_holder;
@@ -39,6 +43,7 @@ pub(crate) mod services;
 pub(crate) mod signals;
 pub(crate) mod status;
 pub(crate) mod switch;
+pub(crate) mod system_error;
 pub(crate) mod terminal;
 pub(crate) mod text_file;
 pub(crate) mod thread;

@@ -1,4 +1,4 @@
-//! Multicast groups on the command line, and the interface to use for them.
+//! Multicast groups and interfaces as arguments.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,20 +8,19 @@ use pigeon_net::{Interfaces, local_addresses};
 use pigeon_text::escape;
 
 use super::status::UsageError;
+use crate::words::say;
 
 /// A multicast group, on every interface or on one: `239.1.2.3`, `ff02::fb%eth0`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) address: IpAddr,
-    /// The name, the index or an address of the only interface to use.
+    /// The only interface to use, given by name, index or address.
     pub(crate) interface: Option<String>,
 }
 
 impl Group {
-    /// Only the addresses of the interfaces to use for the group.
-    ///
-    /// # Errors
-    /// When this host does not have the interface.
+    /// The addresses of the interfaces to use for the group. Fails if this host lacks the given
+    /// interface.
     pub(crate) fn select(&self, all: &Interfaces) -> Result<Interfaces, UsageError> {
         match &self.interface {
             None => Ok(all.clone()),
@@ -29,8 +28,8 @@ impl Group {
         }
     }
 
-    /// Whether the group's address means another group on each interface, so that a socket bound to
-    /// it is bound to an interface (RFC 4291 section 2.7: scopes 1 and 2).
+    /// Whether the group's address is local to each link, so that a socket for it must be bound to
+    /// an interface (RFC 4291 section 2.7: scopes 1 and 2).
     pub(crate) fn is_link_local(&self) -> bool {
         matches!(self.address, IpAddr::V6(ip) if ip.octets()[1] & 0xf <= 2)
     }
@@ -48,43 +47,39 @@ impl fmt::Display for Group {
     }
 }
 
-/// Reads a multicast group, an IPv6 one perhaps with its interface.
+/// Parses a multicast group, an IPv6 one optionally with its interface.
 pub(crate) fn group(text: &str) -> Result<Group, String> {
     let (address, interface) = match text.split_once('%') {
         Some((address, interface)) => (address, Some(interface.to_string())),
         None => (text, None),
     };
     let group = address.parse::<IpAddr>().ok().filter(IpAddr::is_multicast);
-    // Zones are a matter of IPv6 (RFC 4007).
+    // Only IPv6 has zones (RFC 4007).
     let group = group.filter(|group| group.is_ipv6() || interface.is_none());
-    let wrong = || {
-        let text = escape(text);
-        format!("`{text}` is not a multicast group; write e.g. 239.1.2.3 or ff02::fb%eth0")
-    };
+    let wrong = || say!("errors-group", text = &escape(text));
     group.map(|address| Group { address, interface }).ok_or_else(wrong)
 }
 
-/// The interface that `--multicast-interface` names for datagrams to `to`, as a socket takes it.
+/// The interface of `--multicast-interface` for datagrams to `to`, in the form for a socket.
 pub(crate) fn interface(
     wanted: Option<&str>,
     to: SocketAddr,
 ) -> anyhow::Result<Option<(Option<Ipv4Addr>, u32)>> {
     let Some(wanted) = wanted else { return Ok(None) };
     if !to.ip().is_multicast() {
-        let error = format!("--multicast-interface: {} is not a multicast address", to.ip());
+        let error = say!("errors-interface-without-group", ip = &to.ip());
         return Err(UsageError(error).into());
     }
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     Ok(Some(interfaces.find(wanted).ok_or_else(|| no_interface(wanted, &interfaces))?))
 }
 
-/// The error for an interface that this host does not have; it lists those it has.
+/// The error for a missing interface; it lists the existing ones.
 pub(crate) fn no_interface(wanted: &str, interfaces: &Interfaces) -> UsageError {
     let mut names: Vec<&str> = interfaces.iter().map(|local| local.interface.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    let wanted = escape(wanted);
-    UsageError(format!("there is no interface {wanted}; there are {}", names.join(", ")))
+    UsageError(say!("errors-interface", wanted = &escape(wanted), names = names.join(", ")))
 }
 
 #[cfg(test)]

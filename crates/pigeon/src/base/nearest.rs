@@ -1,6 +1,6 @@
-//! The word that was probably meant by another one: by that of another program, or by a mistyped one.
+//! Suggestions for unknown words: another program's, or mistyped ones.
 
-/// Settings of other programs, and what may be meant: the first that is known.
+/// Settings of other programs, and possible equivalents: the first known one is suggested.
 const SETTINGS: [(&[&str], &[&str]); 14] = [
     (&["addr", "address", "bind", "host", "interface", "local"], &["listen", "bind", "source"]),
     (&["port", "ports"], &["listen", "bind", "source"]),
@@ -18,8 +18,7 @@ const SETTINGS: [(&[&str], &[&str]); 14] = [
     (&["no-color", "no-colour", "colour"], &["color"]),
 ];
 
-/// The known setting that is meant: the one that does the same as that of other programs, else the
-/// nearest one.
+/// The known setting for an unknown one: the equivalent of another program's, else the nearest.
 pub(crate) fn setting_meant<'a>(
     word: &str,
     known: impl Iterator<Item = &'a str>,
@@ -31,8 +30,8 @@ pub(crate) fn setting_meant<'a>(
         .or_else(|| nearest(word, known.into_iter()))
 }
 
-/// The known word nearest to `word`, unless it takes many edits. `_` and `-` are one character here,
-/// and so are capitals and small letters.
+/// The known word nearest to `word`, unless it takes many edits. Ignores case, and the difference
+/// of `_` and `-`.
 pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = plain(word);
     let most = (word.chars().count() / 3).clamp(1, 3);

@@ -1,15 +1,16 @@
-//! Networks on the command line (`--open`), and the rules about senders that come of them and of
-//! this host's interfaces, for every command that answers strangers.
+//! Networks as arguments (`--open`), and the resulting rules for senders, together with this host's
+//! interfaces.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use crate::words::say;
 use ipnet::IpNet;
 use pigeon_guard::SourceRules;
 use pigeon_net::Interfaces;
 
-/// Reads a network or an address.
+/// Parses a network or an address.
 pub(crate) fn net(text: &str) -> Result<IpNet, String> {
     parse_net(text, "192.168.1.0/24")
 }
@@ -17,10 +18,10 @@ pub(crate) fn net(text: &str) -> Result<IpNet, String> {
 fn parse_net(text: &str, example: &str) -> Result<IpNet, String> {
     let alone = || text.parse::<IpAddr>().ok().map(IpNet::from);
     let parsed = text.parse().ok().or_else(alone);
-    parsed.ok_or_else(|| format!("`{text}` is no network; e.g. {example}"))
+    parsed.ok_or_else(|| say!("errors-network", text = text, example = example))
 }
 
-/// Networks, as `10.0.0.0/8,192.168.0.0/16`; an empty text is none.
+/// Networks, such as `10.0.0.0/8,192.168.0.0/16`; an empty text means none.
 #[derive(Clone, Debug)]
 pub(crate) struct Nets(pub(crate) Vec<IpNet>);
 
@@ -47,7 +48,7 @@ impl FromStr for Nets {
     }
 }
 
-/// The rules for sockets bound to these addresses: what comes from their own is a loop.
+/// The rules for sockets bound to these addresses: a datagram from one of them is a loop.
 pub(crate) fn source_rules(
     open: &Nets,
     bound: impl IntoIterator<Item = SocketAddr>,

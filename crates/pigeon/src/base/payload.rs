@@ -1,39 +1,49 @@
-//! The format of payloads on the command line and on the screen: text in some encoding, hexadecimal
-//! or base64.
+//! The format of payloads in arguments and output: text in an encoding, hexadecimal or base64.
 
 use std::fmt;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::words::say;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap_complete::{ArgValueCandidates, CompletionCandidate};
-use pigeon_text::{Charset, Encoding, PeerCharset, Unwritable as Unencodable, escape, escape_to};
+use pigeon_text::{
+    Charset, Encoding, PeerCharset, UnknownLabel, Unwritable as Unencodable, escape, escape_to,
+};
 
 /// The flags of every command that sends or shows datagrams.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct PayloadArgs {
-    /// The encoding of text both ways: utf-8, gb2312, gbk, gb18030, big5, shift_jis, euc-kr, latin1,
+    /// Encoding of text, both ways: utf-8, gb2312, gbk, gb18030, big5, shift_jis, euc-kr, latin1,
     /// utf-16le, …; auto reads UTF-8 or GB18030 and writes what the peer last used [default: the
-    /// contact's where there is one, else utf-8]
+    /// contact's, else utf-8]
     #[arg(long, value_name = "LABEL", value_parser = charset, add = ArgValueCandidates::new(charsets))]
     encoding: Option<Charset>,
 
-    /// Bytes as hexadecimal, both ways
+    /// Read and print bytes as hexadecimal
     #[arg(long, conflicts_with = "base64")]
     hex: bool,
 
-    /// Bytes as base64, both ways
+    /// Read and print bytes as base64
     #[arg(long)]
     base64: bool,
 }
 
-/// An encoding's label as an argument.
+/// Parses an encoding's label.
 pub(crate) fn charset(label: &str) -> Result<Charset, String> {
-    Charset::for_label(label).map_err(|error| error.to_string())
+    Charset::for_label(label).map_err(|error| unknown_label(&error))
 }
 
-/// The labels that the help names, for the shell to complete; there are more.
+pub(crate) fn unknown_label(error: &UnknownLabel) -> String {
+    let label = escape(error.label());
+    match error.nearest() {
+        Some(nearest) => say!("errors-encoding-meant", label = &label, nearest = nearest),
+        None => say!("errors-encoding", label = &label, usual = UnknownLabel::USUAL.join(", ")),
+    }
+}
+
+/// Common labels for shell completion; there are more.
 pub(crate) fn charsets() -> Vec<CompletionCandidate> {
     let labels = [
         "utf-8",
@@ -50,8 +60,8 @@ pub(crate) fn charsets() -> Vec<CompletionCandidate> {
     labels.map(CompletionCandidate::new).into()
 }
 
-/// Converts payloads from and to text as the flags say. Clones share the peer's last encoding, so one
-/// thread may show replies while another writes in that encoding.
+/// Converts payloads from and to text according to the flags. Clones share the peer's last
+/// encoding, so that one thread can show replies while another writes in that encoding.
 #[derive(Clone, Debug)]
 pub(crate) struct PayloadFormat {
     form: Form,
@@ -65,7 +75,7 @@ enum Form {
     Base64,
 }
 
-/// Why something written cannot become bytes. Nothing was sent.
+/// Why input cannot be converted. Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unwritable(String);
 
@@ -84,14 +94,14 @@ impl From<&PayloadArgs> for PayloadFormat {
 }
 
 impl PayloadArgs {
-    /// The encoding that the command line names.
+    /// The encoding given on the command line.
     pub(crate) fn charset(&self) -> Option<Charset> {
         self.encoding
     }
 }
 
 impl PayloadFormat {
-    /// As the flags say; where they name no encoding, in the contact's.
+    /// The format from the flags; without an encoding there, uses the contact's.
     pub(crate) fn with(args: &PayloadArgs, contact: Option<Charset>) -> PayloadFormat {
         let form = match (args.hex, args.base64) {
             (true, _) => Form::Hex,
@@ -107,21 +117,22 @@ impl PayloadFormat {
         PayloadFormat { form: Form::Text, encoding: Arc::default() }
     }
 
-    /// Whether all bytes pass through as they are.
+    /// Whether all bytes pass unchanged.
     pub(crate) fn passes_bytes(&self) -> bool {
         matches!(self.form, Form::Text) && self.encoding().encoding() == Encoding::UTF_8
     }
 
-    /// The bytes of what was written, with the escapes of `--escapes` in text. What an escape writes
-    /// as `\xNN` is not encoded.
+    /// Converts input to bytes, with the escapes of `--escapes` in text. `\xNN` bypasses the
+    /// encoding.
     pub(crate) fn read_with_escapes(&self, written: &[u8]) -> Result<Vec<u8>, Unwritable> {
         let mut bytes = Vec::new();
         let mut rest = written;
         while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
             bytes.extend(self.read(&rest[..at])?);
             let place = || written.len() - rest.len() + at + 1;
-            let (meant, length) = read_escape(&rest[at..])
-                .map_err(|what| Unwritable(format!("{what} at byte {}", place())))?;
+            let (meant, length) = read_escape(&rest[at..]).map_err(|what| {
+                Unwritable(say!("errors-at-byte", what = what, place = &place()))
+            })?;
             match meant {
                 Escaped::Byte(byte) => bytes.push(byte),
                 Escaped::Character(c) => bytes.extend(self.read(c.to_string().as_bytes())?),
@@ -132,8 +143,8 @@ impl PayloadFormat {
         Ok(bytes)
     }
 
-    /// The bytes of what was written. Bytes that are not UTF-8 pass through where text is written in
-    /// UTF-8, so that a pipe may carry anything.
+    /// Converts input to bytes. With UTF-8, invalid bytes pass unchanged, so that a pipe may carry
+    /// binary data.
     pub(crate) fn read(&self, written: &[u8]) -> Result<Vec<u8>, Unwritable> {
         match self.form {
             Form::Text => match self.encoding().encode(written) {
@@ -141,7 +152,16 @@ impl PayloadFormat {
                 Err(Unencodable::NotUtf8 { byte, encoding }) => {
                     Err(Unwritable(not_utf8(written, byte, encoding)))
                 }
-                Err(error) => Err(Unwritable(error.to_string())),
+                Err(Unencodable::Unmappable(error)) => Err(Unwritable(say!(
+                    "errors-unmappable",
+                    encoding = &error.encoding,
+                    character = format!(
+                        "'{}' (U+{:04X})",
+                        escape(&error.character.to_string()),
+                        u32::from(error.character),
+                    ),
+                    place = &(error.position + 1),
+                ))),
             },
             Form::Hex => read_hex(written),
             Form::Base64 => {
@@ -149,19 +169,19 @@ impl PayloadFormat {
                     written.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
                 STANDARD
                     .decode(compact)
-                    .map_err(|error| Unwritable(format!("not valid base64: {error}")))
+                    .map_err(|error| Unwritable(say!("errors-base64", error = &error)))
             }
         }
     }
 
-    /// A datagram as one line for a screen.
+    /// A datagram as one line for display.
     pub(crate) fn show(&mut self, payload: &[u8]) -> String {
         let mut shown = Vec::new();
         self.show_to(payload, &mut shown);
         String::from_utf8_lossy(&shown).into_owned()
     }
 
-    /// The same, appended to `out`.
+    /// Like `show`, appended to `out`.
     pub(crate) fn show_to(&mut self, payload: &[u8], out: &mut Vec<u8>) {
         match self.form {
             Form::Hex => payload.iter().for_each(|byte| {
@@ -169,7 +189,7 @@ impl PayloadFormat {
                 let _ = write!(out, "{byte:02x}");
             }),
             Form::Base64 => out.extend_from_slice(STANDARD.encode(payload).as_bytes()),
-            // The escapes of `escape` are those of `decode`.
+            // `decode` produces the same escapes as `escape`.
             Form::Text => {
                 let text = self.encoding().decode(payload);
                 escape_to(out, without_end(&text).as_bytes());
@@ -177,8 +197,7 @@ impl PayloadFormat {
         }
     }
 
-    /// A datagram as text, if it is text in the encoding: for JSON, which keeps text and bytes
-    /// apart.
+    /// A datagram as text if it is valid in the encoding: for JSON, which separates text and bytes.
     pub(crate) fn json_text(&mut self, payload: &[u8]) -> Option<String> {
         match self.form {
             Form::Hex | Form::Base64 => None,
@@ -191,45 +210,38 @@ impl PayloadFormat {
     }
 
     fn encoding(&self) -> MutexGuard<'_, PeerCharset> {
-        // A panic elsewhere leaves it as sound as before: it is one small number.
+        // A panic elsewhere leaves it consistent: it is one small number.
         self.encoding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Text as one line that is safe to show; the line end that many programs send goes.
+/// A text as one safe line, without the line end that many programs send.
 pub(crate) fn line(text: &str) -> String {
     escape(without_end(text)).to_string()
 }
 
-/// A line without its end, if it has one.
 pub(crate) fn without_end(line: &str) -> &str {
     let line = line.strip_suffix('\n').unwrap_or(line);
     line.strip_suffix('\r').unwrap_or(line)
 }
 
-/// Why input that is not UTF-8 cannot be encoded, and the ways out.
+/// The error for input that is not UTF-8 and cannot be encoded, with advice.
 fn not_utf8(written: &[u8], byte: usize, encoding: Encoding) -> String {
     let seems_done = encoding.decode_to(written, &mut String::new());
-    let way_out = match seems_done {
-        true => format!("it seems to be {encoding} already"),
-        false => {
-            "if it is in another encoding, convert it first: `iconv -f ENCODING -t utf-8`".into()
-        }
-    };
-    format!(
-        "byte {byte} is not valid UTF-8, which the input must be to be sent in {encoding}; {way_out}; \
-         `--encoding utf-8` sends the bytes as they are"
-    )
+    match seems_done {
+        true => say!("errors-input-encoded-already", byte = &byte, encoding = &encoding),
+        false => say!("errors-input-not-utf8", byte = &byte, encoding = &encoding),
+    }
 }
 
-/// What an escape stands for.
+/// The value of an escape.
 enum Escaped {
     Byte(u8),
     Character(char),
 }
 
-/// Reads the escape at the start, and says how long it is: `\n`, `\r`, `\t`, `\0`, `\\`, `\xNN` for a
-/// byte and `\u{N…}` for a character, as payloads are shown.
+/// Parses the escape at the start, and returns its length: `\n`, `\r`, `\t`, `\0`, `\\`, `\xNN` for
+/// a byte and `\u{N…}` for a character, as in displayed payloads.
 fn read_escape(text: &[u8]) -> Result<(Escaped, usize), String> {
     let hex = |digits: &[u8]| {
         let digits = std::str::from_utf8(digits).ok()?;
@@ -255,16 +267,13 @@ fn read_escape(text: &[u8]) -> Result<(Escaped, usize), String> {
         }
         rest => {
             let shown = String::from_utf8_lossy(rest).chars().take(1).collect::<String>();
-            Err(format!(
-                "`\\{}` is not an escape; they are \\n, \\r, \\t, \\0, \\\\, \\xNN and \\u{{N}}",
-                escape(&shown)
-            ))
+            Err(say!("errors-escape", escape = &escape(&shown), unicode = r"\u{N}"))
         }
     }
 }
 
-/// Bytes from hexadecimal digits, two for each. Blanks, `:`, `-` and `,` stand between bytes, `0x`
-/// before them, and `#` begins a comment that the line's end ends.
+/// Parses hexadecimal bytes, two digits each. Blanks, `:`, `-` and `,` may separate bytes, `0x` may
+/// precede them, and `#` starts a comment up to the end of the line.
 pub(crate) fn read_hex(written: &[u8]) -> Result<Vec<u8>, Unwritable> {
     let mut bytes = Vec::new();
     let mut at = 0;
@@ -281,24 +290,24 @@ pub(crate) fn read_hex(written: &[u8]) -> Result<Vec<u8>, Unwritable> {
     Ok(bytes)
 }
 
-/// Reads the digits between two separators; the group stands behind `start` bytes.
+/// Parses the digits between two separators; the group starts at byte `start`.
 fn read_hex_group(group: &[u8], start: usize, bytes: &mut Vec<u8>) -> Result<(), Unwritable> {
     let prefix = if group.starts_with(b"0x") || group.starts_with(b"0X") { 2 } else { 0 };
     let digits = &group[prefix..];
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
     if let Some(bad) = digits.iter().position(|byte| digit(byte).is_none()) {
         let shown = String::from_utf8_lossy(&digits[bad..]).chars().take(1).collect::<String>();
-        return Err(Unwritable(format!(
-            "`{}` at byte {} is not a hexadecimal digit",
-            escape(&shown),
-            start + prefix + bad + 1
+        return Err(Unwritable(say!(
+            "errors-hex-digit",
+            digit = &escape(&shown),
+            place = &(start + prefix + bad + 1),
         )));
     }
     if digits.len() % 2 == 1 || (prefix > 0 && digits.is_empty()) {
-        return Err(Unwritable(format!(
-            "`{}` at byte {} is not whole bytes: two hexadecimal digits make one",
-            escape(group),
-            start + 1
+        return Err(Unwritable(say!(
+            "errors-hex-half",
+            digits = &escape(group),
+            place = &(start + 1)
         )));
     }
     let value = |pair: &[u8]| pair.iter().filter_map(digit).fold(0, |sum, digit| sum << 4 | digit);
@@ -350,12 +359,12 @@ mod tests {
         let read_gbk = |text: &str| gbk.read_with_escapes(text.as_bytes());
         assert_eq!(read_gbk(r"你\xff\u{597d}"), Ok(b"\xc4\xe3\xff\xba\xc3".to_vec()));
         for (text, error) in [
-            (r"ab\q", r"`\q` is not an escape; they are"),
-            (r"\", r"`\` is not an escape"),
-            (r"\x0", "is not an escape"),
-            (r"\x+1", "is not an escape"),
-            (r"\u{d800}", "is not an escape"),
-            (r"\012", "is not an escape"),
+            (r"ab\q", r"`\q` is not a valid escape; there are"),
+            (r"\", r"`\` is not a valid escape"),
+            (r"\x0", "is not a valid escape"),
+            (r"\x+1", "is not a valid escape"),
+            (r"\u{d800}", "is not a valid escape"),
+            (r"\012", "is not a valid escape"),
         ] {
             let said = read(text).unwrap_err().to_string();
             assert!(said.contains(error), "{text}: {said}");

@@ -1,13 +1,12 @@
-//! Who holds a UDP port of this host, as far as this user may see.
+//! Finds the process that holds a UDP port of this host, as far as this user may see it.
 
 use std::net::SocketAddr;
 
 use pigeon_net::{Holder, SocketTable};
 use pigeon_text::escape;
 
-/// Names the process that holds `address`, or an address that covers it: `python3 (pid 4711)`.
-/// `None` if it cannot be found, which without root is so for other users' processes, and elsewhere
-/// than on Linux for all.
+/// The process that holds `address`, or an address that covers it: `python3 (pid 4711)`. `None` if
+/// unknown: without root for other users' processes, and always outside Linux.
 pub(crate) fn find(address: SocketAddr) -> Option<String> {
     let clashes = |local: SocketAddr| {
         let anywhere = local.ip().is_unspecified() || address.ip().is_unspecified();
@@ -19,7 +18,7 @@ pub(crate) fn find(address: SocketAddr) -> Option<String> {
     holder.map(describe)
 }
 
-/// The process as people know it: `python3 (pid 4711)`.
+/// The process as `python3 (pid 4711)`.
 pub(crate) fn describe(holder: &Holder) -> String {
     format!("{} (pid {})", escape(&holder.name), holder.pid)
 }

@@ -1,13 +1,14 @@
 //! Numbers, and durations and sizes with units, as arguments and in output.
 
+use crate::words::say;
 use std::fmt::Display;
 use std::num::{IntErrorKind, ParseIntError};
 use std::ops::{Bound, RangeBounds};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Reads a whole number of a range, such as `1..=256`; of one without an end, such as `1_u64..`,
-/// any that can be counted to. Not clap's own parser: its errors are for programmers.
+/// Parses an integer in a range, such as `1..=256` or `1_u64..`. Replaces clap's parser, because
+/// its errors suit programmers.
 pub(crate) fn whole<T>(
     range: impl RangeBounds<T> + Clone,
 ) -> impl Fn(&str) -> Result<T, String> + Clone
@@ -19,50 +20,51 @@ where
         match text.parse() {
             Ok(number) if range.contains(&number) => Ok(number),
             Err(error) if endless && *error.kind() == IntErrorKind::PosOverflow => {
-                Err("is too large a number".to_string())
+                Err(say!("errors-number-too-large"))
             }
-            _ => Err(format!("must be a whole number{}", bounds(&range))),
+            _ => Err(expected(&range)),
         }
     }
 }
 
 /// `, at least 1`, or ` from 1 to 256`.
-fn bounds<T: Display>(range: &impl RangeBounds<T>) -> String {
+fn expected<T: Display>(range: &impl RangeBounds<T>) -> String {
     match (range.start_bound(), range.end_bound()) {
-        (Bound::Included(least), Bound::Included(most)) => format!(" from {least} to {most}"),
-        (Bound::Included(least), _) => format!(", at least {least}"),
-        _ => String::new(),
+        (Bound::Included(least), Bound::Included(most)) => {
+            say!("errors-number-from-to", least = least, most = most)
+        }
+        (Bound::Included(least), _) => say!("errors-number-at-least", least = least),
+        _ => say!("errors-number"),
     }
 }
 
-/// Reads `250ms`, `3s`, `2m`. A bare number is refused: half of all tools mean seconds by it and
-/// the other half milliseconds.
+/// Parses `250ms`, `3s`, `2m`. Rejects a bare number: half of all tools take it for seconds, the
+/// others for milliseconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|_| "a duration is a number with its unit, e.g. 250ms, 3s, 2m".to_string())
+    humantime::parse_duration(text).map_err(|_| say!("errors-duration"))
 }
 
-/// Reads a duration that is not zero.
+/// Parses a duration above zero.
 pub(crate) fn interval(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        Duration::ZERO => Err("must be longer than 0".to_string()),
+        Duration::ZERO => Err(say!("errors-not-zero")),
         duration => Ok(duration),
     }
 }
 
-/// Reads an interval between heartbeats: nobody needs ten a second.
+/// Parses an interval between heartbeats, at least a tenth of a second.
 pub(crate) fn heartbeat(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        short if short < Duration::from_millis(100) => Err("must be at least 100ms".to_string()),
+        short if short < Duration::from_millis(100) => Err(say!("errors-heartbeat")),
         duration => Ok(duration),
     }
 }
 
-/// How often something may happen in a second.
+/// A rate of events per second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PerSecond(pub(crate) Option<u32>);
 
-/// Reads `20/s`, `10k/s`, or `unlimited`.
+/// Parses `20/s`, `10k/s`, or `unlimited`.
 pub(crate) fn per_second(text: &str) -> Result<PerSecond, String> {
     if text == "unlimited" {
         return Ok(PerSecond(None));
@@ -73,15 +75,15 @@ pub(crate) fn per_second(text: &str) -> Result<PerSecond, String> {
         None => (number, 1),
     };
     let rate = number.parse::<u32>().ok().and_then(|n| n.checked_mul(scale)).filter(|&n| n > 0);
-    let rate = rate.ok_or("a rate is a number a second, e.g. 20/s, 10k/s, or unlimited")?;
+    let rate = rate.ok_or_else(|| say!("errors-rate"))?;
     Ok(PerSecond(Some(rate)))
 }
 
-/// How many bytes may pass in a second.
+/// A rate of bytes per second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BytesPerSecond(pub(crate) Option<u64>);
 
-/// Reads `64KiB/s`, or `unlimited`. A bare number is refused, as half of all tools mean bits by it.
+/// Parses `64KiB/s`, or `unlimited`. Rejects a bare number, because half of all tools mean bits.
 pub(crate) fn bytes_per_second(text: &str) -> Result<BytesPerSecond, String> {
     if text == "unlimited" {
         return Ok(BytesPerSecond(None));
@@ -90,13 +92,11 @@ pub(crate) fn bytes_per_second(text: &str) -> Result<BytesPerSecond, String> {
     let bare = amount.bytes().all(|byte| byte.is_ascii_digit());
     match size(amount) {
         Ok(bytes) if bytes > 0 && !bare => Ok(BytesPerSecond(Some(bytes as u64))),
-        _ => {
-            Err("a rate of bytes is a number with its unit, e.g. 64KiB/s, or unlimited".to_string())
-        }
+        _ => Err(say!("errors-byte-rate")),
     }
 }
 
-/// Reads `8192`, `8KiB`, `64kB`, `1MiB` as bytes.
+/// Parses `8192`, `8KiB`, `64kB`, `1MiB` as bytes.
 pub(crate) fn size(text: &str) -> Result<usize, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -107,21 +107,21 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
         "KiB" => 1 << 10,
         "MiB" => 1 << 20,
         "GiB" => 1 << 30,
-        _ => return Err("a size is a number of bytes, e.g. 8192, 64KiB, 1MB".to_string()),
+        _ => return Err(say!("errors-size")),
     };
     let bytes = number.parse::<usize>().ok().and_then(|n| n.checked_mul(scale));
-    bytes.ok_or_else(|| "a size is a number of bytes, e.g. 8192, 64KiB, 1MB".to_string())
+    bytes.ok_or_else(|| say!("errors-size"))
 }
 
-/// Reads a size that is not zero.
+/// Parses a size above zero.
 pub(crate) fn length(text: &str) -> Result<usize, String> {
     match size(text)? {
-        0 => Err("must be longer than 0".to_string()),
+        0 => Err(say!("errors-not-zero")),
         bytes => Ok(bytes),
     }
 }
 
-/// `830 ms`, `12 s`, `3 min`, `2 h`: as long as it takes to be understood, no longer.
+/// `830 ms`, `12 s`, `3 min`, `2 h`: rounded for quick reading.
 pub(crate) fn roughly(duration: Duration) -> String {
     match duration.as_secs() {
         0 => format!("{} ms", duration.as_millis()),
@@ -131,24 +131,9 @@ pub(crate) fn roughly(duration: Duration) -> String {
     }
 }
 
-/// Whole seconds below a minute: what changes once a second is read, not measured.
-pub(crate) fn in_seconds(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ ..60 => format!("{seconds} s"),
-        _ => roughly(time),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_that_are_shown_each_second_are_whole_seconds() {
-        assert_eq!(in_seconds(Duration::from_millis(300)), "0 s");
-        assert_eq!(in_seconds(Duration::from_millis(3_900)), "3 s");
-        assert_eq!(in_seconds(Duration::from_secs(150)), "2 min");
-    }
 
     #[test]
     fn whole_numbers_have_bounds() {

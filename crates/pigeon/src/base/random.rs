@@ -4,24 +4,24 @@ use anyhow::Context;
 
 const NONE: &str = "the system gives no random numbers";
 
-/// A seed, or a secret that needs no more than 64 bits.
+/// A seed, or a secret of at most 64 bits.
 pub(crate) fn u64() -> anyhow::Result<u64> {
     getrandom::u64().context(NONE)
 }
 
-/// A seed that is short enough to type.
+/// A seed short enough to type.
 pub(crate) fn u32() -> anyhow::Result<u32> {
     getrandom::u32().context(NONE)
 }
 
-/// A secret key.
+/// Random bytes for a secret key.
 pub(crate) fn bytes<const N: usize>() -> anyhow::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).context(NONE)?;
     Ok(bytes)
 }
 
-/// Keys for a hash map, so that a sender cannot choose keys that collide.
+/// Keys of a hash map, so that senders cannot choose keys that collide.
 pub(crate) fn hash_keys() -> anyhow::Result<[u64; 4]> {
     let mut keys = [0; 4];
     for key in &mut keys {

@@ -1,18 +1,18 @@
-//! What commands that run a small service share: settings that prevent loops and amplification,
-//! the wall clock, and warnings for the operator.
+//! Shared by commands with a small service: protection against loops and amplification, the wall
+//! clock, and warnings for the operator.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
 use pigeon_datagram::Instant;
 use pigeon_guard::SourceRules;
-use pigeon_services::{Config, Event, WallClock};
+use pigeon_services::{Config, Event, Ignored, WallClock};
 
-use super::count::count;
 use super::quantity::PerSecond;
 use super::random;
+use crate::words::{key, say};
 
-/// The settings of a service.
+/// A service's settings.
 pub(crate) fn config(
     sources: SourceRules,
     per_source: Option<PerSecond>,
@@ -34,19 +34,31 @@ pub(crate) fn wall(now: Instant) -> WallClock {
     WallClock::new(unix, now)
 }
 
-/// The warning about a source that hit a bound, or that repeats itself without hitting one.
+/// Why a datagram was not answered.
+pub(crate) fn reason(reason: Ignored) -> String {
+    say!(match reason {
+        Ignored::BadSource => key!("tools-ignored-bad-source"),
+        Ignored::OwnAddress => key!("tools-ignored-own-address"),
+        Ignored::LowPort => key!("tools-ignored-low-port"),
+        Ignored::Truncated => key!("tools-ignored-truncated"),
+        Ignored::Reply => key!("tools-ignored-reply"),
+        Ignored::NotRequest => key!("tools-ignored-not-request"),
+        Ignored::SourceRate => key!("tools-ignored-source-rate"),
+        Ignored::TotalRate => key!("tools-ignored-total-rate"),
+        Ignored::LongerThanRequest => key!("tools-ignored-longer-than-request"),
+        Ignored::BatchFull => key!("tools-ignored-batch-full"),
+    })
+}
+
+/// The warning about a source that exceeds a limit, or that repeats itself without a limit.
 pub(crate) fn warning(event: &Event) -> Option<String> {
     match event {
         Event::Limited { source, bound, requests } => {
-            let (bound, requests) = (bound.describe(), count(*requests, "request"));
-            Some(format!("{source} asks too much ({bound}): {requests} not answered; a loop?"))
+            let bound = reason(*bound);
+            Some(say!("errors-asks-too-much", source = source, bound = bound, requests = *requests))
         }
         Event::Repeating { source, length, a_second } => {
-            let bytes = count(*length, "byte");
-            Some(format!(
-                "{source} sends the same {bytes} {a_second} times a second; a loop? \
-                 --per-source 1k/s would bound it"
-            ))
+            Some(say!("errors-repeats-itself", source = source, length = *length, rate = a_second))
         }
         Event::Datagram { .. } => None,
     }

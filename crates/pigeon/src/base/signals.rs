@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP as a message to a loop, instead of the end of the process.
+//! Converts SIGINT, SIGTERM and SIGHUP to a flag for the loop, instead of ending the process.
 
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,70 +8,67 @@ use anyhow::Context;
 
 use super::status::Status;
 
-/// Set once the process was asked to stop.
+/// Set when the process should stop.
 #[derive(Clone, Default)]
 pub(crate) struct Stop(Arc<OnceLock<Status>>);
 
 impl Stop {
-    /// Asks for it from inside.
+    /// Requests the stop from inside.
     pub(crate) fn set(&self) {
-        // Who was asked already stops already.
+        // Fails if a stop was requested before.
         let _ = self.0.set(Status::Done);
     }
 
-    /// Whether it was asked.
     pub(crate) fn is_set(&self) -> bool {
         self.0.get().is_some()
     }
 
-    /// The exit status of a command that does not normally run until it is stopped, if it was
-    /// asked.
+    /// The exit status of a stopped command that normally ends on its own.
     pub(crate) fn status(&self) -> Option<Status> {
         self.0.get().copied()
     }
 }
 
-/// Set when the process was asked to read its settings again.
+/// Set when the process should reload its settings.
 #[derive(Clone, Default)]
 pub(crate) struct Reload(Arc<AtomicBool>);
 
 impl Reload {
-    /// Whether it was asked since this was last called.
+    /// Whether a reload was requested since the last call.
     pub(crate) fn take(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)
     }
 }
 
-/// Catches SIGINT, SIGTERM and SIGHUP (a terminal that was closed; not under nohup): the first sets
-/// the flag and calls `wake`, a second one ends the process on the spot, for a user who is tired of
-/// waiting.
+/// Catches SIGINT, SIGTERM and SIGHUP (a closed terminal; not under nohup): the first sets the flag
+/// and calls `wake`, a second one ends the process at once.
 pub(crate) fn on_stop(wake: impl Fn() + Send + 'static) -> anyhow::Result<Stop> {
     let (stop, _) = on_signals(wake, || false)?;
     Ok(stop)
 }
 
-/// The same, but SIGHUP asks to read the settings again, as it does for a service. It stops the
-/// process where it means that its terminal was closed.
+/// The same, but SIGHUP requests a reload, as for services. It still stops the process if its
+/// terminal was closed.
 pub(crate) fn on_stop_or_reload(
     wake: impl Fn() + Send + 'static,
 ) -> anyhow::Result<(Stop, Reload)> {
     let had_terminal = has_terminal() && !hangup_is_ignored();
-    // A terminal that was closed is none any more.
+    // A closed terminal no longer counts as one.
     on_signals(wake, move || !had_terminal || has_terminal())
 }
 
-/// Makes a write beyond the limit of a file's size (`ulimit -f`) fail as on a full disk. Otherwise
-/// the system ends the process, which reads like a crash and loses what could still be saved.
+/// Makes a write beyond the limit of a file's size (`ulimit -f`) fail like a full disk. By default
+/// the system kills the process, which looks like a crash and loses data.
 #[cfg(unix)]
 pub(crate) fn survive_file_size_limit() {
-    // Fails only for signals that nobody may catch. The flag is not looked at: the write says it.
+    // Fails only for signals that cannot be caught. The flag is unused: the write returns an error.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
 }
 
 #[cfg(not(unix))]
 pub(crate) fn survive_file_size_limit() {}
 
-/// Whether one of the standard streams is a terminal.
+/// Whether any standard stream is a terminal.
 fn has_terminal() -> bool {
     io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal()
 }
@@ -112,11 +109,11 @@ fn on_signals(
     Ok((stop, reload))
 }
 
-/// Whether this process was started to outlive its terminal.
+/// Whether this process ignores SIGHUP, to outlive its terminal.
 #[cfg(target_os = "linux")]
 fn hangup_is_ignored() -> bool {
     let status = procfs::process::Process::myself().and_then(|process| process.status());
-    // A mask with a bit for each signal; SIGHUP is 1 (proc_pid_status(5)).
+    // A mask with a bit per signal; SIGHUP is 1 (proc_pid_status(5)).
     status.is_ok_and(|status| status.sigign & 1 != 0)
 }
 
@@ -125,7 +122,7 @@ fn hangup_is_ignored() -> bool {
     false
 }
 
-/// Elsewhere Ctrl-C ends the process as the system does it.
+/// On other systems Ctrl-C ends the process by default.
 #[cfg(not(unix))]
 fn on_signals(
     _wake: impl Fn() + Send + 'static,

@@ -1,23 +1,23 @@
-//! Exit statuses, the same for every command, and the errors that carry one.
+//! Exit statuses, the same for every command, and errors with a status.
 
 use std::fmt;
 
 use super::payload::Unwritable;
 
-/// How a command ended. The rule is one for all: if the user must change the command line, or a
-/// file that it names or that holds settings, before it can be of use to try again, it is
-/// [`Status::Usage`]; whatever else goes wrong was tried, and is [`Status::Failed`].
+/// The exit status of a command. If a retry is useless before the user changes the command line, or
+/// a file that it names or that contains settings, the status is [`Status::Usage`]; for all other
+/// failures it is [`Status::Failed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// What was asked for is done.
+    /// Success.
     Done = 0,
-    /// The network, or this host's side of it, said no: no reply, refused, port in use.
+    /// The network or this host failed: no reply, refused, port in use.
     Failed = 1,
-    /// The command line, or a file, is wrong.
+    /// The command line or a file is wrong.
     Usage = 2,
-    /// A thread panicked, which is a bug; Rust says it so of the first thread.
+    /// A thread panicked, which is a bug; Rust's own status for the main thread.
     Panicked = 101,
-    /// The terminal was closed: 128 and the number of SIGHUP, as shells say it.
+    /// The terminal was closed: 128 plus the number of SIGHUP, like in shells.
     HungUp = 129,
     /// Ctrl-C: SIGINT, likewise.
     Interrupted = 130,
@@ -26,16 +26,16 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    /// The status that goes with an error: `Usage` for a [`UsageError`], and for text that cannot be
-    /// written as the arguments want it; else `Failed`.
+    /// An error's status: `Usage` for a [`UsageError`], and for text that cannot be encoded as the
+    /// arguments require; else `Failed`.
     pub(crate) fn of(error: &anyhow::Error) -> Status {
         let is_usage = error.is::<UsageError>() || error.is::<Unwritable>();
         if is_usage { Status::Usage } else { Status::Failed }
     }
 }
 
-/// Arguments that parse one by one but make no sense together or here, or a file that cannot be read
-/// or written. It may be the context of another error, which is then its cause.
+/// Arguments that are valid individually but not together or on this host, or a file that cannot be
+/// read or written. May be the context of another error, its cause.
 #[derive(Debug)]
 pub(crate) struct UsageError(pub(crate) String);
 

@@ -1,4 +1,4 @@
-//! The value of a flag that says `on` or `off`, for flags with either default.
+//! The value of an `on`/`off` flag, for flags with either default.
 
 /// `on` or `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -1,20 +1,21 @@
-//! The terminal's own state: remembered before it is changed, and given back whatever happens.
+//! The terminal's state: saved before changes, and restored whatever happens.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
 #[cfg(unix)]
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// What takes the terminal, and what gives it back in whatever state a line or a frame was interrupted.
+/// The escape sequences that take over the terminal, and those that restore it from any point of a
+/// line or frame.
 struct Sequences {
-    /// Written once: what it keeps is given back once.
+    /// Written once, because the saved state can be restored only once.
     keep: &'static [u8],
     enter: &'static [u8],
     leave: &'static [u8],
 }
 
-/// For the full screen: the window's title is kept for later; the alternate screen; pasting is marked;
-/// what is written at the edge does not run over it; the mouse wheel is reported.
+/// The full screen: saves the window's title, enters the alternate screen, enables bracketed paste,
+/// disables wrapping at the edge, reports the mouse wheel.
 const FULL: Sequences = Sequences {
     keep: b"\x1b[22;2t",
     enter: b"\x1b[?1049h\x1b[?2004h\x1b[?7l\x1b[?1000h\x1b[?1006h",
@@ -22,11 +23,11 @@ const FULL: Sequences = Sequences {
         b"\x1b[?2026l\x1b[0m\x1b[23;2t\x1b[?1006l\x1b[?1000l\x1b[?7h\x1b[?2004l\x1b[?25h\x1b[?1049l",
 };
 
-/// For a line at the bottom: pasting is marked, and the line goes away in the end.
+/// A line at the bottom: enables bracketed paste, and clears the line at the end.
 const LINE: Sequences =
     Sequences { keep: b"", enter: b"\x1b[?2004h", leave: b"\r\x1b[K\x1b[?7h\x1b[?2004l" };
 
-/// How a program uses the terminal.
+/// A program's use of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
     /// The whole screen.
@@ -48,13 +49,13 @@ impl Use {
     }
 }
 
-/// How the terminal is used now; 0: not at all.
+/// The current use; 0 means none.
 static USE: AtomicU8 = AtomicU8::new(0);
 
 #[cfg(unix)]
 static MODE: OnceLock<Option<Mutex<nix::sys::termios::Termios>>> = OnceLock::new();
 
-/// Remembers how the terminal was, also for a panic.
+/// Saves the terminal's state, and restores it on a panic.
 pub(crate) fn remember() {
     static HOOK: std::sync::Once = std::sync::Once::new();
     HOOK.call_once(|| {
@@ -68,20 +69,20 @@ pub(crate) fn remember() {
     MODE.get_or_init(|| nix::sys::termios::tcgetattr(io::stdin()).ok().map(Mutex::new));
 }
 
-/// Gives the terminal back as it was. To be called before the process ends, from any thread. Does
-/// not block: of a terminal that takes nothing only the mode is given back.
+/// Restores the terminal. Call it before the process ends, from any thread. Does not block: if the
+/// terminal accepts no output, only its mode is restored.
 pub(crate) fn restore() {
     if let Some(of) = Use::of(USE.swap(0, Ordering::AcqRel))
         && takes_output()
     {
-        // If the terminal is gone there is nothing to give back.
+        // Nothing can be restored if the terminal is gone.
         let _ = write(of.sequences().leave);
     }
     restore_mode();
 }
 
-/// Writes to the terminal at once: not through the buffer and the lock of `io::stdout`, which a
-/// thread may hold that is stuck in writing a frame.
+/// Writes to the terminal directly, without the lock of `io::stdout`, which a thread may hold that
+/// is blocked in writing a frame.
 pub(crate) fn write(bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -101,7 +102,7 @@ fn takes_output() -> bool {
     tells(&io::stdout(), nix::poll::PollFlags::POLLOUT)
 }
 
-/// Whether poll(2) reports this of a terminal, now.
+/// Whether poll(2) reports this event for a terminal now.
 #[cfg(unix)]
 fn tells(terminal: &impl std::os::fd::AsFd, what: nix::poll::PollFlags) -> bool {
     use nix::poll::{PollFd, PollTimeout, poll};
@@ -142,26 +143,25 @@ pub(crate) fn is_gone() -> bool {
     false
 }
 
-/// Takes the terminal, and every key as it is pressed. Called again, it takes back what another program
-/// has changed.
+/// Takes over the terminal, with unbuffered keys. A further call undoes another program's changes.
 pub(crate) fn enter(of: Use) -> io::Result<()> {
     remember();
-    // Output keeps its newlines where lines scroll.
+    // Line mode keeps the conversion of newlines.
     raw_mode(of == Use::Line)?;
     let Sequences { keep, enter, .. } = of.sequences();
     let again = USE.swap(of as u8, Ordering::AcqRel) == of as u8;
     write(&[if again { b"" } else { keep }, enter].concat())
 }
 
-/// Gives the terminal to the shell and stops the process, until somebody says `fg`; then takes it again.
+/// Restores the terminal for the shell and stops the process until `fg`; then takes over again.
 pub(crate) fn suspend(of: Use) {
     #[cfg(unix)]
     {
         restore();
-        // Stops the process here; it goes on when it is continued.
+        // The process stops here until it is continued.
         let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP);
     }
-    // A terminal that is gone is reported by the keyboard.
+    // The keyboard reports a terminal that is gone.
     let _ = enter(of);
 }
 
@@ -181,8 +181,8 @@ fn raw_mode(_newlines: bool) -> io::Result<()> {
     crossterm::terminal::enable_raw_mode()
 }
 
-/// Whether a full screen can be had: there are a screen and a keyboard, this job may use them, and
-/// the terminal can put its cursor somewhere.
+/// Whether a full screen is possible: stdin and stdout are a terminal, this job is in the
+/// foreground, and the terminal can move its cursor.
 pub(crate) fn can_be_full() -> bool {
     use std::io::IsTerminal;
 
@@ -191,7 +191,7 @@ pub(crate) fn can_be_full() -> bool {
     terminal && (!dumb || cfg!(windows)) && in_foreground()
 }
 
-/// Whether this process may use its terminal. A hub started with `&` may not: reading would stop it.
+/// Whether this process is in its terminal's foreground. Reading would stop a hub started with `&`.
 #[cfg(unix)]
 pub(crate) fn in_foreground() -> bool {
     let foreground = nix::unistd::tcgetpgrp(io::stdin());
@@ -211,7 +211,7 @@ mod tests {
     use nix::sys::termios::tcgetattr;
     use pty_process::blocking::{Command, open};
 
-    /// What the other test runs on a terminal.
+    /// Helper process of the other test, on a terminal.
     #[test]
     #[ignore = "takes the terminal it runs on"]
     fn a_program_that_panics() {

@@ -1,17 +1,16 @@
-//! Text that a file or standard input holds, read up to a bound: what is named may be `-`, a pipe that
-//! somebody writes, or a device without an end.
+//! Text from a file or standard input, up to a limit: the path may be `-`, a pipe, or an endless
+//! device.
 
+use crate::words::say;
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// Reads what a path names, `-` being stdin, to its end.
-///
-/// # Errors
-/// What the system says, or that there are more than `most` bytes, or no UTF-8.
+/// Reads a path, where `-` is stdin, to its end. Fails if there are more than `most` bytes, or if
+/// they are not UTF-8.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<String> {
-    /// A hub reads its settings again on SIGHUP; what came from stdin stays as it was.
+    /// stdin is read once: when a hub reloads its settings on SIGHUP, its content stays.
     static STDIN: OnceLock<String> = OnceLock::new();
     if path != Path::new("-") {
         return read_to_end(File::open(path)?, most);
@@ -23,10 +22,8 @@ pub(crate) fn read(path: &Path, most: u64) -> io::Result<String> {
     Ok(STDIN.get_or_init(|| text).clone())
 }
 
-/// Reads a password: the first line of stdin for `-`, where more may follow, or a file's beginning.
-///
-/// # Errors
-/// What the system says.
+/// Reads a password: the first line of stdin for `-`, where more may follow, or the start of a
+/// file.
 pub(crate) fn read_secret(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     match path == Path::new("-") {
@@ -38,24 +35,23 @@ pub(crate) fn read_secret(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 
 fn piped_stdin() -> io::Result<io::StdinLock<'static>> {
     match io::stdin().is_terminal() {
-        true => Err(io::Error::other("stdin is a terminal; name a file, or pipe into it")),
+        true => Err(io::Error::other(say!("errors-stdin-terminal"))),
         false => Ok(io::stdin().lock()),
     }
 }
 
 fn read_to_end(input: impl Read, most: u64) -> io::Result<String> {
     let mut bytes = Vec::new();
-    // One byte more shows that there is more. The length that the system reports would not do:
-    // /dev/zero has none, and neither has a pipe.
+    // One more byte reveals a longer file. The reported length is useless for /dev/zero and pipes.
     input.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
-        let why = format!("it has more than {most} bytes, so it is another file than meant");
+        let why = say!("errors-file-too-large", most = &most);
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
-        io::Error::new(io::ErrorKind::InvalidData, format!("line {line} is not valid UTF-8"))
+        io::Error::new(io::ErrorKind::InvalidData, say!("errors-line-not-utf8", line = &line))
     })
 }
 

@@ -4,7 +4,7 @@ use std::thread::{Builder, JoinHandle};
 
 use anyhow::Context;
 
-/// Starts a thread. Debuggers and `top -H` show its name.
+/// Starts a thread with a name, shown by debuggers and `top -H`.
 pub(crate) fn spawn<T: Send + 'static>(
     name: &str,
     run: impl FnOnce() -> T + Send + 'static,

@@ -1,14 +1,15 @@
-//! Configuration files, which hold settings of the command line, against that command line.
+//! Checks that configuration files match the command line.
 
 use clap::CommandFactory;
 
 use super::Cli;
+use crate::base::system_error;
 use crate::config::{apply_text, flag_value};
 
 const SAMPLE: &str = include_str!("../../../../docs/hub.toml");
 
 fn error(text: &str) -> String {
-    format!("{:#}", apply_text(Cli::command(), "hub", text).unwrap_err())
+    system_error::chain(&apply_text(Cli::command(), "hub", text).unwrap_err())
 }
 
 #[test]
@@ -21,7 +22,7 @@ fn the_sample_holds_every_setting_at_its_default() {
         match (default, sample.get(name)) {
             (Some(default), Some(value)) => assert_eq!(flag_value(value), default, "{name}"),
             (Some(_), None) => panic!("{name} is missing"),
-            // No single default: the sample shows it in a comment.
+            // A setting without a single default: the sample shows it in a comment.
             (None, None) => assert!(SAMPLE.contains(&format!("# {name} = ")), "{name}"),
             (None, Some(_)) => panic!("{name} has no default"),
         }
@@ -63,13 +64,13 @@ fn what_is_wrong_with_a_file_is_told_with_its_place() {
     for (text, expected) in [
         (
             "# a slip\ntimeuot = \"3s\"",
-            "line 2, column 1: there is no setting timeuot; is timeout meant?",
+            "line 2, column 1: there is no setting timeuot; did you mean timeout?",
         ),
         (
             "max_members = 3",
-            "line 1, column 1: there is no setting max_members; is max-members meant?",
+            "line 1, column 1: there is no setting max_members; did you mean max-members?",
         ),
-        ("port = 9999", "line 1, column 1: there is no setting port; is listen meant?"),
+        ("port = 9999", "line 1, column 1: there is no setting port; did you mean listen?"),
         (
             "memory = 3",
             "line 1, column 1: there is no setting memory; `pigeon hub --help` lists them",
@@ -88,12 +89,12 @@ fn what_is_wrong_with_a_file_is_told_with_its_place() {
             error(empty)
         );
     }
-    assert!(error("max-text = 0").ends_with("must be longer than 0"));
+    assert!(error("max-text = 0").ends_with("must be greater than 0"));
     assert_eq!(
         error("timeout = 30"),
-        "line 1, column 11: invalid value '30' for '--timeout <DURATION>': a duration is a number \
-         with its unit, e.g. 250ms, 3s, 2m"
+        "line 1, column 11: invalid value '30' for timeout: write a number with its unit, e.g. 250ms, \
+         3s, 2m"
     );
-    assert!(error("format = \"x\"").ends_with("[possible values: chat, classic, raw]"));
+    assert!(error("format = \"x\"").ends_with("choose one of chat, classic, raw"));
     assert!(error("open = [\"10.0.0.0/8\", \"nonsense\"]").contains("nonsense"));
 }

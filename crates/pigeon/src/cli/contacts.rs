@@ -1,4 +1,4 @@
-//! `pigeon contacts`: names for those one talks to.
+//! `pigeon contacts`: names for endpoints.
 
 use std::io::{self, Write};
 
@@ -13,21 +13,27 @@ use crate::base::status::{Status, UsageError};
 use crate::contacts::peer;
 use crate::contacts::{self, Contact, ContactName, Contacts};
 use crate::output::{json, remark};
+use crate::words::say;
 
-/// Keep names for endpoints; a name goes wherever an endpoint does
+/// Keep names for endpoints, to use wherever an endpoint is expected
 #[derive(clap::Args)]
 #[command(
     arg_required_else_help = true,
     after_help = "\
 Examples:
   pigeon contacts add 狗哥 192.168.1.103:8080 --encoding gb2312
-  pigeon contacts add 老王 192.168.1.7 --ipmsg     a user of IP Messenger, FeiQ or iptux
+  pigeon contacts add 老王 192.168.1.7 --ipmsg  # a user of IP Messenger, FeiQ or iptux
   pigeon contacts list
-  pigeon contacts rename 狗哥 'dog'
-  pigeon send 狗哥 你好                     in GB2312, as 狗哥 reads it
+  pigeon contacts rename 狗哥 dog
+  pigeon send 狗哥 你好  # in GB2312, as 狗哥 reads it
 
-The contacts are kept in pigeon/contacts.toml in the configuration directory ($XDG_CONFIG_HOME or
-~/.config), or where PIGEON_CONTACTS says. Edit it as you like: comments and order are kept."
+You may edit the file yourself: comments and order are kept.
+
+Files:
+  ~/.config/pigeon/contacts.toml  the contacts ($XDG_CONFIG_HOME replaces ~/.config)
+
+Environment:
+  PIGEON_CONTACTS  another file for the contacts"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -36,42 +42,54 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Add a contact; one that is there at the same endpoint gets the encoding
+    /// Add a contact, or change the encoding of one at the same endpoint
+    #[command(after_help = "\
+Example:
+  pigeon contacts add 狗哥 192.168.1.103:8080 --encoding gb2312")]
     Add {
-        /// What to call it: one word in any script, 32 characters at most; capitals do not matter
+        /// Name: one word in any script, up to 32 characters; case does not matter
         name: String,
 
         /// Where it is: HOST:PORT, [V6]:PORT, or HOST PORT as two words
         endpoint: String,
 
-        /// The port, where it is a word of its own
+        /// Port, if given as a word of its own
         #[arg(value_name = "PORT", value_parser = peer_port)]
         port: Option<u16>,
 
-        /// The encoding it reads and writes, or auto [default: what the command says, else utf-8]
+        /// Encoding it reads and writes, or auto [default: the command's --encoding, else utf-8]
         #[arg(long, value_name = "LABEL", value_parser = charset, add = ArgValueCandidates::new(charsets))]
         encoding: Option<Charset>,
 
-        /// It uses IP Messenger, FeiQ or iptux: chat and send speak to it as these do. The port is 2425
-        /// unless it is said
+        /// Mark it as a user of IP Messenger, FeiQ or iptux: chat and send speak that protocol to it,
+        /// on port 2425 unless one is given
         #[arg(long)]
         ipmsg: bool,
     },
     /// List the contacts
+    #[command(after_help = "\
+Example:
+  pigeon contacts list --json")]
     List {
-        /// Print one JSON object a contact: name, endpoint, encoding, ipmsg
+        /// Print one JSON object per contact: name, endpoint, encoding, ipmsg
         #[arg(long)]
         json: bool,
     },
     /// Remove a contact
+    #[command(after_help = "\
+Example:
+  pigeon contacts remove 狗哥")]
     Remove {
-        /// Its name
+        /// Name of the contact
         #[arg(add = ArgValueCandidates::new(peer::candidates))]
         name: String,
     },
-    /// Give a contact another name
+    /// Rename a contact
+    #[command(after_help = "\
+Example:
+  pigeon contacts rename 狗哥 dog")]
     Rename {
-        /// Its name
+        /// Name of the contact
         #[arg(add = ArgValueCandidates::new(peer::candidates))]
         old: String,
         /// Its new name
@@ -79,7 +97,6 @@ enum Action {
     },
 }
 
-/// Does what was asked with the contacts.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let file = contacts::user_file()?;
     match args.action {
@@ -88,24 +105,30 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
                 port.map_or_else(|| endpoint.clone(), |port| peer::with_port(&endpoint, port));
             let endpoint =
                 Endpoint::parse(&written, ipmsg.then_some(pigeon_ipmsg::PORT)).map_err(|why| {
-                    UsageError(format!("bad endpoint `{}`: {}", escape(&written), escape(&why)))
+                    UsageError(say!(
+                        "errors-bad-endpoint",
+                        word = &escape(&written),
+                        why = &escape(&why)
+                    ))
                 })?;
             let name = ContactName::parse(&name).map_err(UsageError)?;
             match file.add(&name, &endpoint, encoding, ipmsg)? {
-                true => remark(format_args!("{name} is {endpoint}")),
-                false => remark(format_args!("{name} is {endpoint} already")),
+                true => remark(say!("tools-contact-is", name = &name, endpoint = &endpoint)),
+                false => {
+                    remark(say!("tools-contact-is-already", name = &name, endpoint = &endpoint))
+                }
             }
         }
         Action::List { json } => list(&file.read()?, json)?,
-        // Names that were found are such as display.
+        // Existing names are safe to display.
         Action::Remove { name } => {
             file.remove(&name)?;
-            remark(format_args!("{name} is removed"));
+            remark(say!("tools-contact-removed", name = &name));
         }
         Action::Rename { old, new } => {
             let new = ContactName::parse(&new).map_err(UsageError)?;
             file.rename(&old, &new)?;
-            remark(format_args!("{old} is now {new}"));
+            remark(say!("tools-contact-renamed", old = &old, new = &new));
         }
     }
     Ok(Status::Done)
@@ -115,17 +138,16 @@ fn list(contacts: &Contacts, json: bool) -> anyhow::Result<()> {
     let text = if json { objects(contacts) } else { table(contacts) };
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            return Err(anyhow!(error)).context("cannot write to stdout");
+            return Err(anyhow!(error)).context(say!("errors-stdout"));
         }
         _ => {}
     }
     if text.is_empty() {
-        remark("no contacts yet; `pigeon contacts add` makes one");
+        remark(say!("tools-contacts-none"));
     }
     Ok(())
 }
 
-/// Names, endpoints and encodings in columns.
 fn table(contacts: &Contacts) -> String {
     let rows: Vec<[String; 3]> = contacts
         .iter()
@@ -146,10 +168,10 @@ fn table(contacts: &Contacts) -> String {
 
 /// | field | |
 /// | --- | --- |
-/// | `name` | what it is called |
+/// | `name` | its name |
 /// | `endpoint` | `HOST:PORT` |
-/// | `encoding` | its encoding, or `auto`; null where none was said |
-/// | `ipmsg` | whether it uses IP Messenger or one of its relatives |
+/// | `encoding` | its encoding, or `auto`; null if not set |
+/// | `ipmsg` | whether it uses IP Messenger, FeiQ or iptux |
 fn objects(contacts: &Contacts) -> String {
     let line = |contact: &Contact| {
         let fields = [

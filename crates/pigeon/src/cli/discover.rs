@@ -1,16 +1,17 @@
-//! `pigeon discover`: who is out there. A question on every interface, and the answers to it.
+//! `pigeon discover`: finds hubs and other programs. Sends a request on every interface and prints
+//! the answers.
 //!
-//! Each address of each interface has a socket of its own, bound to it, and a thread that drives a
-//! search over that socket. That is what makes a question leave by every interface:
+//! Each address of each interface has its own socket, bound to it, and its own thread. So a request
+//! leaves through every interface:
 //!
-//! - 255.255.255.255 and IPv4 groups: Linux sends them by the interface that has the socket's
-//!   address; from a socket bound to no address they leave by the default route alone.
-//! - The directed broadcast address of a network is routed there like any of its addresses. On
-//!   systems that send 255.255.255.255 by one interface whatever the source, it does the work.
-//! - IPv6 knows no broadcast; the scope of a group's address names the interface.
+//! - 255.255.255.255 and IPv4 groups: Linux sends them through the interface of the socket's
+//!   address; from an unbound socket they leave through the default route only.
+//! - The directed broadcast address of a network is routed like its other addresses. It covers
+//!   systems that send 255.255.255.255 through one interface regardless of the source.
+//! - IPv6 has no broadcast; the scope of a group's address selects the interface.
 //!
-//! `SO_BINDTODEVICE` would send the same way, but a socket bound to a device hears nothing from
-//! this very host: those answers come over loopback, and a hub may well run here.
+//! `SO_BINDTODEVICE` would send the same way, but a socket bound to a device does not receive
+//! answers from this host, which arrive over loopback. A hub may run here.
 
 mod ipmsg;
 
@@ -38,7 +39,6 @@ use serde_json::Value;
 
 use crate::base::bind::explain;
 use crate::base::cause::Cause;
-use crate::base::count::{count, count_of};
 use crate::base::endpoint::{ListenAddress, peer_port};
 use crate::base::length::check_length;
 use crate::base::multicast::{Group, group};
@@ -46,52 +46,57 @@ use crate::base::payload::{PayloadArgs, PayloadFormat};
 use crate::base::quantity;
 use crate::base::random;
 use crate::base::status::{Status, UsageError};
+use crate::base::system_error;
 use crate::base::thread;
 use crate::output::{json, remark};
+use crate::words::{self, key, say};
 
-/// Where hubs listen by default, and the groups that they join.
+/// The default port of hubs, and of the groups that they join.
 const HUB_PORT: u16 = 9999;
 const HUB_GROUPS: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(239, 255, 99, 99)),
     IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x9999)),
 ];
 
-/// The group of every IPv6 host of a link: what broadcast is to IPv4.
+/// The group of all IPv6 hosts of a link, as IPv6 has no broadcast.
 const ALL_NODES: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1));
 
-/// How long some protocols let those who answer wait, so that they do not all answer at once: CoAP 5 s
-/// (RFC 7252 section 8.2), SSDP as long as the question says.
+/// Maximum delay of answers in some protocols, which spread them: CoAP 5 s (RFC 7252 section 8.2),
+/// SSDP as the request says.
 const LATEST_ANSWERS: Duration = Duration::from_secs(6);
 
-/// When to look whether the first question has left.
+/// When to check whether the first request was sent.
 const FIRST_LOOK: Duration = Duration::from_millis(50);
 
-/// Answers within this time of each other count as arriving together.
+/// Answers within this time count as arriving together.
 const AT_ONCE: Duration = Duration::from_millis(20);
 
-/// Find hubs, or whatever answers at a port, on every network this host is in
+/// Find hubs, or whatever answers on a port, on every network of this host
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pigeon discover                      the hubs around here
-  pigeon discover 7000 'who is there?' whoever answers that at port 7000
+  pigeon discover  # hubs on the networks of this host
+  pigeon discover 7000 'who is there?'  # whatever answers that on port 7000
   pigeon discover 5000 --for 3s --group 239.1.2.3
-  pigeon discover --ipmsg              users of IP Messenger, FeiQ and iptux
+  pigeon discover --ipmsg  # users of IP Messenger, FeiQ and iptux
   pigeon discover 5000 --source 192.168.1.5:5000
-  pigeon discover 520 --source 520 --group 224.0.0.9 --hex 010200000000000000000000000000000000000000000010
-                                       RIP routers, with their routes
-  pigeon discover --json               one object a peer, for scripts
+  pigeon discover 520 --source 520 --group 224.0.0.9 --hex 010200000000000000000000000000000000000000000010  # RIP routers and their routes
+  pigeon discover --json  # one object per peer, for scripts
 
-Asks by limited and directed broadcast on every interface and by multicast: hubs in 239.255.99.99
-and ff02::9999, others in ff02::1. Asks three times, at the start, after a quarter and after half of
-the time, and shows each address that answers once, with the round trip. A hub waits up to 0.2 s
-before it answers, which is part of its round trip. Exit status 1: nobody answered.")]
+Asks by limited and directed broadcast on every interface, and by multicast: hubs in 239.255.99.99
+and ff02::9999, others in ff02::1. Asks three times within --for, and prints each address that
+answers once, with its round-trip time. A hub waits up to 0.2 s before it answers; its round-trip
+time includes that.
+
+Exit status:
+  0  somebody answered
+  1  nobody answered")]
 pub(crate) struct Args {
-    /// The port to ask [default: 9999, and hubs only]
+    /// Port to ask [default: 9999, and hubs only]
     #[arg(value_name = "PORT", value_parser = peer_port)]
     port: Option<u16>,
 
-    /// What to ask; none is an empty datagram, several words are joined by spaces
+    /// Text to send; words are joined by spaces, none is an empty datagram
     #[arg(value_name = "TEXT", requires = "port")]
     text: Vec<String>,
 
@@ -99,40 +104,39 @@ pub(crate) struct Args {
     #[arg(long = "for", value_name = "DURATION", default_value = "1s", value_parser = quantity::interval)]
     duration: Duration,
 
-    /// Ask this multicast group alone, and broadcast nothing; may be given several times
+    /// Ask this multicast group only, without broadcasts; may be repeated
     #[arg(long, value_name = "GROUP", value_parser = group)]
     group: Vec<Group>,
 
-    /// Ask from this port, which some protocols want (RIP: 520), or from this address alone
-    /// [default: from every address, and a port that the system chooses]
+    /// Port to ask from, which some protocols require (RIP: 520), or address to ask from
+    /// [default: every address, a port the system chooses]
     #[arg(long, value_name = "PORT|ADDR[:PORT]", value_parser = source)]
     source: Option<ListenAddress>,
 
-    /// Read escapes in TEXT: \n, \r, \t, \0, \\, \xNN for a byte, \u{N} for a character
+    /// Interpret escapes in TEXT: \n, \r, \t, \0, \\, \xNN for a byte, \u{N} for a character
     #[arg(long, conflicts_with_all = ["hex", "base64"])]
     escapes: bool,
 
-    /// List users of IP Messenger, FeiQ and iptux, with host, program and encoding; waits 3s at least
+    /// List users of IP Messenger, FeiQ and iptux, with host, program and encoding; waits at least 3s
     #[arg(long, conflicts_with_all = ["port", "group"])]
     ipmsg: bool,
 
     #[command(flatten)]
     payload: PayloadArgs,
 
-    /// Print one JSON object an address: from, interface, rtt, rtt_exact, text or base64, and for hubs
-    /// name, members, secure_port, id (equal ids are one hub), port, format
+    /// Print one JSON object per address: from, interface, rtt, rtt_exact, text or base64; for hubs
+    /// also name, members, secure_port, id (one hub has one id), port, format
     #[arg(long)]
     json: bool,
 }
 
-/// Asks everywhere, and prints who answers.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     if args.ipmsg {
         return ipmsg::run(args.duration, args.json);
     }
     let mut format = PayloadFormat::from(&args.payload);
     let question = question(&args, &mut format)?;
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let groups = match (&args.group, args.port) {
         (groups, _) if !groups.is_empty() => groups.clone(),
         (_, None) => HUB_GROUPS.map(Group::from).into(),
@@ -141,7 +145,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     for group in &groups {
         group.select(&interfaces)?;
     }
-    // A device that hears both answers a broadcast at once, and forgets what the group asked (CoAP).
+    // A device that receives both would answer only the broadcast and ignore the group request
+    // (CoAP).
     let broadcasts = args.group.is_empty();
     let mut places = places(&interfaces, args.port.unwrap_or(HUB_PORT), &groups, broadcasts);
     if let Some(source) = args.source {
@@ -151,9 +156,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let (news, arriving) = channel();
     for (index, place) in places.iter_mut().enumerate() {
         let searching = place.search(index, &question, args.duration, &news);
-        place.failure = searching.err().map(|error| error.to_string());
+        place.failure = searching.err().map(|error| system_error::chain(&error));
     }
-    // Only the searches hold the other end now: it closes when the last is over.
+    // Only the searches hold senders now: the channel closes when the last one ends.
     drop(news);
     let (seen, hubs) = (HashSet::new(), BTreeMap::new());
     let mut printer = Printer { format, json: args.json, seen, hubs };
@@ -163,36 +168,33 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     match printer.seen.len() {
         0 => Err(anyhow!(explanation(&args, &time, &places))),
         answered => {
-            let addresses = count_of(answered, "address", "addresses");
             printer.several_addresses().for_each(remark);
-            remark(format_args!("{addresses} answered in {time}"));
+            remark(say!("tools-discover-answered", count = answered, time = time));
             for place in places.iter().filter(|place| place.failure.is_some() && !place.is_told) {
-                // If nobody reads it, nobody misses it.
-                let _ = writeln!(io::stderr(), "not everybody is asked: {}", place.tried());
+                // Ignored if stderr is closed.
+                let _ = writeln!(io::stderr(), "{}", not_everybody(place));
             }
             Ok(Status::Done)
         }
     }
 }
 
-/// A hub that answered a search.
+/// A hub that answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FoundHub {
-    /// What it calls itself.
     pub(crate) name: Name,
-    /// Where its first door is, at the address that answered first; IPv4 before IPv6.
+    /// The hub's first listening socket, at the address that answered first; IPv4 before IPv6.
     pub(crate) address: SocketAddr,
-    /// How many members it has.
     pub(crate) members: u64,
 }
 
-/// Asks everywhere for hubs, and returns each once, by name, at an address that is `wanted`.
-/// Interfaces that cannot be asked are passed over.
+/// Searches for hubs on all interfaces. Returns each once, by name, at an address that is `wanted`.
+/// Skips interfaces that cannot send.
 pub(crate) fn find_hubs(
     lasts: Duration,
     wanted: impl Fn(IpAddr) -> bool,
 ) -> anyhow::Result<Vec<FoundHub>> {
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let question = Question::Hubs(random::u64()?);
     let (news, arriving) = channel();
     let groups = HUB_GROUPS.map(Group::from);
@@ -233,28 +235,28 @@ fn question(args: &Args, format: &mut PayloadFormat) -> anyhow::Result<Question>
     Ok(Question::Anybody(payload.into()))
 }
 
-/// One address of one interface, and what is asked from there.
+/// One address of one interface, with its targets.
 struct Place {
     interface: String,
     local: SocketAddr,
     targets: Vec<SocketAddr>,
     options: SocketOptions,
-    /// Whether there is no broadcast where there could be.
+    /// Whether broadcast was wanted but is unavailable.
     lacks_broadcast: bool,
     failure: Option<String>,
-    /// Whether that has been reported already.
+    /// Whether that has been reported.
     is_told: bool,
     /// Whether anything was sent.
     has_asked: bool,
 }
 
-/// Where to ask from: every IPv4 address, and one IPv6 address of each interface, preferably that
-/// of the link, as that is how far the question goes. Loopback is no network.
+/// The source addresses: every IPv4 address, and one IPv6 address per interface, preferably
+/// link-local, because the request stays on the link. Excludes loopback.
 fn places(interfaces: &Interfaces, port: u16, groups: &[Group], broadcasts: bool) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     let mut addresses: Vec<&LocalAddress> =
         interfaces.iter().filter(|local| !local.address.is_loopback()).collect();
-    // The sort is stable: among equals the system's order stays.
+    // A stable sort: equal entries keep the system's order.
     addresses.sort_by(|a, b| a.interface.cmp(&b.interface).then(rank(a).cmp(&rank(b))));
     for local in addresses {
         let name = &local.interface;
@@ -276,7 +278,7 @@ fn places(interfaces: &Interfaces, port: u16, groups: &[Group], broadcasts: bool
     places
 }
 
-/// Reads where to ask from; an address alone leaves the port to the system.
+/// Parses the source; an address alone leaves the port to the system.
 fn source(text: &str) -> Result<ListenAddress, String> {
     match text.parse::<IpAddr>() {
         Ok(ip) => SocketAddr::new(ip, 0).to_string().parse(),
@@ -284,21 +286,19 @@ fn source(text: &str) -> Result<ListenAddress, String> {
     }
 }
 
-/// Asks from one port only, and where an address is named from that alone.
+/// Limits the search to one source port, and to one address if given.
 fn ask_from(source: ListenAddress, places: &mut Vec<Place>) -> Result<(), UsageError> {
     if let Some(address) = source.address().filter(|address| !address.ip().is_unspecified()) {
         places.retain(|place| place.local.ip() == address.ip());
         if places.is_empty() {
-            let ip = address.ip();
-            let error = format!("there is no network to ask from {ip}; `ip addr` lists addresses");
-            return Err(UsageError(error));
+            return Err(UsageError(say!("tools-discover-no-network", ip = &address.ip())));
         }
     }
     places.iter_mut().for_each(|place| place.local.set_port(source.port));
     Ok(())
 }
 
-/// IPv4 first, then the link's IPv6 address.
+/// IPv4 first, then link-local IPv6.
 fn rank(local: &LocalAddress) -> u8 {
     match local.address {
         IpAddr::V4(_) => 0,
@@ -320,7 +320,7 @@ fn place_v4(
     let groups = groups.iter().filter(|group| group.is_ipv4()).copied();
     let targets = everybody.map(IpAddr::V4).chain(groups);
     let targets: Vec<SocketAddr> = targets.map(|target| SocketAddr::new(target, port)).collect();
-    // No group of that family: nothing to ask.
+    // No group of that family, so no target.
     (broadcasts || !targets.is_empty()).then(|| Place {
         interface: local.interface.clone(),
         local: (address, 0).into(),
@@ -350,7 +350,7 @@ fn place_v6(
             IpAddr::V4(_) => None,
         })
         .collect();
-    // No group of that family: nothing to ask.
+    // No group of that family, so no target.
     (!targets.is_empty()).then(|| Place {
         interface: interface.to_string(),
         local: scoped(address, 0),
@@ -365,7 +365,7 @@ fn place_v6(
 
 fn options(multicast_interface: Option<(Option<Ipv4Addr>, u32)>) -> SocketOptions {
     SocketOptions {
-        // There may be dozens of sockets; this way has the smallest buffers.
+        // There may be dozens of sockets; this path has the smallest buffers.
         path: IoPath::Portable,
         broadcast: true,
         multicast_interface,
@@ -375,7 +375,7 @@ fn options(multicast_interface: Option<(Option<Ipv4Addr>, u32)>) -> SocketOption
 }
 
 impl Place {
-    /// Starts a search from here; its news bear the number of the place.
+    /// Starts a search; its news carry the index of the place.
     fn search(
         &self,
         index: usize,
@@ -389,37 +389,43 @@ impl Place {
         let socket = Socket::bind(self.local, &self.options).map_err(explain)?;
         let (targets, question, news) = (self.targets.clone(), question.clone(), news.clone());
         let search = move || {
-            // Here, so that the time to start a thread is no part of a round trip.
+            // Started here, so that round trips exclude the start of the thread.
             let clock = Clock::start();
             let discover = Discover::new(clock.now(), targets, question, lasts);
             let outcome = drive(discover, socket, clock, index, &news).unwrap_or_else(|error| {
-                // `{:#}` puts the causes behind the error, on one line.
-                Outcome { failure: Some(format!("{error:#}")), ..Outcome::default() }
+                Outcome { failure: Some(system_error::chain(&error)), ..Outcome::default() }
             });
-            // Fails only where nobody waits any more.
+            // Fails only if the receiver is gone.
             let _ = news.send((index, News::Ended(outcome)));
         };
         thread::spawn("search", search)?;
         Ok(())
     }
 
-    /// `eth0 192.168.1.5: 255.255.255.255, 192.168.1.255`, and what went wrong.
+    /// `eth0 192.168.1.5: 255.255.255.255, 192.168.1.255`, and the error, if any.
     fn tried(&self) -> String {
         let targets: Vec<String> = self.targets.iter().map(|to| to.ip().to_string()).collect();
         let mut line = format!("{} {}: ", escape(&self.interface), self.local.ip());
-        line += if targets.is_empty() { "nothing" } else { "" };
-        line += &targets.join(", ");
+        line += &match targets.is_empty() {
+            true => say!("tools-discover-nothing"),
+            false => targets.join(", "),
+        };
         if self.lacks_broadcast {
-            line += " (this interface has no broadcast)";
+            line += " ";
+            line += &say!("tools-discover-no-broadcast");
         }
         if let Some(failure) = &self.failure {
-            line += &format!("; {failure}");
+            line += words::between_parts();
+            line += failure;
         }
         line
     }
 }
 
-/// Drives a search to its end.
+fn not_everybody(place: &Place) -> String {
+    say!("tools-discover-not-everybody", tried = place.tried())
+}
+
 fn drive(
     discover: Discover,
     socket: Socket,
@@ -427,10 +433,11 @@ fn drive(
     index: usize,
     news: &Sender<(usize, News)>,
 ) -> anyhow::Result<Outcome> {
-    let mut driver =
-        Driver::new(discover, socket).context("cannot watch the socket")?.with_clock(clock);
+    let mut driver = Driver::new(discover, socket)
+        .with_context(|| say!("errors-watch-socket"))?
+        .with_clock(clock);
     let look_at = Some(driver.clock().now() + FIRST_LOOK);
-    driver.run(&mut Around { index, news, look_at })?;
+    driver.run(&mut SearchHost { index, news, look_at })?;
     let stats = driver.stats();
     Ok(Outcome { has_asked: stats.sent.datagrams > 0, failure: unsent(&stats) })
 }
@@ -438,11 +445,10 @@ fn drive(
 fn unsent(stats: &Stats) -> Option<String> {
     let failure = stats.sent.last_failure?;
     let (unsent, sent) = (stats.sent.dropped.total(), stats.sent.datagrams);
-    let (to, cause) = (failure.to, Cause::from(failure));
-    Some(format!("{unsent} of {} questions not sent, such as to {to}: {cause}", unsent + sent))
+    let (to, cause, all) = (failure.to, Cause::from(failure).said(), unsent + sent);
+    Some(say!("tools-discover-unsent", unsent = unsent, all = all, to = &to, cause = cause))
 }
 
-/// How a search ended.
 #[derive(Default)]
 struct Outcome {
     /// Whether anything was sent.
@@ -450,24 +456,23 @@ struct Outcome {
     failure: Option<String>,
 }
 
-/// What a search reports.
+/// A report of a search.
 enum News {
     Found(Discovered),
-    /// The first question did not leave everywhere.
+    /// The first request could not be sent to every target.
     Unsent(String),
-    /// It is over.
     Ended(Outcome),
 }
 
-/// What stands around one search.
-struct Around<'a> {
+/// The host of one search.
+struct SearchHost<'a> {
     index: usize,
     news: &'a Sender<(usize, News)>,
-    /// When to look what became of the first question.
+    /// When to check the first request.
     look_at: Option<pigeon_datagram::Instant>,
 }
 
-impl Host<Discover> for Around<'_> {
+impl Host<Discover> for SearchHost<'_> {
     fn deadline(&self) -> Option<pigeon_datagram::Instant> {
         self.look_at
     }
@@ -475,7 +480,7 @@ impl Host<Discover> for Around<'_> {
     fn tick(&mut self, _: &mut Discover, io: &mut Io<'_>) -> ControlFlow<()> {
         self.look_at = None;
         if let Some(failure) = unsent(&io.stats()) {
-            // Fails only where nobody waits any more.
+            // Fails only if the receiver is gone.
             let _ = self.news.send((self.index, News::Unsent(failure)));
         }
         ControlFlow::Continue(())
@@ -492,8 +497,8 @@ impl Host<Discover> for Around<'_> {
     }
 }
 
-/// What arrives next, with what arrives at about the same time: a hub answers on all of its addresses
-/// at once, and IPv4 addresses, which people can type, go first.
+/// The next report, with those that arrive at about the same time. A hub answers on all of its
+/// addresses at once, and IPv4 addresses, which are easier to type, come first.
 fn batch(arriving: &Receiver<(usize, News)>) -> Option<Vec<(usize, News)>> {
     let mut batch = vec![arriving.recv().ok()?];
     let end = Instant::now() + AT_ONCE;
@@ -504,8 +509,8 @@ fn batch(arriving: &Receiver<(usize, News)>) -> Option<Vec<(usize, News)>> {
     Some(batch)
 }
 
-/// Prints who was found, each address once however many searches found it, and each hub once
-/// however many addresses it has.
+/// Prints each address once, though several searches may find it, and each hub once, though it may
+/// have several addresses.
 struct Printer {
     format: PayloadFormat,
     json: bool,
@@ -513,7 +518,7 @@ struct Printer {
     hubs: BTreeMap<u64, OneHub>,
 }
 
-/// A hub that was found, and where.
+/// A hub with the addresses where it was found.
 struct OneHub {
     name: Name,
     addresses: Vec<SocketAddr>,
@@ -531,8 +536,8 @@ impl Printer {
             match news {
                 News::Unsent(failure) => {
                     (place.failure, place.is_told) = (Some(failure), true);
-                    // If nobody reads it, nobody misses it.
-                    let _ = writeln!(io::stderr(), "not everybody is asked: {}", place.tried());
+                    // Ignored if stderr is closed.
+                    let _ = writeln!(io::stderr(), "{}", not_everybody(place));
                 }
                 News::Ended(outcome) => {
                     (place.has_asked, place.failure) = (outcome.has_asked, outcome.failure);
@@ -549,7 +554,7 @@ impl Printer {
                         Ok(()) => {}
                         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
                         Err(error) => {
-                            return Err(anyhow!(error)).context("cannot write to stdout");
+                            return Err(anyhow!(error)).context(say!("errors-stdout"));
                         }
                     }
                 }
@@ -568,37 +573,42 @@ impl Printer {
         one.addresses.len() == 1
     }
 
-    /// `library is one hub at 192.168.1.5:9999 and 10.0.0.5:9999`, for each that is.
+    /// `library is one hub at 192.168.1.5:9999 and 10.0.0.5:9999`, for each hub with several
+    /// addresses.
     fn several_addresses(&self) -> impl Iterator<Item = String> {
         let several = self.hubs.values().filter(|hub| hub.addresses.len() > 1);
         several.map(|hub| {
             let addresses: Vec<String> = hub.addresses.iter().map(SocketAddr::to_string).collect();
-            format!("{} is one hub at {}", hub.name, addresses.join(", "))
+            say!("tools-discover-one-hub", name = &hub.name, addresses = addresses.join(", "))
         })
     }
 
     /// `192.168.1.5:9999 on eth0, 12.3 ms: library, 3 members; pigeon join 192.168.1.5:9999`
     fn line(&mut self, interface: &str, found: &Discovered) -> String {
-        let most = if found.exact { "" } else { "at most " };
-        let millis = found.round_trip.as_secs_f64() * 1000.0;
+        let millis = format!("{:.1}", found.round_trip.as_secs_f64() * 1000.0);
         let says = match &found.hub {
             Some(hub) => describe(found.from, hub),
             None => self.format.show(&found.payload).to_string(),
         };
-        format!("{} on {}, {most}{millis:.1} ms: {says}", found.from, escape(interface))
+        let key = match found.exact {
+            true => key!("tools-discover-found"),
+            false => key!("tools-discover-found-at-most"),
+        };
+        let (from, interface) = (found.from, escape(interface));
+        say!(key, from = &from, interface = &interface, millis = millis, says = says)
     }
 
     /// | field | |
     /// | --- | --- |
-    /// | `from` | who answered, `IP:PORT` |
-    /// | `interface` | on which interface |
-    /// | `rtt` | seconds from the question to the answer |
-    /// | `rtt_exact` | whether `rtt` is that; else it is the most that it can have been |
-    /// | `text` | the answer, where it is text; else |
+    /// | `from` | sender of the answer, `IP:PORT` |
+    /// | `interface` | the interface |
+    /// | `rtt` | seconds from the request to the answer |
+    /// | `rtt_exact` | whether `rtt` is exact; else it is an upper bound |
+    /// | `text` | the answer, if it is text; else |
     /// | `base64` | its bytes |
-    /// | `name`, `members`, `secure_port` | what a hub says of itself; port 0: none |
-    /// | `id` | which hub it is, where it says: objects with equal ids are one hub |
-    /// | `port`, `format` | of the hub's first door, where it says: `pigeon join` goes there |
+    /// | `name`, `members`, `secure_port` | the hub's data; port 0: none |
+    /// | `id` | the hub's id, if sent: objects with equal ids are one hub |
+    /// | `port`, `format` | of the hub's first listening socket, if sent: `pigeon join` connects there |
     fn json(&mut self, interface: &str, found: &Discovered) -> String {
         let mut fields: Vec<(&str, Value)> = vec![
             ("from", found.from.to_string().into()),
@@ -626,82 +636,69 @@ impl Printer {
 
 /// `library, 3 members; pigeon join 192.168.1.5:9998`
 fn describe(from: SocketAddr, hub: &HubAnswer) -> String {
-    let secure = match hub.secure_port {
-        None => String::new(),
-        Some(port) => format!(", QUIC on port {port}"),
-    };
-    let format = match hub.door.map(|door| door.format) {
-        None | Some(Format::Chat) => String::new(),
-        Some(format) => format!(", {format}"),
-    };
-    let members = count(hub.members, "member");
-    format!("{}, {members}{secure}{format}; pigeon join {}", hub.name, door(from, hub))
+    let mut items = vec![hub.name.to_string(), say!("tools-members", count = hub.members)];
+    items.extend(hub.secure_port.map(|port| say!("tools-discover-quic", port = &port)));
+    let format = hub.door.map(|door| door.format).filter(|format| *format != Format::Chat);
+    items.extend(format.map(|format| format.to_string()));
+    let what = items.join(words::between_items());
+    say!("tools-discover-hub", what = what, door = &door(from, hub))
 }
 
-/// The address of a hub's first door. Hubs of before answer from it.
+/// The address of a hub's first listening socket. Older hubs answer from it and do not name it.
 fn door(from: SocketAddr, hub: &HubAnswer) -> SocketAddr {
     let mut door = from;
     door.set_port(hub.door.map_or(from.port(), |door| door.port));
     door
 }
 
-/// What was tried where, and why nobody may have answered.
+/// Lists the searched places, and why no answer may have come.
 fn explanation(args: &Args, time: &str, places: &[Place]) -> String {
     let port = args.port.unwrap_or(HUB_PORT);
-    let who = if args.port.is_some() { "nobody" } else { "no hub" };
-    let mut text = format!("{who} answered in {time}\n");
+    let mut text = match args.port {
+        Some(_) => say!("tools-discover-nobody", time = time),
+        None => say!("tools-discover-no-hub", time = time),
+    } + "\n";
     // Writing to a string cannot fail.
     if places.is_empty() {
-        let _ = writeln!(text, "No interface but loopback has an address: there is nobody to ask.");
+        let _ = writeln!(text, "{}", say!("tools-discover-no-interface"));
     } else {
-        let _ = writeln!(text, "Asked at port {port}, three times each:");
+        let _ = writeln!(text, "{}", say!("tools-discover-asked", port = &port));
     }
     for place in places {
         let _ = writeln!(text, "  {}", place.tried());
     }
-    let firewall =
-        format!("a firewall, here or there, drops UDP port {port} or the answers from it");
-    let source = format!("it answers one port only, as RIP does: --source {port} asks from it");
     let mut reasons = match args.port {
-        None => vec![
-            "the hub listens on 127.0.0.1 only, as it does unasked: start it with --listen '*:9999' \
-             (on its own machine `pigeon join` reaches it all the same)",
-            "it has --discoverable off, or another program has UDP port 9999 on its host, which its \
-             log says",
-        ],
-        Some(_) => vec![
-            "nothing there listens on that port, or only on 127.0.0.1 or on one address",
-            "what listens there does not answer this question",
-        ],
+        None => vec![say!("tools-discover-why-loopback"), say!("tools-discover-why-off")],
+        Some(_) => {
+            vec![say!("tools-discover-why-nothing"), say!("tools-discover-why-silent")]
+        }
     };
     if args.port.is_some() && args.source.is_none() {
-        reasons.push(source.as_str());
+        reasons.push(say!("tools-discover-why-source", port = &port));
     }
     if args.port.is_some() && args.duration < LATEST_ANSWERS {
-        reasons.push(
-            "it answers later: CoAP devices wait up to 5 s, others as long as the question lets \
-             them; --for 6s waits longer",
-        );
+        reasons.push(say!("tools-discover-why-late"));
     }
     reasons.extend([
-        firewall.as_str(),
-        "it is in another network: broadcasts and link-local groups do not cross routers",
-        "a Wi-Fi access point keeps its clients apart (client isolation), or drops broadcasts",
-        "the interface has no broadcast, as tunnels and VPNs have none",
+        say!("tools-discover-why-firewall", port = &port),
+        say!("tools-discover-why-network"),
+        say!("tools-discover-why-wifi"),
+        say!("tools-discover-why-tunnel"),
     ]);
-    // Where nothing left this host the system has said why, and guesses would hide it.
+    // If nothing was sent, the system's error is the reason, and guesses would hide it.
     let is_silenced = |place: &Place| place.failure.is_some() && !place.has_asked;
     if !places.is_empty() && places.iter().all(is_silenced) {
-        text += "Nothing was sent, so nobody can have answered.";
+        text += &say!("tools-discover-nothing-sent");
         return text;
     }
-    text += "Why that may have failed:\n";
+    text += &say!("tools-discover-why");
+    text += "\n";
     for reason in reasons {
         let _ = writeln!(text, "  - {reason}");
     }
-    text += match args.port {
-        None => "If you know where it is, ask it directly: pigeon join HOST",
-        Some(_) => "If you know where it is, ask it directly: pigeon ask HOST PORT TEXT",
+    text += &match args.port {
+        None => say!("tools-discover-join"),
+        Some(_) => say!("tools-discover-ask"),
     };
     text
 }

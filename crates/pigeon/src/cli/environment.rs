@@ -1,13 +1,14 @@
-//! Settings from the environment: errors that name the variable, and variables that are mistyped.
+//! Settings from the environment: errors that name the variable, and mistyped variables.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error};
 use pigeon_text::escape;
 
 use crate::base::nearest::setting_meant;
+use crate::words::say;
 
-/// Names the environment variable in an error about its value. clap names the flag, which nobody
-/// wrote.
+/// Names the environment variable in an error about its value. clap names the flag, which the user
+/// did not type.
 pub(super) fn blame(mut error: Error, command: &Command) -> Error {
     if error.kind() == ErrorKind::InvalidUtf8 {
         return not_utf8().unwrap_or(error);
@@ -18,7 +19,7 @@ pub(super) fn blame(mut error: Error, command: &Command) -> Error {
     let Some(ContextValue::String(shown)) = error.get(ContextKind::InvalidArg) else {
         return error;
     };
-    // As clap shows it: `--timeout <DURATION>`.
+    // clap shows `--timeout <DURATION>`.
     let flag = shown.split([' ', '=']).next().unwrap_or(shown).to_string();
     let value = match error.get(ContextKind::InvalidValue) {
         Some(ContextValue::String(value)) => value.clone(),
@@ -38,26 +39,26 @@ pub(super) fn blame(mut error: Error, command: &Command) -> Error {
     error
 }
 
-/// An error that names the variable or the argument that is not UTF-8. clap names neither.
+/// An error for a variable or argument that is not UTF-8. clap's does not name it.
 fn not_utf8() -> Option<Error> {
     let no_text = |text: &std::ffi::OsStr| text.to_str().is_none();
     let variable = std::env::vars_os()
         .find(|(name, value)| name.to_string_lossy().starts_with("PIGEON_") && no_text(value))
-        .map(|(name, _)| name.to_string_lossy().into_owned());
+        .map(|(name, _)| say!("errors-variable-not-utf8", name = &name.to_string_lossy()));
     let argument = std::env::args_os()
         .find(|word| no_text(word))
-        .map(|word| format!("the argument `{}`", escape(word.as_encoded_bytes())));
+        .map(|word| say!("errors-argument-not-utf8", word = &escape(word.as_encoded_bytes())));
     let what = argument.or(variable)?;
-    Some(Error::raw(ErrorKind::InvalidUtf8, format!("{what} is not valid UTF-8\n")))
+    Some(Error::raw(ErrorKind::InvalidUtf8, format!("{what}\n")))
 }
 
-/// Whether a variable holds a value, perhaps as one of a list.
+/// Whether a variable contains a value, possibly in a list.
 fn holds(variable: &std::ffi::OsStr, value: &str) -> bool {
     let text = variable.to_string_lossy();
     text == value || text.split(',').any(|one| one == value)
 }
 
-/// Whether a flag stands on the command line.
+/// Whether a flag is on the command line.
 fn is_given(flag: &str) -> bool {
     std::env::args_os().any(|word| {
         let word = word.to_string_lossy();
@@ -65,7 +66,7 @@ fn is_given(flag: &str) -> bool {
     })
 }
 
-/// A line for each variable that begins as the settings of a command do and is not one of them.
+/// A warning for each variable with the command's prefix that is not one of its settings.
 pub(super) fn unknown(command: &Command, prefix: &str) -> Vec<String> {
     let known = || command.get_arguments().filter_map(|arg| arg.get_env()?.to_str());
     let mut lines: Vec<String> = std::env::vars_os()
@@ -76,12 +77,13 @@ pub(super) fn unknown(command: &Command, prefix: &str) -> Vec<String> {
             let rest = name.strip_prefix(prefix).unwrap_or_default();
             match setting_meant(rest, known().filter_map(|known| known.strip_prefix(prefix))) {
                 Some(meant) => {
-                    format!("{shown} is not a setting and is ignored; is {prefix}{meant} meant?")
+                    let meant = format!("{prefix}{meant}");
+                    say!("errors-variable-meant", name = &shown, meant = meant)
                 }
-                None => format!(
-                    "{shown} is not a setting and is ignored; `pigeon {} --help` lists them",
-                    command.get_name()
-                ),
+                None => {
+                    let command = command.get_name();
+                    say!("errors-variable-unknown", name = &shown, command = command)
+                }
             }
         })
         .collect();

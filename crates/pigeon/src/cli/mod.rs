@@ -1,4 +1,4 @@
-//! The command line: from arguments to a command and its exit status. One file a command, each
+//! The command line: from arguments to a command and its exit status. One file per command, each
 //! exporting `Args` and `run`.
 
 mod ask;
@@ -8,6 +8,7 @@ mod completions;
 mod contacts;
 mod discover;
 mod environment;
+mod help;
 mod history;
 mod hub;
 mod join;
@@ -27,32 +28,50 @@ mod config_tests;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::builder::Styles;
+use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::ArgValueCandidates;
+use pigeon_proto::Language;
 
+use crate::base::locale;
 use crate::base::status::{Status, UsageError};
+use crate::base::system_error;
 use crate::config;
 use crate::output::{self, Color};
+use crate::words;
 
 /// UDP messaging for people, programs and devices on a network.
 #[derive(Parser)]
 #[command(name = "pigeon", version, arg_required_else_help = true)]
 #[command(after_help = "\
-Try it: start a hub, join it from two terminals, and write.
+Try it, each line in a terminal of its own:
   pigeon hub
   pigeon join --nick 狗哥
-  nc -u 127.0.0.1 9999")]
+  nc -u 127.0.0.1 9999
+
+`pigeon COMMAND --help` explains a command and shows examples.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// Colour: on a terminal, always, or never (NO_COLOR in the environment means never)
+    /// Use colour: auto (on a terminal, unless NO_COLOR is set), always, or never
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN", display_order = 1_000)]
     color: Color,
 
     /// Print data and errors only, no remarks on stderr
     #[arg(short, long, global = true, display_order = 1_001)]
     quiet: bool,
+
+    /// Language of messages and help [default: from LC_ALL, LC_MESSAGES or LANG]
+    #[arg(
+        long,
+        global = true,
+        value_name = "en|zh",
+        value_parser = locale::parse,
+        add = ArgValueCandidates::new(locale::candidates),
+        display_order = 1_002
+    )]
+    language: Option<Language>,
 }
 
 #[derive(Subcommand)]
@@ -76,27 +95,28 @@ enum Command {
     Bench(Box<bench::Args>),
 }
 
-/// Runs the command line and returns the exit status.
 pub(crate) fn main() -> i32 {
     crate::base::signals::survive_file_size_limit();
-    if let Some(status) = completions::answer(Cli::command) {
+    words::set_language(locale::asked());
+    if let Some(status) =
+        completions::answer(|| help::translated(Cli::command(), words::language()))
+    {
         return status as i32;
     }
     let outcome = parse().and_then(run);
-    // The error is printed on the terminal in its former mode.
+    // Restores the terminal before the error is printed.
     crate::base::terminal::restore();
     match outcome {
         Ok(status) => status as i32,
         Err(error) => match error.downcast_ref::<clap::Error>() {
-            // Help and version come this way too.
+            // Includes help and version.
             Some(error) => {
-                mistakes::print(error, matches(Cli::command().styles(Styles::plain())).err());
+                mistakes::print(error);
                 error.exit_code()
             }
             None => {
-                // `{:#}` puts the causes behind the error, on one line. `eprintln` would panic if
-                // nobody reads it.
-                let text = mistakes::escape_lines(&format!("{error:#}"));
+                // `eprintln` would panic if stderr is closed.
+                let text = mistakes::escape_lines(&system_error::chain(&error));
                 let _ = writeln!(io::stderr(), "pigeon: {text}");
                 Status::of(&error) as i32
             }
@@ -104,22 +124,25 @@ pub(crate) fn main() -> i32 {
     }
 }
 
-/// The arguments, or what is wrong with them.
+/// Parses the arguments; the error may be a request for help.
 fn matches(command: clap::Command) -> Result<ArgMatches, clap::Error> {
-    command
-        .clone()
-        .try_get_matches()
-        .map_err(|error| mistakes::suggest(environment::blame(error, &command), &command))
+    command.clone().try_get_matches().or_else(|error| match error.kind() {
+        // Built only when it is shown.
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            help::with_help(command, words::language()).try_get_matches()
+        }
+        _ => Err(mistakes::suggest(environment::blame(error, &command), &command)),
+    })
 }
 
-/// Reads the arguments; if they name a configuration file, once more over its settings.
+/// Parses the arguments; if they name a configuration file, again with its settings.
 fn parse() -> anyhow::Result<Cli> {
     let found = matches(Cli::command())?;
     let found = match found.subcommand() {
         Some((name, arguments)) => match config_file(arguments) {
             Some(path) => {
                 let command = config::apply(Cli::command(), name, &path)
-                    .map_err(|error| UsageError(format!("{error:#}")))?;
+                    .map_err(|error| UsageError(system_error::chain(&error)))?;
                 matches(command)?
             }
             None => found,
@@ -134,7 +157,7 @@ fn parse() -> anyhow::Result<Cli> {
     Ok(cli)
 }
 
-/// Reads the hub's settings again: what its file says may have changed.
+/// Reads the hub's settings again, because its file may have changed.
 fn reread_hub() -> anyhow::Result<hub::Args> {
     match parse()?.command {
         Command::Hub(args) => Ok(*args),
@@ -142,7 +165,7 @@ fn reread_hub() -> anyhow::Result<hub::Args> {
     }
 }
 
-/// The file that `--config` names, if the command knows that flag.
+/// The file of `--config`, if the command has that flag.
 fn config_file(arguments: &ArgMatches) -> Option<PathBuf> {
     arguments.try_get_one::<PathBuf>("config").ok().flatten().cloned()
 }
@@ -153,6 +176,7 @@ fn run(cli: Cli) -> anyhow::Result<Status> {
     }
     match cli.command {
         Command::Hub(args) => {
+            args.set_language();
             let hub = Cli::command();
             let unknown = hub
                 .find_subcommand("hub")

@@ -1,4 +1,4 @@
-//! `pigeon serve`: the small services, several at once, each on its own port.
+//! `pigeon serve`: small services, several at once, each on its own port.
 
 use std::io::{self, IsTerminal};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,55 +22,63 @@ use crate::base::signals::{Stop, on_stop};
 use crate::base::status::{Status, UsageError};
 use crate::base::thread;
 use crate::output::{Spool, is_quiet, json};
+use crate::words::{self, say};
 
-/// How often the counts on a terminal are refreshed.
+/// Time between updates of the counters on a terminal.
 const REFRESH: Duration = Duration::from_millis(100);
 
-/// How often JSON is printed.
+/// Time between JSON reports.
 const REPORT: Duration = Duration::from_secs(1);
 
-/// How long output may still be written after the services have ended.
+/// Time limit for writing output after the services have ended.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// Run small services: echo upper size time discard daytime sntp, several at once
+/// Run small services: echo, upper, size, time, discard, daytime, sntp
 #[derive(clap::Args)]
 #[command(after_help = "\
-Examples:
-  pigeon serve echo:7000                     for programs on this machine
-  pigeon serve echo:7000 time:9000           several at once
-  pigeon serve 'time:*:9000'                 for the local network
-  pigeon serve size:7000 --verbose           a line a datagram
+Services:
+  echo  returns each datagram
+  upper  returns it in ASCII capitals
+  size  returns `Your data was N bytes`
+  time  returns the local time in the strftime format of the request; an empty request means `%Y-%m-%d %X`, and text without a % is not answered, as it may be another service's reply
+  daytime  returns date and time (RFC 867)
+  sntp  returns the time to NTP clients
+  discard  counts datagrams and answers nothing
 
-echo returns each datagram, upper in capitals, size its length (`Your data was N bytes`), time the
-local time in the strftime format that was sent (none: %Y-%m-%d %X; text without a % is not answered,
-as it may be another such service's reply), daytime the date, sntp the time to NTP clients; discard
-counts. Nothing is answered that is itself a reply, no source more than --per-source times a second,
-and nobody beyond --open with more than was sent.")]
+Examples:
+  pigeon serve echo:7000  # for programs on this machine
+  pigeon serve echo:7000 time:9000  # several at once
+  pigeon serve 'time:*:9000'  # for the local network
+  pigeon serve size:7000 --verbose  # one line per datagram
+
+Datagrams that are replies themselves are never answered, no source gets more than --per-source replies per second,
+and outside --open a reply is never longer than its request.")]
 pub(crate) struct Args {
-    /// What to serve where: NAME:[ADDR:]PORT. A port alone means this machine; * is every address;
-    /// port 0 lets the system choose
+    /// What to serve where: a port alone means this machine, * every address; port 0 lets the system
+    /// choose
     #[arg(value_name = "NAME:[ADDR:]PORT", required = true)]
     services: Vec<Spec>,
 
-    /// Networks beyond which a reply never exceeds its request
-    #[arg(long, value_name = "NETS", default_value_t = Nets::default())]
+    /// Networks that may get a reply longer than their request [default: this machine and private
+    /// networks]
+    #[arg(long, value_name = "NETS", default_value_t = Nets::default(), hide_default_value = true)]
     open: Nets,
 
-    /// Replies a second to one source [default: 1k/s; on this machine only
-    /// for echo and upper]
+    /// Maximum replies per second to one source [default: 1k/s; on this machine for echo and upper
+    /// only]
     #[arg(long, value_name = "N/s", value_parser = quantity::per_second)]
     per_source: Option<PerSecond>,
 
-    /// A line a datagram
-    #[arg(long)]
+    /// Print one line per datagram
+    #[arg(short, long)]
     verbose: bool,
 
-    /// Print one JSON object a second and service: service, address, and the counts so far
+    /// Print one JSON object per second and service: service, address, and the counts so far
     #[arg(long)]
     json: bool,
 }
 
-/// A service and where it listens.
+/// A service and its listening address.
 #[derive(Clone, Copy, Debug)]
 struct Spec {
     kind: Kind,
@@ -82,12 +90,12 @@ impl std::str::FromStr for Spec {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text.is_empty() {
-            return Err("nothing given; write NAME:PORT, e.g. echo:7000".to_string());
+            return Err(say!("tools-serve-empty"));
         }
         let (name, listen) = text.split_once([':', '：']).ok_or_else(|| {
             match text.bytes().all(|byte| byte.is_ascii_digit()) {
-                true => format!("which service? write NAME:{text}, e.g. echo:{text}"),
-                false => format!("no port; write {text}:PORT, e.g. {text}:7000"),
+                true => say!("tools-serve-which", port = text),
+                false => say!("tools-serve-no-port", name = text),
             }
         })?;
         let kind = name.parse::<Kind>().map_err(|error| error.to_string())?;
@@ -102,29 +110,28 @@ impl std::fmt::Display for Spec {
     }
 }
 
-/// Refuses two services at one port: the second would find it in use, by this program itself.
+/// Rejects two services on one port: the second would report that this program itself holds it.
 fn refuse_clashes(services: &[Spec]) -> Result<(), UsageError> {
     for (at, second) in services.iter().enumerate() {
         let before = &services[..at];
         if let Some(first) = before.iter().find(|first| first.listen.overlaps(second.listen)) {
-            let error = format!("{first} and {second} are at one port; give each its own");
+            let error = say!("errors-same-port", first = first, second = second);
             return Err(UsageError(error));
         }
     }
     Ok(())
 }
 
-/// Serves until it is stopped.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     refuse_clashes(&args.services)?;
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let mut sockets = Vec::new();
     for spec in &args.services {
         let options =
             SocketOptions { timestamps: spec.kind == Kind::Sntp, ..SocketOptions::default() };
         sockets.push((spec.kind, bind(spec.listen, &options)?));
     }
-    // What comes from a sister is a loop too.
+    // A datagram from another of these services would also loop.
     let bound = sockets.iter().map(|(_, socket)| socket.local_addr());
     let sources = source_rules(&args.open, bound, &interfaces);
 
@@ -141,11 +148,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let mut drivers = Vec::new();
     for (kind, socket) in sockets {
         let address = socket.local_addr();
-        notes.remark(format!("{kind} on {address}"));
+        notes.remark(say!("tools-serve-on", kind = &kind, address = &address));
         let config = services::config(sources.clone(), args.per_source)?;
         let config = Config { report_datagrams: args.verbose, ..config };
         let service = Service::new(kind, config, wall(clock.now()));
-        let driver = Driver::new(service, socket).context("cannot watch the socket")?;
+        let driver = Driver::new(service, socket).with_context(|| say!("errors-watch-socket"))?;
         posts.push(Post { kind, address, counts: Arc::default(), rate: Rate::default() });
         drivers.push(driver.with_clock(clock));
     }
@@ -155,9 +162,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         move || wakers.iter().for_each(Waker::wake)
     })?;
 
-    // A thread for each service. One loop for all costs no more for a datagram, but it is one
-    // thread: two services that were both kept busy on two cores replied 25,000 times a second in
-    // all, and 45,000 to 87,000 times with a thread each.
+    // One thread per service. One loop for all costs no more per datagram, but two busy services on
+    // two cores sent 25,000 replies per second with one thread, and 45,000 to 87,000 with two.
     let (ended, an_end) = channel();
     let mut threads = Vec::new();
     for (mut driver, post) in drivers.into_iter().zip(&posts) {
@@ -182,7 +188,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     }
     drop(ended);
     let mut screen = Screen { posts, notes: notes.clone(), data: data.clone(), live, shown: None };
-    // Until the first of them ends, by a signal or by a fault; then the others end too.
+    // Until the first ends, by a signal or an error; then the others end too.
     while let Err(RecvTimeoutError::Timeout) = an_end.recv_timeout(every.unwrap_or(Duration::MAX)) {
         screen.show(clock.now(), args.json);
     }
@@ -192,7 +198,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     for thread in threads {
         match thread.join() {
             Ok(ended) => outcome = outcome.and(ended.map_err(anyhow::Error::from)),
-            Err(_) => outcome = Err(anyhow::anyhow!("a service ended by a fault of its own")),
+            Err(_) => outcome = Err(anyhow::anyhow!(say!("tools-serve-fault"))),
         }
     }
     screen.end(args.json);
@@ -203,17 +209,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
-/// Says that a thread has ended, also where it panicked.
+/// Signals the end of a thread, even after a panic.
 struct Ended(Sender<()>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        // Fails only where the program ends already.
+        // Fails only if the program is ending.
         let _ = self.0.send(());
     }
 }
 
-/// A running service, seen from outside: where it listens, and what it did up to its last report.
+/// A running service: its address, and its counters at the last report.
 struct Post {
     kind: Kind,
     address: SocketAddr,
@@ -242,18 +248,24 @@ impl Post {
     fn summary(&self) -> String {
         let Counts { service, kernel_drops } = self.counts();
         let (kind, address, requests) = (self.kind, self.address, service.requests);
-        let mut line =
-            format!("{kind} on {address}: {requests} datagrams, {} replies", service.replies);
+        let mut parts = vec![say!(
+            "tools-serve-summary",
+            kind = &kind,
+            address = &address,
+            requests = requests,
+            replies = service.replies,
+        )];
         for reason in Ignored::ALL.into_iter().filter(|&reason| service.ignored(reason) > 0) {
-            line += &format!(", {} not answered ({})", service.ignored(reason), reason.describe());
+            let (count, why) = (service.ignored(reason), services::reason(reason));
+            parts.push(say!("tools-not-answered", count = count, why = why));
         }
         if service.unsent > 0 {
-            line += &format!(", {} replies not sent (the reason was shown)", service.unsent);
+            parts.push(say!("tools-serve-unsent", count = service.unsent));
         }
         if kernel_drops > 0 {
-            line += &format!(", {kernel_drops} dropped by the kernel");
+            parts.push(say!("tools-kernel-drops", count = kernel_drops));
         }
-        line
+        parts.join(words::between_items())
     }
 
     fn json(&self) -> String {
@@ -273,7 +285,7 @@ impl Post {
     }
 }
 
-/// How many requests came in the last second, from totals that are looked at more often.
+/// Requests in the last second, computed from totals that are sampled more often.
 #[derive(Default)]
 struct Rate {
     since: Option<(Instant, u64)>,
@@ -292,14 +304,14 @@ impl Rate {
     }
 }
 
-/// Shows what the services do.
+/// Shows the services' counters.
 struct Screen {
     posts: Vec<Post>,
     notes: Spool<Vec<u8>>,
     data: Spool<Vec<u8>>,
-    /// Whether the counts are shown on a terminal.
+    /// Whether the counters are shown on a terminal.
     live: bool,
-    /// The line that is there now.
+    /// The line currently shown.
     shown: Option<String>,
 }
 
@@ -318,7 +330,7 @@ impl Screen {
         }
     }
 
-    /// The last counts, and the sums.
+    /// Prints the last counters and the totals.
     fn end(&mut self, json: bool) {
         if self.shown.is_some() {
             self.notes.push(b"\r\x1b[K".to_vec(), 4);
@@ -338,16 +350,16 @@ impl Screen {
     }
 }
 
-/// Gives one service the time of day, and reports what it does.
+/// The host of one service: sets its wall clock and reports its counters.
 struct ServiceHost {
     kind: Kind,
     stop: Stop,
     counts: Arc<Mutex<Counts>>,
     notes: Spool<Vec<u8>>,
-    /// How often the counts are shown, if ever, and when they are reported next.
+    /// The interval between reports, if any, and the time of the next.
     every: Option<Duration>,
     next: Option<Instant>,
-    /// What the system says of replies that it does not send.
+    /// Watches for replies that the system does not send.
     way: Watch,
 }
 
@@ -368,15 +380,21 @@ impl Host<Service> for ServiceHost {
 
     fn event(&mut self, _: &mut Service, _: &mut Io<'_>, event: Event) -> ControlFlow<()> {
         let line = match &event {
-            Event::Datagram { from, length, outcome } => {
-                let outcome = match outcome {
-                    Outcome::Replied { length } => format!("{length} bytes back"),
-                    Outcome::Unsent { length } => format!("{length} bytes back could not be sent"),
-                    Outcome::Discarded => "discarded".to_string(),
-                    Outcome::Ignored(reason) => format!("not answered: {}", reason.describe()),
-                };
-                Some(format!("{length} bytes from {from}, {outcome}"))
-            }
+            Event::Datagram { from, length, outcome } => Some(match outcome {
+                Outcome::Replied { length: back } => {
+                    say!("tools-serve-replied", length = length, from = from, back = back)
+                }
+                Outcome::Unsent { length: back } => {
+                    say!("tools-serve-back-unsent", length = length, from = from, back = back)
+                }
+                Outcome::Discarded => {
+                    say!("tools-serve-discarded", length = length, from = from)
+                }
+                Outcome::Ignored(reason) => {
+                    let why = services::reason(*reason);
+                    say!("tools-serve-ignored", length = length, from = from, why = why)
+                }
+            }),
             _ => services::warning(&event),
         };
         if let Some(line) = line {
@@ -394,8 +412,11 @@ impl Host<Service> for ServiceHost {
         if self.way.look_at() <= io.now
             && let Some(cause) = self.way.look(io.now, &stats)
         {
-            let whom = cause.to().map_or("its asker".to_string(), |to| to.to_string());
-            self.notes.line(format!("{}: a reply to {whom} is not sent: {cause}", self.kind));
+            let (kind, said) = (&self.kind, cause.said());
+            self.notes.line(match cause.to() {
+                Some(to) => say!("tools-serve-way", kind = kind, to = &to, cause = said),
+                None => say!("tools-serve-way-unknown", kind = kind, cause = said),
+            });
         }
         if self.next.is_some_and(|next| next <= io.now) {
             self.post(service, &stats);
@@ -404,7 +425,7 @@ impl Host<Service> for ServiceHost {
         ControlFlow::Continue(())
     }
 
-    /// Some services report the time of day, so they are given it before each batch.
+    /// Some services report the time of day, so it is set before each batch.
     fn arrived(&mut self, service: &mut Service, now: Instant, _: &Received<'_>, _: usize) {
         if matches!(self.kind, Kind::Time | Kind::Daytime | Kind::Sntp) {
             service.set_wall(wall(now));

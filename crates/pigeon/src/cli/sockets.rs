@@ -1,5 +1,5 @@
-//! `pigeon sockets`: this host's UDP sockets, for the question "who holds this port, and is it
-//! losing data?".
+//! `pigeon sockets`: lists this host's UDP sockets, to show which process holds a port and whether
+//! it loses data.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
@@ -16,61 +16,74 @@ use crate::base::count::count;
 use crate::base::port_holder::describe;
 use crate::base::status::Status;
 use crate::output::{Color, remark, wall};
+use crate::words::say;
 
 const HEADINGS: [&str; 8] = ["LOCAL", "REMOTE", "RECV-Q", "SEND-Q", "DROPS", "USER", "PROCESS", ""];
 
-/// Which columns are numbers, and so stand at the right.
+/// The numeric columns, which are right-aligned.
 const NUMBERS: std::ops::Range<usize> = 2..5;
 
-/// The mark of a socket that has drops, in words: not everybody sees the colour.
+/// Marks a socket with drops in words, because not everyone sees the colour.
 const LOST: &str = "HAS LOST DATA";
 
-/// How often `--watch` looks.
+/// Time between two reads of `--watch`.
 const EVERY: Duration = Duration::from_millis(500);
 
 const BOLD_RED: &str = "\x1b[1;31m";
 const PLAIN: &str = "\x1b[0m";
 
-/// Show this host's UDP sockets: who holds a port, and whether it loses data
+/// List this host's UDP sockets: who holds a port, and whether it loses data
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pigeon sockets                    every UDP socket, by port
-  pigeon sockets :9999              who holds port 9999? exit 1 if nobody
-  pigeon sockets :9999 --watch      the same, and then each change: new, gone, lost
+  pigeon sockets  # every UDP socket, by port
+  pigeon sockets :9999  # who holds port 9999?
+  pigeon sockets :9999 --watch  # then every change: new, gone, lost
   pigeon sockets --json | jq -c 'select(.drops > 0)'
 
-RECV-Q is what waits to be read, SEND-Q what waits to leave: bytes, with the system's overhead.
-DROPS are datagrams that came and were thrown away since the socket was opened, most often because
-RECV-Q was full: the program reads too slowly, or wants a larger receive buffer. --watch shows
-whether it still loses; it looks twice a second, so a socket that is open for less may be missed.
+Columns:
+  RECV-Q  bytes that wait to be read, with the kernel's overhead
+  SEND-Q  bytes that wait to be sent, likewise
+  DROPS  datagrams discarded since the socket was opened, mostly because RECV-Q was full: the program reads too slowly or needs a larger receive buffer
 
-What other users' programs hold is only for root to see.
+--watch looks twice a second and may miss a socket that is open for less. Sockets of other users'
+programs are shown without process, except to root.
 
-JSON, one object a socket: family (IPv4, IPv6), local and remote (IP:PORT; remote null if not
-connected), pid and process (of the lowest pid; null if none can be seen), other_pids (with spaces
-between; null if none), user (null if nameless), uid, inode, receive_queue, send_queue, drops. With
---watch before them: time, event (open for what is there at first, new, gone, lost), and for lost the
-number lost since the last look.")]
+JSON fields:
+  family  IPv4 or IPv6
+  local, remote  IP:PORT; remote is null if not connected
+  pid, process  of the lowest pid; null if not visible
+  other_pids  separated by spaces; null if none
+  user, uid  owner; user is null if the uid has no name
+  inode, receive_queue, send_queue, drops  numbers
+  time, event, lost  with --watch: event is open (at the start), new, gone or lost; lost counts drops since the last look
+
+Exit status:
+  0  the sockets were listed
+  1  no socket is bound to :PORT")]
 pub(crate) struct Args {
-    /// Only sockets bound to this port
+    /// Show only sockets bound to this port
     #[arg(value_name = ":PORT", value_parser = port)]
     port: Option<u16>,
 
-    /// Print one JSON object a socket
+    /// Print one JSON object per socket
     #[arg(long)]
     json: bool,
 
-    /// Go on, and show changes as they come: new sockets, sockets that are gone, datagrams lost
+    /// Keep running and print changes: new sockets, closed sockets, lost datagrams
     #[arg(long)]
     watch: bool,
+
+    /// For fingers used to `ss -uanp` and `netstat -anup`: this is what is shown anyway
+    #[arg(short = 'u', short_aliases = ['a', 'n', 'p'], hide = true, action = clap::ArgAction::Count)]
+    _all_udp: u8,
 }
 
-/// Prints the table as it is now, and with `--watch` what changes in it.
+/// Prints the table, and with `--watch` its changes.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let (mut sockets, hidden) = read(args.port)?;
     if let Some(port) = args.port.filter(|_| sockets.is_empty() && !args.watch) {
-        bail!("no UDP socket of this host is bound to port {port}");
+        bail!(say!("tools-sockets-none", port = &port));
     }
     let color = color.enabled(&io::stdout());
     let text = match (args.json, args.watch) {
@@ -91,10 +104,10 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
-/// The sockets bound to a port, or all, in the order of their addresses, and whether there are
-/// processes whose sockets cannot be seen.
+/// The sockets bound to a port, or all, sorted by address, and whether some processes' sockets are
+/// hidden.
 fn read(port: Option<u16>) -> anyhow::Result<(Vec<SocketEntry>, bool)> {
-    let table = SocketTable::read().context("cannot list the UDP sockets")?;
+    let table = SocketTable::read().with_context(|| say!("tools-sockets-cannot"))?;
     let mut sockets = table.sockets;
     sockets.retain(|socket| port.is_none_or(|port| socket.local.port() == port));
     sockets.sort_by_key(|socket| {
@@ -103,36 +116,36 @@ fn read(port: Option<u16>) -> anyhow::Result<(Vec<SocketEntry>, bool)> {
     Ok((sockets, table.processes_hidden))
 }
 
-/// Writes to stdout. False if nobody reads it any more.
+/// Writes to stdout. False if it is closed.
 fn write(text: &str) -> anyhow::Result<bool> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(anyhow!(error).context("cannot write to stdout")),
+        Err(error) => Err(anyhow!(error).context(say!("errors-stdout"))),
     }
 }
 
-/// What is reported of a socket.
+/// A change of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change<'a> {
-    /// It was there at the first look.
+    /// Open at the first read.
     Open(&'a SocketEntry),
     New(&'a SocketEntry),
     Gone(&'a SocketEntry),
-    /// So many datagrams were dropped since the last look.
+    /// Number of datagrams dropped since the last read.
     Lost(&'a SocketEntry, u64),
 }
 
-/// What differs between two looks. A number of a socket is given again once it is closed, but hardly
-/// with the same address.
+/// The differences between two reads. The system reuses an inode number after a socket is closed,
+/// but rarely with the same address.
 fn changes<'a>(
     before: &'a [SocketEntry],
     now: &'a [SocketEntry],
 ) -> impl Iterator<Item = Change<'a>> {
     let key = |socket: &SocketEntry| (socket.inode, socket.local);
     let known: HashMap<_, _> = before.iter().map(|socket| (key(socket), socket)).collect();
-    // Without a number it is closed already, and only waits for its last datagrams to leave.
+    // A socket without an inode is closed, and only sends its remaining datagrams.
     let is_open = |socket: &&SocketEntry| socket.inode != 0;
     let remaining: HashSet<_> = now.iter().filter(is_open).map(key).collect();
     let before = before.iter().filter(is_open);
@@ -148,7 +161,8 @@ fn changes<'a>(
     gone.map(Change::Gone).chain(others)
 }
 
-/// A line a change: `21:04:05 lost  127.0.0.1:9999  cat (pid 7): 12 datagrams, 34 in all`, or JSON.
+/// One line per change: `21:04:05 lost  127.0.0.1:9999  cat (pid 7): 12 datagrams, 34 in all`, or
+/// JSON.
 fn lines<'a>(changes: impl Iterator<Item = Change<'a>>, time: &Zoned, as_json: bool) -> String {
     let line = |change: Change<'a>| {
         let (word, socket, lost) = match change {
@@ -176,15 +190,14 @@ fn lines<'a>(changes: impl Iterator<Item = Change<'a>>, time: &Zoned, as_json: b
     changes.map(line).collect()
 }
 
-/// Reads `:9999`, or `9999`.
+/// Parses `:9999` or `9999`.
 fn port(text: &str) -> Result<u16, String> {
     let digits = text.strip_prefix(':').unwrap_or(text);
-    // `parse` alone would take +99.
+    // `parse` alone would accept +99.
     let number = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()));
-    number.ok_or_else(|| format!("`{digits}` is no port; write a number up to 65535, e.g. :9999"))
+    number.ok_or_else(|| say!("errors-not-a-port", text = digits))
 }
 
-/// The table for people.
 fn render(sockets: &[SocketEntry], hidden: bool, color: bool) -> String {
     let mut rows = vec![HEADINGS.map(String::from)];
     rows.extend(sockets.iter().map(|socket| row(socket, hidden)));
@@ -235,8 +248,8 @@ fn holders(socket: &SocketEntry) -> Vec<String> {
     socket.holders.iter().map(describe).collect()
 }
 
-/// A socket as one flat object, perhaps with what has changed; the help describes the fields. Names are
-/// escaped as in the table: they are any bytes that a process likes.
+/// A socket as one flat object, optionally with a change; the help describes the fields. Names are
+/// escaped as in the table, because they may be any bytes.
 fn json(socket: &SocketEntry, change: Option<(&Zoned, &str, Option<u64>)>) -> String {
     let first = socket.holders.first();
     let others: Vec<String> = socket.holders.iter().skip(1).map(|h| h.pid.to_string()).collect();
@@ -264,16 +277,14 @@ fn json(socket: &SocketEntry, change: Option<(&Zoned, &str, Option<u64>)>) -> St
     Value::Object(object).to_string()
 }
 
-/// Of how many sockets the holders are not to be seen, and why.
+/// For how many sockets the process is unknown, and why.
 fn unseen(sockets: &[SocketEntry], hidden: bool) -> Option<String> {
     let unseen = sockets.iter().filter(|socket| socket.holders.is_empty()).count();
-    let all = count(sockets.len(), "socket");
+    let all = sockets.len();
     match (unseen, hidden) {
         (0, _) => None,
-        (_, true) => Some(format!("cannot see who holds {unseen} of {all}; root can")),
-        (_, false) => Some(format!(
-            "no process here holds {unseen} of {all}: the kernel itself, or a container"
-        )),
+        (_, true) => Some(say!("tools-sockets-hidden", unseen = unseen, all = all)),
+        (_, false) => Some(say!("tools-sockets-kernel", unseen = unseen, all = all)),
     }
 }
 
@@ -365,7 +376,11 @@ LOCAL        REMOTE  RECV-Q  SEND-Q  DROPS  USER  PROCESS
         let seen = socket("127.0.0.1:9", 0, &[(7, b"a")]);
         let table = [seen.clone(), socket("127.0.0.1:10", 0, &[])];
         assert_eq!(unseen(&[seen], true), None);
-        assert!(unseen(&table, true).unwrap().starts_with("cannot see who holds 1 of 2 sockets"));
+        assert!(
+            unseen(&table, true)
+                .unwrap()
+                .starts_with("cannot see which programs hold 1 of 2 sockets")
+        );
         assert!(unseen(&table, false).unwrap().starts_with("no process here holds 1 of 2 sockets"));
     }
 }

@@ -1,4 +1,4 @@
-//! `pigeon time`: what time it is elsewhere.
+//! `pigeon time`: asks another host for the time.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -22,33 +22,38 @@ use crate::base::services::wall;
 use crate::base::status::Status;
 use crate::contacts::peer;
 use crate::output::{json, remark, wall as clock_face};
+use crate::words::say;
 
-/// How often an NTP server is asked: three times in 3.5 s. Servers count requests (RFC 5905 section
-/// 7.4, `RATE`), so it waits longer than other askers.
+/// Requests to an NTP server: three in 3.5 s. Servers limit requests (RFC 5905 section 7.4,
+/// `RATE`), so it waits longer than other commands.
 const POLICY: RetryPolicy =
     RetryPolicy { first: Duration::from_millis(500), most: Duration::from_secs(2), attempts: None };
 
-/// Ask a time service, or an NTP server, what time it is
+/// Ask a time service or an NTP server for the time
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pigeon time 127.0.0.1:9000                a service such as `pigeon serve time:9000`
-  pigeon time 127.0.0.1:9000 '%H:%M on %A'  in a format of C's strftime
-  pigeon time --sntp ntp.example.org        an NTP server: how far this clock is off")]
+  pigeon time 127.0.0.1:9000  # a service such as `pigeon serve time:9000`
+  pigeon time 127.0.0.1:9000 '%H:%M on %A'  # in a strftime format
+  pigeon time --sntp ntp.example.org  # an NTP server: how far this clock is off
+
+Exit status:
+  0  a reply came
+  1  no reply, or the request was refused")]
 pub(crate) struct Args {
-    /// Whom to ask: HOST:PORT, HOST PORT as two words, or a contact's name; with --sntp the port may be
-    /// left out (123)
+    /// Service to ask: HOST:PORT, HOST PORT as two words, or a contact's name; with --sntp, the port
+    /// defaults to 123
     #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(peer::candidates))]
     endpoint: String,
 
     #[command(flatten)]
     family: Family,
 
-    /// A strftime format; none is `%Y-%m-%d %X`
+    /// Format of the time, as for strftime [default: `%Y-%m-%d %X`]
     #[arg(value_name = "FORMAT")]
     format: Vec<String>,
 
-    /// Ask an NTP server (RFC 5905), and show offset and delay
+    /// Ask an NTP server (RFC 5905), and print offset and delay
     #[arg(long)]
     sntp: bool,
 
@@ -57,7 +62,6 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Asks, and prints the answer.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let (to, words) = match args.sntp && args.format.is_empty() {
         true => (peer::resolve(&args.endpoint, 123, args.family)?, &args.format[..]),
@@ -92,7 +96,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     }
 }
 
-/// Asks until a reply answers one of the requests.
+/// Sends requests until a reply answers one of them.
 fn ask_ntp(to: SocketAddr) -> anyhow::Result<(Measurement, u32)> {
     let mut requests = Vec::new();
     while POLICY.wait(1 + requests.len() as u32).is_some() {
@@ -100,26 +104,26 @@ fn ask_ntp(to: SocketAddr) -> anyhow::Result<(Measurement, u32)> {
     }
     let socket = asking::open(to, None, SocketOptions::default())?;
     let asked = Ntp { requests, sent: Vec::new() };
-    let show = |payload: &[u8]| format!("{} bytes", payload.len());
+    let show = |payload: &[u8]| say!("tools-bytes", count = payload.len());
     let ended = asking::ask(asked, to, socket, POLICY, show, remark)?;
     match &ended.outcome.result {
         Ok((_, Ok(measured))) => Ok((*measured, ended.outcome.attempts)),
         Ok((_, Err(why @ WhyNot::KissOfDeath { .. }))) => bail!("{to}: {why}"),
-        Ok((_, Err(why))) => bail!("{to}: a reply of no use: {why}"),
+        Ok((_, Err(why))) => bail!(say!("tools-time-useless", to = &to, why = why)),
         Err(why) => Err(ended.no_reply(*why)),
     }
 }
 
-/// What an NTP client asks. Each attempt is a request with a nonce of its own, so a reply is
-/// measured by the sending time of the request that it answers, however late it comes.
+/// An NTP client. Each attempt has its own nonce, so a reply is measured from the request that it
+/// answers, however late it arrives.
 struct Ntp {
     requests: Vec<[u8; PACKET]>,
-    /// When each attempt left.
+    /// When each attempt was sent.
     sent: Vec<WallClock>,
 }
 
 impl Request for Ntp {
-    /// An answer that is of no use ends the wait as well: the server would say the same again.
+    /// An unusable answer also ends the wait, because the server would repeat it.
     type Answer = Result<Measurement, WhyNot>;
 
     fn write(&mut self, now: Instant, _: u32, out: &mut Vec<u8>) {
@@ -155,12 +159,12 @@ fn ntp_text(measured: &Measurement) -> String {
 
 /// | field | |
 /// | --- | --- |
-/// | `to` | who was asked |
+/// | `to` | the server |
 /// | `result` | `reply` |
-/// | `attempts` | how many requests were sent |
-/// | `time` | the time there now, RFC 3339 |
+/// | `attempts` | number of requests sent |
+/// | `time` | the server's time now, RFC 3339 |
 /// | `offset`, `delay` | seconds this clock is behind, and of round trip |
-/// | `stratum`, `reference` | how far from a reference clock, and which |
+/// | `stratum`, `reference` | distance from a reference clock, and its name |
 fn ntp_json(to: SocketAddr, measured: &Measurement, attempts: u32) -> String {
     let now = clock_face::local(None).saturating_add(measured.offset);
     json::counts(&[
@@ -178,7 +182,7 @@ fn ntp_json(to: SocketAddr, measured: &Measurement, attempts: u32) -> String {
 fn print(line: &str) -> anyhow::Result<Status> {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(anyhow!(error)).context("cannot write to stdout")
+            Err(anyhow!(error)).context(say!("errors-stdout"))
         }
         _ => Ok(Status::Done),
     }

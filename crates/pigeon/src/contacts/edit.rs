@@ -1,11 +1,11 @@
-//! Changes to the text of a contacts file: comments, order and spelling of all else stay.
+//! Edits the text of a contacts file and preserves comments, order and spelling.
 
 use pigeon_text::Charset;
 use toml_edit::{DocumentMut, InlineTable, Item, Key, RawString, Value};
 
 use crate::base::endpoint::Endpoint;
 
-/// Puts a contact at the end, or another one in the place of the one that has its name.
+/// Adds a contact at the end, or replaces the one with its name.
 pub(super) fn put(
     document: &mut DocumentMut,
     name: &str,
@@ -23,13 +23,13 @@ pub(super) fn put(
     }
     let mut value = Value::InlineTable(contact);
     match document.get_mut(name) {
-        // Assigned and not inserted, so that the comments above the name stay.
+        // Assigned rather than inserted, to keep the comments above the name.
         Some(Item::Value(old)) => {
             *value.decor_mut() = old.decor().clone();
             *old = value;
             return;
         }
-        // A table of its own: what is in it has comments too.
+        // A table of its own, which may contain comments too.
         Some(table) => {
             table["endpoint"] = toml_edit::value(endpoint.to_string());
             if let Some(charset) = charset {
@@ -42,7 +42,7 @@ pub(super) fn put(
         }
         None => {}
     }
-    // A line below the last `[table]` would belong to that.
+    // After the last `[table]`, a line would belong to that table.
     if document.iter().any(|(_, item)| item.is_table()) {
         let mut table = toml_edit::Table::new();
         table.insert("endpoint", toml_edit::value(endpoint.to_string()));
@@ -55,7 +55,7 @@ pub(super) fn put(
         document.as_table_mut().insert(name, Item::Table(table));
         return;
     }
-    // Comments at the end of the file were written before this line, and stay before it.
+    // Comments at the end of the file stay before the new line.
     let mut before = raw(Some(document.trailing()));
     if !before.is_empty() && !before.ends_with('\n') {
         before.push('\n');
@@ -66,8 +66,8 @@ pub(super) fn put(
     document.as_table_mut().insert_formatted(&key, Item::Value(value));
 }
 
-/// Takes a contact out, with the comment that stands right above it. Comments further up, with an
-/// empty line between, are about more than this contact and stay.
+/// Removes a contact with the comment directly above it. A comment separated by an empty line
+/// stays, because it may concern other contacts.
 pub(super) fn remove(document: &mut DocumentMut, name: &str) {
     let names: Vec<String> = document.iter().map(|(name, _)| name.to_string()).collect();
     let Some(place) = names.iter().position(|known| known == name) else { return };
@@ -97,11 +97,11 @@ pub(super) fn remove(document: &mut DocumentMut, name: &str) {
     }
 }
 
-/// Gives a contact another name, in its place and with its comments.
+/// Renames a contact in its place, with its comments.
 pub(super) fn rename(document: &mut DocumentMut, old: &str, new: &str) {
     let names: Vec<String> = document.iter().map(|(name, _)| name.to_string()).collect();
     let table = document.as_table_mut();
-    // A map knows no renaming: everything is taken out and put back in its order.
+    // A map has no rename, so all entries are removed and inserted in order.
     for name in names {
         let Some((key, item)) = table.remove_entry(&name) else { continue };
         let key = match name == old {

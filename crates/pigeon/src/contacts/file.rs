@@ -1,6 +1,7 @@
-//! The contacts file on disk. Readers always see a whole file: a change is written beside it and
-//! renamed over it. Writers take turns by a lock file, and read again once it is theirs, so that two
-//! at once lose nothing; an editor's lock would not do, as the renamed file is another one.
+//! The contacts file on disk. Readers always see a complete file: a change is written to a
+//! temporary file and renamed. A separate lock file serialises writers, which read again once they
+//! have it, so that concurrent changes are not lost. A lock on the file itself would not work,
+//! because the renamed file is a different one.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -17,20 +18,18 @@ use super::list::{Contact, Contacts};
 use super::name::ContactName;
 use crate::base::endpoint::Endpoint;
 use crate::base::status::UsageError;
+use crate::words::{self, say};
 
-/// The largest file that is read or written: some ten thousand contacts.
+/// The largest file: some ten thousand contacts.
 const MAX_BYTES: usize = 1 << 20;
 
-/// How long to wait for another pigeon that is changing the file.
+/// How long to wait for another pigeon that changes the file.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Names the file in place of the one in the configuration directory.
+/// Overrides the file in the configuration directory.
 const OVERRIDE: &str = "PIGEON_CONTACTS";
 
-/// The user's contacts, as they stand now.
-///
-/// # Errors
-/// When the file is there and cannot be read.
+/// The user's current contacts. Fails if the file exists and cannot be read.
 pub(crate) fn load() -> anyhow::Result<Contacts> {
     match ContactsFile::of_user() {
         Some(file) => file.read(),
@@ -38,20 +37,20 @@ pub(crate) fn load() -> anyhow::Result<Contacts> {
     }
 }
 
-/// The user's file, where a change is to be kept.
+/// The user's file, for a change.
 pub(crate) fn user_file() -> anyhow::Result<ContactsFile> {
-    ContactsFile::of_user().context("no home directory, so there is no place for contacts")
+    ContactsFile::of_user().with_context(|| say!("errors-contacts-no-home"))
 }
 
-/// Where the contacts are kept.
+/// The location of the contacts file.
 #[derive(Clone, Debug)]
 pub(crate) struct ContactsFile {
     path: PathBuf,
 }
 
 impl ContactsFile {
-    /// What `PIGEON_CONTACTS` names, else `pigeon/contacts.toml` in the user's configuration
-    /// directory (`$XDG_CONFIG_HOME`, or `~/.config`). `None` where the user has no home.
+    /// `PIGEON_CONTACTS`, or `pigeon/contacts.toml` in the user's configuration directory
+    /// (`$XDG_CONFIG_HOME`, or `~/.config`). `None` if the user has no home.
     pub(crate) fn of_user() -> Option<ContactsFile> {
         let named = std::env::var_os(OVERRIDE).filter(|path| !path.is_empty());
         let path = match named {
@@ -64,13 +63,13 @@ impl ContactsFile {
         Some(ContactsFile { path })
     }
 
-    /// The contacts, none where there is no file.
+    /// The contacts; none if the file does not exist.
     pub(crate) fn read(&self) -> anyhow::Result<Contacts> {
         self.parse(&self.text(&self.path)?)
     }
 
-    /// Adds a contact. False if it was there already; one that is there at the same endpoint gets
-    /// the encoding.
+    /// Adds a contact. Returns false if it exists already; at the same endpoint, its encoding is
+    /// updated.
     pub(crate) fn add(
         &self,
         name: &ContactName,
@@ -92,7 +91,7 @@ impl ContactsFile {
                 Some(known) => known.name.as_str(),
                 None => name.as_str(),
             };
-            // What is not said stays as it was.
+            // Unspecified properties stay as they were.
             let known = contacts.find(name.as_str());
             let charset = charset.or(known.and_then(|known| known.charset));
             let is_ipmsg = is_ipmsg || known.is_some_and(|known| known.is_ipmsg);
@@ -101,7 +100,6 @@ impl ContactsFile {
         })
     }
 
-    /// Removes a contact.
     pub(crate) fn remove(&self, name: &str) -> anyhow::Result<()> {
         self.change(|document, contacts| {
             let known = find(contacts, name)?;
@@ -111,12 +109,11 @@ impl ContactsFile {
         .map(drop)
     }
 
-    /// Gives a contact another name.
     pub(crate) fn rename(&self, old: &str, new: &ContactName) -> anyhow::Result<()> {
         self.change(|document, contacts| {
             let known = find(contacts, old)?;
             match contacts.find(new.as_str()) {
-                // Other capitals of its own name are no other contact.
+                // A change of capitals is not a conflict with itself.
                 Some(other) if !other.name.is(&known.name) => Err(taken(other)),
                 _ => {
                     edit::rename(document, known.name.as_str(), new.as_str());
@@ -127,16 +124,16 @@ impl ContactsFile {
         .map(drop)
     }
 
-    /// Reads, changes and writes the file while no other pigeon does; writes only if `change`
-    /// says that it changed anything. On an error the file is as it was.
+    /// Reads, changes and writes the file under the lock; writes only if `change` returns that it
+    /// changed anything. On an error the file stays unchanged.
     fn change(
         &self,
         change: impl FnOnce(&mut DocumentMut, &Contacts) -> anyhow::Result<bool>,
     ) -> anyhow::Result<bool> {
         let path = self.target()?;
         if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
-            // Renaming over /dev/null would leave a file in its place, for everybody.
-            let why = format!("{} cannot be changed: it is no regular file", shown(&self.path));
+            // Renaming over /dev/null would replace it with a file, for all users.
+            let why = say!("errors-not-a-regular-file", file = shown(&self.path));
             return Err(UsageError(why).into());
         }
         let directory = match path.parent() {
@@ -144,28 +141,28 @@ impl ContactsFile {
             _ => Path::new("."),
         };
         fs::create_dir_all(directory)
-            .with_context(|| UsageError(format!("cannot make {}", shown(directory))))?;
+            .with_context(|| UsageError(say!("errors-cannot-make", file = shown(directory))))?;
         // Held until the end of this function.
         let _turn = self.lock(&beside(&path, "lock")?)?;
         let text = self.text(&path)?;
         let contacts = self.parse(&text)?;
-        // What has parsed parses again.
+        // The text has been parsed before, so this cannot fail.
         let mut document: DocumentMut = text.parse().with_context(|| shown(&self.path))?;
         if !change(&mut document, &contacts)? {
             return Ok(false);
         }
         let changed = as_before(&text, document.to_string());
         if changed.len() > MAX_BYTES {
-            bail!("{} would be larger than {MAX_BYTES} bytes", shown(&self.path));
+            bail!(say!("errors-would-be-too-large", file = shown(&self.path), most = &MAX_BYTES));
         }
-        // A slip of ours must not cost anybody's file.
-        Contacts::parse(&changed).context("not written: the change would spoil the file")?;
+        // A bug here must not destroy a user's file.
+        Contacts::parse(&changed).with_context(|| say!("errors-contacts-spoilt"))?;
         replace(&path, directory, changed.as_bytes())
-            .with_context(|| format!("cannot write {}", shown(&self.path)))?;
+            .with_context(|| say!("errors-cannot-write", file = shown(&self.path)))?;
         Ok(true)
     }
 
-    /// The file behind symbolic links, which may not be there yet.
+    /// The target of symbolic links, which may not exist yet.
     fn target(&self) -> anyhow::Result<PathBuf> {
         match fs::canonicalize(&self.path) {
             Ok(path) => Ok(path),
@@ -176,14 +173,14 @@ impl ContactsFile {
                 }
             }
             Err(error) => {
-                let failed = UsageError(format!("cannot read {}", shown(&self.path)));
+                let failed = UsageError(say!("errors-cannot-read", file = shown(&self.path)));
                 Err(anyhow!(error).context(failed))
             }
         }
     }
 
     fn lock(&self, path: &Path) -> anyhow::Result<File> {
-        let failed = || UsageError(format!("cannot lock {}", shown(path)));
+        let failed = || UsageError(say!("errors-cannot-lock", file = shown(path)));
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
         let file = file.with_context(failed)?;
         let deadline = Instant::now() + PATIENCE;
@@ -194,7 +191,7 @@ impl ContactsFile {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 Err(TryLockError::WouldBlock) => {
-                    bail!("another pigeon holds {} and does not let go", shown(path))
+                    bail!(say!("errors-locked", file = shown(path)))
                 }
                 Err(TryLockError::Error(error)) => return Err(anyhow!(error).context(failed())),
             }
@@ -202,7 +199,7 @@ impl ContactsFile {
     }
 
     fn text(&self, path: &Path) -> anyhow::Result<String> {
-        let failed = || UsageError(format!("cannot read {}", shown(&self.path)));
+        let failed = || UsageError(say!("errors-cannot-read", file = shown(&self.path)));
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
@@ -211,19 +208,30 @@ impl ContactsFile {
         let mut bytes = Vec::new();
         file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).with_context(failed)?;
         if bytes.len() > MAX_BYTES {
-            let why = format!("{} holds no contacts: it is too large", shown(&self.path));
+            let why = say!("errors-contacts-too-large", file = shown(&self.path));
             return Err(UsageError(why).into());
         }
         String::from_utf8(bytes).map_err(|error| {
             let valid = error.utf8_error().valid_up_to();
             let line = error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
-            UsageError(format!("{}: line {line} is no UTF-8", shown(&self.path))).into()
+            {
+                let why = say!("errors-line-not-utf8", line = &line);
+                let before = words::before_reason(words::language());
+                UsageError(format!("{}{before}{why}", shown(&self.path))).into()
+            }
         })
     }
 
     fn parse(&self, text: &str) -> anyhow::Result<Contacts> {
         let parsed = Contacts::parse(text);
-        parsed.map_err(|error| UsageError(format!("{}: {error}", shown(&self.path))).into())
+        parsed.map_err(|error| {
+            UsageError(format!(
+                "{}{}{error}",
+                shown(&self.path),
+                words::before_reason(words::language())
+            ))
+            .into()
+        })
     }
 }
 
@@ -233,12 +241,10 @@ fn find<'a>(contacts: &'a Contacts, name: &str) -> anyhow::Result<&'a Contact> {
 
 fn taken(known: &Contact) -> anyhow::Error {
     let Contact { name, endpoint, .. } = known;
-    let way = format!("`pigeon contacts remove {name}` first, or choose another name");
-    UsageError(format!("{name} is {endpoint} already; {way}")).into()
+    UsageError(say!("errors-contact-taken", name = name, endpoint = endpoint)).into()
 }
 
-/// The changed text with the line ends and the byte order mark that the file had, which the parser
-/// does not keep.
+/// The changed text with the file's original line ends and byte order mark, which the parser drops.
 fn as_before(text: &str, changed: String) -> String {
     let changed = match text.contains("\r\n") {
         true => changed.replace("\r\n", "\n").replace('\n', "\r\n"),
@@ -250,9 +256,9 @@ fn as_before(text: &str, changed: String) -> String {
     }
 }
 
-/// `.NAME.SUFFIX` in the same directory: the same file system, and out of sight.
+/// `.NAME.SUFFIX` in the same directory: on the same file system, and hidden.
 fn beside(path: &Path, suffix: &str) -> anyhow::Result<PathBuf> {
-    let name = path.file_name().with_context(|| format!("{} is no file", shown(path)))?;
+    let name = path.file_name().with_context(|| say!("errors-not-a-file", file = shown(path)))?;
     let mut hidden = std::ffi::OsString::from(".");
     hidden.push(name);
     hidden.push(".");
@@ -260,17 +266,17 @@ fn beside(path: &Path, suffix: &str) -> anyhow::Result<PathBuf> {
     Ok(path.with_file_name(hidden))
 }
 
-/// Replaces the file as a whole: after a crash it is the old one or the new one.
+/// Replaces the file atomically: after a crash it is the old or the new one.
 fn replace(path: &Path, directory: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let new = beside(path, "new")?;
-    // A file left there is stale: its writer held the lock that is ours now.
+    // A leftover file is stale, because we hold its writer's lock.
     let _ = fs::remove_file(&new);
     let written = write_new(&new, path, bytes).and_then(|()| fs::rename(&new, path));
     if let Err(error) = written {
         let _ = fs::remove_file(&new);
         return Err(error.into());
     }
-    // So that the renaming survives a crash too. Some systems cannot open a directory.
+    // Makes the rename survive a crash. Some systems cannot open a directory.
     #[cfg(unix)]
     let _ = File::open(directory).and_then(|directory| directory.sync_all());
     #[cfg(not(unix))]

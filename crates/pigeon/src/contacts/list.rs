@@ -1,4 +1,4 @@
-//! Contacts, as a file holds them.
+//! The contacts in a file.
 
 use std::collections::HashMap;
 
@@ -8,64 +8,66 @@ use toml_edit::{Document, Item, TableLike};
 
 use super::name::ContactName;
 use crate::base::endpoint::Endpoint;
+use crate::base::payload::charset;
 use crate::base::place::place;
+use crate::words::{self, say};
 
-/// Somebody one talks to.
+/// A contact.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Contact {
     pub(crate) name: ContactName,
     pub(crate) endpoint: Endpoint,
-    /// How it is read and written, where that was said.
+    /// The contact's encoding, if given.
     pub(crate) charset: Option<Charset>,
-    /// Whether it uses IP Messenger or one of its relatives.
+    /// Whether the contact uses IP Messenger or a related program.
     pub(crate) is_ipmsg: bool,
 }
 
-/// The contacts of a file, in its order.
+/// A file's contacts, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Contacts(Vec<Contact>);
 
 impl Contacts {
-    /// Reads a file's text. An error names the line and the column.
+    /// Parses a file's text. An error has the line and the column.
     pub(super) fn parse(text: &str) -> anyhow::Result<Contacts> {
         let at = |offset| place(text, offset);
         let document = Document::parse(text).map_err(|error| {
             let at = at(error.span().map_or(0, |span| span.start));
-            anyhow!("{at}: {}", escape(&error.message().replace('\n', ", ")))
+            placed(at, escape(&error.message().replace('\n', ", ")).to_string())
         })?;
         let mut contacts = Contacts::default();
         let mut places = HashMap::new();
         for (name, item) in document.iter() {
             let key = document.as_table().key(name).and_then(toml_edit::Key::span);
             let key = key.map_or(0, |span| span.start);
-            let contact = contact(name, item).map_err(|(why, span)| {
-                anyhow!("{}: {why}", at(span.map_or(key, |span| span.start)))
-            })?;
+            let contact = contact(name, item)
+                .map_err(|(why, span)| placed(at(span.map_or(key, |span| span.start)), why))?;
             let place = contacts.0.len();
             if let Some(other) = places.insert(contact.name.folded(), place) {
                 let (name, other) = (&contact.name, &contacts.0[other].name);
-                return Err(anyhow!("{}: {name} and {other} are one name", at(key)));
+                return Err(placed(
+                    at(key),
+                    say!("errors-contacts-same", name = name, other = other),
+                ));
             }
             contacts.0.push(contact);
         }
         Ok(contacts)
     }
 
-    /// All of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Contact> {
         self.0.iter()
     }
 
-    /// The contact of this name.
     pub(crate) fn find(&self, name: &str) -> Option<&Contact> {
         let name = ContactName::parse(name).ok()?;
         self.0.iter().find(|contact| contact.name.is(&name))
     }
 
-    /// The names nearest to a mistyped one; three at most.
+    /// Up to three names close to a mistyped one.
     pub(crate) fn nearest(&self, name: &str) -> Vec<&str> {
         let length = name.chars().count();
-        // Of a two-character name one may be wrong; of a long one a third.
+        // In a two-character name one may be wrong; in a long one a third.
         let slips = (length / 3).max(1);
         let mut near: Vec<(usize, &str)> = self
             .0
@@ -83,20 +85,25 @@ impl Contacts {
     /// `there is no contact 狗歌; did you mean 狗哥?`
     pub(crate) fn unknown(&self, name: &str) -> String {
         let shown: String = name.chars().take(64).collect();
-        let hint = match self.nearest(name).as_slice() {
-            [] if self.0.is_empty() => "there are none yet; `pigeon contacts add` makes one".into(),
-            [] => "`pigeon contacts list` shows them".to_string(),
-            near => format!("did you mean {}?", near.join(" or ")),
-        };
-        format!("there is no contact {}; {hint}", escape(&shown))
+        let name_shown = escape(&shown);
+        match self.nearest(name).as_slice() {
+            [] if self.0.is_empty() => say!("errors-contact-none-yet", name = &name_shown),
+            [] => say!("errors-contact-unknown", name = &name_shown),
+            near => say!("errors-contact-meant", name = &name_shown, near = words::any_of(near)),
+        }
     }
+}
+
+/// What is wrong with a file, and where.
+fn placed(at: String, why: String) -> anyhow::Error {
+    anyhow!("{at}{}{why}", words::before_reason(words::language()))
 }
 
 type Wrong = (String, Option<std::ops::Range<usize>>);
 
 fn contact(name: &str, item: &Item) -> Result<Contact, Wrong> {
     let name = ContactName::parse(name).map_err(|why| (why, None))?;
-    // The short form, for people who write by hand: 狗哥 = "192.168.1.103:8080"
+    // The short form for writing by hand: 狗哥 = "192.168.1.103:8080"
     if let Some(text) = item.as_str() {
         return Ok(Contact {
             name,
@@ -106,35 +113,36 @@ fn contact(name: &str, item: &Item) -> Result<Contact, Wrong> {
         });
     }
     let Some(table) = item.as_table_like() else {
-        let why = format!("{name} is no contact; write {{ endpoint = \"HOST:PORT\" }}");
+        let why =
+            say!("errors-contact-shape", name = &name, shape = "{ endpoint = \"HOST:PORT\" }");
         return Err((why, item.span()));
     };
     if let Some((other, _)) =
         table.iter().find(|(key, _)| !["endpoint", "encoding", "ipmsg"].contains(key))
     {
-        let why =
-            format!("{name}: a contact has no {}, only endpoint, encoding, ipmsg", escape(other));
+        let why = say!("errors-contact-field", name = &name, field = &escape(other));
         return Err((why, table.key(other).and_then(toml_edit::Key::span)));
     }
     let Some(item) = table.get("endpoint") else {
-        return Err((format!("{name} has no endpoint"), None));
+        return Err((say!("errors-contact-no-endpoint", name = &name), None));
     };
     let endpoint = endpoint(text(&name, table, "endpoint")?, item)?;
-    let charset = match table.get("encoding") {
+    let encoding = match table.get("encoding") {
         Some(item) => {
             let label = text(&name, table, "encoding")?;
-            Some(Charset::for_label(label).map_err(|error| (error.to_string(), item.span()))?)
+            Some(charset(label).map_err(|why| (why, item.span()))?)
         }
         None => None,
     };
     let is_ipmsg = match table.get("ipmsg") {
         Some(item) => {
-            let why = || (format!("{name}: ipmsg is true or false"), item.span());
+            let why =
+                || (say!("errors-contact-switch", name = &name, field = "ipmsg"), item.span());
             item.as_bool().ok_or_else(why)?
         }
         None => false,
     };
-    Ok(Contact { name, endpoint, charset, is_ipmsg })
+    Ok(Contact { name, endpoint, charset: encoding, is_ipmsg })
 }
 
 fn endpoint(text: &str, item: &Item) -> Result<Endpoint, Wrong> {
@@ -144,10 +152,12 @@ fn endpoint(text: &str, item: &Item) -> Result<Endpoint, Wrong> {
 fn text<'a>(name: &ContactName, table: &'a dyn TableLike, key: &str) -> Result<&'a str, Wrong> {
     let item = table.get(key);
     let text = item.and_then(Item::as_str);
-    text.ok_or_else(|| (format!("{name}: {key} is a text"), item.and_then(Item::span)))
+    text.ok_or_else(|| {
+        (say!("errors-contact-text", name = name, field = key), item.and_then(Item::span))
+    })
 }
 
-/// The edits from one name to the other, upper and lower case being one.
+/// The edit distance of two names, ignoring case.
 fn distance(from: &str, to: &str) -> usize {
     strsim::levenshtein(&from.to_lowercase(), &to.to_lowercase())
 }
@@ -195,8 +205,8 @@ mod tests {
             "line 1, column 18: no port; write h:PORT, e.g. h:9999"
         );
         assert_eq!(error("a = {}"), "line 1, column 1: a has no endpoint");
-        assert!(error("a = 5").starts_with("line 1, column 5: a is no contact; write"));
-        assert!(error("\n \"x:1\" = \"h:1\"").starts_with("line 2, column 2: `x:1` can be"));
+        assert!(error("a = 5").starts_with("line 1, column 5: a is not a valid contact; write"));
+        assert!(error("\n \"x:1\" = \"h:1\"").starts_with("line 2, column 2: `x:1` cannot be"));
         assert!(
             error("a = { endpoint = \"h:1\", encoding = \"gb2321\" }")
                 .contains("did you mean gb2312")
@@ -208,7 +218,7 @@ mod tests {
 
         assert_eq!(
             error("\"Zoë\" = \"h:1\"\n\"ZOË\" = \"h:2\""),
-            "line 2, column 1: ZOË and Zoë are one name"
+            "line 2, column 1: ZOË and Zoë are the same name"
         );
     }
 

@@ -1,10 +1,9 @@
 //! Contacts: names for endpoints, each with its own encoding.
 //!
-//! - [`ContactName`]: what one may be called.
-//! - [`Contacts`]: those of a file, read and checked, with the place of whatever is wrong.
-//! - [`ContactsFile`]: the file itself, changed by many programs and people without losing
-//!   anything.
-//! - [`peer`]: a word of the command line, which is a contact's name or an endpoint.
+//! - [`ContactName`]: a valid name.
+//! - [`Contacts`]: a parsed file; errors have a position.
+//! - [`ContactsFile`]: the file itself, safe for concurrent changes.
+//! - [`peer`]: an argument that is a contact's name or an endpoint.
 //!
 //! The file is made to be read and edited by hand:
 //!

@@ -1,4 +1,4 @@
-//! The peer that a word on the command line names: a contact, or an endpoint.
+//! The peer of a command-line argument: a contact or an endpoint.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -14,22 +14,24 @@ use super::name::{ContactName, looks_like_endpoint};
 use crate::base::endpoint::{Endpoint, Family};
 use crate::base::lookup::Find;
 use crate::base::status::UsageError;
+use crate::base::system_error;
+use crate::words::{self, say};
 
-/// Somebody to send to.
+/// A destination.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Peer {
     pub(crate) endpoint: Endpoint,
-    /// The contact's name, if it is one.
+    /// The contact's name, if the peer is a contact.
     pub(crate) name: Option<ContactName>,
-    /// The contact's encoding, where it has one of its own.
+    /// The contact's encoding, if given.
     pub(crate) charset: Option<Charset>,
-    /// Whether it is a contact that uses IP Messenger.
+    /// Whether the peer is a contact that uses IP Messenger.
     pub(crate) is_ipmsg: bool,
 }
 
 impl Peer {
-    /// Finds the address anew, as the contacts file and the resolver have it by then. `None` where
-    /// the address itself is written, which does not change.
+    /// Resolves the address again later, with the contacts file and the resolver of that time.
+    /// `None` for a literal address, which cannot change.
     pub(crate) fn finder(&self, family: Family) -> Option<Arc<Find>> {
         let endpoint = self.endpoint.clone();
         match self.name.clone() {
@@ -48,9 +50,9 @@ impl From<Endpoint> for Peer {
     }
 }
 
-/// Reads one word. What can only be an endpoint is never looked up, so a spoilt contacts file is
-/// in nobody's way who uses none. A word that is no contact is a host where there is a
-/// `default_port` for it, else an error that names the nearest contacts.
+/// Parses an argument. A word that can only be an endpoint is never looked up, so a damaged
+/// contacts file affects only users of contacts. Any other word is a host if there is a
+/// `default_port`, else an error with the nearest contacts.
 pub(crate) fn parse(word: &str, default_port: Option<u16>) -> anyhow::Result<Peer> {
     if let Some(contact) = contact(word)? {
         return Ok(contact);
@@ -61,32 +63,36 @@ pub(crate) fn parse(word: &str, default_port: Option<u16>) -> anyhow::Result<Pee
     };
     match may_be_contact(word) {
         false => {
-            Err(UsageError(format!("bad endpoint `{}`: {}", escape(word), escape(&why))).into())
+            Err(UsageError(say!("errors-bad-endpoint", word = &escape(word), why = &escape(&why)))
+                .into())
         }
         true => {
             let unknown = load()?.unknown(word);
-            Err(UsageError(format!("{unknown} (an endpoint is written {}:PORT)", escape(word)))
+            Err(UsageError(say!("errors-peer-unknown", unknown = unknown, word = &escape(word)))
                 .into())
         }
     }
 }
 
-/// Looks up a contact, or a host for which there is a `default_port`. A word that is neither may be
-/// a contact's name, mistyped.
+/// Resolves a contact, or a host if there is a `default_port`. The error for an unknown word
+/// suggests similar contacts.
 pub(crate) fn resolve(word: &str, default_port: u16, family: Family) -> anyhow::Result<SocketAddr> {
     resolve_peer(&parse(word, Some(default_port))?, word, family)
 }
 
-/// The same for a peer that was read already, from this word.
+/// Like `resolve`, for a parsed peer; `word` is its text.
 pub(crate) fn resolve_peer(peer: &Peer, word: &str, family: Family) -> anyhow::Result<SocketAddr> {
     peer.endpoint.resolve_in(family).map_err(|error| match peer.name {
-        None if may_be_contact(word) => anyhow!("{error:#}; {}", unknown(word)),
+        None if may_be_contact(word) => {
+            anyhow!("{}{}{}", system_error::chain(&error), words::between_parts(), unknown(word))
+        }
         _ => error,
     })
 }
 
-/// `PEER TEXT…`, or `HOST PORT TEXT…`. The second word is a port where it is a number and the first
-/// neither holds a port nor is a contact: alone it would be an error, so no text is ever lost.
+/// Parses `PEER TEXT…` or `HOST PORT TEXT…`. The second word is a port if it is a number and the
+/// first is neither a contact nor has a port. Alone the first word would be an error, so no text
+/// can be taken for a port by mistake.
 pub(crate) fn parse_with_text<'a>(
     first: &str,
     rest: &'a [String],
@@ -99,20 +105,19 @@ pub(crate) fn parse_with_text<'a>(
     Ok((parse(first, None)?, rest))
 }
 
-/// One peer alone: `PEER`, or `HOST PORT`.
+/// Parses `PEER` or `HOST PORT`.
 pub(crate) fn parse_words(word: &str, port: Option<u16>) -> anyhow::Result<Peer> {
     let words: Vec<String> = port.iter().map(u16::to_string).collect();
     match parse_with_text(word, &words)? {
         (peer, []) => Ok(peer),
         (_, rest) => {
-            let (word, port) = (escape(word), rest.join(" "));
-            let error = format!("{word} already says which port: {port} is one word too many");
+            let error = say!("errors-port-twice", word = &escape(word), port = rest.join(" "));
             Err(UsageError(error).into())
         }
     }
 }
 
-/// Several peers, `PEER` or `HOST PORT` each, as a word each.
+/// Converts several peers, `PEER` or `HOST PORT` each, to one word each.
 pub(crate) fn with_ports(words: &[String]) -> anyhow::Result<Vec<String>> {
     let mut peers: Vec<String> = Vec::new();
     for word in words {
@@ -125,9 +130,9 @@ pub(crate) fn with_ports(words: &[String]) -> anyhow::Result<Vec<String>> {
     Ok(peers)
 }
 
-/// `HOST:PORT` of two words that are a host and its port.
+/// `HOST:PORT` from two words, if they are a host and its port.
 fn joined(host: &str, port: &str) -> anyhow::Result<Option<String>> {
-    // Also a number that is too large: it says so itself.
+    // A number that is too large has its own error.
     let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number || has_port(host) || contact(host)?.is_some() {
         return Ok(None);
@@ -135,7 +140,6 @@ fn joined(host: &str, port: &str) -> anyhow::Result<Option<String>> {
     Ok(Some(with_port(host, port)))
 }
 
-/// `HOST:PORT` of a host and a port.
 pub(crate) fn with_port(host: &str, port: impl Display) -> String {
     let host = host.trim_matches(['[', ']']);
     match host.contains(':') {
@@ -144,15 +148,12 @@ pub(crate) fn with_port(host: &str, port: impl Display) -> String {
     }
 }
 
-/// That there is no such contact, and which ones have nearly that name.
+/// The error for an unknown contact, with similar names.
 pub(crate) fn unknown(word: &str) -> String {
     load().unwrap_or_default().unknown(word)
 }
 
-/// Whether a contact has this name.
-///
-/// # Errors
-/// The contacts cannot be read.
+/// Whether a contact has this name. Fails if the contacts cannot be read.
 pub(crate) fn is_contact(word: &str) -> anyhow::Result<bool> {
     Ok(contact(word)?.is_some())
 }
@@ -175,14 +176,14 @@ fn contact(word: &str) -> anyhow::Result<Option<Peer>> {
     }))
 }
 
-/// Whether the word carries a port of its own; a bare IPv6 address only seems to.
+/// Whether the word has a port; a bare IPv6 address only seems to.
 fn has_port(word: &str) -> bool {
     let address = word.split('%').next().unwrap_or(word);
     let bare_v6 = address.parse::<std::net::Ipv6Addr>().is_ok();
     !bare_v6 && !word.ends_with(']') && word.contains([':', '：'])
 }
 
-/// The contacts' names for the shell to complete; none where they cannot be read.
+/// The contacts' names for shell completion; none if they cannot be read.
 pub(crate) fn candidates() -> Vec<CompletionCandidate> {
     let contacts = load().unwrap_or_default();
     let candidate = |contact: &Contact| {
@@ -214,7 +215,9 @@ mod tests {
         assert_eq!(parsed(&["[fe80::1%lo]", "9"]), Ok(("[fe80::1%lo]:9".into(), 0)));
         assert_eq!(parsed(&["127.0.0.1：9", "10"]), Ok(("127.0.0.1:9".into(), 1)));
         assert!(parsed(&["127.0.0.1", "hello"]).unwrap_err().contains("no port"));
-        assert!(parsed(&["127.0.0.1", "99999"]).unwrap_err().contains("`99999` is no port"));
+        assert!(
+            parsed(&["127.0.0.1", "99999"]).unwrap_err().contains("`99999` is not a valid port")
+        );
     }
 
     #[test]
@@ -226,7 +229,7 @@ mod tests {
         assert_eq!(parsed("127.0.0.1", Some(9)), Ok("127.0.0.1:9".into()));
         assert_eq!(parsed("127.0.0.1:9", None), Ok("127.0.0.1:9".into()));
         let error = parsed("127.0.0.1:9", Some(10)).unwrap_err();
-        assert_eq!(error, "127.0.0.1:9 already says which port: 10 is one word too many");
+        assert_eq!(error, "127.0.0.1:9 already names a port: 10 is one word too many");
     }
 
     #[test]
@@ -235,7 +238,7 @@ mod tests {
             with_ports(&words.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap()
         };
         assert_eq!(peers(&["h:1", "10.0.0.2", "2", "::1", "3"]), ["h:1", "10.0.0.2:2", "[::1]:3"]);
-        // The second number belongs to nobody, and is refused where it is looked up.
+        // The second number is not a valid host, which is detected later.
         assert_eq!(peers(&["10.0.0.2", "2", "3"]), ["10.0.0.2:2", "3"]);
         assert!(peers(&[]).is_empty());
     }

@@ -1,5 +1,6 @@
-//! Datagrams as a pcapng file. A disk that is full costs datagrams and nothing else: it is reported at
-//! once, what is in the file stays readable, and writing goes on when there is room again.
+//! Writes datagrams to a pcapng file. With a full disk datagrams are lost, but nothing else: the
+//! failure is reported at once, the file stays readable, and writing continues when there is space
+//! again.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Seek, SeekFrom};
@@ -15,46 +16,44 @@ use pigeon_capture::Writer;
 use super::Spool;
 use super::file::{create, is_stdout, shown};
 use super::patient::write_whole;
-use crate::base::count::count;
 use crate::base::status::UsageError;
+use crate::base::system_error;
+use crate::words::say;
 
-/// How much is gathered for one write.
+/// The bytes collected per write.
 const BUFFER: usize = 64 << 10;
 
-/// A capture that is being written.
+/// A capture being written.
 pub(crate) struct Capture {
     shown: String,
     file: File,
     is_stdout: bool,
-    /// Where the last whole block ends, in a file that can be cut back to it.
+    /// The end of the last complete block, if the file can be truncated.
     end: Option<u64>,
-    /// Blocks that are not written yet, and how many datagrams they hold.
+    /// Blocks not written yet, and their number of datagrams.
     writer: Writer<Vec<u8>>,
     waiting: u64,
-    /// Datagrams that could not be written since the last that was.
+    /// Datagrams lost since the last successful write.
     missing: u64,
-    /// All of those. Shared with the command that counts them in the end.
+    /// All lost datagrams. Shared with the command, which reports them at the end.
     lost: Arc<AtomicU64>,
-    /// Nothing can be written any more.
+    /// Writing is impossible from now on.
     is_broken: bool,
     notes: Option<Spool<Vec<u8>>>,
 }
 
 impl Capture {
-    /// Begins a capture at a path, which may be `-` for stdout. It is valid from then on.
+    /// Creates a capture at a path, where `-` is stdout. The file is valid from then on.
     pub(crate) fn create(path: &Path) -> anyhow::Result<Capture> {
         let is_stdout = is_stdout(path);
         if is_stdout && io::stdout().is_terminal() {
-            let advice = "redirect it to a file or a pipe";
-            return Err(
-                UsageError(format!("a capture cannot be shown on a terminal; {advice}")).into()
-            );
+            return Err(UsageError(say!("errors-capture-terminal")).into());
         }
         let mut file = create(path, false)?;
         let shown = shown(path);
         let mut writer = Writer::new(Vec::with_capacity(BUFFER))?;
         let (_, written) = write_whole(&mut file, writer.get_ref());
-        written.with_context(|| UsageError(format!("cannot write {shown}")))?;
+        written.with_context(|| UsageError(say!("errors-cannot-write", file = &shown)))?;
         writer.get_mut().clear();
         let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
         let end = is_file.then(|| file.stream_position()).transpose()?;
@@ -72,20 +71,18 @@ impl Capture {
         })
     }
 
-    /// Reports there what goes wrong.
+    /// Reports failures to `notes`.
     pub(crate) fn reporting_to(self, notes: Spool<Vec<u8>>) -> Capture {
         Capture { notes: Some(notes), ..self }
     }
 
-    /// Says in the end whether everything was written.
+    /// Reports at the end whether everything was written.
     pub(crate) fn losses(&self) -> Losses {
         Losses { shown: self.shown.clone(), lost: Arc::clone(&self.lost) }
     }
 
-    /// Appends a datagram, as [`Writer::write`] does.
-    ///
-    /// # Errors
-    /// Stdout is a pipe that nobody reads any more.
+    /// Appends a datagram, as [`Writer::write`] does. Fails if the reader of stdout's pipe has
+    /// gone.
     pub(crate) fn write(
         &mut self,
         time: Duration,
@@ -102,10 +99,7 @@ impl Capture {
         if self.writer.get_ref().len() < BUFFER { Ok(()) } else { self.flush() }
     }
 
-    /// Writes what was appended.
-    ///
-    /// # Errors
-    /// Stdout is a pipe that nobody reads any more.
+    /// Writes appended datagrams. Fails if the reader of stdout's pipe has gone.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         let datagrams = std::mem::take(&mut self.waiting);
         let blocks = std::mem::take(self.writer.get_mut());
@@ -118,18 +112,16 @@ impl Capture {
         self.writer.get_mut().clear();
         match outcome {
             Ok(()) if datagrams > 0 && self.missing > 0 => {
-                let missing = count(std::mem::take(&mut self.missing), "datagram");
-                self.report(&format!(
-                    "{} is written again; {missing} are missing in it",
-                    self.shown
-                ));
+                let missing = std::mem::take(&mut self.missing);
+                self.report(&say!("errors-capture-again", file = &self.shown, missing = missing));
                 Ok(())
             }
             Err(error) if self.is_stdout && error.kind() == ErrorKind::BrokenPipe => Err(error),
             Err(error) => {
                 if self.missing == 0 {
-                    let shown = &self.shown;
-                    self.report(&format!("cannot write {shown}: {error}; it goes on without it"));
+                    let error = system_error::said(&error);
+                    let file = &self.shown;
+                    self.report(&say!("errors-capture-stopped", file = file, error = error));
                 }
                 self.missing += datagrams;
                 self.lost.fetch_add(datagrams, Ordering::Relaxed);
@@ -148,7 +140,7 @@ impl Capture {
                 let cut = self.file.set_len(end);
                 self.is_broken = cut.and_then(|()| self.file.seek(SeekFrom::Start(end))).is_err();
             }
-            // A part of a block cannot be taken back, nor does a reader who has gone come back.
+            // A partial block in a pipe cannot be taken back, and a closed pipe does not reopen.
             (Err(error), None) => {
                 self.is_broken = written > 0 || error.kind() == ErrorKind::BrokenPipe;
             }
@@ -163,21 +155,18 @@ impl Capture {
     }
 }
 
-/// Counts the datagrams that a capture has lost.
+/// The number of lost datagrams.
 pub(crate) struct Losses {
     shown: String,
     lost: Arc<AtomicU64>,
 }
 
 impl Losses {
-    /// An error if any was lost.
+    /// Returns an error if any datagram was lost.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         match self.lost.load(Ordering::Relaxed) {
             0 => Ok(()),
-            lost => {
-                let datagrams = count(lost, "datagram");
-                Err(anyhow!("{datagrams} could not be written to {}", self.shown))
-            }
+            lost => Err(anyhow!(say!("errors-capture-lost", lost = lost, file = &self.shown))),
         }
     }
 }
@@ -200,7 +189,6 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
     }
 
-    /// Numbers of payloads in a capture.
     fn payloads(path: &Path) -> Vec<Vec<u8>> {
         let mut reader = pigeon_capture::Reader::new(File::open(path).unwrap()).unwrap();
         let mut decoder = pigeon_capture::Decoder::new();
@@ -222,7 +210,7 @@ mod tests {
             capture.flush().unwrap();
         };
         write(&mut capture, b"one");
-        // A file that cannot be written, as on a full disk.
+        // A file that cannot be written, like on a full disk.
         let whole = std::mem::replace(&mut capture.file, File::open(&path).unwrap());
         write(&mut capture, b"two");
         write(&mut capture, b"three");

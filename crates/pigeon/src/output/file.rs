@@ -1,5 +1,5 @@
-//! Files that a command was asked to write: `-` is stdout, pipes and devices take what is written, and a
-//! regular file that is there is left as it is. It may be somebody's only copy.
+//! Output files: `-` is stdout, pipes and devices are written to, and an existing regular file is
+//! never overwritten, because it may be the only copy.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -9,26 +9,26 @@ use anyhow::anyhow;
 use pigeon_text::escape;
 
 use crate::base::status::UsageError;
+use crate::words::say;
 
-/// Opens what a path names, for writing. Only the user may read a `private` file.
+/// Opens a path for writing. A `private` file is readable only by the user.
 pub(crate) fn create(path: &Path, private: bool) -> anyhow::Result<File> {
     let opened = match std::fs::metadata(path) {
         _ if is_stdout(path) => stdout(),
         Ok(found) if found.is_file() || found.is_dir() => Err(io::ErrorKind::AlreadyExists.into()),
-        // A FIFO opens when somebody reads it.
+        // Opening a FIFO waits for its reader.
         Ok(_) => OpenOptions::new().write(true).open(path),
         Err(_) => new_file(private).open(path),
     };
     opened.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
-            let shown = shown(path);
-            UsageError(format!("{shown} exists and is left as it is; choose another name")).into()
+            UsageError(say!("errors-file-exists", file = shown(path))).into()
         }
-        _ => anyhow!(error).context(UsageError(format!("cannot write {}", shown(path)))),
+        _ => anyhow!(error).context(UsageError(say!("errors-cannot-write", file = shown(path)))),
     })
 }
 
-/// Whether a path names stdout: `-`, `/dev/stdout`, or the file that stdout is redirected to.
+/// Whether a path means stdout: `-`, `/dev/stdout`, or the file that stdout is redirected to.
 pub(crate) fn is_stdout(path: &Path) -> bool {
     let of_stdout = || stdout().and_then(|stdout| stdout.metadata());
     path == Path::new("-")
@@ -36,7 +36,7 @@ pub(crate) fn is_stdout(path: &Path) -> bool {
             .is_ok_and(|named| of_stdout().is_ok_and(|stdout| are_same(&named, &stdout)))
 }
 
-/// A path as messages show it.
+/// A path for messages.
 pub(crate) fn shown(path: &Path) -> String {
     match path.to_str() {
         Some("-") => "stdout".to_string(),
@@ -44,7 +44,7 @@ pub(crate) fn shown(path: &Path) -> String {
     }
 }
 
-/// Stdout without the buffer of [`io::stdout`]: what could not be written is to be given up, not kept.
+/// Stdout without the buffer of [`io::stdout`], which would keep bytes that could not be written.
 fn stdout() -> io::Result<File> {
     #[cfg(unix)]
     return std::os::fd::AsFd::as_fd(&io::stdout()).try_clone_to_owned().map(File::from);

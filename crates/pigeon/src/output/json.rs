@@ -1,4 +1,4 @@
-//! One flat JSON object a line.
+//! JSON lines: one flat object each.
 
 use std::net::SocketAddr;
 
@@ -10,18 +10,18 @@ use serde_json::{Map, Value};
 
 use crate::output::wall;
 
-/// A datagram that arrived.
+/// A received datagram.
 ///
 /// | field | |
 /// | --- | --- |
 /// | `time` | when it arrived, RFC 3339 with six digits of a second |
 /// | `from` | the sender, `IP:PORT` |
-/// | `to` | the local address it came to |
-/// | `len` | its true length in bytes |
-/// | `text` | its bytes as text, where they are text in the encoding asked for; else |
+/// | `to` | the local address it was sent to |
+/// | `len` | its original length in bytes |
+/// | `text` | its bytes as text, if valid in the requested encoding; otherwise |
 /// | `base64` | its bytes |
 /// | `truncated` | whether bytes are missing because the buffer was too small |
-/// | `name` | the sender's name, where it is a contact and the command looks for them |
+/// | `name` | the sender's name, if it is a contact and the command looks them up |
 pub(crate) struct Datagram<'a> {
     pub(crate) time: &'a Zoned,
     pub(crate) from: SocketAddr,
@@ -32,7 +32,7 @@ pub(crate) struct Datagram<'a> {
     pub(crate) name: Option<&'a str>,
 }
 
-/// One line of a datagram.
+/// A datagram's line.
 pub(crate) fn datagram(datagram: Datagram<'_>) -> String {
     let Datagram { time, from, to, payload, length, text, name } = datagram;
     let mut object = Map::new();
@@ -52,18 +52,18 @@ pub(crate) fn datagram(datagram: Datagram<'_>) -> String {
     escape_beyond_ascii_controls(&Value::Object(object).to_string())
 }
 
-/// How a request ended.
+/// The result of a request.
 ///
 /// | field | |
 /// | --- | --- |
-/// | `to` | who was asked, `IP:PORT` |
+/// | `to` | the requested address, `IP:PORT` |
 /// | `result` | `reply`, `refused`, `timed out`, `not delivered` or `not sent` |
 /// | `attempts` | how many times the request was sent |
 /// | `elapsed` | seconds from the first attempt to the end |
-/// | `error` | what the system said, and what that means, where there is no reply |
-/// | `from` | who replied: another port of the one who was asked, or one of a group |
-/// | `len` | the reply's length in bytes, where there is one |
-/// | `text` | the reply, where it is text; else |
+/// | `error` | the system's error with an explanation, if there is no reply |
+/// | `from` | the sender of the reply: another port of the requested host, or a member of a group |
+/// | `len` | the reply's length in bytes |
+/// | `text` | the reply, if it is text; otherwise |
 /// | `base64` | its bytes |
 pub(crate) fn outcome(
     to: SocketAddr,
@@ -91,11 +91,11 @@ pub(crate) fn outcome(
     escape_beyond_ascii_controls(&Value::Object(object).to_string())
 }
 
-/// That nothing comes from somebody.
+/// A peer without a reply.
 ///
 /// | field | |
 /// | --- | --- |
-/// | `to` | who does not answer, `IP:PORT` |
+/// | `to` | the peer's address, `IP:PORT` |
 /// | `result` | `refused` or `timed out` |
 pub(crate) fn no_reply(to: SocketAddr, why: NoReply) -> String {
     counts(&[("to", to.to_string().into()), ("result", result_name(why).into())])
@@ -110,15 +110,15 @@ fn result_name(why: NoReply) -> &'static str {
     }
 }
 
-/// A flat object of these fields, in this order.
+/// A flat object with these fields, in order.
 pub(crate) fn counts(fields: &[(&str, Value)]) -> String {
     let object = fields.iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
     escape_beyond_ascii_controls(&Value::Object(object).to_string())
 }
 
-/// JSON lets DEL, C1 controls and bidi overrides stand in strings; a terminal does not forgive
-/// them. As `\u` escapes they mean the same to every reader.
-fn escape_beyond_ascii_controls(json: &str) -> String {
+/// JSON allows DEL, C1 controls and bidi overrides in strings, but a terminal acts on them. As `\u`
+/// escapes they mean the same to every parser.
+pub(crate) fn escape_beyond_ascii_controls(json: &str) -> String {
     if json.is_ascii() && !json.contains('\x7f') {
         return json.to_string();
     }

@@ -1,12 +1,11 @@
-//! What goes to stdout and stderr. Data goes to stdout, everything else to stderr.
+//! Output: data goes to stdout, everything else to stderr.
 //!
-//! - [`Spool`]: a bounded queue with a thread that writes, so that a reader who stops reading
-//!   never stops a loop.
-//!   `patient`: what a program says of itself goes on after its disk was full.
+//! - [`Spool`]: a bounded queue with a writer thread, so that a blocked reader never blocks a loop.
+//!   `patient`: logging that survives a full disk.
 //! - [`Capture`]: datagrams as a pcapng file.
-//! - [`file`]: what a path names that is to be written: a new file, stdout, a pipe.
-//! - [`remark`]: a line about the program's own work, which `--quiet` leaves out.
-//! - [`json`]: one flat object a line.
+//! - [`file`]: opens an output path: a new file, stdout or a pipe.
+//! - [`remark`]: a line about the program's own work, which `--quiet` suppresses.
+//! - [`json`]: one flat object per line.
 //! - [`wall`]: times of day.
 
 mod capture;
@@ -32,8 +31,8 @@ pub(crate) enum Color {
 }
 
 impl Color {
-    /// Whether to colour what goes to `stream`. An outright wish beats NO_COLOR
-    /// (<https://no-color.org>), and that beats the terminal.
+    /// Whether to colour output to `stream`. An explicit setting overrides NO_COLOR
+    /// (<https://no-color.org>), which overrides the terminal's default.
     pub(crate) fn enabled(self, stream: &impl IsTerminal) -> bool {
         match self {
             Color::Always => true,

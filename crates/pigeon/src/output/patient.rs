@@ -1,7 +1,8 @@
-//! A place to write to that outlives a full disk.
+//! A log output that survives a full disk.
 //!
-//! A log ends at its first error otherwise, and the one that says why the service misbehaves is lost. What
-//! cannot be written is thrown away and counted; the next line that can be says how many are missing.
+//! Otherwise a log would end at its first error, and with it the reason for the service's trouble.
+//! Lines that cannot be written are dropped and counted; the next written line reports how many are
+//! missing.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
@@ -9,18 +10,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// How long to wait where somebody has made the stream non-blocking and it takes no more. The queue before
-/// it is bounded, so nothing else waits.
+/// How long to wait if another program has made the stream non-blocking and it is full. Only the
+/// bounded queue in front waits.
 const FULL_PIPE: Duration = Duration::from_millis(20);
 
-/// Writes lines to `out`, and none while its disk is full.
+/// Writes lines to `out`, and drops them while its disk is full.
 pub(super) struct Patient<W> {
     out: W,
-    /// Lines thrown away since the last one that was written.
+    /// Lines dropped since the last written one.
     missing: u64,
-    /// Lines thrown away in all.
+    /// All dropped lines.
     lost: Arc<AtomicU64>,
-    /// Whether the last line was broken off in the middle.
+    /// Whether the last line was written in part.
     is_broken: bool,
 }
 
@@ -30,7 +31,7 @@ impl<W: Write> Patient<W> {
     }
 }
 
-/// Writes it all, or says after how many bytes it failed.
+/// Writes all bytes, or returns after how many it failed.
 pub(super) fn write_whole(out: &mut impl Write, mut bytes: &[u8]) -> (usize, io::Result<()>) {
     let mut written = 0;
     while !bytes.is_empty() {
@@ -56,7 +57,7 @@ fn is_full(error: &io::Error) -> bool {
 }
 
 impl<W: Write> Patient<W> {
-    /// Writes it all, or says after how many bytes the disk was full.
+    /// Writes all bytes, or returns after how many the disk was full.
     fn write_whole(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match write_whole(&mut self.out, bytes) {
             (_, Err(error)) if !is_full(&error) => Err(error),
@@ -66,7 +67,7 @@ impl<W: Write> Patient<W> {
 }
 
 impl<W: Write> Write for Patient<W> {
-    /// Takes whole lines.
+    /// Writes whole lines.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         let count = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
         if self.missing > 0 {
@@ -102,7 +103,7 @@ impl<W: Write> Write for Patient<W> {
 mod tests {
     use super::*;
 
-    /// A disk with room for so many bytes.
+    /// A disk with limited space.
     struct Disk {
         room: usize,
         holds: Vec<u8>,

@@ -1,8 +1,8 @@
-//! Remarks: what a program says of its own work on stderr, such as `listening on …`, a summary, a hint.
-//! `--quiet` leaves them out, and only them: data and errors are printed all the same.
+//! Remarks: a program's lines about its own work on stderr, such as `listening on …`, a summary, a
+//! hint. `--quiet` suppresses only these: data and errors are always printed.
 //!
-//! One switch for the process, as for colour in the environment: every command makes remarks, some
-//! of them deep inside, and a parameter would have to reach each of those places.
+//! A single switch for the process, like the environment's setting for colour: every command makes
+//! remarks, some deep inside, and a parameter would have to reach all of those places.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -10,20 +10,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 static QUIET: AtomicBool = AtomicBool::new(false);
 
-/// Leaves remarks out from now on.
+/// Suppresses remarks from now on.
 pub(crate) fn be_quiet() {
     QUIET.store(true, Ordering::Relaxed);
 }
 
-/// Whether remarks are left out.
 pub(crate) fn is_quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
 }
 
-/// Prints a line on stderr, unless remarks are left out.
+/// Prints a line on stderr, unless remarks are suppressed.
 pub(crate) fn remark(line: impl Display) {
     if !is_quiet() {
-        // If nobody reads stderr there is nobody to say it to.
+        // Nothing can be done if stderr fails.
         let _ = writeln!(io::stderr(), "{line}");
     }
 }

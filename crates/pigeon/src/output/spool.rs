@@ -1,8 +1,8 @@
-//! A bounded queue with a thread that writes.
+//! A bounded queue with a writer thread.
 //!
-//! A pipe with a reader that has stopped, or a terminal under Ctrl-S, blocks its writer. The loops
-//! that move datagrams may not wait for that: they push, and a thread of the spool's own writes and
-//! flushes. What does not fit into the queue is dropped whole and counted.
+//! A pipe without an active reader, or a terminal under Ctrl-S, blocks its writer. The loops that
+//! move datagrams must not block, so they push to the queue, and the spool's own thread writes.
+//! Items that do not fit are dropped whole and counted.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -14,17 +14,17 @@ use super::is_quiet;
 use super::patient::Patient;
 use crate::base::thread;
 
-/// The most bytes that wait to be written, beside those being written.
+/// The most bytes queued, in addition to those being written.
 const CAPACITY: usize = 16 << 20;
 
 /// A handle to the queue; clones share it.
 pub(crate) struct Spool<T> {
     shared: Arc<Shared<T>>,
-    /// Lines that the disk had no room for.
+    /// Lines lost to a full disk.
     lost: Arc<AtomicU64>,
 }
 
-/// What writes items: given those that wait, in order.
+/// Writes queued items in order.
 pub(crate) trait Render<T>:
     FnMut(&mut dyn Iterator<Item = T>, &mut dyn Write) -> io::Result<()> + Send + 'static
 {
@@ -44,15 +44,15 @@ struct State<T> {
     queue: VecDeque<(T, usize)>,
     bytes: usize,
     dropped: u64,
-    /// Whether the thread is between taking a batch and having written it.
+    /// Whether the thread is writing a batch.
     writing: bool,
-    /// Why writing ended, once it has.
+    /// Why writing ended.
     closed: Option<io::ErrorKind>,
 }
 
 impl<T: Send + 'static> Spool<T> {
-    /// Starts the thread. `render` writes items, as many as wait, to `out`; `on_closed` is called
-    /// when that fails, so that a loop can end instead of writing for nobody.
+    /// Starts the thread. `render` writes all queued items to `out`; `on_closed` is called when
+    /// that fails, so that a loop can end instead of continuing in vain.
     pub(crate) fn new(
         mut out: impl Write + Send + 'static,
         mut render: impl Render<T>,
@@ -81,12 +81,12 @@ impl<T: Send + 'static> Spool<T> {
         Ok(Spool { shared, lost: Arc::default() })
     }
 
-    /// Queues an item that stands for about `bytes` bytes of text. False if it was dropped.
+    /// Queues an item of about `bytes` bytes of text. Returns false if it was dropped.
     pub(crate) fn push(&self, item: T, bytes: usize) -> bool {
         self.push_many(item, bytes, 1)
     }
 
-    /// Queues an item that holds `count` of what is counted when it is dropped.
+    /// Queues an item that counts as `count` when dropped.
     pub(crate) fn push_many(&self, item: T, bytes: usize, count: usize) -> bool {
         let mut state = self.shared.lock();
         if state.closed.is_some() || state.bytes + bytes > CAPACITY {
@@ -100,18 +100,18 @@ impl<T: Send + 'static> Spool<T> {
         true
     }
 
-    /// How many items were dropped.
+    /// The number of dropped items.
     pub(crate) fn dropped(&self) -> u64 {
         self.shared.lock().dropped + self.lost.load(Ordering::Relaxed)
     }
 
-    /// Why nothing can be written any more, if so.
+    /// Why writing is impossible, if it is.
     pub(crate) fn closed(&self) -> Option<io::ErrorKind> {
         self.shared.lock().closed
     }
 
-    /// Waits until everything is written, but no later than `deadline`: a server must end even
-    /// if nobody reads what it says. False if something was left, or nothing can be written.
+    /// Waits until everything is written, but no later than `deadline`: a server must end even if
+    /// its output blocks. Returns false if anything is left, or if writing failed.
     pub(crate) fn finish(&self, deadline: Instant) -> bool {
         let mut state = self.shared.lock();
         while state.closed.is_none() && (state.writing || !state.queue.is_empty()) {
@@ -125,26 +125,26 @@ impl<T: Send + 'static> Spool<T> {
         state.closed.is_none()
     }
 
-    /// The error that ended writing, unless it was only that the reader had enough.
+    /// The error that ended writing, unless the reader has merely closed the pipe.
     pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
         self.closed().filter(|kind| *kind != io::ErrorKind::BrokenPipe)
     }
 }
 
 impl Spool<Vec<u8>> {
-    /// A spool of ready lines.
+    /// A spool of complete lines.
     pub(crate) fn lines(out: impl Write + Send + 'static) -> anyhow::Result<Spool<Vec<u8>>> {
         Spool::new(out, write_lines, || {})
     }
 
-    /// A spool of ready lines for what a program says of itself: a full disk does not end it.
+    /// A spool of complete lines for a program's log: a full disk does not end it.
     pub(crate) fn log(out: impl Write + Send + 'static) -> anyhow::Result<Spool<Vec<u8>>> {
         let lost = Arc::default();
         let spool = Spool::lines(Patient::new(out, Arc::clone(&lost)))?;
         Ok(Spool { lost, ..spool })
     }
 
-    /// Queues a line and its newline.
+    /// Queues a line with a newline.
     pub(crate) fn line(&self, line: impl Into<Vec<u8>>) -> bool {
         let mut line = line.into();
         line.push(b'\n');
@@ -152,7 +152,7 @@ impl Spool<Vec<u8>> {
         self.push(line, bytes)
     }
 
-    /// The same for a remark, which `--quiet` leaves out; an error goes by [`Spool::line`].
+    /// Queues a remark, which `--quiet` suppresses; for errors use [`Spool::line`].
     pub(crate) fn remark(&self, line: impl Into<Vec<u8>>) -> bool {
         is_quiet() || self.line(line)
     }
@@ -160,11 +160,11 @@ impl Spool<Vec<u8>> {
 
 impl<T> Shared<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // A panic elsewhere leaves the queue as sound as before: each change is one statement.
+        // A panic elsewhere leaves the queue consistent: each change is one statement.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for items and takes them all.
+    /// Waits for items and takes all of them.
     fn take(&self) -> VecDeque<(T, usize)> {
         let mut state = self.lock();
         while state.queue.is_empty() {
@@ -182,13 +182,13 @@ impl<T> Clone for Spool<T> {
     }
 }
 
-/// Writes what waits at once, for a system call costs more than a line.
+/// Writes all queued lines at once, because a system call costs more than a line.
 fn write_lines(lines: &mut dyn Iterator<Item = Vec<u8>>, out: &mut dyn Write) -> io::Result<()> {
     let text: Vec<u8> = lines.flatten().collect();
     out.write_all(&text)
 }
 
-/// For loggers: each write is one line.
+/// Lets loggers write to the spool: each write is one line.
 impl Write for Spool<Vec<u8>> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.push(bytes.to_vec(), bytes.len());
@@ -207,7 +207,7 @@ mod tests {
 
     use super::*;
 
-    /// Writes block until the test takes them.
+    /// Blocks in each write until the test takes the bytes.
     struct Blocked(mpsc::SyncSender<Vec<u8>>);
 
     impl Write for Blocked {

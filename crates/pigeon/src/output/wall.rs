@@ -1,11 +1,11 @@
-//! Times of day, for people. Timers never look at these: the wall clock jumps.
+//! Times of day for display. Timers never use them: the wall clock jumps.
 
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-/// A moment of the local day; now where nothing better is known.
+/// A moment in local time; the current time if unknown.
 pub(crate) fn local(since_epoch: Option<Duration>) -> Zoned {
     let timestamp = since_epoch.and_then(|since| {
         Timestamp::new(i64::try_from(since.as_secs()).ok()?, since.subsec_nanos().cast_signed())
@@ -14,7 +14,7 @@ pub(crate) fn local(since_epoch: Option<Duration>) -> Zoned {
     timestamp.unwrap_or_else(Timestamp::now).to_zoned(TimeZone::system())
 }
 
-/// A moment since the Unix epoch; now where nothing better is known.
+/// A moment since the Unix epoch; the current time if unknown.
 pub(crate) fn since_epoch(known: Option<Duration>) -> Duration {
     known.unwrap_or_else(|| {
         let now = Timestamp::now();
@@ -38,7 +38,7 @@ pub(crate) fn time_of_day(time: &Zoned) -> String {
     time.strftime("%H:%M:%S").to_string()
 }
 
-/// `2026-11-20T21:04:05.123456+08:00`, as JSON carries it (RFC 3339).
+/// `2026-11-20T21:04:05.123456+08:00`, for JSON (RFC 3339).
 pub(crate) fn rfc3339(time: &Zoned) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S.%6f%:z").to_string()
 }

@@ -1,4 +1,4 @@
-//! The console of a server: a thread that reads commands from its terminal, or a pipe, for its loop.
+//! A server's console: a thread that reads commands from a terminal or pipe for the loop.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 
@@ -6,24 +6,24 @@ use pigeon_net::Waker;
 
 use super::lines::{self, Input, Printer, Reader};
 use crate::base::thread;
+use crate::words::say;
 
-/// How many commands wait for the loop; then reading waits.
+/// The most commands queued for the loop; then reading blocks.
 pub(crate) const WAITING: usize = 16;
 
-/// What a server's console reads.
 pub(crate) trait Command: PartialEq + Send + Sized + 'static {
-    /// The one that ends the server, and the console with it.
+    /// The command that ends the server and the console.
     const QUIT: Self;
 
-    /// What is said when the end of the input closes the console of a person.
+    /// The key of the message shown when the end of input closes an interactive console.
     const CLOSED: &'static str;
 
-    /// Reads one line. `None` if it says nothing.
+    /// Parses a line. `None` if it is empty.
     fn parse(line: &str) -> Option<Self>;
 }
 
-/// Starts the thread, unless it is not wanted, or the terminal belongs to another job. What it reads
-/// comes out of the receiver; `waker` is called for each.
+/// Starts the thread, unless it is unwanted or the terminal belongs to another job. Commands arrive
+/// at the receiver, and `waker` is called for each.
 pub(crate) fn start<C: Command>(
     mut reader: Reader,
     printer: &Printer,
@@ -35,11 +35,11 @@ pub(crate) fn start<C: Command>(
         let printer = printer.clone();
         let read = move || {
             read(&mut reader, &printer, |command| {
-                // Fails only when the loop has ended, and then nobody waits for an answer.
+                // Fails only when the loop has ended.
                 let _ = sender.send(command);
                 waker.wake();
             });
-            // The editor stays: what is printed goes through it.
+            // The editor stays, because output goes through it.
             loop {
                 std::thread::park();
             }
@@ -49,14 +49,14 @@ pub(crate) fn start<C: Command>(
     Ok(commands)
 }
 
-/// Reads commands until the end of input. The end is no command: a server that has lost its
-/// terminal goes on, unless SIGHUP stops it. Ctrl-C at the terminal's editor is [`Command::QUIT`].
+/// Reads commands until the end of input. The end is not a command: a server that has lost its
+/// terminal continues, unless SIGHUP stops it. Ctrl-C at the editor is [`Command::QUIT`].
 fn read<C: Command>(reader: &mut Reader, printer: &Printer, give: impl Fn(C)) {
     let (notes, interactive) = (&printer.notes, printer.interactive);
     loop {
         match reader.next() {
             Input::Line(line) => {
-                // What was pasted at once is several commands.
+                // A paste may contain several commands.
                 for line in String::from_utf8_lossy(&line).lines() {
                     let Some(command) = C::parse(line) else { continue };
                     let quits = command == C::QUIT;
@@ -66,13 +66,13 @@ fn read<C: Command>(reader: &mut Reader, printer: &Printer, give: impl Fn(C)) {
                     }
                 }
             }
-            Input::TooLong => drop(notes.line("that line is too long for a command")),
-            Input::NotUtf8 => drop(notes.line(lines::NOT_UTF8)),
+            Input::TooLong => drop(notes.line(say!("screen-input-too-long-command"))),
+            Input::NotUtf8 => drop(notes.line(say!("screen-input-not-utf8"))),
             Input::Interrupted => return give(C::QUIT),
             Input::Unreadable(_) | Input::HungUp => return,
             Input::End => {
                 if interactive {
-                    notes.remark(C::CLOSED);
+                    notes.remark(say!(C::CLOSED));
                 }
                 return;
             }

@@ -1,11 +1,11 @@
-//! A line being typed at the bottom of the terminal, below what is printed.
+//! A line editor at the bottom of the terminal, below scrolling output.
 //!
-//! Not rustyline: it waits without limit for the end of a sequence or a paste, types the terminal's
-//! replies into the line, and loses the line to a byte that is not UTF-8.
+//! Replaces rustyline, which waits without limit for the end of a sequence or a paste, inserts the
+//! terminal's replies into the line, and loses the line at an invalid byte.
 //!
-//! The line takes one row and scrolls sideways, so a wrong guess at a character's width cannot push it
-//! over the row's end. One thread writes to the terminal, the one that prints: a terminal that takes
-//! nothing does not hold up Ctrl-C.
+//! The line takes one row and scrolls sideways, so a wrong character width cannot push it over the
+//! row's end. Only the printing thread writes to the terminal, so a blocked terminal does not delay
+//! Ctrl-C.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -19,20 +19,20 @@ use super::suggestions::Suggestions;
 use crate::base::terminal::{self, Use};
 use crate::output::Spool;
 
-/// The most events that wait for the editor.
+/// The most events queued for the editor.
 const WAITING: usize = 64;
 
-/// Printed to have the line drawn anew.
+/// Printed to redraw the line.
 const REDRAW: &[u8] = b"\r";
 
-/// What the editor has read.
+/// An event of the editor.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Edited {
-    /// A line; what was pasted may hold newlines.
+    /// A line; a paste may contain newlines.
     Line(String),
-    /// A line longer than any datagram; it was not kept.
+    /// A line longer than any datagram, which was discarded.
     TooLong,
-    /// A key that is not UTF-8; it was ignored.
+    /// An invalid UTF-8 key, which was ignored.
     NotUtf8,
     /// Ctrl-C.
     Interrupted,
@@ -42,22 +42,22 @@ pub(crate) enum Edited {
     HungUp,
 }
 
-/// The editor. It takes the terminal at the first line that is read.
+/// The editor. It takes over the terminal when the first line is read.
 pub(crate) struct Editor {
     line: Shared,
     printer: Spool<Vec<u8>>,
     events: Option<Receiver<Event>>,
     history: History,
     suggestions: Suggestions,
-    /// Whether Tab was the last key: the next one lists.
+    /// Whether Tab was the last key: a second one lists the candidates.
     tabbed: bool,
 }
 
-/// The line as it is drawn.
+/// The line and its display.
 struct Line {
     prompt: &'static str,
     input: Input,
-    /// Whether it is shown.
+    /// Whether the line is shown.
     active: bool,
 }
 
@@ -65,7 +65,7 @@ struct Line {
 struct Shared(Arc<Mutex<Line>>);
 
 impl Editor {
-    /// An editor, and what prints above its line.
+    /// An editor, and a printer for output above its line.
     pub(crate) fn new(
         prompt: &'static str,
         suggestions: Suggestions,
@@ -85,13 +85,13 @@ impl Editor {
         Ok((editor, printer))
     }
 
-    /// Reads the next line. After [`Edited::Interrupted`], [`Edited::End`] and [`Edited::HungUp`] the
-    /// terminal is given back.
+    /// Reads the next line. [`Edited::Interrupted`], [`Edited::End`] and [`Edited::HungUp`] restore
+    /// the terminal.
     pub(crate) fn next(&mut self) -> Edited {
         let edited = self.read();
         if matches!(edited, Edited::Interrupted | Edited::End | Edited::HungUp) {
             self.line.lock().active = false;
-            // Dropping it ends the threads of the keyboard.
+            // Dropping it ends the keyboard's threads.
             self.events = None;
             terminal::restore();
         }
@@ -114,7 +114,7 @@ impl Editor {
                     None
                 }
                 Event::Continued => {
-                    // A terminal that is gone is reported by the keyboard.
+                    // The keyboard reports a terminal that is gone.
                     let _ = terminal::enter(Use::Line);
                     None
                 }
@@ -205,17 +205,17 @@ impl Editor {
 }
 
 impl Line {
-    /// Takes the text out, and leaves it above the line with what is printed.
+    /// Takes the text, and prints it above the line.
     fn enter(&mut self, printer: &Spool<Vec<u8>>) -> String {
         self.input.end();
-        // Masked and escaped as while it was typed, but whole.
+        // Masked and escaped as before, but complete.
         let shown = self.input.view(usize::from(u16::MAX)).shown;
         printer.line(format!("{}{shown}", self.prompt));
         self.input.take()
     }
 
-    /// Completes the word before the cursor as far as all that it may become agree. Returns these if
-    /// they are many and agree no further.
+    /// Completes the word before the cursor up to the candidates' common prefix. Returns the
+    /// candidates if there are several and the prefix adds nothing.
     fn complete(&mut self, suggestions: &Suggestions) -> Option<String> {
         let typed = self.input.text().get(..self.input.cursor())?;
         let (from, words) = suggestions.of(typed);
@@ -234,10 +234,10 @@ impl Line {
         None
     }
 
-    /// Draws the line, the cursor where typing happens. A character wider than thought does not wrap.
+    /// Draws the line and the cursor. A character wider than expected does not wrap.
     fn draw(&self, out: &mut Vec<u8>, columns: usize) {
         let prompt = pigeon_text::width(self.prompt);
-        // The prompt takes no more than half, and the last column stays free.
+        // The prompt takes at most half, and the last column stays free.
         let (prompt, shown) = if columns >= 2 * prompt { (prompt, self.prompt) } else { (0, "") };
         let View { shown: text, cursor } = self.input.view(columns.saturating_sub(prompt + 1));
         out.extend_from_slice(format!("\x1b[?7l{shown}{text}\x1b[?7h\r").as_bytes());
@@ -249,12 +249,12 @@ impl Line {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Line> {
-        // A panic elsewhere leaves the line as sound as before.
+        // A panic elsewhere leaves the line consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Prints whole lines above the one being typed.
+/// Prints complete lines above the input line.
 impl Write for Shared {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut out = Vec::new();

@@ -1,7 +1,7 @@
-//! Lines typed, and lines printed above the one being typed.
+//! Input lines, and output lines above the one being edited.
 //!
-//! On a terminal this is a line editor with history. Anywhere else lines come from stdin and go to
-//! stdout and stderr as they are, so that a script can drive the same command.
+//! On a terminal this is a line editor with history. Otherwise lines come from stdin and go to
+//! stdout and stderr unchanged, so that scripts can use the same command.
 
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::time::Instant;
@@ -12,26 +12,23 @@ use super::editor::{Edited, Editor};
 use super::suggestions::Suggestions;
 use crate::base::terminal::{self, in_foreground};
 use crate::output::{Spool, is_quiet};
+use crate::words::say;
 
-/// The most bytes of one line from a pipe. No datagram carries as much; what is longer is no line.
+/// The longest line from a pipe, in bytes. No datagram is that long, so a longer line is an error.
 const MAX_LINE: u64 = 1 << 20;
 
-/// Said of [`Input::NotUtf8`].
-pub(crate) const NOT_UTF8: &str =
-    "a key was ignored: the terminal sends something else than UTF-8; set it to UTF-8";
-
-/// What was typed.
+/// An event of the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     /// A line, without its end. From a pipe it may be any bytes.
     Line(Vec<u8>),
-    /// A line longer than anything that could be sent; it was not kept.
+    /// A line too long to send, which was discarded.
     TooLong,
-    /// A key that is not UTF-8; it was ignored.
+    /// An invalid UTF-8 key, which was ignored.
     NotUtf8,
     /// Ctrl-C.
     Interrupted,
-    /// Nothing can be read: stdin is a directory, or a disk is broken.
+    /// Reading failed: stdin is a directory, or a disk is broken.
     Unreadable(io::ErrorKind),
     /// The terminal was closed.
     HungUp,
@@ -39,29 +36,29 @@ pub(crate) enum Input {
     End,
 }
 
-/// Where lines are printed without disturbing the one being typed.
+/// Prints lines without disturbing the input line.
 #[derive(Clone)]
 pub(crate) struct Printer {
     /// Data: stdout.
     pub(crate) data: Spool<Vec<u8>>,
-    /// Everything else: stderr. On a terminal the same as `data`.
+    /// All else: stderr. On a terminal the same as `data`.
     pub(crate) notes: Spool<Vec<u8>>,
-    /// Whether a person is looking.
+    /// Whether the output is for a person.
     pub(crate) interactive: bool,
 }
 
-/// Where lines come from.
+/// The source of lines.
 pub(crate) enum Reader {
     Editor(Box<Editor>),
-    /// Stdin as it is, which may be a terminal that is not to be edited on.
+    /// Plain stdin; may be a terminal that cannot be edited on.
     Pipe {
         stdin: io::BufReader<io::Stdin>,
         is_terminal: bool,
     },
 }
 
-/// Opens the terminal, or stdin, stdout and stderr where there is none, or none that can be used: a
-/// dumb one has no cursor, and one with another job in its foreground would stop us.
+/// Opens the terminal, or stdin, stdout and stderr if there is none or it is unusable: a dumb one
+/// has no cursor, and one with another job in the foreground would stop us.
 pub(crate) fn open(
     prompt: &'static str,
     suggestions: Suggestions,
@@ -83,20 +80,20 @@ pub(crate) fn open(
     Ok((Reader::Pipe { stdin: io::BufReader::new(io::stdin()), is_terminal }, printer))
 }
 
-/// Whether stdin is a terminal that belongs to another job: reading it would stop this one.
+/// Whether stdin is a terminal that belongs to another job: reading it would stop this process.
 pub(crate) fn is_background() -> bool {
     io::stdin().is_terminal() && !in_foreground()
 }
 
 impl Printer {
-    /// Says something that nobody sent and nobody asked for, unless remarks are left out.
+    /// Prints a remark, unless remarks are suppressed.
     pub(crate) fn remark(&self, text: &str, dim: bool) {
         if !is_quiet() {
             self.note(text, dim);
         }
     }
 
-    /// Says something that nobody sent, on stderr; on a terminal set apart from what was sent.
+    /// Prints a line of the program itself on stderr; on a terminal distinct from messages.
     pub(crate) fn note(&self, text: &str, dim: bool) {
         self.notes.line(match (self.interactive, dim) {
             (false, _) => text.to_string(),
@@ -105,15 +102,15 @@ impl Printer {
         });
     }
 
-    /// Writes out what is left, until `deadline`, and gives the terminal back. An error if what was
-    /// said could not be written, but not if the terminal was closed, as then nobody misses it.
+    /// Flushes the output until `deadline`, and restores the terminal. Fails if output was lost,
+    /// except by a closed terminal.
     pub(crate) fn close(&self, deadline: Instant) -> anyhow::Result<()> {
         self.data.finish(deadline);
         self.notes.finish(deadline);
         terminal::restore();
         match self.data.failure() {
             Some(_) if self.interactive && terminal::is_gone() => Ok(()),
-            Some(kind) => Err(anyhow!("cannot write to stdout: {kind}")),
+            Some(kind) => Err(anyhow!(say!("screen-output-unwritable", error = &kind))),
             None => Ok(()),
         }
     }
@@ -141,7 +138,7 @@ impl Reader {
     }
 }
 
-/// The next line of a pipe, whatever its bytes, if it is no longer than [`MAX_LINE`].
+/// The next line of a pipe, with any bytes, if it is no longer than [`MAX_LINE`].
 pub(crate) fn next_line(from: &mut impl BufRead) -> Input {
     match next_line_with_end(from) {
         Input::Line(mut line) => {
@@ -157,7 +154,7 @@ pub(crate) fn next_line(from: &mut impl BufRead) -> Input {
     }
 }
 
-/// The same with what ends it.
+/// Like `next_line`, with the line end.
 pub(crate) fn next_line_with_end(from: &mut impl BufRead) -> Input {
     let mut line = Vec::new();
     match from.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {

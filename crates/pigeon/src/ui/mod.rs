@@ -1,10 +1,10 @@
-//! The person at the terminal.
+//! The terminal's user interface.
 //!
-//! - [`keyboard`]: keys, and what happens to the terminal. [`editor`]: a line being typed.
-//! - [`lines`]: lines typed, and lines printed above the one being typed. [`typist`]: the thread that
+//! - [`keyboard`]: keys, and events of the terminal. [`editor`]: a line editor.
+//! - [`lines`]: input lines, with output above the one being edited. [`typist`]: the thread that
 //!   reads them for a loop.
 //! - [`console`]: the thread that reads commands for a server's loop.
-//! - [`screen`]: the full screen.
+//! - [`screen`]: the full screen. [`span`]: durations as text.
 
 pub(crate) mod console;
 pub(crate) mod editor;
@@ -12,5 +12,6 @@ pub(crate) mod editor;
 pub(crate) mod keyboard;
 pub(crate) mod lines;
 pub(crate) mod screen;
+pub(crate) mod span;
 pub(crate) mod suggestions;
 pub(crate) mod typist;

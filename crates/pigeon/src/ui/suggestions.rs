@@ -1,8 +1,8 @@
-//! What Tab completes at a prompt: the first word to a command, later ones to a name.
+//! Tab completion at a prompt: the first word to a command, later ones to a name.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Words that may be meant. Clones share the names, which the loop keeps up to date.
+/// The possible words. Clones share the names, which the loop updates.
 #[derive(Clone, Default)]
 pub(crate) struct Suggestions {
     commands: Arc<[Box<str>]>,
@@ -14,12 +14,12 @@ impl Suggestions {
         Suggestions { commands: commands.map(Into::into).collect(), names: Arc::default() }
     }
 
-    /// Names from now on.
+    /// Replaces the names.
     pub(crate) fn set_names(&self, names: Vec<Box<str>>) {
         *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
     }
 
-    /// Where the word before the end of a text begins, and what it may become.
+    /// The start of the last word of a text, and its completions.
     pub(crate) fn of(&self, text: &str) -> (usize, Vec<String>) {
         let start = text.rfind(char::is_whitespace).map_or(0, |at| {
             at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)

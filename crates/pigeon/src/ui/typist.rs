@@ -1,35 +1,36 @@
-//! The thread that reads lines for a loop: what is typed, or comes by a pipe, until it ends.
+//! The thread that reads input lines for a loop, from a terminal or a pipe.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use pigeon_net::Waker;
 
-use super::lines::{self, Input, Printer, Reader};
+use super::lines::{Input, Printer, Reader};
 use crate::base::status::Status;
 use crate::base::thread;
+use crate::words::say;
 
-/// How many lines may wait for the loop; then reading waits.
+/// The most lines queued for the loop; then reading blocks.
 const WAITING: usize = 64;
 
-/// What the thread sends the loop.
+/// A message to the loop.
 pub(crate) enum Typed {
     Line(Vec<u8>),
-    /// A line that could not be sent; the person has seen why.
+    /// A line was rejected; the user has seen the reason.
     Refused,
     Leave(Status),
 }
 
-/// What becomes of a line, as far as that is known without the loop.
+/// The check of a line before the loop gets it.
 pub(crate) enum Checked {
     Fine,
-    /// It is the last one: nothing is read after it.
+    /// The last line: reading ends after it.
     Last,
-    /// It cannot be sent, for this reason.
+    /// Rejected, with the reason.
     Refused(String),
 }
 
-/// Starts the thread. At the end of a pipe it stays `wait` longer, for replies.
+/// Starts the thread. After the end of a pipe it waits for `wait`, for replies.
 pub(crate) fn start(
     reader: Reader,
     printer: Printer,
@@ -57,7 +58,7 @@ impl<C: Fn(&[u8]) -> Checked> Typist<C> {
         let leave = loop {
             match self.reader.next() {
                 Input::Line(line) => {
-                    // What was pasted at once is still one message a line.
+                    // A paste is one message per line.
                     for line in line.split(|&byte| self.printer.interactive && byte == b'\n') {
                         let checked = (self.check)(line);
                         if let Checked::Refused(why) = checked {
@@ -71,14 +72,14 @@ impl<C: Fn(&[u8]) -> Checked> Typist<C> {
                     }
                 }
                 Input::TooLong => {
-                    self.refuse("not sent: a line longer than any datagram".to_string());
+                    self.refuse(say!("screen-input-too-long"));
                 }
                 Input::NotUtf8 => {
-                    self.printer.notes.line(lines::NOT_UTF8);
+                    self.printer.notes.line(say!("screen-input-not-utf8"));
                 }
                 Input::Interrupted => break Status::Interrupted,
                 Input::Unreadable(kind) => {
-                    self.printer.notes.line(format!("cannot read stdin: {kind}"));
+                    self.printer.notes.line(say!("screen-input-unreadable", error = &kind));
                     break Status::Usage;
                 }
                 Input::HungUp => break Status::HungUp,
@@ -93,15 +94,17 @@ impl<C: Fn(&[u8]) -> Checked> Typist<C> {
         self.give(Typed::Leave(leave));
     }
 
-    /// Says why a line is not sent. It is not put back under the cursor: so long a line would push
+    /// Shows why a line is rejected. The line does not return to the input: a long one would push
     /// the reason off the screen.
     fn refuse(&self, why: String) {
-        let kept = if self.printer.interactive { "; arrow up brings it back" } else { "" };
-        self.printer.notes.line(format!("{why}{kept}"));
+        self.printer.notes.line(match self.printer.interactive {
+            true => say!("screen-input-brought-back", why = why),
+            false => why,
+        });
         self.give(Typed::Refused);
     }
 
-    /// False when the loop has ended.
+    /// Returns false when the loop has ended.
     fn give(&self, typed: Typed) -> bool {
         let given = self.sender.send(typed).is_ok();
         self.waker.wake();

@@ -1,4 +1,4 @@
-//! `pigeon ask` and other people's servers: those that answer, that answer late, and that do not.
+//! `pigeon ask` with other programs' servers: prompt, late and silent ones.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -10,11 +10,11 @@ use crate::peers::{address_of, hex, installed, python};
 use crate::pigeon::pigeon;
 use crate::process::{Process, SOON, Voice};
 
-/// The most that one datagram holds over IPv4.
+/// The largest payload over IPv4.
 const LARGEST: usize = 65_507;
 
-/// How much later than planned a datagram may come on a busy machine. It never comes earlier but by
-/// how much later than planned the one before it was.
+/// The tolerance for late datagrams on a busy machine. An interval can be shorter than planned only
+/// if the previous datagram was late.
 const LATE: f64 = 0.25;
 
 #[test]
@@ -65,7 +65,7 @@ fn silence_is_asked_five_times_in_three_seconds_and_exit_status_one() {
     assert!(note.contains("no reply after 5 attempts in 3.1 s"), "{note}");
     assert_eq!(ours.output(), "");
     let times = arrivals(&server, b"anybody?", 5);
-    // After the last attempt 1.6 s of waiting are left, in which nothing more is sent.
+    // After the last attempt it waits 1.6 s more without sending.
     assert_eq!(server.lines(Voice::Out).len(), 1 + 5);
     for (pair, wait) in times.windows(2).zip([0.1, 0.2, 0.4, 0.8]) {
         let gap = pair[1] - pair[0];
@@ -91,7 +91,7 @@ fn the_schedule_can_be_chosen() {
     }
 }
 
-/// The server keeps its only reply until attempt 3 has come.
+/// The server holds its only reply back until attempt 3 arrives.
 #[test]
 fn a_late_reply_to_the_first_attempt_is_accepted_while_the_third_waits() {
     let Some((server, address)) = server("slow_server.py", &["--answer-at", "3"]) else { return };
@@ -115,8 +115,8 @@ fn what_a_stranger_sends_is_no_reply() {
     assert!(ours.lines(Voice::Err).concat().contains("after 2 attempts"));
 }
 
-/// As from a TFTP server: shown at once, and the reply if the port that was asked stays silent once
-/// more.
+/// A TFTP server's reply from another port: shown at once, and accepted if the requested port does
+/// not answer one more attempt.
 #[test]
 fn a_reply_from_another_port_is_told_with_its_address() {
     let Some((_server, address)) = server("slow_server.py", &["--stranger"]) else { return };
@@ -138,7 +138,7 @@ fn a_reply_from_another_port_is_told_with_its_address() {
     assert_ne!(outcome["from"], address.to_string());
 }
 
-/// It hears nothing but the host that it asked.
+/// It ignores all hosts but the requested one.
 #[test]
 fn another_host_alone_is_silence() {
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -162,7 +162,7 @@ fn the_source_can_be_chosen() {
     assert_eq!(ended(ours).0, Some(0));
     let (code, ours) = ended(ask(own, &["hello", "--source", "[::1]:0"]));
     assert_eq!(code, Some(2));
-    assert!(ours.lines(Voice::Err).concat().contains("are not of one IP version"));
+    assert!(ours.lines(Voice::Err).concat().contains("are not of the same IP version"));
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn stdin_is_the_request_where_a_dash_stands_for_it() {
     assert_eq!((code, ours.output().as_str()), (Some(0), "00ff7e80\n"));
 }
 
-/// Anybody may answer, from whichever address: mDNS, SSDP, CoAP.
+/// Replies from any address are accepted: mDNS, SSDP, CoAP.
 #[test]
 fn a_group_and_a_broadcast_address_are_answered_by_anybody() {
     let Some([near, far]) = Namespace::pair() else { return };
@@ -258,13 +258,11 @@ fn bytes_are_asked_in_hexadecimal_and_base64() {
     }
 }
 
-// What the tests above share.
-
 fn ask(to: SocketAddr, args: &[&str]) -> Process {
     pigeon("pigeon ask", &[&["ask", &to.to_string()], args].concat())
 }
 
-/// A Python server and where it listens; `None` if there is no Python.
+/// A Python server and its address; `None` without Python.
 fn server(program: &str, args: &[&str]) -> Option<(Process, SocketAddr)> {
     installed("python3").then(|| {
         let server = python(program, args);
@@ -286,7 +284,7 @@ fn json(ours: &Process) -> Value {
     serde_json::from_str(&lines[0]).unwrap()
 }
 
-/// When the datagrams came, in seconds, all of them with the same bytes.
+/// The arrival times of the datagrams in seconds; all must have the same bytes.
 #[track_caller]
 fn arrivals(server: &Process, expected: &[u8], count: usize) -> Vec<f64> {
     let lines = server.expect_lines(1 + count, SOON);

@@ -1,6 +1,5 @@
-//! `pigeon bench`: a path measured, compared with those who know the truth about it: the sums
-//! themselves, a program that loses datagrams and counts them, our own relay. Its other judges are
-//! in `judges`.
+//! `pigeon bench`, compared with known facts: the sums themselves, a program that drops and counts
+//! datagrams, and our own relay. More comparisons are in `judges`.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -15,14 +14,13 @@ use crate::pigeon::{address_in, pigeon};
 use crate::process::{Process, SOON, Voice};
 use crate::services::serve;
 
-/// `pigeon bench server` on a port that the system chooses.
 pub(crate) fn server() -> (Process, SocketAddr) {
     let server = pigeon("bench server", &["bench", "server", "0"]);
     let line = server.expect_status(|line| line.starts_with("listening on "), SOON);
     (server, address_in(&line))
 }
 
-/// The summary of a measurement that succeeds.
+/// The summary of a successful measurement.
 #[track_caller]
 pub(crate) fn measured(to: SocketAddr, args: &str) -> Value {
     let to = to.to_string();
@@ -39,13 +37,14 @@ pub(crate) fn summary(mut bench: Process) -> Value {
     summary
 }
 
-/// A count of the summary.
+/// A count in the summary.
 #[track_caller]
 pub(crate) fn count(summary: &Value, name: &str) -> u64 {
     summary[name].as_u64().unwrap_or_else(|| panic!("{name} is missing in {summary}"))
 }
 
-/// Sent = received + lost + unanswered, and lost = by the kernel + on the way. Returns how many were sent.
+/// Checks sent = received + lost + unanswered, and lost = by the kernel + on the way. Returns the
+/// number sent.
 #[track_caller]
 pub(crate) fn adds_up(summary: &Value, way: &str) -> u64 {
     let count = |name| count(summary, &format!("{way}_{name}"));
@@ -79,7 +78,7 @@ fn the_pace_is_kept_and_shared_by_the_flows() {
     for flows in [1, 4] {
         let summary = measured(to, &format!("--for 1s --rate 2k/s --both --flows {flows}"));
         for way in ["up", "down"] {
-            // The flows' beginnings and ends need not coincide.
+            // The flows may start and end at slightly different times.
             assert!(adds_up(&summary, way).abs_diff(2_000) < 8, "{summary}");
         }
     }
@@ -92,7 +91,7 @@ fn what_the_receivers_kernel_dropped_is_told_apart() {
     let args = ["bench", &to, "--json", "--for", "3s", "--size", "1400"];
     let bench = pigeon("pigeon bench", &args);
     server.expect_status(|line| line.ends_with(" begins"), SOON);
-    // Meanwhile its receive buffer fills, and the rest is dropped there.
+    // Meanwhile its receive buffer fills, and the kernel drops the rest.
     server.signal("STOP");
     std::thread::sleep(Duration::from_secs(2));
     server.signal("CONT");
@@ -118,7 +117,7 @@ fn round_trips_by_a_server_and_by_plain_echo_services() {
         far_ends.push(("socat", address));
     }
     for (name, to) in far_ends {
-        // No faster, as socat starts a process for each.
+        // A low rate, because socat starts a process for each.
         let summary = measured(to, "--for 1s --ping --rate 50/s");
         assert_eq!(adds_up(&summary, "trip"), 50, "{name}");
         assert_eq!(summary["trip_lost"], 0, "{name}: {summary}");
@@ -126,12 +125,12 @@ fn round_trips_by_a_server_and_by_plain_echo_services() {
         let [min, median, max] = ["rtt_min", "rtt_p50", "rtt_max"].map(seconds);
         assert!(0.0 < min && min <= median && median <= max && max < 2.0, "{name}: {summary}");
         assert!(seconds("rtt_since_sent_p50") <= median * 1.01, "{name}: {summary}");
-        // The way there alone is known to a server only.
+        // Only a server knows the figures of one direction.
         assert_eq!(summary.get("up_sent").is_some(), name == "server");
     }
 }
 
-/// An echo service that is a `cat` for each client.
+/// An echo service that runs a `cat` for each client.
 fn socat_echo() -> (Process, SocketAddr) {
     let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let listen = format!("UDP4-RECVFROM:{port},bind=127.0.0.1,fork");
@@ -237,7 +236,7 @@ fn a_server_that_goes_away_leaves_what_was_measured() {
     assert!(said.last().unwrap().contains(" stopped answering after "), "{said:?}");
     let summary: Value = serde_json::from_str(bench.lines(Voice::Out).last().unwrap()).unwrap();
     assert_eq!((&summary["type"], &summary["result"]), (&"summary".into(), &"refused".into()));
-    // What went to nobody is not lost on the way.
+    // Datagrams without a receiver are not counted as lost on the way.
     adds_up(&summary, "up");
     assert!(count(&summary, "up_unanswered") > 0, "{summary}");
     assert_eq!(count(&summary, "up_lost"), 0, "{summary}");
@@ -276,14 +275,14 @@ fn impossible_wishes_are_refused_in_a_line() {
     for (args, said) in [
         ("--size 10", "--size: a test datagram has from 40 to 65507 bytes, not 10"),
         ("--size 70000", "--size: a test datagram has from 40 to 65507 bytes, not 70000"),
-        ("--rate 0/s", "a rate is a number of datagrams or bits a second"),
+        ("--rate 0/s", "write a number of datagrams or bits a second"),
         ("--rate 100bit/s", "are fewer than one datagram of 64 bytes a second"),
-        ("--dscp 64", "a DSCP is EF"),
-        ("--bind ::1", "are not of one IP version"),
-        ("--bind nowhere", "not an address"),
+        ("--dscp 64", "write EF, AF11"),
+        ("--bind ::1", "are not of the same IP version"),
+        ("--bind nowhere", "write an address"),
         ("--omit 1500ms", "is not a multiple of the --interval"),
         ("--csv --json", "cannot be used with"),
-        ("--for 10", "a duration is a number with its unit"),
+        ("--for 10", "write a number with its unit"),
         ("--interval 1ms", "must be at least 100ms"),
         ("--flows 0", "must be a whole number from 1 to 256"),
         ("--reverse --both", "cannot be used with"),
@@ -295,7 +294,7 @@ fn impossible_wishes_are_refused_in_a_line() {
     }
 }
 
-/// The counts that `bad_way.py` prints at its end: came, lost, repeated.
+/// The counts that `bad_way.py` prints at its end: arrived, lost, duplicated.
 #[track_caller]
 fn truth_of(mut way: Process) -> [u64; 3] {
     way.end_stdin();
@@ -322,7 +321,7 @@ fn it_tells_exactly_what_a_bad_way_did() {
     }
 }
 
-/// A measurement through `pigeon relay` with these conditions on the way there, and its totals.
+/// A measurement through `pigeon relay` with these conditions upwards, and the relay's totals.
 fn through_relay(conditions: &str, args: &str) -> (Value, Value) {
     let (_server, server) = server();
     let server = server.to_string();
@@ -349,7 +348,7 @@ fn loss_and_copies_by_our_own_relay() {
         assert_eq!((sent, count(&summary, "up_lost_in_kernel")), (10_000, 0), "{conditions}");
         let (told, done) = (count(&summary, told), count(&totals, done));
         expect_share(told, sent, probability, conditions);
-        // What the relay did to the few others, such as heartbeats, is in its count as well.
+        // The relay's count includes a few other datagrams, such as heartbeats.
         assert!(told <= done && done <= told + 20, "{conditions}: {told} of {done}: {summary}");
     }
 }
@@ -360,7 +359,7 @@ fn disorder_by_our_own_relay() {
     let (summary, totals) = through_relay(conditions, "--for 2s --rate 5k/s");
     let sent = adds_up(&summary, "up");
     assert_eq!((sent, &summary["up_lost"]), (10_000, &0.into()));
-    // Those held back for 10 ms are overtaken by the next that is not.
+    // A datagram held back for 10 ms is overtaken by the next one that is not.
     let (told, done) = (count(&summary, "up_late"), count(&totals, "up_held_back"));
     expect_share(told, sent, 0.05, conditions);
     assert!(told <= done && done <= told + 20, "{told} of {done}: {summary}");
@@ -372,7 +371,7 @@ fn objects(bench: &Process) -> Vec<Value> {
     bench.lines(Voice::Out).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// On a perfect path every second has what was sent in it.
+/// On a perfect path each second's report has all datagrams sent in it.
 #[test]
 fn a_second_counts_what_belongs_to_it() {
     let (_server, to) = server();
@@ -381,12 +380,12 @@ fn a_second_counts_what_belongs_to_it() {
     assert_eq!(bench.expect_end(SOON).code(), Some(0));
     for interval in &objects(&bench)[..3] {
         assert_eq!(interval["up_sent"], 1_000, "{interval}");
-        // A busy machine wakes the server late.
+        // On a busy machine the server wakes up late.
         assert!(count(interval, "up_received").abs_diff(1_000) < 100, "{interval}");
     }
 }
 
-/// What is overtaken is not called lost: at any time only what is still on the way may be.
+/// Overtaken datagrams are not reported as lost; at any time only those in flight may be.
 #[test]
 fn live_figures_take_nothing_late_for_lost() {
     let (_server, server) = server();
@@ -397,7 +396,7 @@ fn live_figures_take_nothing_late_for_lost() {
     let objects = objects(&bench);
     let (summary, intervals) = objects.split_last().unwrap();
     assert!(count(summary, "up_late") > 400 && summary["up_lost"] == 0, "{summary}");
-    // Ten milliseconds of one in twenty of 5,000 a second are two or three.
+    // One in twenty of 5,000 per second, for ten milliseconds, is two or three.
     for interval in intervals {
         assert!(count(interval, "up_lost_so_far") < 60, "{interval}");
     }
@@ -517,7 +516,7 @@ fn comma_separated_values_have_a_row_an_interval_and_way() {
     assert!(sum("summary", "sent").abs_diff(500) < 8);
 }
 
-/// A firewall of this host, before a measurement and in the middle of one.
+/// This host's firewall, before and during a measurement.
 #[test]
 fn what_a_firewall_forbids_is_told_and_is_no_loss() {
     let Some(host) = Namespace::new() else { return };
@@ -530,7 +529,7 @@ fn what_a_firewall_forbids_is_told_and_is_no_loss() {
     if !host.forbid(to.port()) {
         return;
     }
-    let told = format!("what goes to {to} does not get there: Operation not permitted");
+    let told = format!("datagrams to {to} do not arrive: Operation not permitted");
     bench.expect_status(|line| line.starts_with(&told), SOON);
     bench.expect_end(SOON);
     let objects = objects(&bench);
@@ -544,7 +543,7 @@ fn what_a_firewall_forbids_is_told_and_is_no_loss() {
     assert!(said.starts_with(&format!("pigeon: {to}: Operation not permitted")), "{said}");
 }
 
-/// What may pass ends no asking, and is named when nobody has answered.
+/// Temporary errors do not end the handshake, but appear in the final error.
 #[test]
 fn what_the_network_says_stands_beside_no_answer() {
     let Some([near, far]) = Namespace::pair() else { return };
@@ -553,7 +552,7 @@ fn what_the_network_says_stands_beside_no_answer() {
     }
     let [no_host, no_route] =
         ["No route to host (os error 113): no host", "Network is unreachable (os error 101): a"];
-    // The last host is absent: nobody answers for its hardware address.
+    // The last host is absent: nobody answers ARP for its address.
     for (to, cause) in
         [("10.77.1.2:7101", no_host), ("10.77.1.2:7102", no_route), ("10.77.1.9:7101", no_host)]
     {

@@ -1,4 +1,4 @@
-//! A contacts file of a test's own.
+//! A test's own contacts file.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::process::{Process, SOON};
 
-/// A directory with a contacts file that every program started through it uses.
+/// A directory with a contacts file, used by every program started through it.
 pub(crate) struct Book(PathBuf);
 
 impl Book {
@@ -20,7 +20,7 @@ impl Book {
         Book(directory)
     }
 
-    /// A book with a file that says this.
+    /// A book with this file.
     pub(crate) fn saying(text: &str) -> Book {
         let book = Book::new();
         fs::write(book.path(), text).unwrap();
@@ -45,7 +45,7 @@ impl Book {
         Process::spawn(name, command.args(args).env("PIGEON_CONTACTS", self.path()))
     }
 
-    /// The same to its end: its exit status and itself.
+    /// Runs the command to its end: returns its exit status and the process.
     #[track_caller]
     pub(crate) fn ended(&self, args: &[&str]) -> (Option<i32>, Process) {
         let mut process = self.pigeon(&format!("pigeon {}", args[0]), args);
@@ -57,7 +57,7 @@ impl Book {
 
 impl Drop for Book {
     fn drop(&mut self) {
-        // A leftover in the system's directory for such things is no failure.
+        // A leftover in the system's temporary directory is harmless.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

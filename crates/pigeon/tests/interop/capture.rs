@@ -1,4 +1,4 @@
-//! `pigeon listen --write` and Wireshark: its `tshark` reads what we wrote, checksums and all.
+//! `pigeon listen --write` and Wireshark: `tshark` reads the file and verifies the checksums.
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
@@ -11,7 +11,7 @@ use crate::peers::{hex, installed};
 use crate::pigeon::{address_in, pigeon};
 use crate::process::{Process, SOON, Voice, wait_until};
 
-/// The fields that are compared; the last two are 1 for a checksum that is right.
+/// The compared fields; the last two are 1 for a correct checksum.
 const FIELDS: [&str; 9] = [
     "ip.src",
     "ip.dst",
@@ -34,7 +34,7 @@ fn ipv6_datagrams_are_read_by_tshark() {
     expect_captured("[::1]:0", 65_527);
 }
 
-/// A socket for both families keeps them apart.
+/// A dual-stack socket keeps the families apart.
 #[test]
 fn both_families_stand_in_one_file() {
     if !installed("tshark") {
@@ -72,7 +72,7 @@ fn a_file_that_is_there_is_not_written_over() {
     fs::remove_file(file).unwrap();
 }
 
-/// A reader finds whole datagrams while the file is being written.
+/// A reader finds complete datagrams while the file is being written.
 #[test]
 fn the_file_can_be_read_while_it_is_written() {
     if !installed("tshark") {
@@ -92,7 +92,7 @@ fn the_file_can_be_read_while_it_is_written() {
     fs::remove_file(file).unwrap();
 }
 
-/// Also before anything has arrived, and after the process was killed.
+/// The capture is valid also before the first datagram, and after the process was killed.
 #[test]
 fn a_file_is_a_capture_from_its_first_moment() {
     let file = scratch("first");
@@ -141,7 +141,7 @@ fn a_capture_may_go_through_a_pipe_with_a_name() {
     wait_until("it comes out of the pipe", || {
         payloads(&reader.bytes(Voice::Out)).filter(|payloads| *payloads == [b"hello"])
     });
-    // Without its reader it listens on, and says so.
+    // Without its reader it keeps listening, and reports that.
     drop(reader);
     socket.send_to(b"more", at).unwrap();
     ours.expect_status(|line| line.starts_with("pigeon: cannot write"), SOON);
@@ -157,13 +157,14 @@ fn a_capture_may_go_through_a_pipe_with_a_name() {
     fs::remove_file(pipe).unwrap();
 }
 
-/// A limit (`ulimit -f`) is as a full disk: what fits is a whole capture, and listening goes on.
+/// A limit (`ulimit -f`) acts like a full disk: the file stays a valid capture, and listening
+/// continues.
 #[test]
 fn a_full_disk_is_told_at_once_and_costs_datagrams_only() {
     let file = scratch("full");
     let program = env!("CARGO_BIN_EXE_pigeon");
     let shown = file.to_str().unwrap();
-    // Of 512 or 1,024 bytes, as the shell has it.
+    // `ulimit` counts in units of 512 or 1,024 bytes, depending on the shell.
     let line = format!("ulimit -f 2; exec {program} listen 127.0.0.1:0 --write {shown}");
     let ours = Process::spawn("pigeon listen", Command::new("sh").args(["-c", &line]));
     let at = address_in(&ours.expect_status(|line| line.contains("listening on "), SOON));
@@ -178,7 +179,7 @@ fn a_full_disk_is_told_at_once_and_costs_datagrams_only() {
     );
     let kept = payloads(&fs::read(&file).unwrap()).unwrap();
     assert!(kept == [[b'x'; 700]] || kept == [[b'x'; 700]; 2], "{kept:?}");
-    // A short one fits again.
+    // A short one still fits.
     socket.send_to(b"short", at).unwrap();
     ours.expect_status(|line| line.contains("is written again; "), SOON);
     ours.signal("TERM");
@@ -195,7 +196,7 @@ fn a_full_disk_is_told_at_once_and_costs_datagrams_only() {
     assert!(said.contains("cannot write /dev/full: No space left"), "{said}");
 }
 
-/// A device without an end, and a pipe that is one text.
+/// An endless device, and a pipe with one text.
 #[test]
 fn texts_are_read_from_stdin_and_no_further_than_allowed() {
     for args in [
@@ -214,9 +215,7 @@ fn texts_are_read_from_stdin_and_no_further_than_allowed() {
     assert!(said.contains("no-such-setting"), "{said}");
 }
 
-// What the tests above share.
-
-/// The payloads in a capture. `None` while it ends in the middle of something.
+/// The payloads in a capture. `None` if it is incomplete.
 fn payloads(capture: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut reader = Reader::new(capture).ok()?;
     let (mut decoder, mut payloads) = (Decoder::new(), Vec::new());
@@ -236,7 +235,7 @@ fn expect_captured(bind: &str, largest: usize) {
     let (ours, at) = listen(bind, &["--write", file.to_str().unwrap(), "--count", "4"]);
     let socket = UdpSocket::bind(bind).unwrap();
     let largest: Vec<u8> = (0..largest).map(|at| (at % 251) as u8).collect();
-    // An odd length as well: the checksum takes two bytes at a time.
+    // Includes an odd length, because the checksum takes two bytes at a time.
     let payloads = [&b""[..], "你好!".as_bytes(), b"odd", &largest];
     for payload in payloads {
         socket.send_to(payload, at).unwrap();
@@ -269,8 +268,8 @@ fn ended(mut ours: Process, code: i32) -> Process {
     ours
 }
 
-/// A line a datagram, the fields between bars. Nothing but UDP and its payload is taken apart,
-/// whatever the ports: the system chose them, and some belong to protocols.
+/// One line per datagram, with the fields between bars. Decodes only UDP and its payload: the
+/// system chose the ports, and some belong to other protocols.
 fn tshark(file: &Path, fields: &[&str]) -> Vec<String> {
     let mut command = Command::new("tshark");
     command.arg("-r").arg(file);
@@ -288,11 +287,11 @@ fn tshark(file: &Path, fields: &[&str]) -> Vec<String> {
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_string).collect()
 }
 
-/// A file of this test's own that is not there yet.
+/// A path of this test's own that does not exist yet.
 fn scratch(name: &str) -> PathBuf {
     let file = format!("capture-{name}-{}.pcapng", std::process::id());
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
-    // Left by a test that failed, under a process id that came round again.
+    // Left by a failed test with the same process id.
     let _ = fs::remove_file(&file);
     file
 }

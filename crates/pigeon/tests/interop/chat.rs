@@ -1,4 +1,4 @@
-//! `pigeon chat` with everybody else's programs, and with itself.
+//! `pigeon chat` with other programs, and with itself.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::peers::{address_of, client, hex, installed, listener, python, python_
 use crate::pigeon::address_in;
 use crate::process::{Process, SOON, Voice, hears_hangup};
 
-/// A chat with these contacts, and where it can be reached.
+/// A chat with these contacts, and its address.
 fn chat(book: &Book, args: &[&str]) -> (Process, SocketAddr) {
     let args = [&["chat", "--bind", "127.0.0.1:0", "--wait", "100ms"], args].concat();
     let chat = book.pigeon("pigeon chat", &args);
@@ -23,7 +23,7 @@ fn add(book: &Book, name: &str, at: SocketAddr, encoding: &str) {
     assert_eq!(book.ended(&args).0, Some(0));
 }
 
-/// Waits for a line of the chat's own form that says this behind the time.
+/// Waits for a chat line with this text after the time.
 #[track_caller]
 fn expect_said(chat: &Process, said: &str) {
     let line = chat.expect_line(|line| line.ends_with(&format!("] {said}")), SOON);
@@ -50,13 +50,13 @@ fn a_strict_gb2312_program_is_talked_with_by_name() {
     chat.say("你好");
     theirs.expect_line(|line| line == "你好", SOON);
     expect_said(&chat, &format!("狗哥 ({at}): 收到:你好"));
-    // Not one byte of what it would choke on is sent.
+    // Not a single byte of the unencodable text is sent.
     chat.say("镕");
     chat.expect_status(|line| line.starts_with("not sent: ") && line.contains('镕'), SOON);
     chat.say("再见");
     expect_said(&chat, &format!("狗哥 ({at}): 收到:再见"));
     chat.end_stdin();
-    // A script can see that something was not sent.
+    // The exit status shows that something was not sent.
     assert_eq!(chat.expect_end(SOON).code(), Some(1));
 }
 
@@ -68,7 +68,7 @@ fn a_program_that_answers_by_hand_gets_its_time() {
     let mut theirs = python("hand_server.py", &[]);
     let at = address_of(&theirs).to_string();
     let (mut chat, ours) = chat(&Book::new(), &[&at]);
-    // All three before the first is answered.
+    // All three lines are entered before the first is answered.
     chat.say("one\ntwo\nthree");
     for (word, answer) in [("one", "一"), ("two", "二"), ("three", "三")] {
         theirs.expect_line(|line| line == format!("{ours} {word}"), SOON);
@@ -84,7 +84,7 @@ fn nc_talks_and_is_answered_both_ways() {
     if !installed("nc") {
         return;
     }
-    // They begin.
+    // The peer writes first.
     let (mut chat, ours) = chat(&Book::new(), &[]);
     let mut nc = client("nc", ours);
     nc.say("hello from nc");
@@ -92,7 +92,7 @@ fn nc_talks_and_is_answered_both_ways() {
     chat.expect_line(|line| line.ends_with(": hello from nc"), SOON);
     chat.say("你好, nc");
     nc.expect_output("你好, nc", SOON);
-    // We begin.
+    // We write first.
     let (mut nc, at) = listener("nc");
     chat.say(&format!("/to {at}"));
     chat.say("and you?");
@@ -121,7 +121,7 @@ fn two_pigeons_and_a_third_talk_and_leave() {
     ada.say("/list");
     ada.expect_status(|line| line == format!("  1  {bob_at}  utf-8"), SOON);
     ada.expect_status(|line| line == format!("* 2  {eve_at}  utf-8"), SOON);
-    // An empty line was none, and nobody got what was for another.
+    // An empty line is not sent, and no peer got another's message.
     assert_eq!((ada.lines(Voice::Out).len(), bob.lines(Voice::Out).len()), (3, 1));
 
     ada.say("quit\nto nobody");
@@ -142,10 +142,10 @@ fn a_refused_peer_is_marked_and_the_chat_goes_on() {
     let book = Book::new();
     add(&book, "狗哥", dead, "utf-8");
     let (friend, friend_at) = chat(&book, &[]);
-    // A socket for both families, as it is by default.
+    // A dual-stack socket, the default.
     let mut chat = book.pigeon("pigeon chat", &["chat", "狗哥", "--wait", "100ms"]);
     chat.say("hello?");
-    let refused = format!("狗哥 ({dead}) refused: nobody listens there; that was lost");
+    let refused = format!("狗哥 ({dead}) refused: nobody listens there; the message was lost");
     chat.expect_status(|line| line == refused, SOON);
     chat.say(&format!("/list\n/to {friend_at}\nare you there?"));
     chat.expect_status(|line| line == format!("* 1  狗哥 ({dead})  utf-8, refused"), SOON);
@@ -161,7 +161,7 @@ fn an_unknown_contact_is_told_with_the_nearest() {
     let said = process.lines(Voice::Err);
     assert_eq!(code, Some(2));
     assert!(said[0].contains("there is no contact 狗歌; did you mean 狗哥?"), "{said:?}");
-    // Inside the chat the same; and what was added meanwhile is known.
+    // The chat corrects names, too, and knows contacts added meanwhile.
     let (mut chat, ours) = chat(&book, &["狗哥"]);
     chat.say("/to 狗歌");
     chat.expect_status(|line| line.contains("did you mean 狗哥?"), SOON);
@@ -205,7 +205,7 @@ fn strangers_beyond_the_networks_are_not_heard_but_friends_are() {
     assert_eq!(chat.expect_end(SOON).code(), Some(0));
     assert_eq!(chat.lines(Voice::Out).len(), 1);
     let notes = chat.lines(Voice::Err);
-    assert!(notes.contains(&"messages from elsewhere not shown: 1".to_string()), "{notes:?}");
+    assert!(notes.contains(&"messages from other networks not shown: 1".to_string()), "{notes:?}");
 }
 
 #[test]

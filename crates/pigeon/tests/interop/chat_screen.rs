@@ -1,4 +1,4 @@
-//! `pigeon chat` on real terminals: people and programs who talk without a hub.
+//! `pigeon chat` on real terminals: conversations without a hub.
 
 use std::net::{SocketAddr, UdpSocket};
 
@@ -13,7 +13,7 @@ const ALT_A: &str = "\x1ba";
 const CTRL_C: &str = "\x03";
 const CTRL_N: &str = "\x0e";
 
-/// Somebody in a chat with these contacts, and where it can be reached.
+/// A chat with these contacts, and its address.
 fn chat(book: &Book, name: &str, args: &[&str]) -> (Terminal, SocketAddr) {
     let args = [&["chat", "--bind", "127.0.0.1:0"], args].concat();
     let terminal = Terminal::start_with(book, name, SIZE, &args);
@@ -24,7 +24,7 @@ fn chat(book: &Book, name: &str, args: &[&str]) -> (Terminal, SocketAddr) {
     (terminal, at)
 }
 
-/// Whether a row of the names on the left is this, but for white space.
+/// Whether a row of the list on the left equals this, ignoring white space.
 fn has_row(screen: &str, row: &str) -> bool {
     let words = |text: &str| text.split_whitespace().map(str::to_string).collect::<Vec<_>>();
     let left = |line: &str| line.split('│').next().map(words).unwrap_or_default();
@@ -44,14 +44,14 @@ fn two_people_and_a_gb2312_program_talk_in_chinese() {
     let (ape, ape_at) = chat(&Book::new(), "猴哥", &[]);
     ape.expect_text("nobody chosen");
     let (dog, dog_at) = chat(&mine, "狗", &["狗哥", &ape_at.to_string()]);
-    // The first is shown, with name, address and encoding.
+    // The first conversation is shown, with name, address and encoding.
     dog.expect("whom one talks to", |screen| {
         screen.contains(&format!("狗哥  {program_at}")) && screen.contains(" gb2312, not heard yet")
     });
     dog.press("你好\r");
     program.expect_line(|line| line == format!("{dog_at} 你好"), SOON);
     dog.expect_text("you: 你好");
-    // Not one byte of what it would choke on is sent.
+    // Not a single byte of the unencodable text is sent.
     dog.press("镕\r");
     dog.expect_text("not sent: ");
     program.say("吃了吗？");
@@ -59,7 +59,7 @@ fn two_people_and_a_gb2312_program_talk_in_chinese() {
         screen.contains("狗哥: 吃了吗？") && has_row(screen, "+ 狗哥")
     });
 
-    // The one who is looked at is answered: the other now.
+    // Input goes to the conversation on the screen: now the other one.
     dog.press(CTRL_N);
     dog.expect_text(" utf-8, not heard yet");
     dog.press("猴哥，你好 👋\r");
@@ -70,7 +70,7 @@ fn two_people_and_a_gb2312_program_talk_in_chinese() {
     ape.press("/to nowhere.invalid:1x\r你也好\r");
     ape.expect_text("you: 你也好");
     dog.expect_text(&format!("{ape_at}: 你也好"));
-    // Who writes elsewhere is marked.
+    // A message in another conversation is marked.
     dog.press("\x1b1");
     dog.expect_text("狗哥: 吃了吗？");
     ape.press("在吗\r");
@@ -123,7 +123,8 @@ fn quit_leaves_the_conversation_and_then_the_chat() {
             && has_row(screen, "nobody")
             && !has_row(screen, &first)
     });
-    // What is typed now goes to nobody, though there is another; nor to who writes at this moment.
+    // Input goes nowhere now, neither to the other conversation nor to a peer that writes at this
+    // moment.
     peers[0].send_to(b"wait", at).unwrap();
     dog.expect("who was left writes", |screen| has_row(screen, &format!("+ {first} (1)")));
     dog.press("secret\r");
@@ -145,7 +146,7 @@ fn commands_choose_and_names_complete() {
     let (mut dog, _) = chat(&book, "dog", &[]);
     dog.press("/to 镜\t");
     dog.expect_text("> /to 镜子");
-    // Typed ahead, before the screen can have shown the recipient.
+    // Typed ahead, before the screen can show the recipient.
     dog.press("\rone\r/encoding gbk\r你\r");
     for expected in [b"one".as_slice(), b"\xc4\xe3"] {
         let mut buffer = [0; 9];

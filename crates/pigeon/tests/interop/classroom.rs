@@ -1,4 +1,4 @@
-//! A class before full screens: forty people and a dozen sensors, and what was said before one came.
+//! A class with full screens: forty people, a dozen sensors, and earlier messages.
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
@@ -13,10 +13,10 @@ const F2: &str = "\x1bOQ";
 const ESC: &str = "\x1b";
 const ALT_PAGE_DOWN: &str = "\x1b[6;3~";
 const PAGE_UP: &str = "\x1b[5~";
-/// The wheel, turned down over the names.
+/// The mouse wheel, turned down over the names.
 const WHEEL_DOWN: &str = "\x1b[<65;3;9M";
 
-/// A plain member, as nc is one, that has said these lines.
+/// A plain member, like nc, that has sent these lines.
 fn member(hub: SocketAddr, lines: &[&str]) -> UdpSocket {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(hub).unwrap();
@@ -25,8 +25,7 @@ fn member(hub: SocketAddr, lines: &[&str]) -> UdpSocket {
     socket
 }
 
-/// Says a line until the hub answers with its last word: a busy machine loses datagrams even on
-/// loopback.
+/// Sends a line until the hub relays it: a busy machine loses datagrams even on loopback.
 fn say(socket: &UdpSocket, line: &str) {
     let word = line.split(' ').next_back().unwrap();
     let mut buffer = [0; 2_000];
@@ -45,7 +44,7 @@ fn say(socket: &UdpSocket, line: &str) {
     panic!("the hub does not answer {line:?}");
 }
 
-/// The column of the line between the names and the messages, in every row that has it.
+/// The column of the line between names and messages, the same in every row.
 fn border(screen: &str) -> usize {
     let column = |line: &str| {
         let (side, _) = line.split_once('│')?;
@@ -129,7 +128,7 @@ fn a_mention_and_a_bell_and_what_is_ignored() {
     ming.press("/clear\r");
     ming.expect("an empty room", |screen| !screen.contains("大家好"));
     ming.press("/help\r");
-    ming.expect_text("按键");
+    ming.expect_text("给自己取名字");
 }
 
 #[test]
@@ -153,7 +152,7 @@ fn one_who_comes_back_reads_on_where_it_stopped() {
     homework(0..60);
     let mut first = join();
     first.expect_text("老师: 作业 59.");
-    // On a first visit nothing is new, and what was said before goes on above the screen.
+    // On a first visit nothing is marked as new, and earlier messages continue above the screen.
     assert!(!first.screen().contains("new since"), "{}", first.screen());
     wait_until("the first line of all", || {
         first.press(PAGE_UP);
@@ -190,7 +189,7 @@ fn who_is_kicked_reads_so_also_after_starting_again() {
     let mut hub = hub(&[]);
     let at = hub.address.to_string();
     let folder = format!("{}/state-kicked", env!("CARGO_TARGET_TMPDIR"));
-    // Of an earlier run, if it is there at all.
+    // Removes a folder from an earlier run.
     let _ = fs::remove_dir_all(&folder);
     let _teacher = member(hub.address, &["/nick 老师"]);
     let join = || {
@@ -224,18 +223,18 @@ fn a_mistyped_command_is_answered_with_the_one_that_is_meant() {
     let ming = Terminal::start("小明", (80, 24), &args);
     ming.expect_text("你的名字是 小明");
     ming.press("/whisper 小红 psst\r");
-    ming.expect_text("想用的是 /msg 吗？");
+    ming.expect_text("是不是想用 /msg？");
     ming.press("/help\r");
     ming.expect_text("PageDown");
     ming.press("/WHO\r");
-    let screen = ming.expect_text("想用的是 /who 吗？");
+    let screen = ming.expect_text("是不是想用 /who？");
     assert!(!screen.contains("小明: "), "{screen}");
 }
 
 #[test]
 fn lines_of_the_history_have_one_time_each() {
     let folder = format!("{}/data-one-time", env!("CARGO_TARGET_TMPDIR"));
-    // Of an earlier run, if it is there at all.
+    // Removes a folder from an earlier run.
     let _ = fs::remove_dir_all(&folder);
     let hub = hub(&["--data", &folder]);
     let _teacher = member(hub.address, &["/nick 老师", "作业"]);

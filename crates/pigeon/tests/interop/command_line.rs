@@ -1,5 +1,5 @@
-//! The command line itself: endpoints in two words, `--quiet`, and errors that name what is meant and show
-//! nothing raw.
+//! The command line: endpoints in two words, `--quiet`, and errors that name their cause and escape
+//! input.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use crate::pigeon::{hub, listen, pigeon};
 use crate::process::{Process, SOON, Voice};
 use crate::pty::Terminal;
 
-/// Runs `pigeon ARGS…` to its end, with nothing to read; returns its status and what it said on stderr.
+/// Runs `pigeon ARGS…` to its end without input; returns its status and stderr.
 #[track_caller]
 fn ended(args: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
@@ -89,11 +89,11 @@ fn quiet_leaves_data_and_errors() {
     assert_eq!(ended(&["-q", "send", "127.0.0.1", &port, "hi"], &[]), (Some(0), String::new()));
     let bench = ["bench", "127.0.0.1", echo, "--ping", "--for", "100ms", "--line", "-q"];
     assert_eq!(ended(&bench, &[]), (Some(0), String::new()));
-    // A refusal is an error.
+    // With `-q`, a refusal is still shown.
     drop(listener);
     let (status, error) = ended(&["ask", "127.0.0.1", &port, "hi", "-q"], &[]);
     assert_eq!((status, error.contains("refused")), (Some(1), true), "{error}");
-    // So is what ends a hub, and what it says of its work is not.
+    // With `--quiet`, a hub's final error is shown, and remarks are not.
     let mut hub = pigeon("hub", &["hub", "--quiet", "--listen", "127.0.0.1:0"]);
     hub.say("stats");
     hub.expect_lines(1, SOON);
@@ -145,7 +145,7 @@ fn a_file_without_an_end_is_refused() {
     assert_eq!((status, error.contains("too large")), (Some(2), true), "{error}");
 }
 
-/// On a terminal clap colours its errors, and would pass on the escapes of an argument.
+/// On a terminal clap colours its errors, and would print an argument's escapes raw.
 #[test]
 fn what_arguments_hold_is_escaped_on_a_terminal() {
     const HOSTILE: &str = "\x1b]0;pwned\x07\x1b[31mred";

@@ -1,5 +1,5 @@
-//! Completions in the shells themselves: commands, flags, their values, contacts' names and files. What
-//! is inserted reaches the program as it is called, and nothing in it is run.
+//! Completion in real shells: commands, flags, values, contacts' names and files. Inserted names
+//! reach the program unchanged, and nothing in them is executed.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,7 +10,7 @@ use crate::peers::installed;
 use crate::process::{Process, SOON, wait_until};
 use crate::pty::Terminal;
 
-/// What is typed behind `pigeon`, and what it may become.
+/// The input after `pigeon`, and its completions.
 const COMPLETED: [(&str, &[&str]); 9] = [
     ("li", &["listen"]),
     ("send --multi", &["--multicast-interface"]),
@@ -23,7 +23,7 @@ const COMPLETED: [(&str, &[&str]); 9] = [
     ("contacts remove 狗", &["狗哥", "狗弟"]),
 ];
 
-/// What is typed behind `pigeon` before and behind a Tab, and with what the program is called then.
+/// The input after `pigeon` before and after Tab, and the resulting arguments.
 const INSERTED: [(&str, &str, &[&str]); 27] = [
     ("replay ev", " T", &["replay", "ev$(touch pwned).pcap", "T"]),
     ("replay bq", " T", &["replay", "bq`touch pwned`.pcap", "T"]),
@@ -70,7 +70,7 @@ const FILES: [&str; 9] = [
     "contacts.toml",
 ];
 
-/// A home with contacts and files as attackers name them, and pigeon in a folder with a blank.
+/// A home with contacts and files with malicious names, and pigeon in a folder with a space.
 fn home() -> Book {
     let book = Book::saying(
         "\"狗哥\" = \"h:1\"\n\"狗弟\" = \"h:2\"\nsensor = \"h:3\"\n\"$(touch_pwned)\" = \"h:4\"\n\
@@ -85,7 +85,7 @@ fn home() -> Book {
     book
 }
 
-/// What a shell in this home, and with no configuration of its own, prints.
+/// The output of a shell in this home, without configuration files.
 fn printed(book: &Book, shell: &str, args: &[&str]) -> String {
     let mut command = Command::new(shell);
     command.args(args).env("PIGEON_CONTACTS", book.path());
@@ -95,7 +95,7 @@ fn printed(book: &Book, shell: &str, args: &[&str]) -> String {
     process.output()
 }
 
-/// A shell in this home that has run `prepare`.
+/// Starts a shell in the book's home, after running `prepare`.
 fn shell(book: &Book, name: &str, args: &[&str], prepare: &str) -> Terminal {
     let shell = Terminal::start_shell(book, name, args);
     shell.press(&format!("{prepare}\r"));
@@ -108,8 +108,7 @@ fn bash(book: &Book) -> Terminal {
     shell(book, "bash", &["--norc", "--noprofile", "-i"], &format!("{prepare}; echo"))
 }
 
-/// The script stands in a file that zsh reads at the first Tab, as the help has it, and that Tab is
-/// answered too.
+/// As in the help, the script is in a file that zsh loads at the first Tab, and that Tab works too.
 fn zsh(book: &Book) -> Terminal {
     let pigeon = book.directory().join("in blank/pigeon");
     let script = printed(book, pigeon.to_str().unwrap(), &["completions", "zsh"]);
@@ -118,20 +117,20 @@ fn zsh(book: &Book) -> Terminal {
     shell(book, "zsh", &["-f", "-i"], prepare)
 }
 
-/// Types what is to be inserted, and reads with what a function `pigeon` is called.
+/// Types input with a Tab, and reads the arguments passed to a function `pigeon`.
 #[track_caller]
 fn assert_inserted(book: &Book, shell: &Terminal) {
     let called = book.directory().join("called");
     let home = book.directory().to_str().unwrap();
     for (before, behind, expected) in INSERTED {
         let _ = fs::remove_file(&called);
-        // Ctrl-U: nothing typed.
+        // Ctrl-U: clears the line.
         shell.press(&format!("\x15pigeon {before}\t{behind}\r"));
         let words = wait_until(before, || {
             let text = fs::read_to_string(&called).ok().filter(|text| text.ends_with('\0'))?;
             Some(text.split_terminator('\0').map(str::to_string).collect::<Vec<_>>())
         });
-        // Whether a folder's slash is kept is the shell's affair.
+        // Shells differ in keeping a folder's final slash.
         let words: Vec<&str> = words.iter().map(|word| word.trim_end_matches('/')).collect();
         let expected: Vec<String> =
             expected.iter().map(|word| word.replace("HOME", home)).collect();
@@ -140,11 +139,11 @@ fn assert_inserted(book: &Book, shell: &Terminal) {
     assert!(!book.directory().join("pwned").exists());
 }
 
-/// Types words, and looks at what they may become. The shell lists several after so many `tabs`.
+/// Types words, and checks the completions, which the shell lists after `tabs`.
 #[track_caller]
 fn assert_completed(shell: &Terminal, tabs: &str) {
     for (words, expected) in COMPLETED {
-        // Ctrl-U and Ctrl-L: nothing typed, nothing shown.
+        // Ctrl-U and Ctrl-L: clear the line and the screen.
         shell.press("\x15\x0c");
         shell.expect("an empty line", |screen| screen.trim() == "ready>");
         let tabs = if expected.len() == 1 { "\t" } else { tabs };
@@ -165,7 +164,7 @@ fn assert_completed(shell: &Terminal, tabs: &str) {
 #[test]
 fn bash_completes() {
     let book = home();
-    // At the second Tab it lists.
+    // bash lists at the second Tab.
     assert_completed(&bash(&book), "\t\t");
 }
 
@@ -204,7 +203,7 @@ fn fish_completes() {
         let script =
             format!("~/'in blank/pigeon' completions fish | source; complete -C 'pigeon {words}'");
         let completed = printed(&book, "fish", &["--no-config", "-c", &script]);
-        // Behind a tab stands what it is.
+        // A description follows a tab.
         let completed: Vec<_> =
             completed.lines().map(|line| line.split('\t').next().unwrap()).collect();
         assert_eq!(completed, expected, "{words}");

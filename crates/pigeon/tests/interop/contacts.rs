@@ -1,4 +1,4 @@
-//! Contacts: a file that many may change, and names that stand for endpoints.
+//! Contacts: a file with concurrent changes, and names for endpoints.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
@@ -60,7 +60,7 @@ fn what_cannot_be_is_refused_and_the_file_stays() {
     let text = "# mine\n\"狗哥\" = \"10.0.0.1:1\"\n";
     let book = Book::saying(text);
     for (args, reason) in [
-        (&["add", "狗哥", "10.0.0.2:1"][..], "狗哥 is 10.0.0.1:1 already"),
+        (&["add", "狗哥", "10.0.0.2:1"][..], "狗哥 is already 10.0.0.1:1"),
         (&["add", "10.0.0.3:1", "h:1"], "looks like an endpoint"),
         (&["add", "a\x1b[2Jb", "h:1"], r"a\x1b[2Jb"),
         (&["add", "老王", "h"], "no port"),
@@ -90,7 +90,7 @@ fn a_syntax_error_is_told_with_its_place_and_the_file_stays() {
         assert!(code == Some(2) && line.contains("contacts.toml: line 3, column "), "{line}");
     }
     assert_eq!(book.text(), text);
-    // Who uses no contact needs none.
+    // A command without a contact ignores a damaged file.
     let (code, process) = book.ended(&["send", "127.0.0.1:0", "hello"]);
     let said = process.lines(Voice::Err).join("\n");
     assert!(code == Some(2) && said.contains("port 0") && !said.contains("contacts"), "{said}");
@@ -123,14 +123,14 @@ fn links_and_permissions_are_kept() {
     assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
-/// A socket stands for /dev/null: to make it needs no root, and to open it cannot block.
+/// A socket instead of /dev/null: creating it needs no root, and opening it cannot block.
 #[test]
 fn what_is_no_file_is_not_replaced_by_one() {
     let book = Book::new();
     let _special = UnixListener::bind(book.path()).unwrap();
     let (code, process) = book.ended(&["contacts", "add", "a", "h:1"]);
     let said = process.lines(Voice::Err).join("\n");
-    assert!(code == Some(2) && said.ends_with("it is no regular file"), "{code:?} {said}");
+    assert!(code == Some(2) && said.ends_with("it is not a regular file"), "{code:?} {said}");
     assert!(fs::symlink_metadata(book.path()).unwrap().file_type().is_socket());
 }
 
@@ -158,7 +158,7 @@ fn a_name_goes_where_an_endpoint_goes_and_brings_its_encoding() {
     assert_eq!(add.0, Some(0));
     for (args, bytes) in [
         (&["send", "狗哥", "你好"][..], "c4e3bac3".to_string()),
-        // The port is text, as 狗哥 is no host.
+        // The port is text here, because 狗哥 is not a host.
         (&["send", "狗哥", "9", "好"], format!("3920{}", "bac3")),
         (&["send", "狗哥", "你好", "--encoding", "utf-8"], hex("你好".as_bytes())),
         (&["ask", "狗哥", "你好", "--attempts", "1"], "c4e3bac3".to_string()),

@@ -1,5 +1,5 @@
-//! The system's word about the way: a firewall, no route, another network. `join` and `chat` say it at
-//! once, go on, and are back when it is.
+//! Network errors reported by the system: a firewall, no route, another network. `join` and `chat`
+//! report them at once, continue, and recover.
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ use crate::pty::Terminal;
 
 const HUB: &str = "10.77.1.2:9999";
 
-/// Two hosts, the hub on the second.
+/// Two hosts, with a hub on the second.
 struct Network {
     near: Namespace,
     far: Namespace,
@@ -19,7 +19,7 @@ struct Network {
 }
 
 impl Network {
-    /// `None` where it cannot be made, which is then said.
+    /// `None`, with a note, if impossible.
     fn new() -> Option<Network> {
         let [near, far] = Namespace::pair()?;
         if !installed("nft") {
@@ -34,7 +34,7 @@ impl Network {
     }
 }
 
-/// Where a rule for UDP stands, and what it does.
+/// A firewall rule: hook and effect.
 const OWN: &str = "output; udp dport 9999 drop";
 const THERE: &str = "input; udp dport 9999 reject with icmp type admin-prohibited";
 
@@ -72,12 +72,12 @@ fn a_firewall_is_named_before_anybody_joins_and_joining_follows_when_it_is_gone(
         let red = network.join(&["--nick", nick]);
         let args = ["join", HUB, "--nick", "screen", "--heartbeat", HEARTBEAT];
         let screen = Terminal::start_in(&network.near.name, (250, 20), &args);
-        // In the room and in the status line.
+        // Shown in the room and in the status line.
         let is_shown = |screen: &str| screen.matches(words[1]).count() == 2;
         screen.expect("the system's word, twice", is_shown);
         let program = network.join(&["--json"]);
         let says = |line: &str| words.iter().all(|word| line.contains(word));
-        red.expect_status(|line| line.starts_with("nothing gets to 10.77.1.2") && says(line), SOON);
+        red.expect_status(|line| line.starts_with("cannot reach 10.77.1.2") && says(line), SOON);
         let kind = format!(r#""kind":"unreachable","hub":"{HUB}","error":""#);
         program.expect_line(|line| line.contains(&kind) && says(line), SOON);
         allow(host);
@@ -86,7 +86,7 @@ fn a_firewall_is_named_before_anybody_joins_and_joining_follows_when_it_is_gone(
         screen.expect("joined", |screen| screen.matches(words[1]).count() == 1);
         let said = red.lines(Voice::Err);
         assert!(said.iter().all(|line| !line.contains("the address may be wrong")), "{said:?}");
-        // Once, however often a heartbeat meets it.
+        // Reported once, however many heartbeats fail.
         assert_eq!(said.iter().filter(|line| says(line)).count(), 1, "{said:?}");
     }
 }
@@ -100,13 +100,16 @@ fn a_line_that_a_firewall_of_this_host_forbids_is_told_and_fails_the_script() {
     program.expect_line(|line| line.contains(r#""kind":"joined""#), SOON);
     forbid(&network.near, OWN);
     red.say("hello?");
-    red.expect_status(|line| line.starts_with("that line was not sent: Operation not perm"), SOON);
+    red.expect_status(|line| line.starts_with("not sent: Operation not perm"), SOON);
     program.say("hello?");
     program.expect_line(|line| line.contains(r#""kind":"unsent""#), SOON);
     allow(&network.near);
     red.say("here I am");
     red.expect_line(|line| line == "red: here I am", SOON);
-    red.expect_status(|line| line.ends_with("is reached again") || line.contains("is back"), SOON);
+    red.expect_status(
+        |line| line.ends_with("can be reached again") || line.contains("is back"),
+        SOON,
+    );
     for member in [&mut red, &mut program] {
         member.end_stdin();
         assert_eq!(member.expect_end(SOON).code(), Some(1));
@@ -121,7 +124,10 @@ fn a_firewall_that_comes_up_is_named_instead_of_silence() {
     forbid(&network.far, THERE);
     red.expect_status(|line| line.contains("a firewall rejects it"), SOON);
     allow(&network.far);
-    red.expect_status(|line| line.ends_with("is reached again") || line.contains("is back"), SOON);
+    red.expect_status(
+        |line| line.ends_with("can be reached again") || line.contains("is back"),
+        SOON,
+    );
 }
 
 #[test]
@@ -132,13 +138,13 @@ fn no_route_is_said_at_once() {
         ours.expect_status(|line| line.contains("Network is unreachable"), SOON);
         assert_eq!(ours.expect_end(SOON).code(), Some(1));
     }
-    // A host that is switched off: the network says so, in passing.
+    // A host that is switched off: a temporary network error.
     let red = network.near.pigeon("join", &["join", "10.77.1.9"]);
     red.expect_status(|line| line.contains("no host answers at that address"), SOON);
 }
 
-/// The interface goes down and comes back; then this host has another address, as a laptop that wakes
-/// up in another network.
+/// The interface goes down and up; then this host gets another address, like a laptop in a new
+/// network.
 #[test]
 fn a_session_outlives_its_network_and_its_own_address() {
     let Some(network) = Network::new() else { return };
@@ -146,9 +152,12 @@ fn a_session_outlives_its_network_and_its_own_address() {
     let mut red = network.join(&["--nick", "red"]);
     red.expect_line(|line| line == "* you are red, in lobby", SOON);
     assert!(near.ip(&["link", "set", "near", "down"]));
-    red.expect_status(|line| line.contains("nothing gets to 10.77.1.2"), SOON);
+    red.expect_status(|line| line.contains("cannot reach 10.77.1.2"), SOON);
     assert!(near.ip(&["link", "set", "near", "up"]));
-    red.expect_status(|line| line.ends_with("is reached again") || line.contains("is back"), SOON);
+    red.expect_status(
+        |line| line.ends_with("can be reached again") || line.contains("is back"),
+        SOON,
+    );
     assert!(near.ip(&["address", "add", "10.77.1.77/24", "dev", "near"]));
     assert!(near.ip(&["address", "delete", "10.77.1.1/24", "dev", "near"]));
     assert!(near.ip(&["address", "replace", "10.77.1.77/24", "dev", "near"]));

@@ -1,5 +1,5 @@
-//! `pigeon discover` across network namespaces, since loopback has no broadcast: host `a` with a
-//! leg in each of two networks, `b` in the first, `c` in the second, a bridge for each.
+//! `pigeon discover` across network namespaces, because loopback has no broadcast: host `a` is in
+//! both networks, `b` in the first, `c` in the second; each network is a bridge.
 //!
 //! ```text
 //!   b ── 10.77.1.0/24 ── a ── 10.77.2.0/24 ── c
@@ -15,8 +15,8 @@ use crate::peers::installed;
 use crate::process::{Process, SOON, Voice, wait_until};
 use crate::pty::Terminal;
 
-/// Answers what it hears at an address and port 7000, from port 7001: a socket bound to a broadcast
-/// address or a group hears nothing else, but cannot answer. Joins the group if an argument says
+/// Receives at an address and port 7000, and answers from port 7001: a socket bound to a broadcast
+/// address or group receives nothing else, but cannot send. Joins the group if an argument says
 /// how.
 const RESPONDER: &str = r"
 import socket, sys
@@ -68,13 +68,14 @@ fn a_hub_on_this_very_host_is_found() {
     let _hub = networks.hub("a", &[]);
     let (status, lines, notes) = networks.discover(&[]);
     assert_eq!(status, 0, "{notes:?}");
-    // It answers on both of its networks, and is one hub all the same: the first answer counts.
+    // The hub answers on both networks, but is one hub: the first answer counts.
     let [line] = &lines[..] else { panic!("one hub in {lines:?}") };
     let first = ["10.77.1.1:9999 on leg1, ", "10.77.2.1:9999 on leg2, "];
     assert!(first.iter().any(|place| line.starts_with(place)), "{line:?}");
 }
 
-/// Whatever its doors are, a hub hears the question at UDP 9999; on one host there may be several.
+/// Whatever its listening addresses, a hub receives requests at UDP 9999; several hubs may share a
+/// host.
 #[test]
 fn a_hub_on_one_address_and_two_hubs_of_one_host_are_found() {
     let Some(networks) = Networks::make() else { return };
@@ -82,7 +83,7 @@ fn a_hub_on_one_address_and_two_hubs_of_one_host_are_found() {
     {
         let name = |door: &str| if door.ends_with(":9999") { "library" } else { "kitchen" };
         let hubs = doors.map(|door| networks.hub_at("b", door, &["--name", name(door)]));
-        // The sockets beside a door let no second hub have it.
+        // The separate discovery sockets do not share the port with a second hub.
         let mut second = networks.pigeon("b", &["hub", "--listen", doors[1]]);
         assert_eq!(second.expect_end(SOON).code(), Some(1), "{doors:?}");
         let found = networks.discover_json(&[]);
@@ -105,7 +106,7 @@ fn a_hub_on_one_address_and_two_hubs_of_one_host_are_found() {
 fn a_hub_is_found_in_the_network_of_its_address_alone_and_holds_no_other() {
     let Some(networks) = Networks::make() else { return };
     let _hub = networks.hub_at("a", "10.77.1.1:7000", &["--name", "library"]);
-    // The first door that others can reach.
+    // The first listening address that others can reach.
     let _second = networks.hub_at("a", "127.0.0.1:9999", &["--listen", "10.77.1.1:7001"]);
     let (status, lines, notes) = networks.discover_at("b", &[]);
     assert_eq!(status, 0, "{notes:?}");
@@ -116,7 +117,7 @@ fn a_hub_is_found_in_the_network_of_its_address_alone_and_holds_no_other() {
     assert_eq!((status, lines.len()), (1, 0), "{lines:?}");
     let (_, lines, _) = networks.discover_at("a", &[]);
     assert!(lines.concat().contains("10.77.1.1:7000"), "on its own host: {lines:?}");
-    // The sockets that hear the question keep the port from nobody.
+    // The discovery sockets do not block the port for others.
     let _third = networks.hub_at("a", "*:9998", &[]);
     let (_, lines, _) = networks.discover_at("c", &[]);
     assert!(lines.concat().contains("10.77.2.1:9998"), "{lines:?}");
@@ -130,7 +131,7 @@ fn a_hub_says_who_keeps_the_question_from_it_and_is_found_once_it_can_be() {
     let hub = networks.hub_at("b", "10.77.1.2:7000", &[]);
     hub.expect_status(|line| line.contains("may not find this hub"), SOON);
     let told = hub.lines(Voice::Err).join("\n");
-    assert!(told.contains("held by pigeon (pid "), "{told}");
+    assert!(told.contains("is in use by pigeon (pid "), "{told}");
     assert_eq!(networks.discover(&[]).0, 1);
     holder.signal("INT");
     holder.expect_end(SOON);
@@ -155,7 +156,7 @@ fn an_interface_that_comes_up_later_finds_the_hub_too() {
     }
 }
 
-/// RIP answers port 520 alone.
+/// RIP answers only requests from port 520.
 const PICKY: &str = r"
 import socket
 picky = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -195,19 +196,19 @@ fn what_answers_one_port_only_is_asked_from_it() {
         assert_eq!(status, 2);
         assert!(notes.concat().contains("no network to ask from 10.1.2.3;"), "{notes:?}");
     }
-    // An address alone leaves the port to the system, and these answer one port only.
+    // An address alone leaves the port to the system, and these answer only one port.
     let (status, ..) = networks.discover(&["520", "--source", "10.77.2.1", "--for", "300ms"]);
     assert_eq!(status, 1);
-    // Somebody has the port at one of the addresses.
+    // Another program has the port at one of the addresses.
     let holder = networks.pigeon("a", &["listen", "10.77.1.1:520"]);
     holder.expect_status(|line| line.contains("listening on "), SOON);
     let (status, lines, notes) = networks.discover(&["520", "--source", "520"]);
     assert_eq!((status, lines.len()), (0, 1), "{notes:?}");
     let told = notes.iter().find(|line| line.starts_with("not everybody is asked: ")).unwrap();
-    assert!(told.contains("leg1 10.77.1.1") && told.contains("held by pigeon"), "{told}");
+    assert!(told.contains("leg1 10.77.1.1") && told.contains("in use by pigeon"), "{told}");
 }
 
-/// A router that speaks RIP, asked for all its routes (RFC 2453 section 3.9.1).
+/// A RIP router, asked for all its routes (RFC 2453 section 3.9.1).
 #[test]
 fn a_rip_router_answers_who_asks_from_its_port() {
     if !installed("bird") {
@@ -225,7 +226,7 @@ fn a_rip_router_answers_who_asks_from_its_port() {
     let bird = networks.run("b", &["bird", "-f", "-c", &config, "-s", &control]);
     let question = format!("01020000{}10", "0".repeat(38));
     let ask = ["520", "--source", "520", "--group", "224.0.0.9", "--hex", &question];
-    // It has no routes before it has read its configuration.
+    // The router has no routes before it has read its configuration.
     let route = wait_until("the router tells its route", || {
         let (_, lines, _) = networks.discover(&[&ask[..], &["--for", "200ms"]].concat());
         lines.into_iter().find(|line| line.starts_with("10.77.1.2:520 on leg1, "))
@@ -299,7 +300,7 @@ fn where_nobody_is_it_says_what_it_tried_and_why_that_may_have_failed() {
     let (status, _, notes) = networks.discover(&["7000", "--for", "100ms"]);
     assert_eq!(status, 1);
     let line = notes.iter().find(|line| line.starts_with("  leg1 10.77.1.1")).unwrap();
-    // The kernel takes limited broadcasts for an interface that is down, and drops them unsaid.
+    // For an interface that is down, the kernel accepts limited broadcasts and drops them silently.
     assert!(line.contains("3 of 6 questions not sent, such as to 10.77.1.255"), "{line}");
 }
 
@@ -355,14 +356,13 @@ fn of<'a>(found: &'a [Value], address: &str) -> Vec<&'a Value> {
     found.iter().filter(|one| one["from"] == address).collect()
 }
 
-/// The hosts and their networks. All of it goes when this is dropped, and so last: what runs there
-/// is declared after it.
+/// The hosts and their networks. Dropped last: programs in it must be declared after it.
 struct Networks {
     prefix: String,
 }
 
 impl Networks {
-    /// Makes them, or says that it may not.
+    /// Creates the networks; `None`, with a note, without permission.
     fn make() -> Option<Networks> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -371,12 +371,11 @@ impl Networks {
             if let Err(why) = ip(&["netns", "add", &networks.name(host)]) {
                 return skipped("network namespaces", &why);
             }
-            // The switch is no host and has no address. The others need not wait until IPv6 has
-            // found out that nobody else has theirs.
+            // The switch needs no address. The others skip IPv6's duplicate address detection.
             let setting = if host == "switch" { "disable_ipv6=1" } else { "accept_dad=0" };
             for devices in ["all", "default"] {
                 let setting = format!("net.ipv6.conf.{devices}.{setting}");
-                // Fails where there is no IPv6; then there is nothing to set.
+                // Fails without IPv6, where there is nothing to set.
                 networks.run(host, &["sysctl", "-w", &setting]).expect_end(SOON);
             }
         }
@@ -394,7 +393,7 @@ impl Networks {
         Some(networks)
     }
 
-    /// Gives a host a leg in a network.
+    /// Connects a host to a network.
     fn plug(&self, host: &str, network: &str, number: &str) {
         let (switch, name) = (self.name("switch"), self.name(host));
         let (leg, port) = (format!("leg{network}"), format!("{host}{network}"));
@@ -453,7 +452,7 @@ impl Networks {
         hub
     }
 
-    /// `pigeon discover` at host `a`: its exit status, and what it said.
+    /// `pigeon discover` at host `a`: its exit status and output.
     fn discover(&self, args: &[&str]) -> (i32, Vec<String>, Vec<String>) {
         self.discover_at("a", args)
     }
@@ -474,20 +473,20 @@ impl Networks {
 impl Drop for Networks {
     fn drop(&mut self) {
         for host in ["a", "b", "c", "switch"] {
-            // Some may not have been made.
+            // Some may not exist.
             let _ = ip(&["netns", "del", &self.name(host)]);
         }
     }
 }
 
-/// Says what there is not, even where peers are required: it takes more than installing something.
+/// Notes a skipped test, even if peers are required: installing something is not enough.
 fn skipped(what: &str, why: &str) -> Option<Networks> {
-    // Not `eprintln!`: a passing test's would be swallowed.
+    // Not `eprintln!`: the test harness hides its output when a test passes.
     let _ = writeln!(io::stderr(), "SKIPPED: no {what} here: {why}");
     None
 }
 
-/// iproute2, and what it says when it fails.
+/// Runs iproute2; returns its error message.
 fn ip(args: &[&str]) -> Result<(), String> {
     let output = Command::new("ip").args(args).output().map_err(|error| error.to_string())?;
     let said = || String::from_utf8_lossy(&output.stderr).trim().to_string();
@@ -511,7 +510,7 @@ fn without_a_host_one_joins_this_machines_hub_or_the_only_one_around() {
     found.expect_status(|line| line == "found kitchen at 10.77.2.2:9999", SOON);
     joins("c", &[], "127.0.0.1:9999");
     joins("a", &["10.77.2.2", "9999"], "10.77.2.2:9999");
-    // Not asked over IPv4: an address of the link.
+    // Not requested over IPv4: a link-local address.
     if networks.has_ipv6() {
         let v6 = networks.pigeon("a", &["join", "-6"]);
         v6.expect_status(|line| line.starts_with("joined [fe80::"), SOON);
@@ -546,7 +545,7 @@ fn what_the_system_says_of_the_way_is_told() {
     let mut member = networks.pigeon("a", &["join", "10.77.1.2", "--heartbeat", "300ms"]);
     member.expect_status(|line| line.starts_with("joined 10.77.1.2:9999"), SOON);
     networks.ip(&["-n", &networks.name("a"), "link", "set", "leg1", "down"]);
-    let said = "nothing gets to 10.77.1.2:9999: Network is unreachable";
+    let said = "cannot reach 10.77.1.2:9999: Network is unreachable";
     member.expect_status(|line| line.starts_with(said), SOON);
     member.say("hello?");
     member.end_stdin();

@@ -1,4 +1,4 @@
-//! Text in other encodings, beside Python programs that are strict about theirs.
+//! Texts in other encodings, with Python programs that decode strictly.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -42,8 +42,8 @@ fn other_encodings_reach_strict_servers_too() {
         ("utf-16le", "utf-16-le", "你好😀"),
     ] {
         let Some((server, at)) = strict(theirs) else { return };
-        // The reply cannot be written in all of them, so only what came is compared; of gbk the
-        // euro has two forms.
+        // Not every encoding can express the reply, so only the received text is compared; gbk has
+        // two forms of the euro.
         let text = if ours == "gbk" { "镕" } else { text };
         let sent = ended(send(at, &[text, "--encoding", ours]));
         assert_eq!(sent.0, Some(0), "{ours}");
@@ -62,7 +62,7 @@ fn gb2312_is_heard() {
         let mut peer = python_to("hex_peer.py", listener.address, &[]);
         peer.say(HELLO);
         listener.expect_lines(1, SOON);
-        // These are no GB2312: they are shown as escapes, and do not end it.
+        // Invalid GB2312 is shown as escapes, and does not end the program.
         peer.say("ff");
         listener.expect_lines(2, SOON);
         peer.say(HELLO);
@@ -111,7 +111,7 @@ fn auto_hears_both_and_answers_in_what_the_peer_last_used() {
     assert_eq!(ours.lines(Voice::Out), ["你好", "再见", "你好"]);
 }
 
-/// A datagram as long as somebody made it: only the character that is cut is escaped.
+/// A datagram may be cut anywhere: only the cut character is escaped.
 #[test]
 fn auto_reads_cut_utf8_as_what_it_is() {
     if !installed("python3") {
@@ -151,7 +151,7 @@ fn input_that_is_no_utf8_is_told_the_way_out() {
 #[test]
 fn a_character_that_the_encoding_lacks_is_named_and_nothing_is_sent() {
     let Some((theirs, at)) = strict("gb2312") else { return };
-    // 镕 is in GBK, not in GB2312; so is the euro, which WHATWG's table would let through.
+    // GBK has 镕, but GB2312 does not; nor the euro, which the WHATWG's table would accept.
     for character in ["镕", "€", "😀"] {
         for command in ["send", "ask"] {
             let text = format!("你好{character}");
@@ -162,14 +162,12 @@ fn a_character_that_the_encoding_lacks_is_named_and_nothing_is_sent() {
             assert!(matches!(code, Some(1 | 2)), "{code:?}");
         }
     }
-    // Whatever had been sent would stand before this.
+    // Anything sent before would appear in front of this.
     assert_eq!(ended(send(at, &["完", "--encoding", "gb2312"])).0, Some(0));
     assert_eq!(theirs.expect_lines(2, SOON)[1..], ["完"]);
 }
 
-// What the tests above share.
-
-/// A server that decodes strictly, and where it listens; `None` if there is no Python.
+/// A strict server and its address; `None` without Python.
 fn strict(encoding: &str) -> Option<(Process, SocketAddr)> {
     installed("python3").then(|| {
         let server = python("size_server.py", &["--encoding", encoding]);

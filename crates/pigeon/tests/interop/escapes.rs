@@ -1,13 +1,13 @@
-//! What a stranger sends never reaches a terminal raw, whichever of our programs shows it.
+//! A stranger's bytes never reach a terminal unescaped, in any of our programs.
 
 use crate::peers::{address_of, hex, installed, python, python_to};
 use crate::pigeon::{hub, join_nameless, listen, send};
 use crate::process::{Process, SOON, Voice, wait_until};
 
-/// A colour, an 8-bit CSI, and text turned round.
+/// A colour, an 8-bit CSI, and reversed text.
 const HOSTILE: &str = "\x1b[31mred \u{9b}2J \u{202e}txt.exe";
 
-/// How it is shown. Every character that matters stays as it is when a hub makes it upper case.
+/// Its escaped form. Upper-casing by a hub leaves the relevant characters unchanged.
 const SHOWN: &str = r"\x1b[31";
 
 #[test]

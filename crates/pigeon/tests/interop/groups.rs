@@ -1,5 +1,4 @@
-//! What a datagram carries besides its text, and where it goes when not to one host: pace, source,
-//! TTL, multicast groups and broadcast.
+//! Rate, source, TTL, multicast groups and broadcast.
 
 use std::net::{SocketAddr, UdpSocket};
 
@@ -12,10 +11,10 @@ use crate::process::{Process, SOON, Voice, wait_until};
 
 const GROUP: &str = "239.1.2.3";
 
-/// How much longer than planned a number of datagrams may take on a busy machine, in seconds.
+/// The tolerance for the total time on a busy machine, in seconds.
 const LATE: f64 = 1.0;
 
-// One host.
+// Groups on one host.
 
 #[test]
 fn a_count_is_sent_and_no_more() {
@@ -34,7 +33,7 @@ fn datagrams_keep_the_pace_that_was_asked() {
         assert_eq!(ended(send(at, &args)).0, Some(0));
         let times: Vec<f64> = heard(&theirs, 26).iter().map(|heard| heard.time).collect();
         let total = times[25] - times[0];
-        // 25 intervals; the first datagram may have been late and the last not.
+        // 25 intervals; the first datagram may have been late and the last one on time.
         assert!((0.4..0.5 + LATE).contains(&total), "{pace:?}: {total} s");
     }
 }
@@ -98,7 +97,7 @@ fn what_comes_from_elsewhere_is_not_shown_and_counted() {
     assert_eq!(summary, "3 datagrams, 2 from elsewhere not shown");
 }
 
-// Two hosts.
+// Groups between two hosts.
 
 #[test]
 fn a_group_is_heard_on_another_host() {
@@ -133,7 +132,7 @@ fn a_group_as_the_address_is_joined() {
             true => format!("[{group}]:{}", at.port()),
             false => format!("{group}:{}", at.port()),
         };
-        // A link-local address is not used before it is known to be nobody else's.
+        // A link-local address is not usable before duplicate address detection.
         wait_until("the group is heard", || {
             let near =
                 if group.contains('%') { &[][..] } else { &["--multicast-interface", "near"] };
@@ -149,7 +148,7 @@ fn a_group_of_ipv6_is_heard_on_another_host() {
     let ours = there.pigeon("pigeon listen", &["listen", "[::]:0", "--join", "ff15::77"]);
     let at = address_in(&ours.expect_status(|line| line.contains("listening on "), SOON));
     let to = format!("[ff15::77]:{}", at.port());
-    // A link-local address is not used before it is known to be nobody else's.
+    // A link-local address is not usable before duplicate address detection.
     wait_until("the group is heard", || {
         let args = ["send", &to, "hello", "--multicast-interface", "near"];
         ended(here.pigeon("pigeon send", &args));
@@ -170,7 +169,7 @@ fn a_group_that_was_not_joined_is_not_heard() {
     assert!(line.ends_with(": ours"), "{line}");
 }
 
-/// Replies come from single hosts, and each line says from which.
+/// Replies come from single hosts, and each line has the sender.
 #[test]
 fn whoever_answers_a_group_is_shown_with_his_address() {
     if !installed("python3") {
@@ -279,7 +278,7 @@ fn an_interface_that_comes_up_later_is_joined() {
         listener.expect_line(|line| line.ends_with(": late"), SOON);
         if port != 5010 {
             let to = format!("[ff02::77%near2]:{port}");
-            // A link-local address is not used before it is known to be nobody else's.
+            // A link-local address is not usable before duplicate address detection.
             wait_until("the group is heard", || {
                 ended(here.pigeon("pigeon send", &["send", &to, "late too"]));
                 listener.output().contains(": late too").then_some(())
@@ -288,7 +287,7 @@ fn an_interface_that_comes_up_later_is_joined() {
     }
 }
 
-/// As avahi-daemon holds its port: shared, which is of use for groups and broadcasts alone.
+/// A program that shares its port like avahi-daemon, which only matters for groups and broadcasts.
 const HOLDER: &str = r"
 import socket, sys
 holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -320,7 +319,7 @@ fn a_listener_beside_another_takes_no_datagram_from_it() {
     let (code, refused) = ended(there.pigeon("pigeon listen", &args));
     assert_eq!(code, Some(1));
     let note = refused.lines(Voice::Err).concat();
-    assert!(note.contains("held by python3") && note.ends_with("--share"), "{note}");
+    assert!(note.contains("in use by python3") && note.ends_with("--share"), "{note}");
 
     let sharing = there.pigeon("pigeon listen", &[&args[..], &["--share", "--json"]].concat());
     let note = sharing.expect_status(|line| line.contains("listening on "), SOON);
@@ -354,7 +353,7 @@ fn a_listener_beside_avahi_hears_what_it_is_asked_and_answers() {
         return;
     }
     let Some([here, there]) = Namespace::pair() else { return };
-    // It wants folders that one of this machine may have, and no bus.
+    // The daemon uses folders that this machine's own daemon may have, and runs without D-Bus.
     let script = "mount -t tmpfs none /run && mkdir /run/avahi-daemon || { echo SKIPPED; exit; }
         printf '[server]\nhost-name=printer\nenable-dbus=no\nuse-ipv6=no\n' > /run/avahi.conf
         exec avahi-daemon --no-drop-root --no-rlimits --no-chroot -f /run/avahi.conf";
@@ -364,15 +363,15 @@ fn a_listener_beside_avahi_hears_what_it_is_asked_and_answers() {
     let (code, refused) = ended(there.pigeon("pigeon listen", &args));
     assert_eq!(code, Some(1));
     let note = refused.lines(Voice::Err).concat();
-    assert!(note.contains("held by avahi-daemon") && note.ends_with("--share"), "{note}");
+    assert!(note.contains("in use by avahi-daemon") && note.ends_with("--share"), "{note}");
     let sharing = there.pigeon("pigeon listen", &[&args[..], &["--share", "--hexdump"]].concat());
     sharing.expect_status(|line| line.contains("listening on "), SOON);
-    // Who is printer.local? (RFC 1035 section 4.1)
+    // Requests printer.local (RFC 1035 section 4.1).
     let question = "000000000001000000000000077072696e746572056c6f63616c0000010001";
     let args = ["discover", "5353", "--group", "224.0.0.251", "--hex", question];
     let (code, asking) = ended(here.pigeon("pigeon discover", &args));
     assert_eq!(code, Some(0));
-    // Its address stands at the end of the answer, which goes to who asked alone.
+    // The address is at the end of the answer, which is unicast.
     let answer = asking.lines(Voice::Out).concat();
     assert!(
         answer.starts_with("10.77.1.2:5353 on near") && answer.ends_with("0a4d0102"),
@@ -412,7 +411,7 @@ fn a_zone_names_the_link_where_one_binds_and_joins() {
     }
 }
 
-/// The kernel refuses what a firewall forbids at once; it must not count as sent.
+/// The kernel refuses a datagram forbidden by a firewall at once; it must not count as sent.
 #[test]
 fn replies_that_a_firewall_forbids_are_told_once_and_not_counted() {
     if !installed("nft") {
@@ -445,7 +444,7 @@ fn replies_that_a_firewall_forbids_are_told_once_and_not_counted() {
     assert!(summary.starts_with("3 datagrams, 0 replies, 3 replies not sent"), "{summary}");
 }
 
-/// What a firewall on the way rejects is reported once.
+/// A rejection by a firewall on the way is reported once.
 #[test]
 fn replies_that_come_back_as_undeliverable_are_told_once_and_counted() {
     if !installed("nft") {
@@ -474,17 +473,15 @@ fn replies_that_come_back_as_undeliverable_are_told_once_and_counted() {
     assert!(told.concat().contains("2 replies, 2 of them came back as undeliverable"), "{told:?}");
 }
 
-// What the tests above share.
-
-/// What `ttl_receiver.py` prints of a datagram.
-struct Told {
+/// The output of `ttl_receiver.py` for a datagram.
+struct TtlLine {
     time: f64,
     from: SocketAddr,
     ttl: u32,
     text: String,
 }
 
-/// The Python receiver and where it listens; `None` if there is no Python.
+/// The Python receiver and its address; `None` without Python.
 fn receiver() -> Option<(Process, SocketAddr)> {
     installed("python3").then(|| {
         let receiver = python("ttl_receiver.py", &[]);
@@ -494,12 +491,12 @@ fn receiver() -> Option<(Process, SocketAddr)> {
 }
 
 #[track_caller]
-fn heard(receiver: &Process, count: usize) -> Vec<Told> {
+fn heard(receiver: &Process, count: usize) -> Vec<TtlLine> {
     let lines = receiver.expect_lines(1 + count, SOON);
     let told = lines[1..].iter().map(|line| {
         let mut words = line.splitn(4, ' ');
         let mut word = || words.next().unwrap();
-        Told {
+        TtlLine {
             time: word().parse().unwrap(),
             from: word().parse().unwrap(),
             ttl: word().parse().unwrap(),

@@ -1,4 +1,4 @@
-//! What was said, read beside the hub that keeps it: shown, searched, copied and brought back.
+//! History, beside the hub that stores it: shown, searched, exported and imported.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::peers::installed;
 use crate::process::{Process, SOON, Voice};
 
-/// A state directory with the folder of one hub, whose log the test holds open as the hub would.
+/// A state directory with one hub's folder. The test keeps its log open, like the hub.
 struct Kept {
     state: PathBuf,
     log: Option<Log>,
@@ -20,7 +20,7 @@ struct Kept {
 impl Kept {
     fn new(test: &str) -> Kept {
         let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("history-{test}"));
-        // Of an earlier run, if it is there at all.
+        // Removes a folder from an earlier run.
         let _ = std::fs::remove_dir_all(&state);
         let log = Log::open(&state.join("hub-127.0.0.1_9999"), Options::default(), |_| ()).unwrap();
         let said = [
@@ -46,7 +46,7 @@ impl Kept {
         self.state.join(name).to_str().unwrap().to_string()
     }
 
-    /// `pigeon history ARGS…` to its end, with something on its stdin.
+    /// Runs `pigeon history ARGS…` to its end, with this input.
     #[track_caller]
     fn history(&self, args: &[&str], stdin: Option<&str>) -> (Option<i32>, Process) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
@@ -66,7 +66,7 @@ impl Kept {
         process.lines(Voice::Out)
     }
 
-    /// What is wrong, with exit status 2.
+    /// The error message, with exit status 2.
     #[track_caller]
     fn refused(&self, args: &[&str]) -> String {
         let (code, process) = self.history(args, None);
@@ -103,7 +103,7 @@ fn what_was_said_is_shown_beside_the_hub() {
     assert_eq!(kept.lines(&["--data", kept.folder().to_str().unwrap(), "--text"]), all);
     let error = kept.refused(&["kitchen"]);
     assert!(error.contains("lobby, 茶"), "{error}");
-    // It is a copy of nothing: what is said now is there at once.
+    // The command reads the live log: a message stored now appears at once.
     let log = kept.log.as_ref().unwrap();
     log.try_append(message(10, "lobby", "狗哥", b"now", "2026-11-23T00:00:00Z")).unwrap();
     log.flush().wait();
@@ -126,7 +126,7 @@ fn it_is_chosen_by_time_name_and_words() {
     assert!(kept.lines(&["--search", "温度"])[0].ends_with("21.5"));
     let (code, nothing) = kept.history(&["--since", "1h"], None);
     assert_eq!((code, nothing.lines(Voice::Out).len()), (Some(0), 0));
-    assert_eq!(nothing.lines(Voice::Err), ["nothing was said that fits"]);
+    assert_eq!(nothing.lines(Voice::Err), ["no message matches"]);
     for wrong in [["--since", "yesterday"], ["--search", " "]] {
         kept.refused(&wrong);
     }
@@ -158,14 +158,14 @@ fn an_export_is_imported_elsewhere_and_never_beside_a_hub() {
     assert_eq!(kept.lines(&["茶", "--export", "-"]).len(), 1);
     kept.lines(&["--export", &export]);
     let error = kept.refused(&["--export", &export]);
-    assert!(error.contains("exists and is left as it is"), "{error}");
+    assert!(error.contains("exists and is not overwritten"), "{error}");
     assert_eq!(kept.lines(&["--export", "/dev/stdout"]).len(), 5);
-    // Beside the hub that has the folder.
+    // A hub has the folder open.
     let (code, refused) = kept.history(&["--import", &export], None);
     let error = refused.lines(Voice::Err).join("\n");
     assert_eq!(code, Some(1), "{error}");
     assert!(error.contains("in use by process") && error.contains("stop that hub"), "{error}");
-    // Into an empty folder, and out of it again. Positions and links are the new log's own.
+    // Into an empty folder and out again. Positions and links are the new log's own.
     let empty = kept.file("empty");
     kept.lines(&["--data", &empty, "--import", &export]);
     kept.lines(&["--data", &empty, "--export", &again]);
@@ -179,7 +179,7 @@ fn an_export_is_imported_elsewhere_and_never_beside_a_hub() {
         lines.iter().map(Value::to_string).collect()
     };
     assert_eq!(without(&export), without(&again));
-    // A second time changes nothing; a bad line is passed over and says so.
+    // A second import changes nothing; a bad line is skipped with a note.
     let (code, done) = kept.history(&["--data", &empty, "--import", &export], None);
     assert_eq!(
         (code, &*done.lines(Voice::Err)[0]),
@@ -188,7 +188,7 @@ fn an_export_is_imported_elsewhere_and_never_beside_a_hub() {
     kept.log = None;
     let (code, done) = kept.history(&["--import", "-"], Some("nonsense"));
     let said = done.lines(Voice::Err);
-    assert!(code == Some(2) && said[0].contains("line 1 is passed over"), "{said:?}");
+    assert!(code == Some(2) && said[0].contains("line 1 is skipped"), "{said:?}");
 }
 
 #[test]
@@ -200,12 +200,12 @@ fn a_backup_overwrites_nothing_and_is_a_log() {
     kept.lines(&["--backup", &file]);
     let before = std::fs::read(&file).unwrap();
     let error = kept.refused(&["--backup", &file]);
-    assert!(error.contains("exists and is left as it is"), "{error}");
+    assert!(error.contains("exists and is not overwritten"), "{error}");
     assert_eq!(std::fs::read(&file).unwrap(), before);
     assert_eq!(kept.lines(&["--data", &folder]), kept.lines(&[]));
 }
 
-/// What comes through a pipe, in which SQLite cannot seek, is whole all the same.
+/// A backup through a pipe, in which SQLite cannot seek, is complete.
 #[test]
 fn a_backup_goes_to_stdout_and_through_a_pipe() {
     if !installed("python3") {
@@ -231,10 +231,10 @@ fn a_backup_goes_to_stdout_and_through_a_pipe() {
         assert_eq!(String::from_utf8_lossy(&checked.stdout), "ok\n", "{checked:?}");
         assert_eq!(kept.lines(&["--data", &folder]), kept.lines(&[]));
     }
-    // The copy on the way there is gone.
+    // The temporary copy is gone.
     let names = std::fs::read_dir(&kept.state).unwrap().flatten().map(|file| file.file_name());
     assert!(!names.into_iter().any(|name| name.to_string_lossy().starts_with("pigeon-backup")));
-    // Without a log it does not wait for somebody who reads the pipe.
+    // Without a log it does not wait for the pipe's reader.
     for to in ["-", &fifo] {
         let error = kept.refused(&["--listen", "7", "--backup", to]);
         assert!(error.contains("there is no log in"), "{error}");
@@ -271,7 +271,7 @@ fn a_check_examines_settings_and_data_and_changes_nothing() {
         let code = process.expect_end(SOON).code();
         (code, process.lines(Voice::Out).join("\n"), process.lines(Voice::Err).join("\n"))
     };
-    // Beside the hub that has it, and without one.
+    // The history can be read while the hub has it open, and without a hub.
     for _ in 0..2 {
         let (code, good, bad) = check(&kept, &[]);
         assert_eq!((code, &*bad), (Some(0), ""));
@@ -289,7 +289,7 @@ fn a_check_examines_settings_and_data_and_changes_nothing() {
     assert!(code == Some(0) && good.contains("no log is in"), "{good}");
     assert!(!kept.state.join("hub-127.0.0.1_9998").exists());
     assert_eq!(names(), before);
-    // What is wrong is said, each on a line, and the rest is examined all the same.
+    // Each problem is reported on a line, and the check continues.
     let config = kept.file("hub.toml");
     std::fs::write(&config, "timeout = \"3 parsecs\"").unwrap();
     let (code, _, bad) = check(&kept, &["--config", &config]);

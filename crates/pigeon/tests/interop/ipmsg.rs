@@ -1,6 +1,6 @@
-//! `pigeon hub --ipmsg` judged by iptux's own core, and `pigeon send --ipmsg` by it too. A small
-//! program (`programs/iptux_judge.cpp`) is the window of that core; the test builds it. Everything runs
-//! on loopback addresses of its own, since every program of the family has port 2425.
+//! `pigeon hub --ipmsg` and `pigeon send --ipmsg` with iptux's own core. A small program
+//! (`programs/iptux_judge.cpp`), which the test builds, drives that core. Each test uses its own
+//! loopback addresses, because every program of the family uses port 2425.
 
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
@@ -15,7 +15,7 @@ use crate::peers::{installed, skipped};
 use crate::pigeon::{Serving, hub, pigeon};
 use crate::process::{Process, SOON, Voice, wait_until, wait_within};
 
-/// How long a text may be on its way that is sent again and again.
+/// How long delivery may take with retransmissions.
 const LONG: Duration = Duration::from_secs(30);
 
 /// Addresses for one test: `127.x.y.1` and so on.
@@ -32,7 +32,7 @@ impl Addresses {
         format!("{}.{last}", self.0)
     }
 
-    /// A hub at the first address that looks for people at the second and third.
+    /// A hub at the first address that searches for contacts at the second and third.
     fn hub(&self, args: &[&str]) -> Serving {
         let (here, there) = (self.at(1), format!("{},{}", self.at(2), self.at(3)));
         let words = [("--name", "大厅"), ("--language", "zh")];
@@ -43,7 +43,7 @@ impl Addresses {
     }
 }
 
-/// The judge, built once; `None` where iptux's core is not installed.
+/// The program, built once; `None` without iptux's core.
 fn judge_program() -> Option<&'static PathBuf> {
     static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
     BUILT.get_or_init(build_judge).as_ref()
@@ -77,7 +77,7 @@ fn build_judge() -> Option<PathBuf> {
     Some(built)
 }
 
-/// One user of iptux.
+/// A user of iptux.
 fn iptux(address: &str, nick: &str, encoding: &str) -> Option<Process> {
     let home = tempfile::tempdir().unwrap();
     let config = format!(
@@ -89,12 +89,12 @@ fn iptux(address: &str, nick: &str, encoding: &str) -> Option<Process> {
     command.arg(config).env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path());
     let judge = Process::spawn(nick, &mut command);
     judge.expect_line(|line| line == "started", SOON);
-    // Its threads bind the port.
+    // iptux's threads bind the port.
     wait_until("iptux has its port", || UdpSocket::bind((address, 2425)).err().map(drop));
     Some(judge)
 }
 
-/// A plain member that says and hears lines.
+/// A plain member.
 struct Plain(UdpSocket);
 
 impl Plain {
@@ -112,7 +112,7 @@ impl Plain {
         self.0.send(text.as_bytes()).unwrap();
     }
 
-    /// What has come so far.
+    /// The lines received so far.
     fn drain(&self) -> Vec<String> {
         let (mut buffer, mut lines) = ([0; 65_536], Vec::new());
         self.0.set_nonblocking(true).unwrap();
@@ -149,7 +149,7 @@ fn users_of_iptux_are_members_in_either_encoding() {
         assert!(online.ends_with("大厅 pigeon"), "{online}");
         judge.expect_line(|line| line.contains("这里是 大厅"), LONG);
     }
-    // Each is a member from the moment it has acknowledged that.
+    // Each contact becomes a member when it acknowledges the greeting.
     let roster = loop {
         dog.say("/who");
         let roster = dog.hear(|line| line.contains("房间 lobby 里有"));
@@ -180,15 +180,13 @@ fn users_of_iptux_are_members_in_either_encoding() {
     dog.hear(|line| line.contains("阿爱") && line.contains("阿文"));
     ai.say(&format!("say {here} 改名了"));
     dog.hear(|line| line == format!("阿文@{}: 改名了", net.at(2)));
-    // Commands, and a whisper.
+    // Commands, and a private message.
     ai.say(&format!("say {here} ／who"));
     ai.expect_line(|line| line.contains("狗哥") && line.contains("3 人"), LONG);
     dog.say(&format!("/msg 小波@{} 悄悄话", net.at(3)));
     bo.expect_line(|line| line.contains("狗哥") && line.contains("悄悄话"), LONG);
-    // It leaves.
     ai.say("exit");
     dog.hear(|line| line.contains(&format!("阿文@{}", net.at(2))) && line.contains("离开"));
-    // So does the hub.
     hub.signal("TERM");
     bo.expect_line(|line| line == format!("offline {here}"), LONG);
 }
@@ -216,7 +214,7 @@ fn either_side_may_start_again() {
     ai.say(&format!("say {here} 三"));
     dog.hear(|line| line.ends_with(": 三"));
 
-    // The same words under the same number, from a program that counts from 1 again.
+    // The program is restarted, counts from 1, and sends the same text with the same number.
     ai.signal("KILL");
     ai.expect_end(SOON);
     let mut again = iptux(&net.at(2), "阿爱", "utf-8").unwrap();
@@ -256,14 +254,14 @@ fn before_the_password_nothing_is_said_and_nothing_sent() {
     assert!(heard.ends_with(": 到了"), "{heard}");
 }
 
-/// 100 lines, or as many as `PIGEON_IPMSG_LINES` says.
+/// 100 lines, or `PIGEON_IPMSG_LINES`.
 #[test]
 fn lines_each_way_through_a_bad_network_arrive_once_and_in_order_or_are_reported() {
     let lines: usize =
         std::env::var("PIGEON_IPMSG_LINES").ok().and_then(|n| n.parse().ok()).unwrap_or(100);
     let net = Addresses::new();
     let Some(mut ai) = iptux(&net.at(2), "阿爱", "utf-8") else { return };
-    // On another port: a relay takes who comes from its target's port of the same host for the target.
+    // On another port: a relay takes a sender at its target's host and port for the target.
     let (there, target) = (net.at(5), format!("{}:2426", net.at(1)));
     let hub = hub(&["--ipmsg", &target, "--name", "大厅", "--language", "zh"]);
     let way = ["--loss", "20%", "--reorder", "10%", "--delay", "5ms", "--seed", "7"];
@@ -276,8 +274,8 @@ fn lines_each_way_through_a_bad_network_arrive_once_and_in_order_or_are_reported
         std::thread::sleep(Duration::from_millis(300));
         hub.lines(Voice::Err).iter().any(|line| line.contains("joined address=阿爱")).then_some(())
     });
-    // An entry of the hub makes iptux take its text for acknowledged. The answer to the last question
-    // comes within two seconds.
+    // An entry from the hub makes iptux treat its text as acknowledged. The last answer comes
+    // within two seconds.
     std::thread::sleep(Duration::from_millis(2_200));
 
     let words = ["春眠不觉晓", "处处闻啼鸟"];
@@ -291,7 +289,7 @@ fn lines_each_way_through_a_bad_network_arrive_once_and_in_order_or_are_reported
         ai.say(&format!("say {there} 第{n}句：{}", words[1]));
         heard.extend(dog.drain().iter().filter_map(|line| said_by_ai(line)));
     }
-    // What it said, and what nobody acknowledged.
+    // The lines sent, and the unacknowledged ones.
     let settled = |what: &str| {
         let line = |line: String| {
             let text = line.strip_prefix(&format!("{what} {there} "))?.to_string();
@@ -301,7 +299,7 @@ fn lines_each_way_through_a_bad_network_arrive_once_and_in_order_or_are_reported
     };
     let all = Duration::from_secs(60 + lines as u64);
     wait_within("every line is said or reported", all, || {
-        // What waits in its socket would else be too much for it.
+        // Keeps its receive buffer from overflowing.
         heard.extend(dog.drain().iter().filter_map(|line| said_by_ai(line)));
         let settled: BTreeSet<usize> =
             settled("said").into_iter().chain(settled("error")).collect();
@@ -320,7 +318,7 @@ fn lines_each_way_through_a_bad_network_arrive_once_and_in_order_or_are_reported
     }
     println!("to the hub: {} of {lines} heard, {} reported", heard.len(), reported.len());
 
-    // The other way: the hub's log reports.
+    // The reverse direction: the hub's log reports it.
     wait_within("the last line arrives", all, || {
         dog.say("完");
         std::thread::sleep(Duration::from_secs(1));
@@ -339,7 +337,7 @@ fn lines_each_way_through_a_bad_network_arrive_once_and_in_order_or_are_reported
     println!("from the hub: {} of {lines} heard, {reported} reported", heard.len());
 }
 
-/// The number of a line, every character of which is as it was sent.
+/// Checks that every character of a line arrived unchanged, and returns the line's number.
 #[track_caller]
 fn number_of(text: &str, words: &str) -> usize {
     let number =
@@ -358,17 +356,17 @@ fn a_script_writes_to_a_user_and_learns_whether_it_arrived() {
     assert_eq!(status.code(), Some(0));
     ai.expect_line(|line| line == format!("text {} 构建 完成 😀", net.at(4)), SOON);
     ai.expect_line(|line| line == format!("offline {}", net.at(4)), SOON);
-    // Nobody is there.
+    // No program at the address.
     let mut nobody = send(&[&net.at(9), "喂"]);
     assert_eq!(nobody.expect_end(SOON).code(), Some(1));
     nobody.expect_status(|line| line.contains("refused"), SOON);
-    // Somebody is there who never answers.
+    // A program that never answers.
     let silent = UdpSocket::bind((net.at(8), 2425)).unwrap();
     let mut unheard = send(&[&net.at(8), "喂"]);
     assert_eq!(unheard.expect_end(LONG).code(), Some(1));
     unheard.expect_status(|line| line.contains("did not acknowledge"), SOON);
     drop(silent);
-    // A hub takes it, too.
+    // A hub accepts it, too.
     let hub = net.hub(&[]);
     let dog = Plain::join(&hub, "狗哥");
     assert_eq!(send(&[&net.at(1), "来自脚本"]).expect_end(SOON).code(), Some(0));
@@ -422,7 +420,7 @@ fn by_broadcast_the_hub_and_users_find_each_other() {
     let mut first = start("iptux");
     first.expect_line(|line| line == "started", SOON);
 
-    // Who looks finds it, and leaves no contact behind.
+    // Discovery finds it, and leaves no contact behind.
     let found = near.pigeon("discover", &["discover", "--ipmsg"]);
     let line = found.expect_line(|line| line.contains("阿爱"), LONG);
     assert!(line.starts_with("10.77.1.2:2425  阿爱  一组  "), "{line}");
@@ -430,7 +428,7 @@ fn by_broadcast_the_hub_and_users_find_each_other() {
     first.expect_line(|line| line == "offline 10.77.1.1", LONG);
     drop(found);
 
-    // The hub that comes later, and the user who comes after the hub.
+    // The hub starts later, and the user after the hub.
     let args = ["hub", "--listen", "127.0.0.1:0", "--ipmsg", "--name", "大厅", "--language", "zh"];
     let hub = near.pigeon("hub", &args);
     first.expect_line(|line| line.contains("这里是 大厅"), LONG);
@@ -444,8 +442,8 @@ fn by_broadcast_the_hub_and_users_find_each_other() {
     second.expect_line(|line| line == "offline 10.77.1.1", LONG);
 }
 
-/// Somebody who is absent: whatever is written to him is acknowledged, and answered by itself. Returns
-/// how many texts came, when it is dropped.
+/// An absent user with a program that acknowledges texts and answers automatically. Counts the
+/// texts until it is dropped.
 struct Absent {
     socket: UdpSocket,
     texts: Arc<AtomicU32>,
@@ -513,12 +511,12 @@ fn two_absent_users_who_answer_by_themselves_do_not_keep_each_other_busy() {
         line == "狗哥: 完"
     });
     assert_eq!(heard, 0);
-    // A greeting, three lines, and the last one if it was as quick.
+    // A greeting, three lines, and perhaps the last one.
     assert!(absent.iter().all(|person| person.texts.load(Ordering::Relaxed) <= 5));
 }
 
-/// A second judge, for receiving: PyPI's ipymessenger 0.1.0, in `target/ipymessenger`. It reads
-/// Shift_JIS before anything else.
+/// A second program, for receiving: PyPI's ipymessenger 0.1.0, in `target/ipymessenger`. It tries
+/// Shift_JIS first.
 #[test]
 fn a_program_for_japan_receives_what_the_room_says() {
     let python =
@@ -541,9 +539,9 @@ fn a_program_for_japan_receives_what_the_room_says() {
         dog.say(&format!("こんにちは、世界 {n}"));
     }
     let said = judge.expect_line(|line| line.contains("世界 0"), LONG);
-    // It writes a semicolon wherever a colon is.
+    // The program prints a semicolon for each colon.
     assert_eq!(said, format!("text {} dog; こんにちは、世界 0", net.at(1)));
-    // Lines that came faster than one a second are one text.
+    // Lines that arrive faster than one per second are joined into one text.
     judge.expect_line(|line| line == "dog; こんにちは、世界 4", LONG);
     let heard = judge.output().matches("世界").count();
     assert_eq!(heard, 5, "each once");

@@ -1,4 +1,4 @@
-//! `pigeon join` for scripts and in a language: what a hub says, as words and as data.
+//! `pigeon join` for scripts and with languages: a hub's notices as sentences and as data.
 
 use crate::pigeon::{HEARTBEAT, Serving, hub, join, pigeon};
 use crate::process::{Process, SOON, Voice};
@@ -38,7 +38,7 @@ fn a_program_reads_fields_and_no_words() {
     expect("message", r#""room":"lobby","from":"dog","text":"你好: \\x07"}"#);
     dog.say("/msg bot psst");
     expect("private", r#""from":"dog","text":"psst"}"#);
-    // Who comes and goes within a second is no news.
+    // A member that joins and leaves within a second is not reported.
     expect("notice", r#""change":"joined""#);
     dog.say("quit");
     expect("notice", r#""change":"left","names":["dog"],"more":0}"#);
@@ -54,7 +54,7 @@ fn a_program_reads_fields_and_no_words() {
     assert_eq!(program.lines(Voice::Err), [""; 0]);
 }
 
-/// What did not get through must not look as if it had.
+/// Undelivered lines must not appear as delivered.
 #[test]
 fn a_script_is_told_that_its_line_was_refused() {
     let hub = hub(&["--max-text", "10", "--password", "sesame"]);
@@ -67,7 +67,7 @@ fn a_script_is_told_that_its_line_was_refused() {
         (&["/pass sesame", "/dance"], 1),
     ] {
         let mut script = join_with(&hub, &["--wait", "300ms"]);
-        script.expect_status(|line| line.contains("joined "), SOON);
+        script.expect_status(|line| line.contains("needs a password"), SOON);
         lines.iter().for_each(|line| script.say(line));
         script.end_stdin();
         assert_eq!(script.expect_end(SOON).code(), Some(status), "{lines:?}: {}", script.output());
@@ -92,7 +92,7 @@ fn a_line_that_is_no_message_is_refused_here() {
     assert_eq!(ada.expect_end(SOON).code(), Some(1));
 }
 
-/// A server that receives and never answers, like a host that drops everything.
+/// A server that never answers, like a host that drops everything.
 #[test]
 fn joined_means_heard() {
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -1,5 +1,5 @@
-//! What a hub keeps: after `kill -9` and a new start it is there, and a disk that fails costs what was
-//! said meanwhile and nothing else.
+//! Persistence: a hub's data survives `kill -9`, and a failing disk loses only the messages sent
+//! meanwhile.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -11,10 +11,10 @@ use crate::peers::{client, installed};
 use crate::pigeon::{Serving, address_in, hub, pigeon};
 use crate::process::{Process, SOON, Voice, wait_until};
 
-/// A folder of its own for what a hub keeps.
+/// A folder for a hub's data.
 fn folder(test: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("data-{test}"));
-    // Of an earlier run, if it is there at all.
+    // Removes a folder from an earlier run.
     let _ = fs::remove_dir_all(&folder);
     folder
 }
@@ -23,7 +23,7 @@ fn keeping(folder: &Path) -> Serving {
     hub(&["--data", folder.to_str().unwrap()])
 }
 
-/// Waits until `pigeon history` shows so many messages.
+/// Waits until `pigeon history` shows this many messages.
 fn expect_kept(folder: &Path, count: usize) -> Vec<String> {
     wait_until(&format!("{count} messages are kept"), || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
@@ -45,7 +45,7 @@ fn what_was_said_and_who_said_it_outlive_a_killed_hub() {
     nc.say("/nick 狗哥");
     let line = nc.expect_line(|line| line.contains("/resume "), SOON);
     let word = line.split("/resume ").nth(1).unwrap().split(' ').next().unwrap();
-    // One at a time: nc makes one datagram of all that it reads at once.
+    // One line at a time: nc sends everything it reads at once as one datagram.
     nc.say("今天的温度是 21.5");
     nc.expect_line(|line| line == "狗哥: 今天的温度是 21.5", SOON);
     nc.say("second");
@@ -54,7 +54,7 @@ fn what_was_said_and_who_said_it_outlive_a_killed_hub() {
     first.expect_line(|line| line.contains("loud is muted"), SOON);
     let kept = expect_kept(&folder, 2);
     assert!(kept[0].ends_with("今天的温度是 21.5"), "{kept:?}");
-    // What is not yet on the disk may be lost, and this is said of nothing that is not.
+    // Data not yet on disk may be lost, but is never reported as stored.
     wait_until("the ban is kept", || {
         fs::read(folder.join("log.sqlite-wal"))
             .unwrap()
@@ -69,7 +69,7 @@ fn what_was_said_and_who_said_it_outlive_a_killed_hub() {
     let mut nc = client("nc", second.address);
     nc.say(&format!("/resume {word}"));
     nc.expect_line(|line| line.starts_with("* you are 狗哥, in lobby"), SOON);
-    // The backlog of one who has a name now.
+    // The backlog for a member that takes a name.
     nc.expect_line(|line| line.ends_with("狗哥 (plain): 今天的温度是 21.5"), SOON);
     nc.expect_lines(3, SOON);
     nc.say("/search 温度");
@@ -101,7 +101,7 @@ fn forgetting_leaves_no_trace() {
     hub.say("forget dog");
     hub.expect_line(|line| line.ends_with("`forget name dog` does it"), SOON);
     hub.say("forget name dog");
-    hub.expect_line(|line| line.contains("forgetting what dog said"), SOON);
+    hub.expect_line(|line| line.contains("deleting what dog said"), SOON);
     hub.expect_status(|line| line.contains("forgotten: what dog said"), SOON);
     expect_kept(&folder, 0);
     let holds_it = |folder: &Path| {
@@ -113,7 +113,7 @@ fn forgetting_leaves_no_trace() {
     wait_until("no file holds it", || (!holds_it(&folder)).then_some(()));
 }
 
-/// As a full disk does it, without a disk to be filled: the files may not grow any more.
+/// Acts like a full disk: limits the size of files.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_that_fails_costs_what_was_said_meanwhile_and_heals() {
@@ -157,8 +157,8 @@ fn nothing_is_kept_where_the_system_chooses_the_port() {
     assert!(hub.lines(Voice::Err).iter().all(|line| !line.contains("kept in")));
 }
 
-/// 40 members at two doors say 2,000 lines. Exported, read into an empty log and exported again, the hour
-/// is the same.
+/// 40 members at two listening sockets send 2,000 lines. An export, an import into an empty log and
+/// another export yield the same data.
 #[test]
 fn the_hour_of_a_class_is_exported_and_imported_without_a_loss() {
     const MEMBERS: usize = 40;
@@ -192,8 +192,8 @@ fn the_hour_of_a_class_is_exported_and_imported_without_a_loss() {
         let speaker = &members[line * 7 % MEMBERS];
         let text = format!("第 {line} 行 🐶 “quoted” \\ \t {}", "温度 21.5 ".repeat(line % 9));
         speaker.send(text.trim().as_bytes()).unwrap();
-        // Its copy is the acknowledgement; those of the others' lines come before it. A busy kernel may
-        // drop it, but what counts is what the hub has heard.
+        // Its copy is the acknowledgement; the others' earlier lines come first. A busy kernel may
+        // drop it, but the hub's count is what matters.
         let own = format!("第 {line} 行");
         while let Ok(length) = speaker.recv(&mut buffer) {
             if String::from_utf8_lossy(&buffer[..length]).contains(&own) {
@@ -213,11 +213,11 @@ fn the_hour_of_a_class_is_exported_and_imported_without_a_loss() {
     });
     assert_eq!(exported.lines().count(), LINES);
     let file = folder("hour.jsonl");
-    // Of an earlier run, if it is there at all.
+    // Removes a file from an earlier run.
     let _ = fs::remove_file(&file);
     fs::write(&file, &exported).unwrap();
     history(&second, &["--import", file.to_str().unwrap()]);
-    // Nobody has checked who wrote the file, so these came by `import`; all else is the same.
+    // Imported messages have the link `import`; all else is the same.
     let expected = exported.replace(r#","link":"plain","#, r#","link":"import","#);
     assert!(history(&second, &["--export", "-"]) == expected, "the second export differs");
 }

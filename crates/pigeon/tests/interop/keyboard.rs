@@ -1,5 +1,5 @@
-//! What terminals send beside keys, and garbage, at every command that reads a keyboard: nothing ends
-//! the command, locks the keyboard or is typed.
+//! Terminal reports and random bytes at every command that reads a keyboard: they never end the
+//! command, block the keyboard or appear as input.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::thread::{self, sleep};
@@ -17,7 +17,7 @@ const COMPLETE: &str = "\x1b[O\x1b[I\x1b[?1;2c\x1b[?7u\x1b[24;80R\x1b[<0;3;3M\x1
     \x1b]11;rgb:0000/0000/0000\x1b\\\x1b]52;c;cGlnZW9u\x07\x1bP1$r0m\x1b\\\x1b_Gi=31;OK\x1b\\\
     \x1b[200~\x1b[201~\x1b[201~\u{9b}";
 
-/// Sequences without their ends.
+/// Incomplete sequences.
 const UNFINISHED: &[&str] = &[
     "\x1b",
     "\x1b[<",
@@ -32,21 +32,21 @@ const UNFINISHED: &[&str] = &[
     "\x1b[200~",
 ];
 
-/// Longer than any sequence is waited for, but not a paste.
+/// A silence longer than the time-out of any sequence, except a paste.
 const SILENCE: Duration = Duration::from_millis(600);
 
-/// A command at a terminal, what to type there, and what that shows.
+/// A command at a terminal, with input and its expected display.
 struct Case {
     name: &'static str,
     args: Vec<String>,
     ready: &'static str,
     typed: &'static str,
     shows: &'static str,
-    /// The exit status of Ctrl-C.
+    /// The exit status after Ctrl-C.
     status: i32,
 }
 
-/// Every command that reads keys, and what it speaks with.
+/// Every command that reads keys, with its peer.
 fn cases(hub: SocketAddr, peer: SocketAddr) -> Vec<Case> {
     let (hub, peer) = (hub.to_string(), peer.to_string());
     let case = |name, args: &[&str], ready, typed, shows, status| {
@@ -57,17 +57,17 @@ fn cases(hub: SocketAddr, peer: SocketAddr) -> Vec<Case> {
     let chat = ["chat", "--bind", "127.0.0.1:0", &peer];
     let relay = ["relay", "127.0.0.1:0", &peer];
     vec![
-        case("join", &join, "you speak as", "hello", ": hello", 130),
+        case("join", &join, "others see you as", "hello", ": hello", 130),
         case("chat", &chat, "listening on", "hello", "you: hello", 130),
         case("join --line", &[&join[..], &["--line"]].concat(), "> ", "hello", ": hello", 130),
         case("chat --line", &[&chat[..], &["--line"]].concat(), "> ", "/list", "1  ", 130),
         case("hub", &["hub", "--listen", "127.0.0.1:0"], "hub> ", "dance", "dance", 0),
-        case("relay", &relay, "relay> ", "dance", "dance is no command", 0),
+        case("relay", &relay, "relay> ", "dance", "there is no command dance", 0),
     ]
 }
 
 impl Case {
-    /// Whether it prints lines above the one being typed, and not a full screen.
+    /// Whether the command prints lines above the input line, instead of a full screen.
     fn has_lines(&self) -> bool {
         self.ready.ends_with("> ")
     }
@@ -77,12 +77,12 @@ fn start(case: &Case) -> Terminal {
     let args: Vec<&str> = case.args.iter().map(String::as_str).collect();
     let terminal = Terminal::start(case.name, (80, 24), &args);
     terminal.expect_text(case.ready);
-    // The prompt of a line may be shown before the terminal's modes are set.
+    // The prompt may appear before the terminal's modes are set.
     wait_until("keys are read", || (!terminal.modes_are_back()).then_some(()));
     terminal
 }
 
-/// Does something with every command at once.
+/// Runs a check with every command in parallel.
 fn with_each(run: impl Fn(&Case, &mut Terminal) + Sync) {
     let hub = hub(&[]);
     let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -92,7 +92,7 @@ fn with_each(run: impl Fn(&Case, &mut Terminal) + Sync) {
     });
 }
 
-/// Whether the line being typed is this.
+/// Whether the input line is this.
 fn is_typed(screen: &str, line: &str) -> bool {
     screen
         .lines()
@@ -109,7 +109,8 @@ fn what_terminals_send_beside_keys_changes_nothing() {
         terminal.expect_text(case.shows);
         for begun in UNFINISHED {
             terminal.press(begun);
-            // The next key is read after a silence; a key before it may belong to what was begun.
+            // The next key counts after a silence; an earlier one may belong to the incomplete
+            // sequence.
             wait_until(&format!("a key after {begun:?} at {}", case.name), || {
                 sleep(if *begun == "\x1b[200~" { 2 * SILENCE } else { SILENCE });
                 terminal.press("z");

@@ -1,20 +1,22 @@
-//! Interoperation: pigeon beside the real programs that people use, and beside their own.
+//! Interoperation: pigeon with common programs, and with scripts that people write.
 //!
 //! Everything runs as processes over loopback, as it would from a shell. Reading order:
 //!
-//! - `process`: a running program and all that it has said; `pigeon`: ours; `peers`: everybody else's;
-//!   `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own; `bad_path`: and what
-//!   makes the way between them bad; `user_mode_linux`: a kernel of a test's own; `book`: contacts.
-//! - `contacts`: names for endpoints, and the file they are kept in; `completions`: in bash, fish and
-//!   zsh; `chat`: straight to others.
-//! - `room`, `membership`, `restart`: members of all kinds in one hub; `pause`: a hub that is stopped
-//!   for a while; `join`: ours, for scripts and in a language.
+//! - `process`: a running program and all that it has said; `pigeon`: ours; `peers`: everybody
+//!   else's; `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own; `bad_path`:
+//!   and what makes the way between them bad; `user_mode_linux`: a kernel of a test's own; `book`:
+//!   contacts.
+//! - `contacts`: names for endpoints, and the file they are kept in; `completions`: in bash, fish
+//!   and zsh; `chat`: straight to others.
+//! - `room`, `membership`, `restart`: members of all kinds in one hub; `pause`: a hub that is
+//!   stopped for a while; `join`: ours, for scripts and in a language.
 //! - `cut_off`: what the system says of the way, by firewalls and routes.
 //! - `media`: bytes and videos through a room, and forwarders aimed back at it.
 //! - `moved`: names that come to stand for another address.
-//! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
-//! - `keyboard`: what terminals send beside keys, at every command that reads them; `tmux`: under a shell
-//!   in a terminal of another's.
+//! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and
+//!   without; `student`: in Chinese.
+//! - `keyboard`: what terminals send beside keys, at every command that reads them; `tmux`: under a
+//!   shell in a terminal of another's.
 //! - `history`: what was said, read beside the hub that keeps it.
 //! - `ipmsg`: users of iptux as members of a hub, judged by iptux's own core.
 //! - `operator`: a hub's operator: its console and its settings; `service`: under systemd.
@@ -22,18 +24,21 @@
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
 //!   hosts, at some pace; `capture`: kept for Wireshark.
 //! - `ask`: a request and its reply; `serve`: the small services; `time`: what time it is.
-//! - `bench`: a path measured, compared with the truth about it; `judges`: by the kernel and by
-//!   a program; `bad_network`: a hub, its members and those who ask, across such a path.
+//! - `bench`: a path measured, compared with the truth about it; `judges`: by the kernel and by a
+//!   program; `bad_network`: a hub, its members and those who ask, across such a path.
 //! - `relay`: a bad network in the middle; `replay`: a capture sent again.
 //! - `sockets`: who holds a port and what it loses, beside `ss`.
 //! - `discover`: who is out there, across network namespaces.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
-//! - `recipes`: every block of docs/recipes.md.
+//! - `chinese`: output in a Chinese locale.
+//! - `recipes`: every block of docs/recipes.md; `examples`: those of the other pages; `shell`: how
+//!   both are read and run.
 //!
-//! The tests before netem are ignored unless asked for (`-- --ignored`), as they may boot a kernel.
+//! The tests with netem are ignored by default (run them with `-- --ignored`), because they may
+//! boot a kernel.
 //!
-//! A peer that is not installed is left out and said to be `SKIPPED`; where `PIGEON_REQUIRE_PEERS`
-//! is set it fails the test instead, so that a machine that should have them cannot skip in silence.
+//! A test without its program installed prints `SKIPPED`. With `PIGEON_REQUIRE_PEERS` it fails
+//! instead, so that a machine that should have the programs cannot skip silently.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "so does a test fail")]
@@ -46,6 +51,7 @@ mod pigeon;
 mod process;
 mod pty;
 mod services;
+mod shell;
 mod user_mode_linux;
 
 mod ask;
@@ -54,6 +60,7 @@ mod bench;
 mod capture;
 mod chat;
 mod chat_screen;
+mod chinese;
 mod classroom;
 mod command_line;
 mod completions;
@@ -62,6 +69,7 @@ mod cut_off;
 mod discover;
 mod encodings;
 mod escapes;
+mod examples;
 mod groups;
 mod history;
 mod ipmsg;
@@ -78,6 +86,7 @@ mod pause;
 mod recipes;
 mod refusals;
 mod relay;
+mod reliable;
 mod replay;
 mod replies;
 mod restart;
@@ -87,6 +96,7 @@ mod send_listen;
 mod serve;
 mod service;
 mod sockets;
+mod student;
 mod time;
 mod tmux;
 mod tutorial_server;

@@ -1,5 +1,5 @@
-//! Bytes through a room: `join --raw` and `join --forward`, with ffmpeg at both ends, and forwarders
-//! that are aimed back at the room.
+//! Binary data through a room: `join --raw` and `join --forward`, with ffmpeg at both ends, and
+//! forwarding loops.
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
@@ -12,7 +12,7 @@ use crate::pigeon::{HEARTBEAT, Serving, address_in, hub, pigeon};
 use crate::process::{Process, SOON, Voice, wait_until};
 use crate::pty::Terminal;
 
-/// A hub with a chat door and two raw doors that lead into one room.
+/// A hub with a chat socket and two raw sockets for one room.
 struct Rooms {
     hub: Serving,
     raw: [SocketAddr; 2],
@@ -33,7 +33,7 @@ impl Rooms {
     }
 }
 
-/// A member of a raw room that only receives, as a plain socket.
+/// A member of a raw room that only receives.
 struct Receiver(UdpSocket);
 
 impl Receiver {
@@ -60,7 +60,7 @@ impl Receiver {
         buffer[..length].to_vec()
     }
 
-    /// How many come until none has come for a while.
+    /// Counts datagrams until none has arrived for a while.
     fn count(&self) -> usize {
         self.0.set_read_timeout(Some(Duration::from_millis(1_500))).unwrap();
         let count = std::iter::from_fn(|| self.0.recv(&mut [0; 65_535]).ok()).count();
@@ -95,7 +95,7 @@ fn ten_seconds_of_video_arrive_byte_for_byte() {
     let forward = forwarder(room, player.address(), &["--json"]);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let (kept, seen) = (folder.join("video-sent.ts"), folder.join("video-seen.ts"));
-    // Faster than a person would watch, so that the test is short.
+    // Faster than real time, to keep the test short.
     let video = "-v error -y -readrate 5 -f lavfi -i testsrc=duration=10:size=320x240:rate=25 \
                  -c:v mpeg2video -b:v 1M -map 0 -f tee";
     let outputs = format!("[f=mpegts]{}|[f=mpegts]udp://{room}?pkt_size=1316", kept.display());
@@ -122,17 +122,17 @@ fn ten_seconds_of_video_arrive_byte_for_byte() {
     });
     assert!(raw.bytes(Voice::Out) == sent, "not the same bytes on stdout");
     assert!(forward.lines(Voice::Out).iter().any(|line| line.contains(r#""base64":""#)));
-    // It is still a video: every frame of it.
+    // The received stream is still a valid video with every frame.
     fs::write(&seen, &forwarded).unwrap();
     let count = "-v error -count_frames -select_streams v -show_entries stream=nb_read_frames \
                  -of default=nokey=1:noprint_wrappers=1";
     let frames = Command::new("ffprobe").args(count.split(' ')).arg(&seen).output().unwrap();
     let frames = String::from_utf8_lossy(&frames.stdout);
-    // ffprobe names the stream once a programme, too.
+    // ffprobe may list the stream under a programme, too.
     assert_eq!(frames.lines().next(), Some("250"));
 }
 
-/// A player that begins in the middle, as ffplay or VLC would.
+/// A player that starts in the middle, like ffplay or VLC.
 #[test]
 fn a_player_shows_a_room() {
     if !installed("ffmpeg") {
@@ -140,7 +140,7 @@ fn a_player_shows_a_room() {
     }
     let rooms = Rooms::new();
     let room = rooms.raw[0];
-    // The port is free again when the player binds it.
+    // Frees the port for the player.
     let port = Receiver::new().address().port();
     let _forward = forwarder(room, SocketAddr::from(([127, 0, 0, 1], port)), &[]);
     let url = format!("udp://127.0.0.1:{port}");
@@ -167,7 +167,7 @@ fn every_byte_passes_both_ways_and_nothing_else_is_on_stdout() {
     peer.0.send(&bytes).unwrap();
     wait_until("the bytes are on stdout", || (listener.bytes(Voice::Out) == bytes).then_some(()));
 
-    // From a pipe: 4 KiB with every byte, and not a line end of ours.
+    // The pipe carries 4 KiB with every byte value, and no added line ends.
     let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bytes-of-a-room");
     let stream: Vec<u8> = (0..16).flat_map(|_| 0..=255).collect();
     fs::write(&source, &stream).unwrap();
@@ -200,7 +200,7 @@ fn what_a_hub_takes_for_something_else_is_refused_and_the_rest_goes_on() {
     assert_eq!(speaker.expect_end(SOON).code(), Some(1));
 }
 
-/// At a chat door the payloads are the hub's lines, and what it says of its own goes to stderr.
+/// At a chat socket the payloads are lines, and notices go to stderr.
 #[test]
 fn a_chat_room_in_bytes_is_what_people_say() {
     let rooms = Rooms::new();
@@ -227,7 +227,7 @@ fn who_only_listens_stays_without_a_stdin_and_leaves_with_its_reader() {
     let listener = Process::spawn("listener", Command::new("sh").args(["-c", &script]));
     rooms.hub.expect_members(2);
     peer.0.send(b"ab").unwrap();
-    // What follows finds that head(1) has gone.
+    // The next write finds that head(1) has ended.
     wait_until("it ends", || {
         peer.0.send(b"c").unwrap();
         listener.output().contains("abended").then_some(())
@@ -249,7 +249,7 @@ fn a_player_that_starts_late_is_waited_for() {
     let forward = forwarder(rooms.raw[0], late, &[]);
     let mut program = forwarder(rooms.raw[0], late, &["--json"]);
     rooms.hub.expect_members(3);
-    let refused = format!("nobody listens at {late} so far");
+    let refused = format!("no program listens at {late} yet");
     let told =
         || forward.lines(Voice::Err).iter().filter(|line| line.starts_with(&refused)).count();
     wait_until("it is told that nobody listens", || {
@@ -270,7 +270,8 @@ fn a_player_that_starts_late_is_waited_for() {
     program.end_stdin();
 }
 
-/// The stuffing of a stream, or a sensor that reads the same: no loop, though nothing else is seen.
+/// A stream's padding, or a sensor with equal readings, is not a loop, although nothing else is
+/// sent.
 #[test]
 fn a_stream_that_repeats_itself_is_forwarded_whole() {
     let rooms = Rooms::new();
@@ -302,8 +303,8 @@ fn a_forwarder_is_not_aimed_at_its_own_hub() {
     rooms.hub.expect_members(0);
 }
 
-/// One message, a forwarder that leads back into its room by another door: how many datagrams a
-/// member gets.
+/// One message, and a forwarder that leads back into its room at another socket: the number of
+/// datagrams per member.
 #[test]
 fn a_loop_through_another_door_ends() {
     let rooms = Rooms::new();
@@ -314,12 +315,12 @@ fn a_loop_through_another_door_ends() {
     assert_eq!(forward.expect_end(SOON).code(), Some(1));
     let said = forward.lines(Voice::Err).join("\n");
     assert!(said.contains("leads back into the room"), "{said}");
-    // The first, and what is no suspicion yet, and a few while the hub is asked.
+    // The first copy, a few before suspicion, and a few during the test.
     let count = copies(&listener, &speaker);
     assert!((500..1_500).contains(&count), "{count}");
 }
 
-/// In chat the hub says who speaks: the forwarder knows its own line.
+/// In chat, lines have a speaker: the forwarder recognises its own.
 #[test]
 fn a_loop_in_a_chat_room_ends_with_the_first_copy() {
     for format in ["chat", "classic"] {
@@ -334,13 +335,12 @@ fn a_loop_in_a_chat_room_ends_with_the_first_copy() {
         listener.0.send(b"hello").unwrap();
         assert_eq!(forward.expect_end(SOON).code(), Some(1), "{format}");
         let count = listener.count();
-        // The message, its one copy by the forwarder, and a word of who came and went.
+        // The message, its one copy by the forwarder, and notices of joins and leaves.
         assert!((2..=8).contains(&count), "{format}: {count}");
     }
 }
 
-/// How often a member has received `hello`, which nobody receives any more: what is said after it comes
-/// once.
+/// How often a member has received `hello` once that has stopped: a later message arrives once.
 fn copies(listener: &Process, speaker: &Receiver) -> usize {
     speaker.0.send(b"that is all").unwrap();
     let output = wait_until("the last word is heard", || {
@@ -373,7 +373,7 @@ fn a_ring_of_two_hubs_ends() {
     assert!((500..1_500).contains(&count), "{count}");
 }
 
-/// Another hub's room, or a member of it, is a target like any other: each message goes there once.
+/// Another hub's room, or a member of it, is a valid target: each message goes there once.
 #[test]
 fn another_hub_and_its_member_get_each_message_once() {
     let (here, there) = (Rooms::new(), Rooms::new());
@@ -389,7 +389,7 @@ fn another_hub_and_its_member_get_each_message_once() {
     speaker.0.send(b"hello").unwrap();
     let mut buffer = [0; 16];
     assert_eq!((listener.next(), listener.count()), (b"hello".to_vec(), 0));
-    // Once as a member, by its hub, and once by the forwarder.
+    // Once as a member, from its hub, and once from the forwarder.
     assert_eq!([0, 1].map(|_| target.recv(&mut buffer).unwrap()), [5, 5]);
     target.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     assert!(target.recv(&mut buffer).is_err());

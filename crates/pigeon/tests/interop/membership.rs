@@ -1,4 +1,5 @@
-//! A tutorial's client as a member of our hub: kept by its heartbeats, dropped without them.
+//! A tutorial's client as a member of our hub: its heartbeats keep it, and without them it times
+//! out.
 
 use crate::peers::{installed, python_to};
 use crate::pigeon::{hub, join};
@@ -14,7 +15,7 @@ fn heartbeats_keep_a_classic_member() {
     heartbeats_keep_a_member("classic", "Bye!", "Ack STILL THERE?. from ");
 }
 
-/// The time-out has passed when a member that joined later and keeps silent is dropped.
+/// The time-out of a silent member that joined later shows that the time has passed.
 fn heartbeats_keep_a_member(format: &str, dropped: &str, heard: &str) {
     if !installed("python3") {
         return;
@@ -61,6 +62,6 @@ fn a_killed_classic_member_is_dropped() {
     hub.expect_members(2);
     client.signal("KILL");
     client.expect_end(SOON);
-    // Nobody speaks: the hub's timer alone has to do it.
+    // Nobody sends: the hub's own timer must act.
     hub.expect_members(1);
 }

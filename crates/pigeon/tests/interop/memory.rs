@@ -1,4 +1,4 @@
-//! A member that is killed, or comes to a restarted hub, is who it was: name, room, password.
+//! A member keeps its name, room and password if it is killed, or if its hub is restarted.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,13 +13,13 @@ use crate::process::{Process, SOON, Voice};
 /// How long a member may wait for its name.
 const BACK_WITHIN: Duration = Duration::from_secs(2);
 
-/// A folder of its own for what clients keep.
+/// A folder for clients' state.
 struct State(PathBuf);
 
 impl State {
     fn new(test: &str) -> State {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("state-{test}"));
-        // Of an earlier run, if it is there at all.
+        // Removes a folder from an earlier run.
         let _ = fs::remove_dir_all(&folder);
         State(folder)
     }
@@ -41,15 +41,15 @@ fn whoever_is_killed_has_its_name_and_room_back_at_once() {
     killed_twenty_times("killed", Duration::ZERO);
 }
 
-/// The same at the pace of a person:
-/// `cargo test -p pigeon --test interop -- --ignored twenty_times_in_a_minute`.
+/// The same at a person's pace: `cargo test -p pigeon --test interop -- --ignored
+/// twenty_times_in_a_minute`.
 #[test]
 #[ignore = "takes a minute"]
 fn whoever_is_killed_twenty_times_in_a_minute_has_its_name_back_each_time() {
     killed_twenty_times("minute", Duration::from_secs(3));
 }
 
-/// Kills the client twenty times, `every` so often. The hub takes each for alive for 30 s.
+/// Kills the client twenty times, at this interval. The hub considers each alive for 30 s.
 fn killed_twenty_times(test: &str, every: Duration) {
     let (hub, state) = (hub(&[]), State::new(test));
     let began = Instant::now();
@@ -66,8 +66,8 @@ fn killed_twenty_times(test: &str, every: Duration) {
     hub.expect_members(1);
 }
 
-/// A script keeps no word. The hub gives it the name of a ghost at the same address that has missed
-/// a heartbeat.
+/// A script stores no token. The hub gives it the name of an absent member at the same address that
+/// has missed a heartbeat.
 #[test]
 fn a_script_that_is_started_again_has_its_name_after_a_missed_heartbeat() {
     if !installed("python3") {
@@ -81,7 +81,7 @@ fn a_script_that_is_started_again_has_its_name_after_a_missed_heartbeat() {
     first.signal("KILL");
     first.expect_end(SOON);
     let killed = Instant::now();
-    // Started again every second, as a person does who sees that the name is in use.
+    // Restarted every second, as by a person who sees that the name is in use.
     let is_named = |script: &Process| script.output().contains("you are 小明");
     loop {
         let mut again = script();
@@ -115,7 +115,7 @@ fn nobody_else_reads_the_word() {
     let (hub, state) = (hub(&[]), State::new("private"));
     let red = state.join(&hub, &["--nick", "小红"]);
     red.expect_line(|line| line.starts_with("* you are 小红, in "), SOON);
-    // It is written right after it was shown.
+    // The token is written right after it is shown.
     crate::process::wait_until("the word is kept", || {
         let is_kept = |file: &PathBuf| file.extension().is_some_and(|end| end == "json");
         state.files().into_iter().find(is_kept)

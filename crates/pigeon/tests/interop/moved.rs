@@ -1,4 +1,4 @@
-//! A name is looked up again: a hub, or a contact, whose address changes while pigeon runs.
+//! Name changes: a hub or contact changes its address while pigeon runs.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -10,12 +10,11 @@ use crate::namespace::skipped;
 use crate::pigeon::{HEARTBEAT, Serving, hub, hub_at, listen, pigeon};
 use crate::process::{Process, SOON, Voice, wait_until};
 
-/// `/etc/hosts` of a test's own. The programs run by [`Hosts::pigeon`] see it; nobody else does.
+/// A private `/etc/hosts`, which only programs run by [`Hosts::pigeon`] see.
 pub(crate) struct Hosts(PathBuf);
 
 impl Hosts {
-    /// A file in which `name` stands for this host. `None` where no mount namespace can be made, which
-    /// is then said.
+    /// A file that maps `name` to this host. `None`, with a note, without mount namespaces.
     pub(crate) fn new(test: &str, name: &str, host: &str) -> Option<Hosts> {
         let hosts = Hosts(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hosts-{test}")));
         hosts.set(name, host);
@@ -26,7 +25,7 @@ impl Hosts {
         can.then_some(hosts)
     }
 
-    /// In place: a new file would not be the one that is mounted.
+    /// Changed in place, because a new file would not be the mounted one.
     pub(crate) fn set(&self, name: &str, host: &str) {
         fs::write(&self.0, format!("{host} {name}\n")).unwrap();
     }
@@ -43,7 +42,7 @@ impl Hosts {
     }
 }
 
-/// A hub, and another one at the same port of 127.0.0.2, which comes when the first has gone.
+/// A hub, and another one at the same port of 127.0.0.2, which starts when the first has ended.
 fn moving() -> (Serving, SocketAddr) {
     let first = hub(&[]);
     let elsewhere = SocketAddr::from(([127, 0, 0, 2], first.address.port()));
@@ -82,11 +81,11 @@ fn a_hub_whose_name_gets_another_address_is_joined_there() {
     });
     red.say("here I am");
     red.expect_line(|line| line == "小红: here I am", SOON);
-    // Back in its room, so nobody in the lobby hears it.
+    // The program is back in its room, so the lobby gets nothing.
     assert!(!program.output().contains("here I am"));
 }
 
-/// The system says nothing where a firewall drops: only silence shows that the hub has gone.
+/// If a firewall drops datagrams, only silence shows that the hub is gone.
 #[test]
 fn a_hub_that_was_never_heard_is_looked_up_again() {
     let Some(hosts) = Hosts::new("unheard", "myhub", "127.0.0.1") else { return };
@@ -103,7 +102,8 @@ fn a_hub_that_was_never_heard_is_looked_up_again() {
     assert_eq!(red.expect_end(SOON).code(), Some(0));
 }
 
-/// A name that stands for nothing, or for the same, changes nothing; nor does one while the hub answers.
+/// A name without an address, or with the same one, changes nothing; nor does a change while the
+/// hub answers.
 #[test]
 fn a_hub_that_answers_is_not_left_for_another_address() {
     let Some(hosts) = Hosts::new("answers", "myhub", "127.0.0.1") else { return };
@@ -139,7 +139,8 @@ fn a_contact_that_is_edited_is_followed() {
     red.expect_status(|line| line.starts_with(&format!("joined {elsewhere}: ")), SOON);
 }
 
-/// A chat's peers have no heartbeats: a refusal shows it, or the person, who chooses the name again.
+/// A chat's peers send no heartbeats: a refusal triggers the lookup, or the user, by selecting the
+/// name again.
 #[test]
 fn a_contact_of_a_chat_is_followed() {
     let first = listen(&[]);
@@ -159,7 +160,7 @@ fn a_contact_of_a_chat_is_followed() {
     assert!(line.ends_with(&format!(r#""now":"{elsewhere}"}}"#)), "{line}");
     chat.say("three");
     second.expect_line(|line| line.ends_with(": three"), SOON);
-    // Back again, without a word of the system's.
+    // Back again, without an error from the system.
     let back = SocketAddr::from(([127, 0, 0, 3], elsewhere.port()));
     let third = Serving::new(pigeon("listen", &["listen", &back.to_string()]));
     fs::write(book.path(), contact(back)).unwrap();

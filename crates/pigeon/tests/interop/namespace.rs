@@ -1,8 +1,8 @@
-//! Network namespaces of a test's own: a loopback that nobody else uses, or two hosts and a
-//! cable, which may be a bad one.
+//! Private network namespaces: a loopback of its own, or two hosts connected by a cable, which may
+//! be a bad one.
 //!
-//! Making them takes root. Where that is missing a test says `SKIPPED` and ends, also where
-//! `PIGEON_REQUIRE_PEERS` is set: a missing right is no missing program.
+//! Creating them needs root. Without it a test prints `SKIPPED` and ends, even with
+//! `PIGEON_REQUIRE_PEERS`, because a missing permission is not a missing program.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -14,17 +14,17 @@ use serde_json::Value;
 use crate::peers::installed;
 use crate::process::{Process, SOON, Voice};
 
-/// The ends of the cable. Bit 1 of the first byte: assigned by hand.
+/// The ends of the cable. Bit 1 of the first byte: locally administered.
 const NEAR_MAC: &str = "02:00:00:00:00:01";
 const FAR_MAC: &str = "02:00:00:00:00:02";
 
-/// A network namespace, removed when it is dropped. Its loopback is up.
+/// A network namespace with loopback, removed when dropped.
 pub(crate) struct Namespace {
     pub(crate) name: String,
 }
 
 impl Namespace {
-    /// A new one; `None` where it may not be made, which is then said.
+    /// A new one; `None`, with a note, without permission.
     pub(crate) fn new() -> Option<Namespace> {
         let namespace = Namespace::if_possible();
         if namespace.is_none() {
@@ -33,7 +33,7 @@ impl Namespace {
         namespace
     }
 
-    /// The same, and nothing is said.
+    /// Like `new`, without a note.
     pub(crate) fn if_possible() -> Option<Namespace> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -42,9 +42,9 @@ impl Namespace {
         (made && namespace.ip(&["link", "set", "lo", "up"])).then_some(namespace)
     }
 
-    /// Two of them with a cable between, the first `10.77.1.1/24`, the second `10.77.1.2/24`. They
-    /// know each other's hardware addresses: a bad way would lose and delay the questions for them.
-    /// Trains are cut before they leave: to whatever loses and counts packets one would be one.
+    /// Two of them with a cable between, `10.77.1.1/24` and `10.77.1.2/24`. They have static ARP
+    /// entries, because a bad path would lose and delay ARP. Trains are split before they leave:
+    /// otherwise anything that drops and counts packets would count one.
     pub(crate) fn pair() -> Option<[Namespace; 2]> {
         let hosts = [Namespace::new()?, Namespace::new()?];
         let far = &hosts[1].name;
@@ -68,8 +68,8 @@ impl Namespace {
         Some(hosts)
     }
 
-    /// Runs `tc`, which sets and shows the queueing disciplines on the way out of interfaces.
-    /// `None` if the kernel does not have what is asked for.
+    /// Runs `tc`, which shows and changes the queueing disciplines of interfaces. `None` if the
+    /// kernel lacks the feature.
     pub(crate) fn tc(&self, words: &str) -> Option<String> {
         let mut tc = Command::new("ip");
         tc.args(["netns", "exec", &self.name, "tc"]).args(words.split(' '));
@@ -77,35 +77,34 @@ impl Namespace {
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// What a queueing discipline has counted: `packets` that left, `drops`, and those that still wait
-    /// (`qlen`).
+    /// The counts of a queueing discipline: `packets` sent, `drops`, and queued ones (`qlen`).
     pub(crate) fn queue(&self, interface: &str, kind: &str) -> Value {
         let said = self.tc(&format!("-s -j qdisc show dev {interface}")).unwrap();
         let queues: Vec<Value> = serde_json::from_str(&said).unwrap();
         queues.into_iter().find(|queue| queue["kind"] == kind).unwrap_or_else(|| panic!("{said}"))
     }
 
-    /// A program in there.
+    /// Runs a program in the namespace.
     pub(crate) fn run(&self, name: &str, program: &str, args: &[&str]) -> Process {
         let mut command = Command::new("ip");
-        // It becomes the program, so signals reach that.
+        // Replaced by the program, so signals reach that.
         command.args(["netns", "exec", &self.name, program]).args(args);
         Process::spawn(name, &mut command)
     }
 
-    /// Our own program in there.
+    /// Runs our own program in the namespace.
     pub(crate) fn pigeon(&self, name: &str, args: &[&str]) -> Process {
         self.run(name, env!("CARGO_BIN_EXE_pigeon"), args)
     }
 
-    /// One of the programs beside these tests in there.
+    /// Runs one of the tests' Python programs in the namespace.
     pub(crate) fn python(&self, program: &str, args: &[&str]) -> Process {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(program);
         self.run(program, "python3", &[&[path.to_str().unwrap()], args].concat())
     }
 
-    /// No datagram leaves for this port any more, which its sender learns (EPERM). False, and said,
-    /// where there is no packet filter.
+    /// Drops datagrams to this port, which their sender notices (EPERM). Returns false, with a
+    /// note, without a packet filter.
     pub(crate) fn forbid(&self, port: u16) -> bool {
         let rule = format!(
             "add table ip wall; \
@@ -119,10 +118,10 @@ impl Namespace {
         done
     }
 
-    /// What arrives for this port is answered with this ICMP message, as nft calls it (`icmpx type`).
-    /// False where there is no `nft`, which is then said.
+    /// Answers datagrams to this port with an ICMP message, in nft's notation (`icmpx type`).
+    /// Returns false, with a note, without `nft`.
     pub(crate) fn reject(&self, port: u16, icmp: &str) -> bool {
-        // Not only to the first few of many datagrams (icmp(7)).
+        // By default only the first few of many are answered (icmp(7)).
         let unlimited = "echo 0 > /proc/sys/net/ipv4/icmp_ratelimit";
         assert!(self.run("sh", "sh", &["-c", unlimited]).expect_end(SOON).success());
         self.nft(&format!(
@@ -132,7 +131,7 @@ impl Namespace {
         ))
     }
 
-    /// Sets up a firewall in there, one rule a line; false where there is no `nft`, which is then said.
+    /// Sets up firewall rules, one per line; returns false, with a note, without `nft`.
     pub(crate) fn nft(&self, rules: &str) -> bool {
         if !installed("nft") {
             return false;
@@ -152,14 +151,13 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // It may never have been made.
+        // The namespace may not exist.
         ip(&["netns", "delete", &self.name]);
     }
 }
 
-/// Says that something is left out.
 pub(crate) fn skipped(why: &str) {
-    // Not `eprintln!`: a passing test's would be swallowed.
+    // Not `eprintln!`: the test harness hides its output when a test passes.
     let _ = writeln!(io::stderr(), "SKIPPED: {why}");
 }
 

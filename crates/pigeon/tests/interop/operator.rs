@@ -1,4 +1,4 @@
-//! A hub's operator: what the console answers, and where settings come from.
+//! A hub's operator: the console's answers, and the sources of settings.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::peers::{client, installed};
 use crate::pigeon::{Serving, address_in, hub, join, pigeon};
 use crate::process::{Process, SOON, Voice, wait_until};
 
-/// A hub with two named members, one of them in a room of its own.
+/// A hub with two named members, one of them in another room.
 fn served() -> (Serving, Process, Process) {
     let hub = hub(&[]);
     let dog = join(hub.address, "狗哥");
@@ -18,7 +18,7 @@ fn served() -> (Serving, Process, Process) {
     (hub, dog, ada)
 }
 
-/// Types a command, and returns the lines that it printed, up to the last expected one.
+/// Types a command, and returns its output, up to the last expected line.
 #[track_caller]
 fn ask(hub: &mut Process, command: &str, last: impl Fn(&str) -> bool) -> Vec<String> {
     let before = hub.lines(Voice::Out).len();
@@ -77,7 +77,7 @@ fn who_is_kicked_is_told_and_stays_away() {
     assert_eq!(
         ask(&mut hub, "kick sensor", |_| true),
         [
-            "sensor is removed for ten minutes, at its address and port and with its word; `ban` keeps out the whole address"
+            "sensor is removed for ten minutes, at its address and port and with its resume word; `ban` keeps out the whole address"
         ]
     );
     sensor.expect_line(|line| line.starts_with("* ") && line.contains("removed"), SOON);
@@ -86,7 +86,7 @@ fn who_is_kicked_is_told_and_stays_away() {
     sensor.expect_line(|line| line.starts_with("* ") && line.contains("ten minutes"), SOON);
     hub.expect_members(2);
     let nobody = ask(&mut hub, "kick sensro", |_| true);
-    assert_eq!(nobody, ["nobody here is called sensro; `members` lists them"]);
+    assert_eq!(nobody, ["nobody here is called sensro; `members` lists the members"]);
 }
 
 #[test]
@@ -101,10 +101,10 @@ fn who_is_banned_stays_out_until_it_is_lifted() {
     assert_eq!(ask(&mut hub, "ban 狗哥", |_| true), [banned]);
     dog.expect_status(|line| line.starts_with("you were banned by the operator;"), SOON);
     assert_eq!(ask(&mut hub, "bans", |line| line == "1 banned")[0], "10.77.1.1/32");
-    // No answer, so to her nobody is there.
+    // Ada shares the banned address, so the hub does not answer.
     let ada = join("ada");
     ada.expect_status(|line| line.contains("nothing heard from 10.77.1.2:9999 yet"), SOON);
-    assert!(ask(&mut hub, "unban 10.77.1.1/32", |_| true)[0].contains("is not banned any more"));
+    assert!(ask(&mut hub, "unban 10.77.1.1/32", |_| true)[0].contains("is no longer banned"));
     dog.say("may I?");
     dog.expect_line(|line| line.ends_with(": may I?"), SOON);
 }
@@ -113,7 +113,7 @@ fn who_is_banned_stays_out_until_it_is_lifted() {
 fn this_machine_cannot_be_banned() {
     let mut hub = hub(&[]);
     let refused = ask(&mut hub, "ban 127.0.0.0/8", |_| true);
-    assert!(refused[0].contains("all of this machine would be banned"), "{refused:?}");
+    assert!(refused[0].contains("all of this machine would be"), "{refused:?}");
     assert_eq!(ask(&mut hub, "bans", |_| true), ["0 banned"]);
 }
 
@@ -121,7 +121,10 @@ fn this_machine_cannot_be_banned() {
 fn a_mistyped_command_is_answered_with_those_there_are() {
     let mut hub = hub(&[]);
     let lines = ask(&mut hub, "mebmers", |_| true);
-    assert_eq!(lines, ["there is no command mebmers; is members meant? `help` lists them all"]);
+    assert_eq!(
+        lines,
+        ["there is no command mebmers; did you mean members? `help` lists the commands"]
+    );
     hub.say("help slow");
     hub.expect_line(|line| line.starts_with("slow ROOM TIME  "), SOON);
 }
@@ -142,9 +145,9 @@ fn the_end_of_the_console_does_not_end_the_hub() {
     dog.expect_line(|line| line == "狗哥: still there?", SOON);
 }
 
-// Where settings come from.
+// Sources of settings.
 
-/// A hub with this file and environment; how it introduces itself shows what it took.
+/// The introduction of a hub with this file and environment, which shows its settings.
 fn introduced(file: &str, environment: &[(&str, &str)], flags: &[&str]) -> String {
     let file_name = format!("operator-{}.toml", std::process::id());
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file_name);
@@ -171,14 +174,14 @@ fn flag_over_environment_over_file_over_default() {
     }
 }
 
-/// A hub on a port of its own with these variables and flags, whatever the locale of the tests.
+/// A hub on a system-chosen port with these variables and flags, independent of the tests' locale.
 fn hub_with(environment: &[(&str, &str)], flags: &[&str]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
     command.args(["hub", "127.0.0.1:0"]).args(flags).env("LC_ALL", "C");
     Process::spawn("hub", command.envs(environment.iter().copied()))
 }
 
-/// What a hub says that does not start with these settings.
+/// The error of a hub that rejects these settings.
 #[track_caller]
 fn refused(environment: &[(&str, &str)], flags: &[&str]) -> String {
     let mut hub = hub_with(environment, flags);
@@ -232,8 +235,8 @@ fn a_bad_value_is_blamed_on_where_it_stands() {
 fn a_mistyped_variable_is_warned_of_with_the_one_that_was_meant() {
     let hub = hub_with(&[("PIGEON_HUB_PASWORD", "x"), ("PIGEON_HUB_MEMORY", "off")], &[]);
     for expected in [
-        "PIGEON_HUB_PASWORD is not a setting and is ignored; is PIGEON_HUB_PASSWORD meant?",
-        "PIGEON_HUB_MEMORY is not a setting and is ignored; `pigeon hub --help` lists them",
+        "PIGEON_HUB_PASWORD is not a setting and is ignored; did you mean PIGEON_HUB_PASSWORD?",
+        "PIGEON_HUB_MEMORY is not a setting and is ignored; `pigeon hub --help` lists the settings",
     ] {
         hub.expect_status(|line| line.contains(" WARN ") && line.ends_with(expected), SOON);
     }
@@ -263,7 +266,7 @@ fn a_password_that_others_can_read_is_warned_of() {
     let said = warnings(&[], &["--password", "open sesame"]);
     assert!(said.len() == 1 && said[0].contains("--password-file"), "{said:?}");
     std::fs::remove_file(&path).unwrap();
-    // A configuration file is such a file, too.
+    // A configuration file contains a password, too.
     let path = file("password.toml", "password = \"open sesame\"\n");
     for (mode, count) in [(0o600, 0), (0o644, 1)] {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -279,7 +282,7 @@ fn the_password_of_a_file_is_the_one_that_is_asked() {
     std::fs::remove_file(&path).unwrap();
 }
 
-/// What follows the first line is the console's.
+/// Lines after the first are for the console.
 #[test]
 fn the_password_of_stdin_is_the_one_that_is_asked() {
     let args = ["hub", "--listen", "127.0.0.1:0", "--password-file", "-"];
@@ -290,7 +293,7 @@ fn the_password_of_stdin_is_the_one_that_is_asked() {
     expect_asked(&hub);
 }
 
-/// The hub asks for `open sesame`, and lets in who says it.
+/// Checks that the hub requires `open sesame`, and accepts it.
 #[track_caller]
 fn expect_asked(hub: &Serving) {
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -307,7 +310,7 @@ fn expect_asked(hub: &Serving) {
     answered("/pass open sesame", "lobby");
 }
 
-// How others join.
+// Invitations.
 
 #[test]
 fn the_hub_says_how_others_join() {
@@ -341,14 +344,14 @@ fn the_log_level_says_how_much_is_logged() {
     assert_eq!(hub.lines(Voice::Err).len(), 1);
 }
 
-/// The log of a hub goes on after its disk was full, and says how much is missing.
+/// A hub's log continues after a full disk, and reports how much is missing.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_log_outlives_a_full_disk() {
     use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
     let file = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("hub.log");
-    // Of an earlier run, if it is there at all.
+    // Removes a file from an earlier run.
     let _ = std::fs::remove_file(&file);
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$0\" hub 127.0.0.1:0 2> \"$1\"", env!("CARGO_BIN_EXE_pigeon")]);

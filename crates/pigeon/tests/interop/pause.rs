@@ -1,5 +1,5 @@
-//! A hub that does not run for a while: stopped by a signal, as a suspended laptop or a paused
-//! virtual machine stops it. Its members cannot know, and go on.
+//! A hub that is stopped by a signal for a while, like a suspended laptop or a paused virtual
+//! machine. Its members do not notice, and continue.
 
 use std::net::UdpSocket;
 use std::thread;
@@ -10,10 +10,10 @@ use crate::process::wait_until;
 
 const MEMBERS: usize = 20;
 
-/// Longer than the time-out.
+/// A pause longer than the hub's time-out.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// A member that a few lines of any language make.
+/// A member in as few lines as in any other language.
 struct Member {
     socket: UdpSocket,
     heard: Vec<String>,
@@ -24,7 +24,7 @@ impl Member {
         self.socket.send(text.as_bytes()).unwrap();
     }
 
-    /// Collects what has arrived.
+    /// Collects arrived datagrams.
     fn listen(&mut self) {
         let mut buffer = [0; 65_535];
         while let Ok(length) = self.socket.recv(&mut buffer) {
@@ -37,8 +37,8 @@ impl Member {
     }
 }
 
-/// The heartbeats of the pause wait in the hub's socket when it goes on, and its timers say that
-/// nobody was heard for longer than the time-out.
+/// When the hub continues, the heartbeats of the pause are waiting in its socket, and its timers
+/// are overdue.
 #[test]
 fn a_hub_that_was_stopped_loses_no_member_and_no_name() {
     let hub = hub(&["--timeout", "3s", "--notices-up-to", "100"]);
@@ -68,7 +68,7 @@ fn a_hub_that_was_stopped_loses_no_member_and_no_name() {
     for (n, member) in members.iter().enumerate() {
         member.send(&format!("{n} is back"));
     }
-    // Each is heard under its name by all others.
+    // Each member's name reaches all others.
     wait_until("all members hear each other", || {
         members.iter_mut().for_each(Member::listen);
         let all = members.iter().enumerate().all(|(listener, member)| {

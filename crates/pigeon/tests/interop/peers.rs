@@ -1,4 +1,4 @@
-//! Everybody else's programs: netcat's two kinds, socat, and Python of the kind people write.
+//! Other programs: two netcats, socat, and Python scripts.
 
 use std::fs;
 use std::io::{self, Write};
@@ -9,14 +9,14 @@ use std::process::Command;
 use crate::pigeon::address_in;
 use crate::process::{Process, SOON, wait_until};
 
-/// The tools that turn stdin into datagrams and datagrams into stdout.
+/// Tools that convert stdin to datagrams and datagrams to stdout.
 pub(crate) const TOOLS: [&str; 3] = ["nc", "ncat", "socat"];
 
-/// Whether a program is installed; says so if it is to be left out.
+/// Whether a program is installed; prints a note if not.
 #[track_caller]
 pub(crate) fn installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    // Debian puts servers where only root's PATH looks.
+    // Debian installs servers where only root's PATH points.
     let mut folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
     if folders.any(|folder| folder.join(program).is_file()) {
         return true;
@@ -25,23 +25,22 @@ pub(crate) fn installed(program: &str) -> bool {
     false
 }
 
-/// Says that a program is left out because it is not installed.
+/// Notes that a program is not installed.
 #[track_caller]
 pub(crate) fn skipped(program: &str) {
     assert!(
         std::env::var_os("PIGEON_REQUIRE_PEERS").is_none(),
         "{program} is not installed, and PIGEON_REQUIRE_PEERS is set"
     );
-    // Not `eprintln!`: a passing test's would be swallowed.
+    // Not `eprintln!`: the test harness hides its output when a test passes.
     let _ = writeln!(io::stderr(), "SKIPPED: {program} is not installed");
 }
 
-/// Those of the tools that are installed.
 pub(crate) fn tools() -> Vec<&'static str> {
     TOOLS.into_iter().filter(|tool| installed(tool)).collect()
 }
 
-/// One of the tools as a client of `to`, its stdin open.
+/// A tool as a client of `to`, with its stdin open.
 pub(crate) fn client(tool: &str, to: SocketAddr) -> Process {
     let (host, port) = (to.ip().to_string(), to.port().to_string());
     let mut command = Command::new(tool);
@@ -52,10 +51,10 @@ pub(crate) fn client(tool: &str, to: SocketAddr) -> Process {
     Process::spawn(tool, &mut command)
 }
 
-/// One of the tools as a listener, and where it listens.
+/// A tool as a listener, and its address.
 ///
-/// `nc` and `ncat` take the first sender for their only one. Without `-b` socat cuts a datagram at
-/// 8,192 bytes.
+/// `nc` and `ncat` accept only their first sender. Without `-b` socat cuts datagrams at 8,192
+/// bytes.
 pub(crate) fn listener(tool: &str) -> (Process, SocketAddr) {
     let mut command = Command::new(tool);
     match tool {
@@ -67,30 +66,28 @@ pub(crate) fn listener(tool: &str) -> (Process, SocketAddr) {
     (listener, SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
-/// One of the programs beside these tests.
 pub(crate) fn python(program: &str, args: &[&str]) -> Process {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(program);
     Process::spawn(program, Command::new("python3").arg(path).args(args))
 }
 
-/// The same, as a client of `to`.
+/// Like `python`, as a client of `to`.
 pub(crate) fn python_to(program: &str, to: SocketAddr, args: &[&str]) -> Process {
     let (host, port) = (to.ip().to_string(), to.port().to_string());
     python(program, &[&[host.as_str(), &port], args].concat())
 }
 
-/// Where a Python program says that it listens.
+/// The address that a Python program prints.
 pub(crate) fn address_of(program: &Process) -> SocketAddr {
     address_in(&program.expect_line(|line| line.starts_with("listening on "), SOON))
 }
 
-/// What `hex_peer.py` sends for these bytes, and prints of them.
+/// The input and output of `hex_peer.py` for these bytes.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The UDP port that a process has bound. The tools are given port 0, and not all print what they
-/// got.
+/// The UDP port that a process has bound. The tools are given port 0, and not all print the result.
 pub(crate) fn udp_port(pid: u32) -> Option<u16> {
     let sockets: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
         .ok()?

@@ -1,4 +1,4 @@
-//! Our own program in its roles: the hub, a member, a sender, a listener.
+//! Our own program in its roles: hub, member, sender, listener.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::{Deref, DerefMut};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::process::{Process, SOON, wait_until};
 
-/// A heartbeat short enough for a test to wait for.
+/// A heartbeat interval short enough for tests.
 pub(crate) const HEARTBEAT: &str = "500ms";
 
 /// `pigeon ARGS…`
@@ -15,12 +15,12 @@ pub(crate) fn pigeon(name: &str, args: &[&str]) -> Process {
     Process::spawn(name, Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args))
 }
 
-/// `pigeon join`, as a member called `nick`, once the hub has answered it.
+/// `pigeon join` with the name `nick`, after the hub has answered it.
 pub(crate) fn join(hub: SocketAddr, nick: &str) -> Process {
     joined(nick, hub, &["--nick", nick])
 }
 
-/// The same without a name: a `raw` hub has no commands, and would pass `/nick` on to everyone.
+/// The same without a name: a `raw` hub has no commands, and would relay `/nick` to everyone.
 pub(crate) fn join_nameless(hub: SocketAddr) -> Process {
     joined("pigeon join", hub, &[])
 }
@@ -32,33 +32,33 @@ fn joined(name: &str, hub: SocketAddr, args: &[&str]) -> Process {
     member
 }
 
-/// `pigeon send`, with its stdin open.
+/// `pigeon send` with its stdin open.
 pub(crate) fn send(to: SocketAddr, args: &[&str]) -> Process {
     pigeon("pigeon send", &[&["send", &to.to_string()], args].concat())
 }
 
-/// `pigeon hub` or `pigeon listen`: something that runs at an address of its own.
+/// `pigeon hub`, `pigeon listen` and others: a program with an address.
 pub(crate) struct Serving {
     process: Process,
     pub(crate) address: SocketAddr,
 }
 
-/// `pigeon hub` on a port that the system chooses.
+/// `pigeon hub` on a system-chosen port.
 pub(crate) fn hub(args: &[&str]) -> Serving {
     hub_at("127.0.0.1:0", args)
 }
 
-/// `pigeon hub` on a given port: where an earlier one was.
+/// `pigeon hub` on a given port, in place of an earlier one.
 pub(crate) fn hub_at(address: &str, args: &[&str]) -> Serving {
     Serving::new(pigeon("hub", &[&["hub", "--listen", address], args].concat()))
 }
 
-/// `pigeon listen` on a port that the system chooses.
+/// `pigeon listen` on a system-chosen port.
 pub(crate) fn listen(args: &[&str]) -> Serving {
     Serving::new(pigeon("pigeon listen", &[&["listen", "127.0.0.1:0"], args].concat()))
 }
 
-/// `pigeon relay` to `target`, on a port that the system chooses.
+/// `pigeon relay` to `target`, on a system-chosen port.
 pub(crate) fn relay(target: SocketAddr, args: &[&str]) -> Serving {
     let target = target.to_string();
     Serving::new(pigeon("pigeon relay", &[&["relay", "127.0.0.1:0", &target], args].concat()))
@@ -70,8 +70,8 @@ impl Serving {
         Serving { address: address_in(&line), process }
     }
 
-    /// Waits until the hub has exactly so many members. The one who asks is a member while it asks,
-    /// and says `quit` afterwards; notices of that cancel out.
+    /// Waits until the hub has exactly this many members. The test joins for its request, and sends
+    /// `quit` afterwards; the notices of that cancel out.
     #[track_caller]
     pub(crate) fn expect_members(&self, count: usize) {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -98,7 +98,7 @@ impl DerefMut for Serving {
     }
 }
 
-/// The address after `listening on `, whatever follows it.
+/// The address after `listening on `.
 pub(crate) fn address_in(line: &str) -> SocketAddr {
     let address =
         line.split("listening on ").nth(1).and_then(|rest| rest.split_whitespace().next());
@@ -107,8 +107,8 @@ pub(crate) fn address_in(line: &str) -> SocketAddr {
         .unwrap_or_else(|| panic!("no address in {line:?}"))
 }
 
-/// Asks by a padded heartbeat, which is answered `^hb^ pigeon/1 MEMBERS SECUREPORT`. Other lines
-/// that members get meanwhile are passed over.
+/// Sends a padded heartbeat and parses the answer `^hb^ pigeon/1 MEMBERS SECUREPORT`. Skips other
+/// lines.
 fn members_told(socket: &UdpSocket) -> Option<usize> {
     socket.send(format!("{:64}", "^hb^").as_bytes()).ok()?;
     let mut buffer = [0; 65_535];

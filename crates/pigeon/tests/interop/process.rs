@@ -1,8 +1,7 @@
-//! A running program, and all that it has said.
+//! A running program and its output.
 //!
-//! Two threads collect its stdout and stderr, so that no program ever blocks on a full pipe and a
-//! test can wait for a condition instead of a time. When a test fails, every process it still holds
-//! prints what it said.
+//! Two threads collect stdout and stderr, so that no program blocks on a full pipe, and tests wait
+//! for conditions instead of times. When a test fails, every process it holds prints its output.
 
 use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -10,10 +9,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long anything may take that should happen at once. Only a failing test waits this long.
+/// The time limit for anything that should happen at once. Only a failing test waits this long.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
-/// The pause between two looks at something that cannot wake us.
+/// The interval of polling where no notification is possible.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A program that runs until it ends or is dropped.
@@ -24,7 +23,7 @@ pub(crate) struct Process {
     said: Arc<Said>,
 }
 
-/// Which of its two voices a program used.
+/// Stdout or stderr.
 #[derive(Clone, Copy)]
 pub(crate) enum Voice {
     Out,
@@ -44,14 +43,18 @@ struct Stream {
 }
 
 impl Process {
-    /// Starts a program with all three standard streams piped. `name` is what reports call it.
+    /// Starts a program with all three standard streams piped. `name` identifies it in reports.
     pub(crate) fn spawn(name: &str, command: &mut Command) -> Process {
-        // Nobody is to go by the name of another test's member.
+        // Another test's member must not lend it its name.
         if !command.get_envs().any(|(name, _)| name == "PIGEON_STATE") {
             command.env("PIGEON_STATE", "");
         }
+        // Tests expect English in any locale of the machine.
+        if !command.get_envs().any(|(name, _)| name == "LC_ALL") {
+            command.env("LC_ALL", "C.UTF-8");
+        }
         let mut child = command
-            // Python holds back what it prints into a pipe; the programs should not have to care.
+            // Turns off Python's output buffering.
             .env("PYTHONUNBUFFERED", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -72,9 +75,9 @@ impl Process {
         self.child.id()
     }
 
-    // Talking to it.
+    // Input.
 
-    /// Writes one line to its stdin, which stays open.
+    /// Writes a line to the program's stdin, which stays open.
     pub(crate) fn say(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("stdin is still open");
         let written = stdin.write_all(format!("{line}\n").as_bytes()).and_then(|()| stdin.flush());
@@ -83,36 +86,36 @@ impl Process {
         }
     }
 
-    /// Ends its stdin.
+    /// Closes the program's stdin.
     pub(crate) fn end_stdin(&mut self) {
         self.stdin = None;
     }
 
-    /// Sends it a signal by name: `TERM`, `KILL`.
+    /// Sends a signal by name: `TERM`, `KILL`.
     pub(crate) fn signal(&self, signal: &str) {
         let line = format!("kill -{signal} {}", self.id());
         let status = Command::new("sh").args(["-c", &line]).status().unwrap();
         assert!(status.success(), "{} could not be sent SIG{signal}", self.name);
     }
 
-    // What it has said.
+    // Output.
 
-    /// Everything it has said so far.
+    /// The program's output so far.
     pub(crate) fn bytes(&self, voice: Voice) -> Vec<u8> {
         self.said.lock()[voice as usize].bytes.clone()
     }
 
-    /// Everything on stdout so far, an unfinished line too: some formats end no line.
+    /// The program's stdout so far, including an incomplete line: some formats have no line ends.
     pub(crate) fn output(&self) -> String {
         String::from_utf8_lossy(&self.bytes(Voice::Out)).into_owned()
     }
 
-    /// The finished lines so far.
+    /// The program's complete lines so far.
     pub(crate) fn lines(&self, voice: Voice) -> Vec<String> {
         finished_lines(&self.bytes(voice))
     }
 
-    /// Waits until a finished line of stdout is as wished, and returns the first such line.
+    /// Waits for a complete line of stdout that matches, and returns the first one.
     #[track_caller]
     pub(crate) fn expect_line(&self, wished: impl Fn(&str) -> bool, within: Duration) -> String {
         self.expect(Voice::Out, within, |bytes| first_line(bytes, &wished))
@@ -124,7 +127,7 @@ impl Process {
         self.expect(Voice::Err, within, |bytes| first_line(bytes, &wished))
     }
 
-    /// Waits until stdout contains `text`, in finished lines or not.
+    /// Waits until stdout contains `text`, even in an incomplete line.
     #[track_caller]
     pub(crate) fn expect_output(&self, text: &str, within: Duration) {
         self.expect(Voice::Out, within, |bytes| {
@@ -132,7 +135,7 @@ impl Process {
         });
     }
 
-    /// Waits until stdout has so many finished lines, and returns them.
+    /// Waits until stdout has this many complete lines, and returns them.
     #[track_caller]
     pub(crate) fn expect_lines(&self, count: usize, within: Duration) -> Vec<String> {
         self.expect(Voice::Out, within, |bytes| {
@@ -140,7 +143,7 @@ impl Process {
         })
     }
 
-    /// Waits until it has ended and all that it said has been collected.
+    /// Waits for the program's end and for all of its output.
     #[track_caller]
     pub(crate) fn expect_end(&mut self, within: Duration) -> ExitStatus {
         let deadline = Instant::now() + within;
@@ -172,7 +175,7 @@ impl Process {
             let left = deadline.saturating_duration_since(Instant::now());
             let ended = stream.ended;
             if ended || left.is_zero() {
-                // The report of what it said takes the lock again.
+                // The report takes the lock again.
                 drop(heard);
                 let why = if ended { "ended without" } else { "did not come within" };
                 panic!("{}: what was expected of it {why} {within:?}", self.name);
@@ -186,7 +189,7 @@ impl Process {
             let tag = ["stdout", "stderr"][voice as usize];
             let bytes = self.bytes(voice);
             for line in String::from_utf8_lossy(&bytes).lines() {
-                // Escaped: a failing test about escapes must not itself write to the terminal raw.
+                // Escaped: a failing test about escapes must not write raw bytes to the terminal.
                 let shown: String = line.chars().take(300).flat_map(shown).collect();
                 eprintln!("{} {tag}: {shown}", self.name);
             }
@@ -196,7 +199,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
@@ -219,13 +222,13 @@ impl Said {
     }
 }
 
-/// Looks at something again and again until it is there.
+/// Polls until there is a result.
 #[track_caller]
 pub(crate) fn wait_until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     wait_within(what, SOON, look)
 }
 
-/// The same, of something that takes longer.
+/// The same with another time limit.
 #[track_caller]
 pub(crate) fn wait_within<T>(
     what: &str,
@@ -242,10 +245,10 @@ pub(crate) fn wait_within<T>(
     }
 }
 
-/// Whether programs that are started here hear SIGHUP. Under nohup(1) they do not, and must not.
+/// Whether programs started here get SIGHUP. Under nohup(1) they do not.
 pub(crate) fn hears_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    // A mask with a bit for each signal; SIGHUP is 1 (proc_pid_status(5)).
+    // A mask with a bit per signal; SIGHUP is 1 (proc_pid_status(5)).
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
     u64::from_str_radix(ignored.trim(), 16).unwrap() & 1 == 0
 }
@@ -281,8 +284,8 @@ fn shown(c: char) -> Vec<char> {
     if c.is_control() { c.escape_default().collect() } else { vec![c] }
 }
 
-/// Calls again what was interrupted: a receive with a time-out ends early where the test, or the
-/// whole machine, was stopped and went on (signal(7)).
+/// Repeats an interrupted call: a receive with a time-out ends early when the test, or the machine,
+/// was stopped and continued (signal(7)).
 pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

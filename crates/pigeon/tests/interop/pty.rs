@@ -1,4 +1,4 @@
-//! A program on a terminal of its own: what it shows, and how it leaves the terminal behind.
+//! A program on a private terminal: its display, and the terminal's state afterwards.
 
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -16,18 +16,18 @@ use pty_process::blocking::{Command, Pts, Pty, open};
 use crate::book::Book;
 use crate::process::{SOON, wait_until};
 
-/// A program, the terminal it runs on, and the person before it.
+/// A program, its terminal, and its user.
 pub(crate) struct Terminal {
     name: String,
     child: Child,
     pty: Arc<Pty>,
-    /// Kept, so that the terminal outlives the program and can be looked at.
+    /// Keeps the terminal open after the program ends.
     _pts: Pts,
     seen: Arc<Seen>,
     before: Termios,
 }
 
-/// What a terminal does beside its screen.
+/// A terminal's state besides its screen.
 #[derive(Default)]
 struct Beside {
     rings: usize,
@@ -49,52 +49,48 @@ type Parser = vt100::Parser<Beside>;
 struct Seen {
     parser: Mutex<Parser>,
     more: Condvar,
-    /// Nobody takes what the program writes.
+    /// The program's output is not read.
     away: AtomicBool,
 }
 
 impl Terminal {
-    /// Starts `pigeon ARGS…` on a terminal of so many columns and rows.
+    /// Starts `pigeon ARGS…` on a terminal of this size (columns, rows).
     pub(crate) fn start(name: &str, size: (u16, u16), args: &[&str]) -> Terminal {
-        Terminal::start_as(name, size, args, "xterm-256color")
+        Terminal::run(name, size, pigeon().args(args))
     }
 
-    /// The same where TERM is something else.
+    /// Like `start`, with another TERM.
     pub(crate) fn start_as(name: &str, size: (u16, u16), args: &[&str], term: &str) -> Terminal {
-        let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args).env("TERM", term);
-        let command = command.env("PIGEON_STATE", "");
-        Terminal::run(name, size, command)
+        Terminal::run(name, size, pigeon().args(args).env("TERM", term))
     }
 
-    /// The same where what is kept between two sessions lies in this folder.
+    /// Like `start`, in a Chinese locale.
+    pub(crate) fn start_in_chinese(name: &str, size: (u16, u16), args: &[&str]) -> Terminal {
+        Terminal::run(name, size, pigeon().args(args).env("LC_ALL", "zh_CN.UTF-8"))
+    }
+
+    /// Like `start`, with this folder for state between sessions.
     pub(crate) fn start_keeping(
         state: &str,
         name: &str,
         size: (u16, u16),
         args: &[&str],
     ) -> Terminal {
-        let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args);
-        let command = command.env("TERM", "xterm-256color").env("PIGEON_STATE", state);
-        Terminal::run(name, size, command)
+        Terminal::run(name, size, pigeon().args(args).env("PIGEON_STATE", state))
     }
 
-    /// The same in a network namespace.
+    /// Like `start`, in a network namespace.
     pub(crate) fn start_in(namespace: &str, size: (u16, u16), args: &[&str]) -> Terminal {
         let words = ["netns", "exec", namespace, env!("CARGO_BIN_EXE_pigeon")];
-        let command = Command::new("ip").args(words).args(args);
-        let command = command.env("TERM", "xterm-256color").env("PIGEON_STATE", "");
-        Terminal::run(namespace, size, command)
+        Terminal::run(namespace, size, usual(Command::new("ip")).args(words).args(args))
     }
 
-    /// The same with this contacts file.
+    /// Like `start`, with this contacts file.
     pub(crate) fn start_with(book: &Book, name: &str, size: (u16, u16), args: &[&str]) -> Terminal {
-        let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args);
-        let command = command.env("TERM", "xterm-256color").env("PIGEON_CONTACTS", book.path());
-        let command = command.env("PIGEON_STATE", "");
-        Terminal::run(name, size, command)
+        Terminal::run(name, size, pigeon().args(args).env("PIGEON_CONTACTS", book.path()))
     }
 
-    /// Starts a shell with these contacts and no configuration of its own.
+    /// Starts a shell with these contacts, without configuration files.
     pub(crate) fn start_shell(book: &Book, shell: &str, args: &[&str]) -> Terminal {
         let command = Command::new(shell).args(args).env("TERM", "xterm-256color");
         let command = command.env("PIGEON_CONTACTS", book.path()).env("LC_ALL", "C.UTF-8");
@@ -126,45 +122,44 @@ impl Terminal {
         Terminal { name: name.to_string(), child, pty, _pts: pts, seen, before }
     }
 
-    /// Types text, or presses keys by what a terminal sends for them.
+    /// Types text, or presses keys by their terminal sequences.
     pub(crate) fn press(&self, keys: &str) {
         (&*self.pty).write_all(keys.as_bytes()).unwrap();
     }
 
-    /// What a shell does while the program is stopped: it sets its own modes and writes its prompt.
+    /// Acts like a shell while the program is stopped: sets its own modes and prints a prompt.
     pub(crate) fn act_as_shell(&self) {
         tcsetattr(&self.pty, SetArg::TCSANOW, &self.before).unwrap();
         self.seen.parser.lock().unwrap().process(b"\x1b[?2004l\r\n[1]+  Stopped\r\n$ fg\r\n");
     }
 
-    /// Changes the size of the terminal.
     pub(crate) fn resize(&self, (columns, rows): (u16, u16)) {
         let [height, width] = [rows, columns].map(|n| n.try_into().unwrap());
         self.seen.parser.lock().unwrap().screen_mut().set_size(height, width);
         self.pty.resize(Size::new(rows, columns)).unwrap();
     }
 
-    /// From now on nothing is taken from the program.
+    /// Stops reading the program's output.
     pub(crate) fn look_away(&self) {
         self.seen.away.store(true, Ordering::Release);
     }
 
-    /// What is to be seen, row by row.
+    /// The screen's text, row by row.
     pub(crate) fn screen(&self) -> String {
         contents(&self.seen.parser.lock().unwrap())
     }
 
-    /// How often the bell has rung.
+    /// The number of times the bell has rung.
     pub(crate) fn rings(&self) -> usize {
         self.seen.parser.lock().unwrap().callbacks().rings
     }
 
-    /// What the window is called.
+    /// The window's title.
     pub(crate) fn title(&self) -> String {
         self.seen.parser.lock().unwrap().callbacks().title.clone()
     }
 
-    /// Waits until the screen is as wished, and returns it.
+    /// Waits until the screen matches, and returns it.
     #[track_caller]
     pub(crate) fn expect(&self, what: &str, wished: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + SOON;
@@ -183,7 +178,7 @@ impl Terminal {
         }
     }
 
-    /// Waits until the screen holds a text.
+    /// Waits until the screen contains a text.
     #[track_caller]
     pub(crate) fn expect_text(&self, text: &str) -> String {
         self.expect(text, |screen| screen.contains(text))
@@ -193,21 +188,20 @@ impl Terminal {
         self.child.id()
     }
 
-    /// Sends a signal by name.
     pub(crate) fn signal(&self, signal: &str) {
         let line = format!("kill -{signal} {}", self.id());
         assert!(std::process::Command::new("sh").args(["-c", &line]).status().unwrap().success());
     }
 
-    /// Waits until the program has ended; returns its exit status.
+    /// Waits until the program ends; returns its exit status.
     #[track_caller]
     pub(crate) fn expect_end(&mut self) -> i32 {
         let status = wait_until("the program ends", || self.child.try_wait().unwrap());
         status.code().unwrap_or_else(|| panic!("{} was killed: {status}", self.name))
     }
 
-    /// Asserts that the terminal is as it was before: not the alternate screen, a cursor, no marks
-    /// around what is pasted, the modes of before.
+    /// Asserts that the terminal's state is restored: no alternate screen, a visible cursor, no
+    /// bracketed paste, the previous modes.
     #[track_caller]
     pub(crate) fn assert_given_back(&self) {
         wait_until("the terminal is given back", || {
@@ -221,7 +215,7 @@ impl Terminal {
         });
     }
 
-    /// Asserts that the program has the whole screen.
+    /// Asserts that the program uses the whole screen.
     #[track_caller]
     pub(crate) fn assert_taken(&self) {
         let parser = self.seen.parser.lock().unwrap();
@@ -229,7 +223,7 @@ impl Terminal {
         assert!(!self.modes_are_back());
     }
 
-    /// Whether keys mean again what they meant before.
+    /// Whether the terminal's previous input modes are restored.
     pub(crate) fn modes_are_back(&self) -> bool {
         let now = tcgetattr(&self.pty).unwrap();
         let flags = |t: &Termios| {
@@ -241,7 +235,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
@@ -250,14 +244,22 @@ impl Drop for Terminal {
     }
 }
 
-/// Starts `pigeon ARGS…` on a terminal that is closed once it has shown `text`; returns the exit
-/// status. Not a [`Terminal`]: its thread keeps it open.
+fn pigeon() -> Command {
+    usual(Command::new(env!("CARGO_BIN_EXE_pigeon")))
+}
+
+/// Sets English, and an empty state directory.
+fn usual(command: Command) -> Command {
+    command.env("TERM", "xterm-256color").env("PIGEON_STATE", "").env("LC_ALL", "C")
+}
+
+/// Starts `pigeon ARGS…` on a terminal that is closed once it shows `text`; returns the exit
+/// status. Does not use a [`Terminal`], because its thread keeps it open.
 #[track_caller]
 pub(crate) fn status_when_closed(args: &[&str], text: &str) -> i32 {
     let (mut pty, pts) = open().unwrap();
     pty.resize(Size::new(24, 80)).unwrap();
-    let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args);
-    let mut child = command.env("TERM", "xterm-256color").spawn(pts).unwrap();
+    let mut child = pigeon().args(args).spawn(pts).unwrap();
     let (mut shown, mut buffer) = (Vec::new(), [0; 65_536]);
     while !String::from_utf8_lossy(&shown).contains(text) {
         let mut more = [PollFd::new(pty.as_fd(), PollFlags::POLLIN)];

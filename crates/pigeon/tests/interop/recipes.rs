@@ -1,45 +1,33 @@
-//! Every block of `docs/recipes.md`, run as it stands there, beside the real programs.
+//! Every block of `docs/recipes.md`, executed as written, with the real programs.
 //!
-//! A recipe's commands run in bash in a network namespace, `192.168.1.20`; what it says of a device
-//! runs in another, `192.168.1.60`, with a cable between. Both have a folder and processes of their own,
-//! which end with the test. A line that ends in `&` has started once its program holds a UDP socket.
+//! A recipe's commands run in bash in a network namespace, `192.168.1.20`; its device runs in
+//! another, `192.168.1.60`, connected by a cable. Both have a private folder and processes, which
+//! end with the test. A line that ends in `&` counts as started once its program has a UDP socket.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use crate::namespace::Namespace;
 use crate::peers::installed;
 use crate::process::{Process, SOON};
+use crate::shell::{Folder, is_like, page, set_environment, with_starts, write_script};
 
-/// What a recipe may take: TFTP clients wait five seconds after each loss.
+/// The time limit of a recipe: TFTP clients wait five seconds after each loss.
 const PATIENCE: Duration = Duration::from_secs(110);
 
-/// What both scripts begin with.
-const PRELUDE: &str = r#"set -eu
-export PATH="$PATH:/usr/sbin"
-holds_udp() { ss -Hunap | grep -q "pid=$1,"; }
-started() {
-  for _ in $(seq 200); do
-    if holds_udp "$1"; then return; fi
-    kill -0 "$1" 2>/dev/null || { echo "process $1 ended before it held a UDP socket" >&2; exit 1; }
-    sleep 0.05
-  done
-  echo "process $1 holds no UDP socket" >&2; exit 1
-}
-"#;
+const PAGE: &str = "docs/recipes.md";
 
-/// What stands behind a recipe of the page.
+/// A recipe's setup and checks, which the page does not show.
 #[derive(Default)]
 struct Behind {
-    /// The programs it needs besides ours.
+    /// Other programs that the recipe needs.
     needs: &'static [&'static str],
-    /// Makes the files it begins with.
+    /// Creates the recipe's input files.
     before: &'static str,
-    /// What runs on the device.
+    /// The script on the device.
     device: &'static str,
-    /// What must hold in the end.
+    /// The final checks.
     after: &'static str,
 }
 
@@ -194,64 +182,21 @@ fn morning() {
 }
 
 #[test]
-fn the_page_has_these_recipes_in_both_languages() {
-    let (english, chinese) = (recipes("recipes.md"), recipes("recipes.zh-CN.md"));
-    let names: Vec<&str> = english.iter().map(|recipe| recipe.name.as_str()).collect();
+fn every_recipe_of_the_page_is_tried() {
     let source = include_str!("recipes.rs");
-    for name in &names {
-        assert!(source.contains(&format!("fn {name}() {{")), "{name} is not tried");
+    let recipes = page(PAGE).examples;
+    for recipe in &recipes {
+        assert!(source.contains(&format!("fn {}() {{", recipe.name)), "{}", recipe.name);
     }
-    assert!(names.len() >= 14, "{names:?}");
-    for (english, chinese) in english.iter().zip(&chinese) {
-        assert_eq!(english.name, chinese.name);
-        assert_eq!(english.commands, chinese.commands, "{}", english.name);
-        assert_eq!(english.prints, chinese.prints, "{}", english.name);
-    }
-    assert_eq!(english.len(), chinese.len());
+    assert!(recipes.len() >= 14);
 }
 
-/// A recipe of the page.
-#[derive(Default)]
-struct Recipe {
-    name: String,
-    commands: String,
-    /// Programs it shows, by the name in their first line.
-    files: Vec<(String, String)>,
-    prints: Vec<String>,
-}
-
-fn recipes(page: &str) -> Vec<Recipe> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(page);
-    let text = fs::read_to_string(path).unwrap();
-    let mut recipes: Vec<Recipe> = Vec::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if let Some(name) = line.strip_prefix("<!-- recipe: ") {
-            let name = name.trim_end_matches(" -->").to_owned();
-            recipes.push(Recipe { name, ..Recipe::default() });
-        }
-        let Some(kind) = line.strip_prefix("```") else { continue };
-        let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
-        let recipe = recipes.last_mut().expect("a recipe's name stands above its first block");
-        match kind {
-            "sh" => recipe.commands.push_str(&(block.join("\n") + "\n")),
-            "text" => recipe.prints.extend(block.iter().map(ToString::to_string)),
-            "python" => {
-                let name = block[0].trim_start_matches("# ").to_owned();
-                recipe.files.push((name, block.join("\n") + "\n"));
-            }
-            kind => panic!("{}: a block of {kind:?}", recipe.name),
-        }
-    }
-    recipes
-}
-
-/// Runs a recipe of the page, and checks what it prints and leaves.
+/// Runs a recipe of the page, and checks its output and files.
 fn tried(name: &str, behind: &Behind) {
     if !behind.needs.iter().all(|program| installed(program)) {
         return;
     }
-    let recipe = recipes("recipes.md").into_iter().find(|recipe| recipe.name == name).unwrap();
+    let recipe = page(PAGE).example(name);
     let Some([here, there]) = Namespace::pair() else { return };
     for (host, interface, address) in
         [(&here, "near", "192.168.1.20/24"), (&there, "far", "192.168.1.60/24")]
@@ -261,9 +206,7 @@ fn tried(name: &str, behind: &Behind) {
         assert!(host.ip(&["route", "add", "default", "dev", interface]));
     }
     let folder = Folder::new(name);
-    for (name, text) in &recipe.files {
-        fs::write(folder.0.join("here").join(name), text).unwrap();
-    }
+    recipe.write_files(&folder.0.join("here"));
     let mut device = None;
     if !behind.device.is_empty() {
         let script = format!("{}\necho ready\nwait\n", with_starts(behind.device));
@@ -272,88 +215,27 @@ fn tried(name: &str, behind: &Behind) {
         device = Some(process);
     }
     let commands = with_starts(&recipe.commands);
-    let script = format!("{}\n{commands}\n({})\necho the end\n", behind.before, behind.after);
+    let script =
+        format!("{}\n{commands}\n({})\necho the end\nread -r _\n", behind.before, behind.after);
     let script = script.replace("\n()\n", "\n");
     let process = run(&here, &folder.0.join("here"), name, &script);
     process.expect_line(|line| line == "the end", PATIENCE);
     for expected in &recipe.prints {
-        let printed = process.output();
-        assert!(
-            printed.lines().any(|line| is_like(line, expected)),
-            "{name}: no line like {expected:?} in:\n{printed}"
-        );
+        process.expect_line(|line| is_like(line, expected), SOON);
     }
     drop(device);
 }
 
-/// The commands, each program in the background waited for.
-fn with_starts(commands: &str) -> String {
-    let mut all = String::new();
-    for line in commands.lines() {
-        let command = line.split(" # ").next().unwrap_or(line).trim_end();
-        all.push_str(line);
-        all.push('\n');
-        if command.ends_with(" &") {
-            all.push_str("started $!\n");
-        }
-    }
-    all
-}
-
-/// Runs a script in bash, with processes and mounts of its own that end with it.
+/// Runs a script in bash, in private process and mount namespaces that end with it.
 fn run(host: &Namespace, folder: &Path, name: &str, script: &str) -> Process {
-    let file = folder.join(".script");
-    fs::write(&file, format!("{PRELUDE}{script}")).unwrap();
-    let pigeon = Path::new(env!("CARGO_BIN_EXE_pigeon")).parent().unwrap();
-    let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new("ip");
-    command
-        .args(["netns", "exec", &host.name, "unshare", "--mount", "--pid", "--fork"])
-        .args(["--kill-child", "--mount-proc", "bash", ".script"])
-        .current_dir(folder)
-        .env("PATH", format!("{}:{path}", pigeon.display()))
-        .env("PROGRAMS", Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs"))
-        .env("LC_ALL", "C.UTF-8")
-        .env("NO_COLOR", "1");
+    command.args(["netns", "exec", &host.name, "unshare", "--mount", "--pid", "--fork"]).args([
+        "--kill-child",
+        "--mount-proc",
+        "bash",
+        ".script",
+    ]);
+    write_script(folder, ".script", script);
+    set_environment(&mut command, folder);
     Process::spawn(name, &mut command)
-}
-
-/// Whether a line is as expected, where `…` stands for anything.
-fn is_like(line: &str, expected: &str) -> bool {
-    let mut parts = expected.split('…');
-    let Some(mut rest) = parts.next().and_then(|first| line.strip_prefix(first)) else {
-        return false;
-    };
-    let mut last = None;
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-        last = Some(part);
-    }
-    rest.is_empty() || last == Some("")
-}
-
-#[test]
-fn an_ellipsis_stands_for_anything() {
-    assert!(is_like("12:00 ab 7", "… ab 7") && is_like("ab 7 c", "ab…") && is_like("ab", "ab"));
-    assert!(is_like("x: a1b", "…a…b") && !is_like("x: a1", "…a…b") && !is_like("ab 7", "ab"));
-}
-
-/// A folder for a recipe and its device, removed in the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let folder = std::env::temp_dir().join(format!("pigeon-{name}-{}", std::process::id()));
-        for part in ["here", "device"] {
-            fs::create_dir_all(folder.join(part)).unwrap();
-        }
-        Folder(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

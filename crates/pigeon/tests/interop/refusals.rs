@@ -1,4 +1,4 @@
-//! What cannot work is said at once, in one line, with what one needs to know.
+//! Errors that are reported at once, in one line with the necessary information.
 
 use std::net::UdpSocket;
 use std::process::Command;
@@ -45,7 +45,7 @@ fn programs_are_told_of_a_refusal_too() {
     chat.say("hello?");
     chat.expect_line(|line| line == told, SOON);
     chat.end_stdin();
-    // It asks whether a hub is there before anybody says anything.
+    // `join` sends a heartbeat before any input.
     let mut join = start("join");
     join.expect_line(|line| line.ends_with(&away), SOON);
     for ours in [&mut chat, &mut join] {
@@ -56,15 +56,15 @@ fn programs_are_told_of_a_refusal_too() {
 #[test]
 fn send_that_waits_is_refused_at_once_where_nobody_listens() {
     let dead = DeadPort::new();
-    // Several: a host sends no more than a thousand ICMP messages a second, and another test may cause
-    // as many.
+    // Several datagrams: a host sends at most a thousand ICMP messages per second, and another test
+    // may use them up.
     let words = ["hello", "--count", "5", "--every", "100ms", "--wait", "30s"];
     let mut sender = send(dead.0.local_addr().unwrap(), &words);
     assert_eq!(sender.expect_end(SOON).code(), Some(1));
     assert!(sender.lines(Voice::Err).iter().any(|line| line.contains("refused")));
 }
 
-/// What must be changed before another try can be of use, said in one line: exit status 2.
+/// Permanent errors that the user must fix, in one line: exit status 2.
 #[test]
 fn a_wrong_command_line_or_file_is_wrong_usage() {
     let [nowhere, target] = ["/nowhere/run.pcapng", "127.0.0.1:9"];
@@ -75,8 +75,11 @@ fn a_wrong_command_line_or_file_is_wrong_usage() {
         (&["replay", nowhere, target], "cannot read /nowhere/run.pcapng: "),
         (&["hub", "--config", nowhere], "cannot read /nowhere/run.pcapng: "),
         (&["man", "/dev/null/pages"], "cannot make /dev/null/pages: "),
-        (&["listen", "203.0.113.9:0"], "203.0.113.9 is no address of this host; `ip addr` lists"),
-        (&["send", "255.255.255.255:9", "x"], "a broadcast address: add --broadcast to send"),
+        (
+            &["listen", "203.0.113.9:0"],
+            "203.0.113.9 is not an address of this host; `ip addr` lists",
+        ),
+        (&["send", "255.255.255.255:9", "x"], "a broadcast address; add --broadcast to send"),
         (
             &["time", everybody],
             "a broadcast address, and here one host is wanted; `pigeon discover",
@@ -86,24 +89,27 @@ fn a_wrong_command_line_or_file_is_wrong_usage() {
         (&["bench", everybody], "a broadcast address, and here"),
         (&["relay", "0", everybody], "a broadcast address, and here"),
         (&["replay", "/dev/null", everybody], "a broadcast address, and here"),
-        (&["send", "-4", "::1", "9", "x"], "::1 is no IPv4 address"),
-        (&["ask", "-6", target], "127.0.0.1 is no IPv6 address"),
-        (&["time", "-4", "[::1]:9"], "::1 is no IPv4 address"),
-        (&["join", "-6", "127.0.0.1"], "127.0.0.1 is no IPv6 address"),
-        (&["chat", "-4", "[fe80::1%1]:9"], "fe80::1 is no IPv4 address"),
-        (&["bench", "-6", target], "127.0.0.1 is no IPv6 address"),
-        (&["listen", "-6", "0", "--join", "239.1.2.3"], "239.1.2.3 is no IPv6 address"),
-        (&["listen", "127.0.0.1:0", "--join", "ff02::1"], "are not of one IP version"),
-        (&["send", target, "x", "--source", "203.0.113.9:0"], "203.0.113.9 is no address of this"),
-        (&["send", target, "x", "--source", "[::1]:0"], "are not of one IP version"),
+        (&["send", "-4", "::1", "9", "x"], "::1 is not an IPv4 address"),
+        (&["ask", "-6", target], "127.0.0.1 is not an IPv6 address"),
+        (&["time", "-4", "[::1]:9"], "::1 is not an IPv4 address"),
+        (&["join", "-6", "127.0.0.1"], "127.0.0.1 is not an IPv6 address"),
+        (&["chat", "-4", "[fe80::1%1]:9"], "fe80::1 is not an IPv4 address"),
+        (&["bench", "-6", target], "127.0.0.1 is not an IPv6 address"),
+        (&["listen", "-6", "0", "--join", "239.1.2.3"], "239.1.2.3 is not an IPv6 address"),
+        (&["listen", "127.0.0.1:0", "--join", "ff02::1"], "are not of the same IP version"),
+        (
+            &["send", target, "x", "--source", "203.0.113.9:0"],
+            "203.0.113.9 is not an address of this",
+        ),
+        (&["send", target, "x", "--source", "[::1]:0"], "are not of the same IP version"),
         (&["send", target, "x", "--count", "x"], "must be a whole number, at least 1"),
         (&["relay", "0", target, "--seed", "x"], "must be a whole number, at least 0"),
-        (&["serve", "echo:7", "time:*:7"], "echo:127.0.0.1:7 and time:*:7 are at one port; give"),
-        (&["send", "127.0.0.1", "99999", "x"], "`99999` is no port"),
-        (&["send", "300.1.1.1:9", "x"], "300.1.1.1 is no IPv4 address"),
-        (&["listen", "x"], "`x` is no port; write [ADDR:]PORT"),
+        (&["serve", "echo:7", "time:*:7"], "echo:127.0.0.1:7 and time:*:7 use the same port; give"),
+        (&["send", "127.0.0.1", "99999", "x"], "`99999` is not a valid port"),
+        (&["send", "300.1.1.1:9", "x"], "300.1.1.1 is not a valid IPv4 address"),
+        (&["listen", "x"], "`x` is not a valid port; write [ADDR:]PORT"),
         (&["serve", ""], "nothing given; write NAME:PORT"),
-        (&["discover", "x"], "`x` is no port; a port is a number up to 65535"),
+        (&["discover", "x"], "`x` is not a valid port; write a number up to 65535"),
         (&["send", target, &"x".repeat(65_508)], "not sent: 65508 bytes, and a datagram there"),
     ] {
         let mut ours = pigeon(args[0], args);
@@ -124,7 +130,7 @@ fn a_stdin_that_cannot_be_read_is_not_taken_for_an_empty_one() {
     }
 }
 
-/// What the system says of a firewall, with what it means. It is never taken for silence.
+/// The system's error for a firewall, with an explanation. It is never reported as silence.
 #[test]
 fn a_firewall_that_forbids_or_rejects_is_told_at_once() {
     let Some(host) = Namespace::new() else { return };
@@ -155,7 +161,7 @@ fn a_firewall_that_forbids_or_rejects_is_told_at_once() {
             &["send", to, "hi", "--wait", "30s"],
         ] {
             let mut ours = host.pigeon(args[0], args);
-            // Long before any of them would give up.
+            // Long before its time limit.
             assert_eq!(ours.expect_end(SOON).code(), Some(1), "{args:?}");
             let line = ours.lines(Voice::Err).concat();
             assert!(line.contains(&format!("{result}: {said}")), "{args:?}: {line}");
@@ -171,7 +177,7 @@ fn a_firewall_that_forbids_or_rejects_is_told_at_once() {
     }
 }
 
-/// What may pass is asked again, and named when nobody has answered.
+/// Temporary errors cause retries, and appear in the final error.
 #[test]
 fn what_the_network_says_stands_beside_no_reply() {
     let Some([near, far]) = Namespace::pair() else { return };
@@ -192,8 +198,8 @@ fn what_the_network_says_stands_beside_no_reply() {
     }
 }
 
-/// A port on which nobody listens, and nobody will: it is bound, but connected to somewhere else, so
-/// the kernel refuses everyone's datagrams and gives the port to no other test.
+/// A closed port: bound, but connected elsewhere, so the kernel refuses all other datagrams and
+/// gives the port to no other test.
 struct DeadPort(UdpSocket);
 
 impl DeadPort {

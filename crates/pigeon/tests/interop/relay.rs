@@ -1,5 +1,4 @@
-//! `pigeon relay` between real programs: transparent by default, and with the conditions it is
-//! given.
+//! `pigeon relay` between real programs: transparent by default, and with conditions.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +16,7 @@ use crate::pigeon::{Serving, address_in, pigeon, relay};
 use crate::process::{Process, SOON, Voice, wait_until};
 use crate::services::Services;
 
-/// A socket of the test's own that waits for what must come.
+/// A socket with a time limit for receiving.
 fn socket() -> UdpSocket {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(SOON)).unwrap();
@@ -30,7 +29,7 @@ fn connected(to: SocketAddr) -> UdpSocket {
     socket
 }
 
-/// The next datagram, and who sent it.
+/// The next datagram and its sender.
 fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     let mut buffer = vec![0; 65_536];
     let (length, from) =
@@ -39,7 +38,7 @@ fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     (buffer, from)
 }
 
-/// A count of the last object that the relay printed.
+/// A count in the last object that the relay printed.
 fn count(relay: &Serving, field: &str) -> Option<u64> {
     let line = relay.lines(Voice::Out).into_iter().rfind(|line| line.starts_with('{'))?;
     serde_json::from_str::<serde_json::Value>(&line).ok()?[field].as_u64()
@@ -57,7 +56,7 @@ fn told_nothing_it_is_transparent() {
     let relay = relay(target.local_addr().unwrap(), &[]);
     let clients: Vec<UdpSocket> = (0..20).map(|_| connected(relay.address)).collect();
     let mut ends: Vec<SocketAddr> = Vec::new();
-    // Every client has an end of its own at the target, in the order they came.
+    // Each client gets a separate socket at the target, in the order of arrival.
     for (n, client) in (0..).zip(&clients) {
         client.send(&[n]).unwrap();
         let (payload, from) = receive(&target);
@@ -66,7 +65,7 @@ fn told_nothing_it_is_transparent() {
     }
     assert_eq!(ends.iter().collect::<BTreeSet<_>>().len(), clients.len());
 
-    // Byte for byte and in order, of every size, and each answer to its own client.
+    // All sizes, byte for byte and in order; each answer reaches its own client.
     let largest: Vec<u8> = (0..65_507_u32).map(|at| (at % 251) as u8).collect();
     let payloads: Vec<Vec<u8>> = [0, 1, 2, 63, 64, 64, 64, 1_400, 9_000, 65_507]
         .map(|length| largest[..length].to_vec())
@@ -98,14 +97,14 @@ fn programs_of_all_kinds_talk_through_it() {
     }
 }
 
-/// The numbers below `count` that get through a relay that loses some, in the order they came.
+/// The numbers below `count` that get through a relay with loss, in order of arrival.
 fn survivors(loss: &str, seed: &str, count: u32) -> Vec<u32> {
     let target = socket();
     let args = ["--up", loss, "--seed", seed];
     let mut relay = relay(target.local_addr().unwrap(), &args);
     let client = connected(relay.address);
     let mut through = Vec::new();
-    // Not more at once than every buffer on the way holds.
+    // Sends at most as many at once as every buffer on the way holds.
     for sent in (100..=count).step_by(100) {
         (sent - 100..sent).for_each(|n| assert_eq!(client.send(&n.to_be_bytes()).unwrap(), 4));
         let out = wait_until("the relay has had them all", || {
@@ -134,7 +133,7 @@ fn the_share_asked_for_is_lost() {
     assert!(through.is_sorted(), "the order was changed");
 }
 
-/// The same traffic at the same seed has the same fate, in another process.
+/// The same traffic with the same seed has the same result, even in another process.
 #[test]
 fn a_seed_repeats_a_run() {
     let run = |seed: &str| survivors("loss=30%:3", seed, 500);
@@ -149,7 +148,7 @@ fn the_delay_is_kept_each_way() {
     let relay =
         relay(target.local_addr().unwrap(), &["--up", "delay=40ms", "--down", "delay=80ms"]);
     let client = connected(relay.address);
-    // The quickest of several: what else the machine does only adds.
+    // The quickest of several: other work on the machine only adds time.
     let (mut up, mut both) = (Duration::MAX, Duration::MAX);
     for _ in 0..5 {
         let start = Instant::now();
@@ -194,7 +193,7 @@ fn conditions_change_while_it_runs() {
     relay.say("up loss 100%");
     relay.expect_status(|line| line == "up: loss 100%", SOON);
     client.send(b"meanwhile").unwrap();
-    // What makes no sense changes nothing.
+    // Invalid conditions change nothing.
     relay.say("loss 120%");
     relay.expect_status(|line| line.starts_with("loss: \"120%\" is not between"), SOON);
     relay.say("jitter 5ms");
@@ -202,7 +201,7 @@ fn conditions_change_while_it_runs() {
     relay.say("stats");
     relay.expect_line(|line| line.starts_with("up: 2 in (15 bytes), 1 out, 1 lost"), SOON);
     relay.say("clear");
-    // Said at the start too.
+    // The conditions are also printed at the start.
     wait_until("the path is perfect again", || {
         let said = relay.lines(Voice::Err);
         (said.iter().filter(|line| *line == "both ways: perfect").count() == 2).then_some(())
@@ -254,7 +253,7 @@ fn a_scenario_changes_conditions_and_addresses() {
     let (payload, after) = receive(&target);
     assert_eq!(payload, b"too large for the first step");
     assert_ne!(before, after, "the target sees a new address");
-    // The old one leads nowhere, the new one to the client.
+    // The previous address is ignored; the new one reaches the client.
     target.send_to(b"old", before).unwrap();
     target.send_to(b"new", after).unwrap();
     assert_eq!(receive(&client).0, b"new");
@@ -270,10 +269,10 @@ fn what_cannot_be_is_refused_in_a_line() {
     let not_there = scratch("not-there.toml");
     for (args, reason) in [
         (&["--loss", "120%"][..], "\"120%\" is not between 0 and 1"),
-        (&["--delay", "-5ms"], "a duration is a number with its unit"),
+        (&["--delay", "-5ms"], "write a number with its unit"),
         (&["--delay", "5ms", "--jitter", "9ms"], "a jitter of 9ms exceeds the delay of 5ms"),
-        (&["--up", "los=1%"], "there is no los to set"),
-        (&["--queue", "8KiB"], "a --queue is nothing without a --rate"),
+        (&["--up", "los=1%"], "los is not a condition"),
+        (&["--queue", "8KiB"], "--queue has no effect without --rate"),
         (&["--scenario", broken], "line 3, column 8: loss: \"120%\" is not between"),
         (&["--scenario", not_there.to_str().unwrap()], "cannot read"),
     ] {
@@ -288,7 +287,7 @@ fn what_cannot_be_is_refused_in_a_line() {
 
 #[test]
 fn a_relay_to_itself_is_refused() {
-    // A port that is free now; a program that takes it meanwhile fails the test, not the relay.
+    // A free port; a program that takes it meanwhile fails the test.
     let port = socket().local_addr().unwrap().port();
     for (listen, target) in
         [("127.0.0.1", "127.0.0.1"), ("*", "127.0.0.1"), ("127.0.0.1", "0.0.0.0")]
@@ -301,7 +300,7 @@ fn a_relay_to_itself_is_refused() {
     }
 }
 
-/// Two relays that lead to each other: what enters dies out instead of circling for ever.
+/// Two relays that lead to each other: datagrams do not circulate for ever.
 #[test]
 fn a_circle_of_relays_ends() {
     let gap = socket();
@@ -320,14 +319,14 @@ fn a_circle_of_relays_ends() {
     });
 }
 
-/// A relay in a namespace of its own, where senders can be forged.
+/// A relay in a private namespace, where senders can be forged.
 fn relay_in(host: &Namespace, listen: &str, target: SocketAddr) -> (Process, SocketAddr) {
     let relay = host.pigeon("relay", &["relay", listen, &target.to_string(), "--json"]);
     let at = address_in(&relay.expect_status(|line| line.contains("listening on "), SOON));
     (relay, SocketAddr::new([127, 0, 0, 1].into(), at.port()))
 }
 
-/// One datagram to `to` that seems to come from `from`, both on 127.0.0.1.
+/// Sends one datagram to `to` with the forged sender `from`, both on 127.0.0.1.
 #[track_caller]
 fn forge(host: &Namespace, from: SocketAddr, to: SocketAddr) {
     let (from, to) = (from.port().to_string(), to.port().to_string());
@@ -351,7 +350,7 @@ fn one_forged_datagram_does_not_make_the_target_talk_to_itself() {
         return;
     }
     let Some(host) = Namespace::new() else { return };
-    // No rate of its own ends the circle.
+    // The service's own rate must not end the loop.
     let args = ["serve", "echo:0", "--per-source", "unlimited"];
     for listen in ["127.0.0.1:0", "*:0"] {
         let echo = Services::new(host.pigeon("echo", &args), &["echo:0"]);
@@ -360,13 +359,13 @@ fn one_forged_datagram_does_not_make_the_target_talk_to_itself() {
         let told = relay.expect_status(|line| line.contains("it is the target"), SOON);
         assert!(told.contains(&echo.at("echo").to_string()), "{told}");
         forge(&host, at, at);
-        relay.expect_status(|line| line.contains("it comes from this relay"), SOON);
+        relay.expect_status(|line| line.contains("they come from this relay"), SOON);
         let fields = ["from_target", "looped", "joined", "up_received", "down_received"];
         assert_eq!(counts(relay, fields), [1, 1, 0, 0, 0], "{listen}");
     }
 }
 
-/// A hub that has the relay as a member sends it whatever is said; the relay takes none of it.
+/// A hub with the relay as a member sends it all messages; the relay ignores them.
 #[test]
 fn a_hub_that_has_the_relay_as_a_member_gets_nothing_back() {
     if !installed("python3") {
@@ -376,7 +375,7 @@ fn a_hub_that_has_the_relay_as_a_member_gets_nothing_back() {
     let hub = host.pigeon("hub", &["hub", "raw@127.0.0.1:0"]);
     let at_hub = address_in(&hub.expect_status(|line| line.contains("listening on "), SOON));
     let (relay, at) = relay_in(&host, "127.0.0.1:0", at_hub);
-    // Somebody who came through the relay, and then the relay itself.
+    // A member through the relay, and then the relay itself.
     let mut member = host.pigeon("join", &["join", &at.to_string()]);
     member.expect_status(|line| line.contains("joined "), SOON);
     forge(&host, at, at_hub);
@@ -386,7 +385,7 @@ fn a_hub_that_has_the_relay_as_a_member_gets_nothing_back() {
     member.signal("TERM");
     member.expect_end(SOON);
     let [from_target, up, joined] = counts(relay, ["from_target", "up_received", "joined"]);
-    // Heartbeats, the line, `quit`; and of the hub's own a probe or two.
+    // Heartbeats, the line, `quit`; and perhaps the hub's probes.
     assert!(
         (1..=4).contains(&from_target) && up < 20 && joined == 1,
         "{from_target} {up} {joined}"
@@ -422,9 +421,9 @@ fn a_target_whose_name_gets_another_address_is_followed() {
     assert_eq!(receive(&target).0, b"hello");
     drop(target);
     hosts.set("mytarget", "127.0.0.2");
-    // Refused: the name is looked up again.
+    // Refused: the name is resolved again.
     old.send(b"anybody?").unwrap();
-    let told = format!("the target's name stands for 127.0.0.2:{port} now");
+    let told = format!("the target's name now stands for 127.0.0.2:{port}");
     relay.expect_status(|line| line.starts_with(&told), SOON);
     for client in [old, new] {
         client.send(b"here?").unwrap();
@@ -452,7 +451,8 @@ fn a_record_has_the_address_that_the_target_has_then() {
     assert_eq!(receive(&target).0, b"first");
     hosts.set("mytarget", "127.0.0.2");
     client.send(b"anybody?").unwrap();
-    relay.expect_status(|line| line.starts_with("the target's name stands for 127.0.0.2"), SOON);
+    relay
+        .expect_status(|line| line.starts_with("the target's name now stands for 127.0.0.2"), SOON);
     client.send(b"here?").unwrap();
     let (_, ours) = receive(&elsewhere);
     elsewhere.send_to(b"here!", ours).unwrap();
@@ -465,7 +465,7 @@ fn a_record_has_the_address_that_the_target_has_then() {
         let found = decoder.decode(&packet).unwrap();
         recorded.push((found.from, found.to, found.payload.to_vec()));
     }
-    // The name may be looked up before this comes or after.
+    // The name may be resolved before or after this datagram.
     recorded.retain(|(_, _, payload)| payload != b"anybody?");
     let expected = [
         (from, old, b"first".to_vec()),
@@ -476,7 +476,7 @@ fn a_record_has_the_address_that_the_target_has_then() {
     fs::remove_file(file).unwrap();
 }
 
-/// A target that answers nothing is looked up again too: a firewall may drop without a word.
+/// A silent target is resolved again too: a firewall may drop datagrams.
 #[test]
 fn the_name_of_a_silent_target_is_looked_up_again() {
     let Some(hosts) = Hosts::new("silent", "mytarget", "127.0.0.1") else { return };
@@ -488,14 +488,14 @@ fn the_name_of_a_silent_target_is_looked_up_again() {
     hosts.set("mytarget", "127.0.0.2");
     let client = connected(relay.address);
     client.send(b"anybody?").unwrap();
-    let told = format!("the target's name stands for 127.0.0.2:{port} now");
+    let told = format!("the target's name now stands for 127.0.0.2:{port}");
     relay.expect_status(|line| line.starts_with(&told), SOON);
     client.send(b"here?").unwrap();
     assert_eq!(receive(&elsewhere).0, b"here?");
     end(relay);
 }
 
-/// A firewall of one's own, towards the target and towards a client.
+/// This host's firewall, towards the target and towards a client.
 #[test]
 fn what_a_firewall_forbids_is_told_and_is_no_loss() {
     let Some(host) = Namespace::new() else { return };
@@ -505,26 +505,26 @@ fn what_a_firewall_forbids_is_told_and_is_no_loss() {
         let (to, source) = (at.to_string(), format!("127.0.0.1:{source}"));
         host.pigeon(name, &["send", &to, "hello", "--source", &source, "--wait", "100ms"])
     };
-    // Nobody has a port in there but those that are named here.
+    // The namespace is private, so these ports are free.
     let (client, port) = (7, echo.at("echo").port());
     if !host.forbid(client) {
         return;
     }
     assert_eq!(ask("no answer gets back", client).expect_end(SOON).code(), Some(1));
-    let told = relay.expect_status(|line| line.contains("does not get there"), SOON);
-    assert!(told.starts_with("what goes to the client 127.0.0.1:7 "), "{told}");
+    let told = relay.expect_status(|line| line.contains("do not arrive"), SOON);
+    assert!(told.starts_with("datagrams to the client 127.0.0.1:7 "), "{told}");
     assert!(told.contains("Operation not permitted"), "{told}");
     assert!(host.forbid(port));
     assert_eq!(ask("nothing gets there", 8).expect_end(SOON).code(), Some(1));
-    relay.expect_status(|line| line.starts_with("what goes to the target 127.0.0.1:"), SOON);
+    relay.expect_status(|line| line.starts_with("datagrams to the target 127.0.0.1:"), SOON);
     let fields = ["up_unsent", "down_unsent", "not_sent", "up_lost", "down_lost", "down_received"];
     let fields = [&fields[..], &["up_delivered", "down_delivered"]].concat();
     let fields: [&str; 8] = fields.try_into().unwrap();
-    // The first question got there.
+    // The first request arrived there.
     assert_eq!(counts(relay, fields), [1, 1, 2, 0, 0, 1, 1, 0]);
 }
 
-/// There is loopback in there, and no way to anywhere else.
+/// The namespace has only loopback, and no other route.
 #[test]
 fn without_a_route_nothing_is_out_and_the_client_is_one() {
     let Some(host) = Namespace::new() else { return };
@@ -546,7 +546,8 @@ fn without_a_route_nothing_is_out_and_the_client_is_one() {
     assert_eq!(times("had gone"), 0, "{told:?}");
 }
 
-/// What was asked first is answered from a new port, and what follows goes there, each client apart.
+/// The first request is answered from a new port, and later datagrams go there, separately for each
+/// client.
 #[test]
 fn a_target_that_answers_from_a_new_port_is_followed() {
     if !installed("python3") {
@@ -559,7 +560,7 @@ fn a_target_that_answers_from_a_new_port_is_followed() {
         client.send(format!("hello {n}").as_bytes()).unwrap();
         assert_eq!(receive(client).0, format!("new: hello {n}").into_bytes());
     }
-    // The server says `new` to whatever comes to the port that it is known by.
+    // The server answers `new` to each datagram at its well-known port.
     for (n, client) in clients.iter().enumerate().rev() {
         client.send(format!("again {n}").as_bytes()).unwrap();
         assert_eq!(receive(client).0, format!("again {n}").into_bytes());
@@ -583,8 +584,7 @@ fn following_can_be_switched_off() {
     end(relay);
 }
 
-/// A real TFTP server; it serves what stands below the folder of these tests, and repeats what is
-/// not acknowledged within so many microseconds.
+/// A real TFTP server for the folder of these tests, with a retransmission time in microseconds.
 fn tftp_server(again: &str) -> Option<(Process, SocketAddr)> {
     if !installed("in.tftpd") || !installed("tftp") {
         return None;
@@ -593,7 +593,8 @@ fn tftp_server(again: &str) -> Option<(Process, SocketAddr)> {
         skipped("in.tftpd wants to be root");
         return None;
     }
-    // Where it is told port 0 it ends. A program that takes the port meanwhile fails the test.
+    // in.tftpd does not accept port 0. Another program that takes the port meanwhile fails the
+    // test.
     let at = socket().local_addr().unwrap();
     let mut command = std::process::Command::new("in.tftpd");
     command.args(["-4", "-L", "--address", &at.to_string(), "-u", "root", "-p", "-T", again]);
@@ -602,7 +603,7 @@ fn tftp_server(again: &str) -> Option<(Process, SocketAddr)> {
     Some((server, at))
 }
 
-/// A file of so many bytes that repeat in no block.
+/// A file of this length with no two equal blocks.
 fn file_of(name: &str, length: u32) -> PathBuf {
     let file = scratch(name);
     let bytes: Vec<u8> = (0..length).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
@@ -610,7 +611,7 @@ fn file_of(name: &str, length: u32) -> PathBuf {
     file
 }
 
-/// A TFTP client that fetches a file, and can be told more.
+/// An interactive TFTP client that fetches a file.
 fn fetch(from: SocketAddr, there: &Path, here: &Path) -> Process {
     let (host, port) = (from.ip().to_string(), from.port().to_string());
     let mut command = std::process::Command::new("tftp");
@@ -619,7 +620,7 @@ fn fetch(from: SocketAddr, there: &Path, here: &Path) -> Process {
     client
 }
 
-/// Files are equal, byte for byte, and are removed.
+/// Checks that two files are equal, and removes them.
 #[track_caller]
 fn expect_equal(files: [PathBuf; 2]) {
     let [there, here] = files.each_ref().map(|file| fs::read(file).unwrap());
@@ -627,7 +628,7 @@ fn expect_equal(files: [PathBuf; 2]) {
     files.iter().for_each(|file| fs::remove_file(file).unwrap());
 }
 
-/// Two transfers at once, each from a port of its own of the server, through loss and reordering.
+/// Two transfers at once, each from a different server port, with loss and reordering.
 #[test]
 fn tftp_completes_through_loss() {
     let Some((_server, at)) = tftp_server("50000") else { return };
@@ -646,8 +647,7 @@ fn tftp_completes_through_loss() {
     assert!(count(&relay, "down_lost").is_some_and(|lost| lost > 0));
 }
 
-/// The second request meets the closed port of the first transfer, and reaches the server all the
-/// same.
+/// The second request meets the closed port of the first transfer, but still reaches the server.
 #[test]
 fn a_tftp_client_fetches_one_file_after_the_other() {
     let Some((server, at)) = tftp_server("5000000") else { return };
@@ -656,7 +656,7 @@ fn a_tftp_client_fetches_one_file_after_the_other() {
         .map(|(name, length)| [file_of(name, length), scratch(&format!("{name}-here"))]);
     let [[there, here], [there_too, here_too]] = &files;
     let mut client = fetch(relay.address, there, here);
-    // The server's part for this transfer is a process of its own, and ends.
+    // The server handles each transfer in a separate process, which ends.
     wait_until("the first file is there", || {
         let children = format!("/proc/{0}/task/{0}/children", server.id());
         let is_over = fs::read_to_string(children).unwrap().is_empty();
@@ -668,7 +668,7 @@ fn a_tftp_client_fetches_one_file_after_the_other() {
     files.into_iter().for_each(expect_equal);
     let relay = end(relay);
     assert_eq!(["joined", "refused", "followed"].map(|n| count(&relay, n)), [1, 1, 2].map(Some));
-    // A request and a receipt a block, each once: the client had no need to ask again.
+    // A request, and one acknowledgement per block: the client retransmitted nothing.
     assert_eq!(count(&relay, "up_received"), Some(7 + 6));
 }
 
@@ -687,7 +687,7 @@ fn a_record_is_read_by_tshark() {
     client.send(b"").unwrap();
     relay.expect_status(|line| line.starts_with("client "), SOON);
     end(relay);
-    // Lost later, but recorded: as it arrived, from end to end.
+    // Recorded before the loss: as received, end to end.
     let output = std::process::Command::new("tshark")
         .args(["-r", file.to_str().unwrap(), "--disable-protocol", "ALL"])
         .args(["pcapng", "frame", "raw", "ip", "udp"].map(|p| format!("--enable-protocol={p}")))
@@ -700,7 +700,7 @@ fn a_record_is_read_by_tshark() {
     fs::remove_file(file).unwrap();
 }
 
-/// A file of this test's own that is not there yet.
+/// A path of this test's own that does not exist yet.
 fn scratch(name: &str) -> PathBuf {
     let file = format!("relay-{}-{name}", std::process::id());
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);

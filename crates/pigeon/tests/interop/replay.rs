@@ -1,4 +1,4 @@
-//! `pigeon replay`: what was captured goes out again, with its timing.
+//! `pigeon replay`: sends captured datagrams again, with their timing.
 
 use std::fs;
 use std::io::Write;
@@ -33,7 +33,7 @@ fn replay(file: &Path, to: &UdpSocket, args: &[&str]) -> Process {
     pigeon("pigeon replay", &[&["replay", file.to_str().unwrap(), &to], args].concat())
 }
 
-/// Ends with this status; what it said of itself with `--json`.
+/// Runs the replay; checks the status and returns the summary of `--json`.
 #[track_caller]
 fn ended(mut process: Process, status: i32) -> Value {
     assert_eq!(process.expect_end(SOON).code(), Some(status));
@@ -49,7 +49,7 @@ fn udp(payload: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// A pcap file of raw IP: packets with their milliseconds, and how many bytes of each were kept.
+/// A pcap file of raw IP: packets with their times in milliseconds and their kept bytes.
 fn pcap(name: &str, packets: &[(u32, Vec<u8>, usize)]) -> PathBuf {
     let mut bytes = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     bytes.extend([64_u32.to_le_bytes(), 101_u32.to_le_bytes()].concat());
@@ -63,7 +63,7 @@ fn pcap(name: &str, packets: &[(u32, Vec<u8>, usize)]) -> PathBuf {
     path
 }
 
-/// What went through a relay goes out again, in order, and as far apart.
+/// A relay's traffic is sent again in order, with the same intervals.
 #[test]
 fn what_a_relay_recorded_is_replayed_with_its_timing() {
     let file = scratch("round-trip.pcapng");
@@ -71,7 +71,7 @@ fn what_a_relay_recorded_is_replayed_with_its_timing() {
     let mut relay = relay(target.local_addr().unwrap(), &["--record", file.to_str().unwrap()]);
     let client = socket();
     let payloads: Vec<Vec<u8>> = (0..20_u8).map(|n| vec![n; usize::from(n) * 70]).collect();
-    // The relay has each between its being sent and its being here.
+    // The relay records each between the times of sending and of receiving.
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for payload in &payloads {
         before.push(Instant::now());
@@ -91,7 +91,7 @@ fn what_a_relay_recorded_is_replayed_with_its_timing() {
     let seconds = |field: &str| Duration::from_secs_f64(told[field].as_f64().unwrap());
     let (elapsed, late) = (seconds("elapsed"), seconds("worst_late"));
     let (least, most) = (before[19] - after[0], after[19] - before[0]);
-    // It ends with a look for what comes back.
+    // At its end it waits for errors that come back.
     let slack = Duration::from_secs(2);
     assert!(elapsed >= least, "{elapsed:?} instead of at least {least:?}");
     assert!(elapsed < most + late + slack, "{elapsed:?} instead of {most:?}, {late:?} late");
@@ -194,7 +194,7 @@ fn a_file_that_is_no_capture_or_not_whole_says_so() {
     }
 }
 
-/// A receiver that restarts loses what comes meanwhile, and nothing else.
+/// A receiver that restarts loses only the datagrams sent meanwhile.
 #[test]
 fn a_target_that_refuses_gets_the_rest() {
     let packets: Vec<_> = (0..100).map(|n| (n * 50, udp(&[n as u8]), 29)).collect();
@@ -226,7 +226,7 @@ fn nobody_at_the_target_fails() {
     fs::remove_file(file).unwrap();
 }
 
-/// A firewall's word is the system's, and not that the capture is empty.
+/// A firewall's error is reported as the system's, not as an empty capture.
 #[test]
 fn what_the_system_says_is_told_and_counted() {
     let Some(host) = Namespace::new().filter(|_| installed("nft")) else { return };
@@ -246,7 +246,7 @@ fn what_the_system_says_is_told_and_counted() {
     fs::remove_file(file).unwrap();
 }
 
-/// The network's word (ICMP), which the system reports only to sockets that ask for it.
+/// ICMP errors, which the system reports only to sockets that request them.
 #[test]
 fn what_the_network_says_is_told_and_counted() {
     let Some([near, far]) = Namespace::pair() else { return };
@@ -262,7 +262,7 @@ fn what_the_network_says_is_told_and_counted() {
         let to = format!("10.77.1.2:{port}");
         let args = ["replay", file.to_str().unwrap(), &to, "--json"];
         let ours = near.pigeon("pigeon replay", &args);
-        // Two that come at once may count as one.
+        // Two rejections at the same time may count as one.
         let last = format!(" came back from the way to {to}: {words}");
         ours.expect_status(|line| line.contains(&last), SOON);
         let said = ours.lines(Voice::Err);
@@ -274,7 +274,7 @@ fn what_the_network_says_is_told_and_counted() {
     fs::remove_file(file).unwrap();
 }
 
-/// What another firewall answers by ICMP comes after the datagram has left.
+/// An ICMP rejection by another firewall arrives after the datagram was sent.
 #[test]
 fn what_a_firewall_on_the_way_rejects_is_told_and_counted() {
     let Some(host) = Namespace::new() else { return };
@@ -290,7 +290,7 @@ fn what_a_firewall_on_the_way_rejects_is_told_and_counted() {
     let args = ["replay", file.to_str().unwrap(), "127.0.0.1:9", "--json"];
     let ours = host.pigeon("pigeon replay", &args);
     ours.expect_status(|line| line.contains("cannot send to 127.0.0.1:9: No route to host"), SOON);
-    // Two that come at once may count as one.
+    // Two rejections at the same time may count as one.
     let last = " came back from the way to 127.0.0.1:9: No route to host";
     ours.expect_status(|line| line.contains(last), SOON);
     let told = ended(ours, 1);
@@ -298,7 +298,7 @@ fn what_a_firewall_on_the_way_rejects_is_told_and_counted() {
     fs::remove_file(file).unwrap();
 }
 
-/// IPv6 carries a little more than IPv4 can.
+/// IPv6 carries slightly more than IPv4.
 #[test]
 fn a_payload_too_long_for_the_target_is_told_and_the_rest_is_sent() {
     let long = 65_508_u16;
@@ -323,7 +323,7 @@ fn a_payload_too_long_for_the_target_is_told_and_the_rest_is_sent() {
     fs::remove_file(file).unwrap();
 }
 
-/// The target takes the part of the server, and gets none of its replies.
+/// The target acts as the server, and gets none of its replies.
 #[test]
 fn only_what_clients_sent_is_sent() {
     let mut reply = udp(b"reply");
@@ -356,7 +356,7 @@ fn a_long_pause_is_told_and_may_be_cut() {
     fs::remove_file(file).unwrap();
 }
 
-/// A block without a time is not one of 1970, from which the next would be far away.
+/// A block without a time is not from 1970, which would put the next far away.
 #[test]
 fn a_packet_without_a_time_is_sent_at_once() {
     let block = |kind: u32, body: &[u8]| {
@@ -383,7 +383,7 @@ fn a_packet_without_a_time_is_sent_at_once() {
     fs::remove_file(file).unwrap();
 }
 
-/// As `tcpdump -w - | pigeon replay -`: what is captured is sent before the capture ends.
+/// Like `tcpdump -w - | pigeon replay -`: packets are sent before the capture ends.
 #[test]
 fn a_capture_is_replayed_while_it_comes_through_a_pipe() {
     let file = pcap("pipe.pcap", &[(0, udp(b"one"), 31), (0, udp(b"two"), 31)]);
@@ -413,7 +413,7 @@ fn a_capture_is_replayed_while_it_comes_through_a_pipe() {
     fs::remove_file(file).unwrap();
 }
 
-/// A capture of the network that it is replayed into shows what the replay sends.
+/// A capture of the target network contains the replayed datagrams.
 #[test]
 fn what_a_replay_sends_is_not_replayed() {
     let (target, pipe) = (socket(), fifo("loop"));
@@ -463,7 +463,7 @@ fn a_compressed_file_is_named() {
     fs::remove_file(file).unwrap();
 }
 
-/// What Wireshark's own tools write: Ethernet frames in pcapng, in microseconds.
+/// Files of Wireshark's own tools: Ethernet frames in pcapng, in microseconds.
 #[test]
 fn captures_of_other_programs_are_read() {
     if !installed("text2pcap") {
@@ -485,7 +485,7 @@ fn captures_of_other_programs_are_read() {
     }
 }
 
-/// Each sender has a socket of its own again.
+/// Each sender gets a separate socket again.
 #[test]
 fn senders_are_told_apart() {
     let mut other = udp(b"two");
@@ -496,21 +496,21 @@ fn senders_are_told_apart() {
     let mut buffer = [0; 16];
     let mut from = || crate::process::uninterrupted(|| target.recv_from(&mut buffer)).unwrap().1;
     let [one, two, three] = [from(), from(), from()];
-    // Of several sockets, the order is the kernel's; two of the three are one sender's.
+    // The kernel decides the order of several sockets; two of the three are one sender's.
     let same = [one == two, two == three, one == three];
     assert_eq!(same.iter().filter(|same| **same).count(), 1);
     wait_until("it ends", || ours.lines(Voice::Err).first().cloned());
     fs::remove_file(file).unwrap();
 }
 
-/// A pipe with a name.
+/// A named pipe.
 fn fifo(name: &str) -> PathBuf {
     let path = scratch(name);
     assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
     path
 }
 
-/// A file of this test's own that is not there yet.
+/// A path of this test's own that does not exist yet.
 fn scratch(name: &str) -> PathBuf {
     let file = format!("replay-{}-{name}", std::process::id());
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);

@@ -1,4 +1,4 @@
-//! `pigeon listen --reply`: everybody who is shown gets the text, and nobody more than is his due.
+//! `pigeon listen --reply`: every sender gets the text, within its rate.
 
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -63,13 +63,13 @@ fn one_source_gets_no_more_than_its_rate_and_the_operator_is_told() {
     for _ in 0..50 {
         socket.send(b"more").unwrap();
     }
-    listener.expect_status(|line| line.contains("asks too much"), SOON);
+    listener.expect_status(|line| line.contains("asks too often"), SOON);
     let got = replies(&socket).len();
     assert!((5..=10).contains(&got), "{got}");
     listener.signal("TERM");
     assert_eq!(listener.expect_end(SOON).code(), Some(0));
     let summary = listener.lines(Voice::Err).pop().unwrap();
-    assert!(summary.contains("not answered (source's rate)"), "{summary}");
+    assert!(summary.contains("not answered (source's rate limit)"), "{summary}");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn two_that_answer_each_other_stop() {
         let mut forger = host.python("forge.py", &[&from.to_string(), &to.to_string(), "hello"]);
         assert!(forger.expect_end(SOON).success());
     };
-    // The same text: the first reply is recognised.
+    // Both have the same text: the first reply is recognised.
     let ((mut one, at_one), (mut other, at_other)) = (listening("Noted."), listening("noted."));
     forge(at_one.port(), at_other.port());
     one.expect_line(|line| line.ends_with(": noted."), SOON);
@@ -99,12 +99,12 @@ fn two_that_answer_each_other_stop() {
     let counts: Vec<String> = [&one, &other].map(|p| p.lines(Voice::Err).pop().unwrap()).into();
     assert!(counts[0].starts_with("1 datagram, 0 replies"), "{counts:?}");
     assert!(counts[1].starts_with("1 datagram, 1 reply"), "{counts:?}");
-    // Two texts: the rate ends it, on this machine too.
+    // Two texts: the rate ends the loop, even on this host.
     let ((one, at_one), (other, at_other)) = (listening("ping"), listening("pong"));
     forge(at_one.port(), at_other.port());
     crate::process::wait_until("one of them says so", || {
         let said = |process: &Process| {
-            process.lines(Voice::Err).iter().any(|line| line.contains("asks too much"))
+            process.lines(Voice::Err).iter().any(|line| line.contains("asks too often"))
         };
         (said(&one) || said(&other)).then_some(())
     });
@@ -133,7 +133,7 @@ fn socket(own: &str, listener: &Serving) -> UdpSocket {
     socket
 }
 
-/// What has come until it is quiet for a while.
+/// Replies until there are none for a while.
 fn replies(socket: &UdpSocket) -> Vec<String> {
     let mut buffer = [0; 2_048];
     let next = || {

@@ -1,9 +1,9 @@
-//! The hub goes away and comes back on the same port: everyone who was there is there again.
+//! The hub stops and restarts on the same port: all previous members return.
 //!
-//! While nobody listens, the first write of `nc`, `ncat` or `socat` is their last: the kernel
-//! reports that it was refused, and they exit (nc with 0, the others with 1). So these say nothing
-//! while the hub is away, as people do who have seen `Bye!`. Python's client and our own keep on
-//! with their heartbeats, and have to survive the refusals.
+//! While it is away, the first write of `nc`, `ncat` or `socat` is their last: the kernel reports a
+//! refusal, and they exit (nc with 0, the others with 1). So these send nothing meanwhile, like
+//! people who have seen `Bye!`. Python's client and our own continue their heartbeats, and must
+//! survive the refusals.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::peers::{client, installed, python_to};
 use crate::pigeon::{hub, hub_at, join, pigeon};
 use crate::process::{Process, SOON, Voice};
 
-/// A hub stops within a second; the other one is for a machine that is busy with all these tests.
+/// A hub stops within a second; the other second is for a busy machine.
 const STOPS_WITHIN: Duration = Duration::from_secs(2);
 
 #[test]
@@ -24,7 +24,7 @@ fn everyone_is_back_after_a_hub_was_killed() {
     everyone_is_back_after("KILL");
 }
 
-/// No heartbeat is refused or missed: only the answer to the next one informs ada of it.
+/// No heartbeat is refused or missed: ada only notices by the next answer.
 #[test]
 fn a_name_is_back_after_a_restart_between_two_heartbeats() {
     let mut first = hub(&[]);
@@ -38,7 +38,7 @@ fn a_name_is_back_after_a_restart_between_two_heartbeats() {
     second.expect_status(|line| line.contains("name=ada"), SOON);
     ada.say("I am");
     ada.expect_line(|line| line == "ada: I am", SOON);
-    // To her nothing has changed, and she is told nothing.
+    // For ada nothing has changed, and nothing is shown.
     let lines = ada.lines(Voice::Out);
     assert_eq!(lines.iter().filter(|line| line.starts_with("* you are")).count(), 1, "{lines:?}");
 }
@@ -69,7 +69,7 @@ fn everyone_is_back_after(signal: &str) {
         for member in tools.iter().chain(&python) {
             member.expect_output("Bye!", SOON);
         }
-        // Ours show it as news of the hub, not as something said.
+        // Ours show it as a notice, not as a message.
         for pigeon in &pigeons {
             pigeon.expect_status(|line| line.contains("Bye!"), SOON);
         }
@@ -84,10 +84,10 @@ fn everyone_is_back_after(signal: &str) {
     let second = hub_at(&address.to_string(), &[]);
     second.expect_members(by_themselves);
     for pigeon in &pigeons {
-        pigeon.expect_status(|line| line.contains("again"), SOON);
+        pigeon.expect_status(|line| line.contains("is back after"), SOON);
     }
 
-    // Our own first: their messages carry names that the new hub can have only from them.
+    // Our own first: the new hub can have their names only from them.
     let names: Vec<String> = pigeons.iter().map(|pigeon| pigeon.name().to_string()).collect();
     for (pigeon, name) in pigeons.iter_mut().zip(&names) {
         pigeon.say("我回来了");
@@ -101,7 +101,7 @@ fn everyone_is_back_after(signal: &str) {
     for speaker in 0..everyone.len() {
         let text = format!("{} is back", everyone[speaker].name());
         everyone[speaker].say(&text);
-        // A tool hears again from its own first line on.
+        // A tool receives again after its own first line.
         for member in &everyone[..=speaker] {
             member.expect_line(|line| line.ends_with(&format!(": {text}")), SOON);
         }
@@ -109,7 +109,7 @@ fn everyone_is_back_after(signal: &str) {
     second.expect_members(everyone.len());
 }
 
-/// It was refused, or heard `Bye!`, or has waited for answers in vain.
+/// A refusal, `Bye!`, or missing answers.
 fn tells_that_the_hub_is_away(line: &str) -> bool {
     line.contains("waiting for it to come back") || line.contains("nothing heard since")
 }

@@ -1,4 +1,4 @@
-//! A room of every kind of member: what one says, all see, once and unchanged.
+//! A room with every kind of member: each message reaches everyone, once and unchanged.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ fn in_chat_everyone_sees_every_line_once() {
 
     let mut lines = Vec::new();
     for speaker in 0..members.len() {
-        // Two spaces and a backslash are what a careless escape or split would change.
+        // Two spaces and a backslash reveal wrong escaping or splitting.
         let nick = nick_of(&members[speaker]);
         let text = format!(r#"我是 {nick}:你好,世界 🐦  "100 %" \o/"#);
         members[speaker].say(&text);
@@ -29,7 +29,7 @@ fn in_chat_everyone_sees_every_line_once() {
         }
     }
 
-    // What a member receives comes in order: a second copy would come before this.
+    // Datagrams arrive in order: a second copy would come before this.
     members[0].say("that is all");
     for member in &members {
         member.expect_line(|line| line.ends_with(": that is all"), SOON);
@@ -49,7 +49,7 @@ fn in_classic_everyone_sees_every_ack_once() {
     }
     hub.expect_members(members.len());
 
-    // Acks end no line: in the output of most of these programs one follows the other.
+    // Acks have no line ends: in most programs' output they are concatenated.
     let mut acks = Vec::new();
     let mut addresses = BTreeSet::new();
     for speaker in 0..members.len() {
@@ -91,7 +91,7 @@ fn in_raw_every_byte_passes_to_everyone_else() {
     }
     hub.expect_members(3);
 
-    // No UTF-8, white space that other formats trim, and what is a command in other formats.
+    // Invalid UTF-8, white space that other formats trim, and commands of other formats.
     let payloads: [&[u8]; 4] =
         [b"\xff\xfe\x00\x80\xc3(\x1b[m", b"  spaced \r\n", b"/nick nobody", "你好".as_bytes()];
     for payload in payloads {
@@ -108,7 +108,7 @@ fn in_raw_every_byte_passes_to_everyone_else() {
     let from_hub = |bytes| format!("{} {bytes}", hub.address);
     assert_eq!(seen[1..], expected.into_iter().map(from_hub).collect::<Vec<_>>());
 
-    // The speaker's first datagram is somebody else's: it has no copy of its own.
+    // The speaker's first datagram is another member's: it gets no copy of its own.
     let seen = speaker.expect_lines(2, SOON);
     assert_eq!(seen[1], from_hub(hex("从 ada".as_bytes())));
 }
@@ -133,7 +133,7 @@ fn a_sensor_that_only_sends_is_heard() {
     assert!(readings.iter().all(|reading| reading.0 == sensor.to_string()));
 }
 
-/// Every kind of member, our own two last. Only ours have spoken to the hub already.
+/// Every kind of member, our own two last. Only ours have contacted the hub already.
 fn everyone(hub: &Serving) -> Vec<Process> {
     let mut members: Vec<Process> =
         tools().into_iter().map(|tool| client(tool, hub.address)).collect();
@@ -152,7 +152,7 @@ fn others_programs(members: &mut [Process]) -> &mut [Process] {
     &mut members[..count]
 }
 
-/// A program's name without what an address or a sentence could be confused with.
+/// A program's name without characters that look like an address or a notice.
 fn nick_of(member: &Process) -> String {
     member.name().trim_end_matches(".py").to_string()
 }

@@ -1,4 +1,4 @@
-//! The full screen on real terminals: people who talk, resize, leave, and are killed.
+//! The full screen on real terminals: chatting, resizing, leaving, and being killed.
 
 use std::net::SocketAddr;
 
@@ -41,7 +41,7 @@ fn two_people_and_a_program_talk_in_chinese() {
         ape.press("收到 👍\r");
         program.expect_line(|line| line == "猴哥: 收到 👍", SOON);
     }
-    // Who is here stands on the left, and the status line shows what was measured.
+    // Members are on the left, and the status line shows the round trip.
     dog.expect("members and status", |screen| {
         let left = |name| screen.lines().any(|line| line.starts_with(&format!("  {name}")));
         left("狗哥") && left("猴哥") && screen.contains("round trip")
@@ -65,7 +65,7 @@ fn two_people_and_a_program_talk_in_chinese() {
         let messages = screen.lines().filter_map(|line| Some(line.split_once('│')?.1.to_string()));
         messages.filter(|line| line.contains(": ") && line.contains("哥: ")).collect()
     };
-    // All that was there is there again, where it was.
+    // All earlier lines are back in place.
     assert!(said(&before).iter().all(|line| said(&after).contains(line)), "{before}\n{after}");
 }
 
@@ -76,7 +76,7 @@ fn people_speak_with_one_another_alone() {
     let ape = join(hub.address, "ape");
     dog.press("/msg ape psst\r");
     ape.expect_text("(1)");
-    // Alt-A: the next conversation with something unread.
+    // Alt-A: the next unread conversation.
     ape.press("\x1ba");
     ape.expect_text("dog: psst");
     ape.press("what?\r");
@@ -93,7 +93,7 @@ fn at_a_raw_hub_a_person_sees_what_he_says() {
     let address = hub.address.to_string();
     let dog = Terminal::start("raw", SIZE, &["join", &address, "--heartbeat", HEARTBEAT]);
     dog.expect_text("joined");
-    // The hub has said that it is raw, so no copy is waited for.
+    // The hub has reported its raw format, so no copy is expected.
     dog.press("one\r");
     dog.expect_text("you: one");
     dog.press("two\r");
@@ -118,7 +118,7 @@ fn several_pasted_lines_wait_for_an_answer() {
 fn what_is_typed_ahead_is_not_lost_whatever_else_happens() {
     let hub = hub(&[]);
     let dog = join(hub.address, "dog");
-    // More than is read at once, while the size changes.
+    // More than one read returns, during a change of size.
     dog.press(&"x".repeat(3_000));
     dog.resize((100, 30));
     dog.press("\x01begin \x05 end");
@@ -145,7 +145,7 @@ fn a_signal_gives_the_terminal_back() {
     hub.expect_members(0);
 }
 
-/// The end of the terminal may be seen before SIGHUP comes, and looks like Ctrl-D.
+/// The terminal's end may be noticed before SIGHUP, and looks like Ctrl-D.
 #[test]
 fn a_terminal_that_is_closed_is_told_from_leaving() {
     let hub = hub(&[]);
@@ -214,7 +214,7 @@ fn a_hub_that_falls_silent_is_told_and_the_person_can_type_on() {
     let dog = join(hub.address, "dog");
     hub.say("quit");
     hub.expect_end(SOON);
-    dog.expect_text("not answering since");
+    dog.expect_text("no answer for");
     dog.press("still typing");
     dog.expect_text("> still typing");
 }
@@ -254,7 +254,7 @@ fn a_flood_is_scrolled_through_while_it_comes() {
     for n in 0..2_000 {
         flooder.send_to(format!("line {n}.").as_bytes(), hub.address).unwrap();
         if n % 50 == 0 {
-            // As fast as the hub can pass it on, and no faster: this is about the screen.
+            // As fast as the hub relays, because this tests the screen.
             dog.expect(&format!("line {n}"), |screen| screen.contains(&format!(": line {n}.")));
         }
     }
@@ -277,8 +277,8 @@ fn of_a_host_that_was_never_heard_nothing_else_is_said() {
     assert!(!screen.contains("-- joined") && !screen.contains("last heard"), "{screen}");
     assert!(screen.contains("nobody has answered yet; probably nobody"), "{screen}");
     assert!(screen.contains(&format!("nobody has answered yet: is {at}")), "{screen}");
-    // Nothing is known of a server, so nothing is said of one.
-    assert!(!screen.contains("not asked for") && !screen.contains("# here"), "{screen}");
+    // Nothing is known of a plain server, so nothing is shown.
+    assert!(!screen.contains("is not used") && !screen.contains("# here"), "{screen}");
     assert!(!screen.contains("server"), "{screen}");
 }
 

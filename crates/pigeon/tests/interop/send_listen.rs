@@ -1,4 +1,4 @@
-//! Single datagrams between `send` and `listen` and everybody else's programs, both ways.
+//! Single datagrams between `send` and `listen` and other programs, in both directions.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -13,13 +13,13 @@ use crate::pigeon::{Serving, address_in, listen, pigeon, send};
 use crate::process::{Process, SOON, Voice};
 use crate::services::serve;
 
-/// The most that one datagram holds over IPv4.
+/// The largest payload over IPv4.
 const LARGEST: usize = 65_507;
 
-/// As many small datagrams as surely fit into a socket's default buffer.
+/// As many small datagrams as fit a socket's default buffer.
 const MANY: usize = 200;
 
-// Theirs to ours.
+// From other programs to ours.
 
 #[test]
 fn one_listener_hears_every_peer() {
@@ -108,7 +108,7 @@ fn the_largest_datagram_of_socat_is_heard_whole() {
     let listener = listen(&["--json"]);
     let file = scratch("from-socat");
     fs::write(&file, largest()).unwrap();
-    // Without `-b` socat makes nine datagrams of it.
+    // Without `-b` socat sends nine datagrams.
     let to = format!("UDP4:{}", listener.address);
     let from = format!("OPEN:{}", file.display());
     let mut socat =
@@ -131,7 +131,7 @@ fn many_datagrams_of_python_are_heard_in_order() {
     expect_numbers(&mut listener);
 }
 
-// Ours to theirs.
+// From ours to other programs.
 
 #[test]
 fn tools_hear_what_is_sent_and_their_reply_is_shown() {
@@ -171,7 +171,7 @@ fn silence_is_exit_status_one() {
     assert!(theirs.lines(Voice::Out)[1].ends_with(&hex(b"anybody?")));
 }
 
-/// The tools would have made one datagram of all that stands in the pipe.
+/// The tools would send the whole pipe as one datagram.
 #[test]
 fn each_line_is_a_datagram_and_an_empty_line_an_empty_one() {
     if !installed("python3") {
@@ -206,7 +206,7 @@ fn the_largest_datagram_reaches_python_and_a_larger_one_is_not_begun() {
     assert!(bytes == hex(largest().as_bytes()), "{} bytes came first", bytes.len() / 2);
 }
 
-/// `nc` cuts what it receives at 16,384 bytes and says nothing, so it is not among these.
+/// `nc` is left out, because it silently cuts received datagrams at 16,384 bytes.
 #[test]
 fn the_largest_datagram_reaches_ncat_and_socat() {
     for tool in ["ncat", "socat"] {
@@ -229,7 +229,7 @@ fn many_datagrams_reach_every_listener_in_order() {
         }
         let (theirs, address) = listener(tool);
         send_numbers(address.to_string());
-        // A datagram ends no line, and neither do these listeners.
+        // A datagram has no line end, and these listeners add none.
         let all: String = numbers().collect();
         theirs.expect_output(&all, SOON);
         assert_eq!(theirs.output(), all);
@@ -250,9 +250,9 @@ fn many_datagrams_of_our_own_are_heard_in_order() {
     expect_numbers(&mut listener);
 }
 
-// Streams that go on.
+// Streams.
 
-/// Each item that cannot be sent is told with its number; the rest goes on.
+/// Each unsendable item is reported with its number; the rest is sent.
 #[test]
 fn one_bad_item_does_not_end_a_stream() {
     let long = format!("a\n{}\nb\n", "x".repeat(70_000));
@@ -279,7 +279,7 @@ fn one_bad_item_does_not_end_a_stream() {
     ] {
         let listener = listen(&["--hex"]);
         let mut ours = send(listener.address, args);
-        // `say` ends a line; what is cut by size is not told apart by it.
+        // `say` adds a line end, which does not matter when cutting by size.
         ours.say(input.trim_end_matches('\n'));
         ours.end_stdin();
         assert_eq!(ours.expect_end(SOON).code(), Some(1), "{args:?}");
@@ -293,7 +293,7 @@ fn one_bad_item_does_not_end_a_stream() {
     }
 }
 
-/// A receiver that restarts loses what it was not there for, and nothing else.
+/// A receiver that restarts loses only the datagrams sent meanwhile.
 #[test]
 fn a_refusal_does_not_cost_the_lines_behind_it() {
     let at = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -368,7 +368,7 @@ fn replies_are_printed_only_where_they_are_waited_for() {
     assert_eq!(ours.output(), "hello\n");
 }
 
-/// As TFTP servers reply.
+/// The reply comes from another port, like a TFTP server's.
 #[test]
 fn a_reply_from_another_port_is_printed_with_its_address() {
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -384,16 +384,14 @@ fn a_reply_from_another_port_is_printed_with_its_address() {
     assert!(ours.lines(Voice::Err).concat().contains("another port of 127.0.0.1:"));
 }
 
-// What the tests above share.
-
-/// Waits for a datagram that `listen --json` reports.
+/// Waits for a datagram reported by `listen --json`.
 #[track_caller]
 fn expect_json(listener: &Serving, wished: impl Fn(&Value) -> bool) -> Value {
     let line = listener.expect_line(|line| wished(&json(line)), SOON);
     json(&line)
 }
 
-/// The same by its text, whether or not it ends a line.
+/// Like `expect_json`, by the text, with or without a line end.
 #[track_caller]
 fn expect_text(listener: &Serving, text: &str) -> Value {
     expect_json(listener, |heard| {
@@ -412,7 +410,7 @@ fn numbers() -> impl Iterator<Item = String> {
 fn send_numbers(to: String) {
     let file = scratch(&to);
     fs::write(&file, numbers().map(|number| number + "\n").collect::<String>()).unwrap();
-    // The whole of them at once, not as fast as a pipe is filled.
+    // The input arrives at once, not at the speed of a pipe.
     let status = Command::new(env!("CARGO_BIN_EXE_pigeon"))
         .args(["send", &to])
         .stdin(Stdio::from(File::open(&file).unwrap()))
@@ -430,7 +428,7 @@ fn expect_numbers(listener: &mut Serving) {
     assert_eq!(listener.expect_end(SOON).code(), Some(0));
 }
 
-/// Not one letter over and over: a piece that is lost or doubled inside has to show.
+/// Varied text, so that a lost or duplicated part shows.
 fn largest() -> String {
     let text: String = (0..20_000).map(|number| format!("{number},")).collect();
     text[..LARGEST].to_string()
@@ -444,12 +442,12 @@ fn expect_largest(listener: &Serving) {
     assert!(heard["text"] == largest(), "the text was changed");
 }
 
-/// A file of this test's own.
+/// A path of this test's own.
 fn scratch(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// As everywhere: `-4` and `-6` choose, and `-u` is understood.
+/// `-4` and `-6` select the family, and `-u` is accepted.
 #[test]
 fn the_version_of_ip_can_be_chosen() {
     let mut listener = pigeon("pigeon listen", &["listen", "-u", "-6", "0", "--count", "1"]);
@@ -458,7 +456,7 @@ fn the_version_of_ip_can_be_chosen() {
     let port = at.port().to_string();
     let mut refused = pigeon("pigeon send", &["send", "-4", "::1", &port, "lost"]);
     assert_eq!(refused.expect_end(SOON).code(), Some(2));
-    assert!(refused.lines(Voice::Err).concat().contains("no IPv4 address"));
+    assert!(refused.lines(Voice::Err).concat().contains("not an IPv4 address"));
     let mut sent = pigeon("pigeon send", &["send", "-u", "-6", "::1", &port, "hello"]);
     assert_eq!(sent.expect_end(SOON).code(), Some(0));
     listener.expect_line(|line| line.ends_with(" 5 bytes: hello"), SOON);
@@ -467,7 +465,7 @@ fn the_version_of_ip_can_be_chosen() {
         for command in [&["listen", flag, at][..], &["chat", flag, "--bind", at]] {
             let mut refused = pigeon("of the other family", command);
             assert_eq!(refused.expect_end(SOON).code(), Some(2));
-            assert!(refused.lines(Voice::Err).concat().contains("is no IPv"));
+            assert!(refused.lines(Voice::Err).concat().contains("is not an IPv"));
         }
     }
     let mut old = pigeon("pigeon listen", &["listen", "-4", "0", "--for", "100ms"]);

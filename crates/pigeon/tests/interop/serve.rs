@@ -1,5 +1,4 @@
-//! `pigeon serve`: everybody's clients, what the services promise, and that none of them can be
-//! made to talk to another for ever.
+//! `pigeon serve`: common clients, the services' promises, and protection against loops.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -15,13 +14,13 @@ use crate::services::{Services, counts_in, serve};
 const ALL: [&str; 7] =
     ["echo:0", "upper:0", "size:0", "time:0", "discard:0", "daytime:0", "sntp:0"];
 
-/// The most that one datagram holds over IPv4.
+/// The largest payload over IPv4.
 const LARGEST: usize = 65_507;
 
-/// How soon a server ends after it is stopped.
+/// How long a stopped server may take to end.
 const A_SECOND: Duration = Duration::from_secs(1);
 
-// Clients of all kinds.
+// Clients.
 
 #[test]
 fn every_tool_is_answered_by_every_service_of_one_process() {
@@ -61,7 +60,7 @@ fn a_tutorial_client_that_tries_again_is_served() {
     assert_eq!(theirs.output(), "The server says 'Your data was 6 bytes'\n");
 }
 
-// What the services promise.
+// The services' promises.
 
 #[test]
 fn echo_returns_the_empty_datagram_and_the_largest() {
@@ -77,7 +76,7 @@ fn echo_returns_the_empty_datagram_and_the_largest() {
 fn echo_returns_a_thousand_datagrams_in_order() {
     let services = serve(&["echo:0"]);
     let socket = socket_to(services.at("echo"));
-    // As many at once as surely fit into a default buffer.
+    // As many at once as fit a default buffer.
     for start in (0..1_000).step_by(100) {
         for number in start..start + 100 {
             socket.send(format!("#{number:03}").as_bytes()).unwrap();
@@ -207,7 +206,7 @@ fn a_service_listens_on_this_machine_only_unless_told() {
     assert_eq!(services.at("size").ip().to_string(), "127.0.0.2");
     let upper = services.at("upper");
     assert!(upper.ip().is_unspecified());
-    // On every address, of both families.
+    // The service answers on every address of both families.
     for host in ["127.0.0.1", "127.0.0.3", "[::1]"] {
         let bind = if host.starts_with('[') { "[::1]:0" } else { "127.0.0.1:0" };
         let socket = UdpSocket::bind(bind).unwrap();
@@ -217,7 +216,7 @@ fn a_service_listens_on_this_machine_only_unless_told() {
     }
 }
 
-// Who is not answered.
+// Ignored requests.
 
 #[test]
 fn a_source_port_below_1024_is_not_answered() {
@@ -233,7 +232,7 @@ fn a_source_port_below_1024_is_not_answered() {
     assert!(socket.recv(&mut [0; 16]).is_err());
 }
 
-/// Services of one process know each other's addresses.
+/// Services in one process know each other's addresses.
 #[test]
 fn sisters_do_not_answer_each_other() {
     let Some(host) = forging() else { return };
@@ -251,30 +250,30 @@ fn two_echoes_set_upon_each_other_stay_within_the_rate_and_the_operator_is_told(
     let (one, other) = (served(&host, &args), served(&host, &args));
     let began = Instant::now();
     forge(&host, one.at("echo"), other.at("echo"), "round and round");
-    wait_for_either(&one, &other, "asks too much");
+    wait_for_either(&one, &other, "asks too often");
     let bounced = [stopped(one, "echo").1.1, stopped(other, "echo").1.1];
-    // A second's worth may come at once; what was forged was one, and what was lost ended it.
+    // A burst of a second's worth may pass; one datagram was forged, and a loss ended the loop.
     let most = 100.0 * (1.0 + began.elapsed().as_secs_f64()) + 1.0;
     for replies in bounced {
         assert!((90.0..=most).contains(&(replies as f64)), "{bounced:?}, {most} allowed");
     }
 }
 
-/// On this machine too: the first datagram over the rate ends the loop.
+/// On loopback too: the first datagram over the rate ends the loop.
 #[test]
 fn one_forged_datagram_between_two_echoes_dies_at_the_rate() {
     let Some(host) = forging() else { return };
     for (first, second) in [("echo", "echo"), ("echo", "upper"), ("upper", "upper")] {
         let [one, other] = [first, second].map(|name| served(&host, &[&format!("{name}:0")]));
         forge(&host, one.at(first), other.at(second), "round");
-        wait_for_either(&one, &other, "asks too much");
+        wait_for_either(&one, &other, "asks too often");
         let [(_, (_, one)), (_, (_, other))] = [stopped(one, first), stopped(other, second)];
         assert!((1_000..5_000).contains(&one), "{first} and {second}: {one} and {other}");
         assert!(one.abs_diff(other) <= 1, "{first} and {second}: {one} and {other}");
     }
 }
 
-/// Where the operator lifts the rate, a loop does not go on unseen.
+/// If the operator lifts the rate, a loop is reported.
 #[test]
 fn two_echoes_that_no_rate_bounds_are_told() {
     let Some(host) = forging() else { return };
@@ -293,7 +292,7 @@ fn an_echo_of_somebody_else_set_upon_ours_stays_within_the_rate() {
     let theirs = host.python("echo_server.py", &[]);
     let began = Instant::now();
     forge(&host, address_of(&theirs), ours.at("echo"), "round and round");
-    ours.expect_status(|line| line.contains("asks too much"), SOON);
+    ours.expect_status(|line| line.contains("asks too often"), SOON);
     let (_, (requests, replies)) = stopped(ours, "echo");
     let most = 100.0 * (1.0 + began.elapsed().as_secs_f64());
     assert!((90.0..=most).contains(&(replies as f64)), "{replies}, {most} allowed");
@@ -333,14 +332,14 @@ fn a_service_set_upon_the_hub_falls_silent_after_a_few_datagrams() {
         let at = address_in(&hub.expect_status(|line| line.contains("listening on "), SOON));
         let service = served(&host, &[&format!("{name}:0"), "--verbose"]);
         forge(&host, service.at(name), at, "hello");
-        // Somebody who joins and speaks afterwards: by the time he is heard, all has been said.
+        // A member that joins and sends afterwards: by then, everything else has been sent.
         let heard = |line: &str| line.contains("later");
         let mut witness = host.pigeon("join", &["join", &at.to_string(), "--nick", "witness"]);
         witness.expect_status(|line| line.contains("joined "), SOON);
         witness.say("later");
         witness.expect_line(heard, SOON);
         let (_, (requests, replies)) = stopped(service, name);
-        // Sixteen make a suspect; then come probes, and what has waited meanwhile.
+        // Sixteen make a member suspect; then come probes, and the lines held back.
         assert!(requests <= 60, "{name}: {requests} datagrams, {replies} replies");
     }
 }
@@ -355,7 +354,7 @@ fn a_bench_server_and_the_hub_set_upon_each_other_fall_silent() {
     };
     let (mut hub, at_hub) = serving("hub", &["hub", "--listen", "127.0.0.1:0"]);
     let (_bench, at_bench) = serving("bench server", &["bench", "server", "0"]);
-    // What a server answers: the Hello of a real client.
+    // A datagram that the server answers: a real client's Hello.
     let ear = UdpSocket::bind("127.0.0.1:0").unwrap();
     ear.set_read_timeout(Some(SOON)).unwrap();
     let to = ear.local_addr().unwrap().to_string();
@@ -365,7 +364,7 @@ fn a_bench_server_and_the_hub_set_upon_each_other_fall_silent() {
     let [from, to] = [at_hub, at_bench].map(|at| at.port().to_string());
     let mut forger = host.python("forge.py", &[&from, &to, "hex", &hex(&hello[..length])]);
     assert!(forger.expect_end(SOON).success());
-    // The server's answer makes it a member of the hub; now a line seems to come from it too.
+    // The server's answer makes it a member of the hub; now a line is forged in its name, too.
     forge(&host, at_bench, at_hub, "hello");
     let mut witness = host.pigeon("join", &["join", &at_hub.to_string(), "--nick", "witness"]);
     witness.expect_status(|line| line.contains("joined "), SOON);
@@ -377,13 +376,11 @@ fn a_bench_server_and_the_hub_set_upon_each_other_fall_silent() {
     let stopped = lines.iter().rfind(|line| line.contains("stopped received=")).unwrap();
     let received = stopped.split("received=").nth(1).unwrap().split(' ').next().unwrap();
     let received: u64 = received.parse().unwrap();
-    // The server's answer, the forged line, and the witness's own: its heartbeats, name and line.
+    // The server's answer, the forged line, and the witness's heartbeats, name and line.
     assert!((3..=12).contains(&received), "{stopped}");
 }
 
-// What the tests above share.
-
-/// A namespace to forge senders in.
+/// A namespace for forging senders.
 fn forging() -> Option<Namespace> {
     if !installed("python3") {
         return None;
@@ -395,7 +392,7 @@ fn served(host: &Namespace, specs: &[&str]) -> Services {
     Services::new(host.pigeon("pigeon serve", &[&["serve"], specs].concat()), specs)
 }
 
-/// One datagram to `to` that seems to come from `from`.
+/// Sends one datagram to `to` with the forged sender `from`.
 #[track_caller]
 fn forge(host: &Namespace, from: SocketAddr, to: SocketAddr, text: &str) {
     let (from, to) = (from.port().to_string(), to.port().to_string());
@@ -411,7 +408,7 @@ fn wait_for_either(one: &Process, other: &Process, text: &str) {
     });
 }
 
-/// Stops a service, and returns its datagrams and its replies.
+/// Stops a service, and returns its numbers of datagrams and replies.
 #[track_caller]
 fn stopped(mut services: Services, name: &str) -> (Services, (u64, u64)) {
     services.signal("TERM");
@@ -445,7 +442,7 @@ fn json(line: &str) -> Value {
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{line:?} is no JSON: {error}"))
 }
 
-/// A firewall of this host: what it forbids was no reply.
+/// This host's firewall: a forbidden reply does not count.
 #[test]
 fn a_reply_that_cannot_be_sent_is_told_and_not_counted_as_sent() {
     let Some(host) = Namespace::new() else { return };
@@ -456,7 +453,7 @@ fn a_reply_that_cannot_be_sent_is_told_and_not_counted_as_sent() {
         let args = ["send", &to, "hello", "--source", &source, "--wait", "100ms"];
         host.pigeon("send", &args).expect_end(SOON).code()
     };
-    // Nobody has a port in there but those that are named here.
+    // The namespace is private, so these ports are free.
     if !host.forbid(2_001) {
         return;
     }
@@ -471,5 +468,5 @@ fn a_reply_that_cannot_be_sent_is_told_and_not_counted_as_sent() {
     assert_eq!(counts.map(|count| last[count].as_u64().unwrap()), [3, 1, 5, 2, 0]);
     let times = services.lines(Voice::Err).iter().filter(|line| line.starts_with(told)).count();
     assert_eq!(times, 1);
-    assert!(services.summary("echo").contains("1 replies, 2 replies not sent"));
+    assert!(services.summary("echo").contains("1 reply, 2 replies not sent"));
 }

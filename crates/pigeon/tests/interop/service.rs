@@ -1,4 +1,4 @@
-//! A hub as a service: its units, what it reports to the service manager, the address it waits for.
+//! A hub as a service: its units, its messages to the service manager, and waiting for its address.
 
 use std::io::Read;
 use std::os::unix::net::UnixDatagram;
@@ -11,13 +11,13 @@ use crate::peers::installed;
 use crate::pigeon::{address_in, pigeon};
 use crate::process::{Process, SOON, Voice, hears_hangup, wait_until};
 
-/// What the units of `docs` stand upon in a system that boots.
+/// The targets that the units in `docs` depend on.
 const TARGETS: [&str; 5] = ["sysinit", "basic", "shutdown", "sockets", "network-online"];
 
-/// The least exposed that a service on a network can well be is 1.0.
+/// A network service cannot well be below 1.0.
 const MAX_EXPOSURE: f64 = 1.5;
 
-/// A folder with the units in their places.
+/// A folder with the units in place.
 struct Root(PathBuf);
 
 impl Root {
@@ -29,7 +29,7 @@ impl Root {
         for folder in [&drop_ins, &bin] {
             std::fs::create_dir_all(folder).unwrap();
         }
-        // Not a symbolic link: it would point out of the root.
+        // Not a symbolic link, which would lead out of the root.
         std::fs::hard_link(env!("CARGO_BIN_EXE_pigeon"), bin.join("pigeon")).unwrap();
         for target in TARGETS {
             std::fs::write(units.join(format!("{target}.target")), "[Unit]\n").unwrap();
@@ -65,7 +65,7 @@ fn systemd_understands_the_units() {
     for with_realtime in [false, true] {
         let root = Root::new("verify", with_realtime);
         let output = root.analyze(&["verify", "pigeon-hub.service", "pigeon-hub.socket"]);
-        // It complains of an unknown setting and exits with 0.
+        // For an unknown setting it prints a warning and exits with 0.
         let complaints = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && complaints.is_empty(), "{complaints}");
     }
@@ -88,7 +88,7 @@ fn the_service_may_do_little_but_use_the_network() {
     }
 }
 
-/// A service manager, as far as sd_notify(3) goes.
+/// A service manager for sd_notify(3).
 struct Manager {
     socket: UnixDatagram,
     path: PathBuf,
@@ -103,7 +103,7 @@ impl Manager {
         Manager { socket, path }
     }
 
-    /// The next message that says this, with all its lines.
+    /// The next message with this line, complete.
     #[track_caller]
     fn expect(&self, line: &str) -> String {
         loop {
@@ -139,7 +139,7 @@ fn the_service_manager_hears_of_start_life_reload_and_end() {
     let args = ["127.0.0.1:0", "--config", config.to_str().unwrap()];
     let mut hub = manager.hub(Duration::from_millis(400), &args);
     manager.expect("READY=1");
-    // The loop turns: twice in the time that is allowed, though nothing comes in.
+    // The loop runs: twice within the time-out, without input.
     let began = std::time::Instant::now();
     for _ in 0..4 {
         manager.expect("WATCHDOG=1");
@@ -147,7 +147,7 @@ fn the_service_manager_hears_of_start_life_reload_and_end() {
     let took = began.elapsed();
     assert!((600..2_000).contains(&took.as_millis()), "{took:?}");
 
-    // SIGHUP reads the settings again and does not stop it.
+    // SIGHUP reloads the settings without a stop.
     std::fs::write(&config, "log-level = \"warn\"\ntimeout = \"9s\"\n").unwrap();
     hub.signal("HUP");
     assert!(manager.expect("RELOADING=1").contains("MONOTONIC_USEC="));
@@ -158,7 +158,7 @@ fn the_service_manager_hears_of_start_life_reload_and_end() {
     manager.expect("RELOADING=1");
     manager.expect("READY=1");
     hub.expect_status(
-        |line| line.contains("settings not read again") && line.contains("is log-level meant?"),
+        |line| line.contains("settings not read again") && line.contains("did you mean log-level?"),
         SOON,
     );
     std::fs::write(&config, "log-level = \"info\"\n").unwrap();
@@ -167,14 +167,14 @@ fn the_service_manager_hears_of_start_life_reload_and_end() {
     hub.signal("TERM");
     manager.expect("STOPPING=1");
     assert_eq!(hub.expect_end(SOON).code(), Some(0));
-    // The first reload silenced what is only of interest, itself included.
+    // The first reload raised the log level, so its own message is suppressed.
     let lines = hub.lines(Voice::Err);
     let reloads = lines.iter().filter(|line| line.contains("settings read again")).count();
     assert_eq!(reloads, 1, "{lines:?}");
     std::fs::remove_file(&config).unwrap();
 }
 
-/// At a terminal SIGHUP means that it was closed, and nobody is left to stop the hub.
+/// At a terminal SIGHUP means that it was closed, and nobody else could stop the hub.
 #[test]
 fn a_hub_whose_terminal_is_closed_ends() {
     if !hears_hangup() {
@@ -190,7 +190,7 @@ fn a_hub_whose_terminal_is_closed_ends() {
         let read = terminal.read(&mut buffer).unwrap();
         said.extend_from_slice(&buffer[..read]);
     }
-    // With its terminal open it reads its settings, as a service does.
+    // With its terminal open it reloads its settings, like a service.
     let id = hub.id().to_string();
     assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
     while !String::from_utf8_lossy(&said).contains("settings read again") {
@@ -231,5 +231,5 @@ fn an_address_that_may_not_be_waited_for_ends_the_hub() {
     let args = ["hub", "203.0.113.9:0", "--wait-for-address", "off"];
     let mut hub = pigeon("hub", &args);
     assert_eq!(hub.expect_end(SOON).code(), Some(1));
-    assert!(hub.lines(Voice::Err)[0].contains("203.0.113.9 is no address of this host"));
+    assert!(hub.lines(Voice::Err)[0].contains("203.0.113.9 is not an address of this host"));
 }

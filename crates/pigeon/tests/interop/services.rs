@@ -1,4 +1,4 @@
-//! `pigeon serve`, and where its services are.
+//! `pigeon serve` and its services' addresses.
 
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
@@ -6,18 +6,18 @@ use std::ops::{Deref, DerefMut};
 use crate::pigeon::pigeon;
 use crate::process::{Process, SOON, Voice};
 
-/// `pigeon serve` with some services on ports that the system chose.
+/// `pigeon serve` with services on system-chosen ports.
 pub(crate) struct Services {
     process: Process,
 }
 
-/// `pigeon serve SPECS…`, once each of them has said where it is. Options may stand among them.
+/// `pigeon serve SPECS…`, after each has printed its address. Options are allowed.
 pub(crate) fn serve(specs: &[&str]) -> Services {
     Services::new(pigeon("pigeon serve", &[&["serve"], specs].concat()), specs)
 }
 
 impl Services {
-    /// Takes over a `pigeon serve` that was started in some other way.
+    /// Takes over a `pigeon serve` started elsewhere.
     pub(crate) fn new(process: Process, specs: &[&str]) -> Services {
         let services = Services { process };
         for (name, _) in specs.iter().filter_map(|spec| spec.split_once(':')) {
@@ -26,7 +26,6 @@ impl Services {
         services
     }
 
-    /// The address of a service.
     #[track_caller]
     pub(crate) fn at(&self, name: &str) -> SocketAddr {
         let start = format!("{name} on ");
@@ -34,7 +33,7 @@ impl Services {
         line[start.len()..].parse().unwrap_or_else(|_| panic!("no address in {line:?}"))
     }
 
-    /// What a service says of itself in the end, behind its address: `3 datagrams, 2 replies…`
+    /// A service's summary, after its address: `3 datagrams, 2 replies…`
     #[track_caller]
     pub(crate) fn summary(&self, name: &str) -> String {
         let start = format!("{name} on {}: ", self.at(name));
@@ -44,7 +43,7 @@ impl Services {
     }
 }
 
-/// How many datagrams and replies a summary reports.
+/// The numbers of datagrams and replies in a summary.
 #[track_caller]
 pub(crate) fn counts_in(summary: &str) -> (u64, u64) {
     let numbers = summary.split(", ").take(2).map(|part| part.split(' ').next()?.parse().ok());

@@ -1,4 +1,4 @@
-//! `pigeon sockets` beside iproute2's `ss`, on sockets that the test itself has opened.
+//! `pigeon sockets`, compared with iproute2's `ss`, for the test's own sockets.
 
 use std::fs;
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use crate::peers::installed;
 use crate::pigeon::{address_in, listen, pigeon};
 use crate::process::{Process, SOON, Voice, wait_until};
 
-/// More than any receive buffer of these tests holds; the system's default takes fewer than ten.
+/// More than any receive buffer of these tests holds; the system's default holds fewer than ten.
 const TOO_MANY: usize = 200;
 
 #[test]
@@ -41,7 +41,7 @@ fn what_ss_says_is_what_we_say() {
     let waiting = [unread, unread_v6];
     let losing = [overflowing, overflowing_v6];
     for socket in sockets.iter().chain(&waiting).chain(&losing) {
-        // For a moment another test's program may hold it too, between its fork and its exec.
+        // Another test's program may briefly hold it too, between its fork and its exec.
         let ours = wait_until("we say what ss says, and that we alone hold it", || {
             let ours = ours(local(socket));
             let alone = ours["other_pids"] == Value::Null;
@@ -100,7 +100,7 @@ fn a_port_that_nobody_holds_is_told_with_status_1() {
 fn a_hostile_process_name_is_escaped() {
     let folder = std::env::temp_dir().join(format!("pigeon-sockets-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
-    // A process is called as its file is.
+    // A process has its file's name.
     let program = folder.join("\x1b[2J狗\u{202e}");
     symlink(env!("CARGO_BIN_EXE_pigeon"), &program).unwrap();
     let listener =
@@ -125,7 +125,7 @@ fn without_root_it_says_how_many_holders_it_cannot_see() {
         ended(Process::spawn("pigeon of nobody", &mut command))
     };
     if unprivileged(&["--version"]).0 != 0 {
-        // Not `eprintln!`: a passing test's would be swallowed.
+        // Not `eprintln!`: the test harness hides its output when a test passes.
         let _ = writeln!(io::stderr(), "SKIPPED: cannot run pigeon as nobody; that needs root");
         return;
     }
@@ -134,7 +134,7 @@ fn without_root_it_says_how_many_holders_it_cannot_see() {
     let (status, lines, notes) = unprivileged(&["sockets", &port]);
     assert_eq!(status, 0);
     assert!(lines[1].contains("(not visible)"), "{lines:?}");
-    assert_eq!(notes, ["cannot see who holds 1 of 1 socket; root can"]);
+    assert_eq!(notes, ["cannot see which programs hold 1 of 1 socket; root can"]);
 
     let (_, lines, _) = unprivileged(&["sockets", "--json", &port]);
     let socket: Value = serde_json::from_str(&lines[0]).unwrap();
@@ -142,7 +142,7 @@ fn without_root_it_says_how_many_holders_it_cannot_see() {
     assert_eq!((&socket["uid"], &socket["user"]), (&0.into(), &"root".into()));
 }
 
-/// Mounted so, procfs lists no process of another user at all.
+/// With this mount option, procfs lists no processes of other users.
 #[test]
 fn processes_that_are_not_even_listed_are_not_taken_for_none() {
     if !installed("setpriv") || !installed("unshare") {
@@ -161,7 +161,7 @@ fn processes_that_are_not_even_listed_are_not_taken_for_none() {
         return;
     }
     assert!(lines[1].contains("(not visible)"), "{lines:?}");
-    assert_eq!(notes, ["cannot see who holds 1 of 1 socket; root can"]);
+    assert_eq!(notes, ["cannot see which programs hold 1 of 1 socket; root can"]);
 }
 
 #[test]
@@ -188,9 +188,9 @@ fn changes_are_shown_as_they_come() {
     program.expect_line(|line| event(line) == "gone", SOON);
 }
 
-// Ours.
+// Pigeon's sockets.
 
-/// What `pigeon sockets ARGS…` answers: its status, and the lines of stdout and stderr.
+/// Runs `pigeon sockets ARGS…`: its status, and the lines of stdout and stderr.
 fn sockets(args: &[&str]) -> (i32, Vec<String>, Vec<String>) {
     ended(pigeon("pigeon sockets", &[&["sockets"], args].concat()))
 }
@@ -200,7 +200,7 @@ fn ended(mut process: Process) -> (i32, Vec<String>, Vec<String>) {
     (status, process.lines(Voice::Out), process.lines(Voice::Err))
 }
 
-/// What we say of the socket bound to an address.
+/// Our entry for the socket bound to an address.
 #[track_caller]
 fn ours(local: SocketAddr) -> Value {
     let (status, lines, _) = sockets(&["--json", &format!(":{}", local.port())]);
@@ -209,7 +209,7 @@ fn ours(local: SocketAddr) -> Value {
     sockets.find(|socket| socket["local"] == local.to_string()).expect("it is in the table")
 }
 
-/// What `ss` reports too.
+/// The fields that `ss` has too.
 #[derive(Debug, PartialEq, Eq)]
 struct Digest {
     remote: Option<SocketAddr>,
@@ -236,16 +236,16 @@ fn address(text: &Value) -> Option<SocketAddr> {
     text.as_str().map(|text| text.parse().unwrap())
 }
 
-// Theirs.
+// Other programs' sockets.
 
-/// What `ss` says of the socket bound to an address, in a line such as
-/// `UNCONN 0 0 127.0.0.1:9 0.0.0.0:* users:(("cat",pid=7,fd=3)) ino:42 sk:1 <-> skmem:(r0,…,d0)`.
+/// `ss`'s entry for the socket bound to an address, a line such as `UNCONN 0 0 127.0.0.1:9
+/// 0.0.0.0:* users:(("cat",pid=7,fd=3)) ino:42 sk:1 <-> skmem:(r0,…,d0)`.
 #[track_caller]
 fn ss(local: SocketAddr) -> Digest {
     let filter = format!("sport = :{}", local.port());
     let output = Command::new("ss").args(["-uanpemOH", &filter]).output().unwrap();
     let output = String::from_utf8(output.stdout).unwrap();
-    // `*` is how it writes a socket for both families.
+    // `*` stands for a dual-stack socket.
     let spelt = local.to_string().replace("[::]:", "*:");
     let fields = output.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let fields = fields.into_iter().find(|fields| fields[3] == spelt).expect("ss lists it");
@@ -262,13 +262,13 @@ fn ss(local: SocketAddr) -> Digest {
     }
 }
 
-// The sockets of the test.
+// The test's sockets.
 
 fn local(socket: &UdpSocket) -> SocketAddr {
     socket.local_addr().unwrap()
 }
 
-/// Sends a socket datagrams that nobody reads.
+/// Sends datagrams to a socket without reading them.
 fn fill(socket: &UdpSocket, payload: &[u8], count: usize) {
     let to = local(socket);
     let sender = UdpSocket::bind((to.ip(), 0)).unwrap();

@@ -1,4 +1,4 @@
-//! What time it is: `pigeon time` and other people's servers, and other people's clients at ours.
+//! Network time: `pigeon time` with other servers, and other clients with ours.
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
@@ -13,10 +13,10 @@ use crate::pigeon::{pigeon, relay};
 use crate::process::{Process, SOON, Voice};
 use crate::services::{Services, serve};
 
-/// Two readings of one clock differ by no more, in seconds, on a machine that is busy.
+/// The largest difference between two readings of one clock on a busy machine, in seconds.
 const NEAR: f64 = 0.1;
 
-/// Programs that set clocks take their time.
+/// Programs that set clocks are slow.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 // Text.
@@ -80,7 +80,7 @@ fn chronyd_accepts_our_sntp() {
     }
 }
 
-/// It asks at port 123 only.
+/// It only uses port 123.
 #[test]
 fn ntpdate_accepts_our_sntp() {
     if !installed("ntpdate") {
@@ -106,7 +106,7 @@ fn chronyd_is_asked_how_far_our_clock_is_off() {
     if !installed("chronyd") {
         return;
     }
-    // Chosen by the system; chronyd would take port 0 for none at all.
+    // Chosen by the system; chronyd treats port 0 as none.
     let at = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chrony-{}", at.port()));
     fs::create_dir_all(&folder).unwrap();
@@ -123,7 +123,7 @@ fn chronyd_is_asked_how_far_our_clock_is_off() {
     fs::write(&conf, lines.join("\n") + "\n").unwrap();
     let _theirs = chronyd(&["-x", "-d", "-f", conf.to_str().unwrap()]);
 
-    // Until it serves, a question is refused.
+    // Before it serves, requests are refused.
     let told = crate::process::wait_until("chronyd answers", || {
         let mut ours = time(at, &["--sntp", "--json"]);
         ours.expect_end(SOON).success().then(|| json(&ours))
@@ -148,8 +148,8 @@ fn our_own_sntp_is_asked() {
     assert!(told["offset"].as_f64().unwrap().abs() < NEAR, "{told}");
 }
 
-/// The answer to the first question comes when the second has been asked; the offset and the delay
-/// are those of the first.
+/// The first request's answer arrives after the second request; offset and delay are the first
+/// one's.
 #[test]
 fn an_answer_to_an_earlier_question_is_taken_for_what_it_is() {
     let services = serve(&["sntp:0"]);
@@ -170,7 +170,7 @@ fn a_stray_reply_does_not_end_the_wait() {
     let ours = time(asked, &["--sntp", "--json"]);
     let mut question = [0; 48];
     let (_, asker) = server.recv_from(&mut question).unwrap();
-    // Too short, and an answer to a question that was never asked.
+    // The datagram is too short, and the next answers another request.
     server.send_to(b"spam", asker).unwrap();
     server.send_to(&[[0x24, 1], [0, 0]].concat().repeat(12), asker).unwrap();
     let behind = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -186,7 +186,7 @@ fn a_stray_reply_does_not_end_the_wait() {
     assert!(notes[1].contains("not an answer: a reply to another request"), "{notes:?}");
 }
 
-/// A reply that is no NTP is silence, which differs from a refusal.
+/// A reply that is not NTP counts as silence, not as a refusal.
 #[test]
 fn what_is_no_ntp_is_not_believed() {
     let services = serve(&["size:0"]);
@@ -197,8 +197,6 @@ fn what_is_no_ntp_is_not_believed() {
     }
     assert_eq!(ours.output(), "");
 }
-
-// What the tests above share.
 
 fn time(at: SocketAddr, args: &[&str]) -> Process {
     pigeon("pigeon time", &[&["time", &at.to_string()], args].concat())
@@ -219,7 +217,7 @@ fn expect_times(at: SocketAddr) {
     }
 }
 
-/// `chronyd` that never touches the clock and keeps the user it has.
+/// `chronyd` without setting the clock or changing users.
 fn chronyd(args: &[&str]) -> Process {
     let user = Command::new("id").arg("-un").output().unwrap();
     let user = String::from_utf8(user.stdout).unwrap();

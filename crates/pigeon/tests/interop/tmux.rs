@@ -1,4 +1,5 @@
-//! The full screen in tmux, under a shell: a terminal whose widths are not ours, and job control.
+//! The full screen in tmux, under a shell: a terminal with its own character widths, and job
+//! control.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::process::Command;
@@ -7,7 +8,7 @@ use crate::peers::installed;
 use crate::pigeon::{HEARTBEAT, hub};
 use crate::process::wait_until;
 
-/// A tmux server of its own with one window of 80 columns and 24 rows, in which bash runs.
+/// A private tmux server with one window of 80 columns and 24 rows, running bash.
 struct Tmux(String);
 
 impl Tmux {
@@ -54,7 +55,7 @@ impl Drop for Tmux {
         if std::thread::panicking() {
             eprintln!("tmux showed:\n{}", self.run(&["capture-pane", "-p"]));
         }
-        // It may have ended by itself.
+        // The server may have ended already.
         let _ = Command::new("tmux").args(["-L", &self.0, "kill-server"]).output();
     }
 }
@@ -87,7 +88,7 @@ fn widths_that_differ_leave_nothing_behind_and_a_link_is_copied_whole() {
     say(&link);
     tmux.expect("the beginning of a link", |screen| screen.contains("https://pigeon"));
     tmux.run(&["send-keys", "F3"]);
-    // Joined as tmux joins the rows that it has wrapped, and as it copies them.
+    // Joined like wrapped rows, as tmux copies them.
     tmux.expect("the link in one piece", |screen| screen.contains(&link));
     assert_eq!(tmux.run(&["display-message", "-p", "#{mouse_any_flag}"]).trim(), "0");
     say("said meanwhile");

@@ -26,7 +26,7 @@ fn join_is_a_plain_member_of_a_tutorials_server() {
     let ack = client.expect_line(|line| line.starts_with("Ack ADA 说:你好. from "), SOON);
     ada.expect_line(|line| line == ack, SOON);
 
-    // The server's time-out has passed when it has forgotten somebody who spoke after ada.
+    // When the server has forgotten a member that wrote after ada, its time-out has passed.
     let mut silent = python_to("plain_member.py", address, &[]);
     silent.say("and now I am silent");
     ada.expect_line(|line| line.starts_with("Ack AND NOW I AM SILENT. from "), SOON);
@@ -39,7 +39,7 @@ fn join_is_a_plain_member_of_a_tutorials_server() {
     ada.say("quit");
     assert!(ada.expect_end(SOON).success());
     server.expect_line(|line| line == format!("{ada_at} left"), SOON);
-    // Such a server would have published a command, or a resume word, to everyone.
+    // Such a server would have relayed a command, or a resume token, to everyone.
     let said = server.lines(Voice::Out);
     assert!(!said.iter().any(|line| line.contains("says /")), "a command was published");
 }

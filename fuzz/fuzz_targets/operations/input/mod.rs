@@ -1,8 +1,8 @@
-//! What bytes are decoded into: the settings of a hub, and what happens to it in which order.
+//! The decoded input: a hub's settings, and a sequence of operations.
 //!
-//! Words and addresses are few, so that operations meet: somebody takes a name that is taken, an
-//! address that is banned comes back. Fields and variants are decoded in the order they stand in;
-//! to add one or to move one gives the committed corpus another meaning.
+//! There are few words and addresses, so that operations interact: a member takes a name in use, or
+//! a banned address returns. Fields and variants are decoded in their order; adding or moving one
+//! changes the meaning of the committed corpus.
 
 mod settings;
 mod words;
@@ -12,14 +12,14 @@ use arbitrary::Arbitrary;
 pub use self::settings::{PASSWORD, Settings};
 pub use self::words::{Label, Net, Piece, Word};
 
-/// One life of a hub.
+/// The life of a hub.
 #[derive(Arbitrary, Debug)]
 pub struct Input {
     pub settings: Settings,
     pub operations: Vec<Operation>,
 }
 
-/// Something that happens to a hub. Who sends or is kicked is one of [`pigeon_fuzz::addresses`].
+/// An operation on a hub. Senders and kicked members are from [`pigeon_fuzz::addresses`].
 #[derive(Arbitrary, Debug)]
 pub enum Operation {
     Datagram {
@@ -27,7 +27,7 @@ pub enum Operation {
         what: Payload,
     },
     Wait(Wait),
-    /// A timer called early.
+    /// Calls the timer early.
     Timer,
     Drain,
     Say(Text),
@@ -39,25 +39,25 @@ pub enum Operation {
     Stop,
 }
 
-/// How far time goes on.
+/// How far time advances.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Wait {
     Millis(u16),
-    /// To the next deadline, as a driver does.
+    /// Wait until the next deadline, like a driver.
     Deadline,
-    /// Until all are gone.
+    /// Wait until all members are gone.
     Minute,
     TenMinutes,
 }
 
-/// What a datagram says.
+/// The content of a datagram.
 #[derive(Arbitrary, Debug)]
 pub enum Payload {
     Heartbeat,
     Padded(u8),
-    /// A message with a number of its own.
+    /// A message with a unique number.
     Message(Text),
-    /// The same for one.
+    /// A private message with a unique number.
     Whisper {
         to: Word,
         text: Text,
@@ -74,13 +74,13 @@ pub enum Payload {
     Encoding(Label),
     Quiet(bool),
     Pass(bool),
-    /// What the hub last sent to this address comes back, with something before it or not.
+    /// The hub's last datagram to this address, with or without a prefix.
     Echo {
         before: bool,
     },
-    /// The word this address was last asked to send back.
+    /// The last token that this address was asked to return.
     Prove,
-    /// A word that the hub once gave to anybody.
+    /// Any resume token of the hub.
     Resume(u8),
     Discover(u8),
     Pieces(Vec<Piece>),
@@ -91,7 +91,7 @@ pub enum Payload {
     },
 }
 
-/// What stands before the number of a message.
+/// The text before the number of a message.
 #[derive(Arbitrary, Debug)]
 pub enum Text {
     Short,

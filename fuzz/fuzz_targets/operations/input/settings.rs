@@ -1,17 +1,17 @@
-//! How a hub is set up. Its bounds are small in some worlds, so that few operations reach them.
+//! A hub's settings. Some limits are small, so that few operations reach them.
 
 use arbitrary::Arbitrary;
 use pigeon_fuzz::addresses;
 use pigeon_hub::{Config, Discovery, Door, PerOrigin, Rate, SourceRules};
 use pigeon_proto::{Format, RoomName};
 
-/// What a hub with a password wants to hear.
+/// The password of hubs that have one.
 pub const PASSWORD: &str = "secret";
 
 #[derive(Arbitrary, Debug)]
 pub struct Settings {
     format: FormatChoice,
-    /// A second door, where some of the people come in.
+    /// A second listening socket, used by some members.
     second: Option<FormatChoice>,
     password: bool,
     closed: bool,
@@ -50,7 +50,8 @@ impl FormatChoice {
 }
 
 impl Settings {
-    /// The doors: both lead to the lobby where their members can read one another.
+    /// The listening sockets. Both lead to the lobby if their members can read each other's
+    /// messages.
     fn doors(&self) -> Vec<Door> {
         let first = Door::of(self.format.format());
         let second = self.second.map(|second| {
@@ -99,7 +100,7 @@ impl Settings {
     }
 }
 
-/// A room that members also go to by themselves.
+/// A room that members also join with `/join`.
 fn ops() -> RoomName {
     RoomName::parse(b"ops").expect("a room's name")
 }

@@ -1,9 +1,8 @@
-//! A small vocabulary, each word with its spelling: a fuzzer that had to find spellings by itself
-//! would hardly ever name the same thing twice.
+//! A small vocabulary: with free spelling, a fuzzer would hardly ever use the same word twice.
 
 use arbitrary::Arbitrary;
 
-/// Names of members and of rooms; some are one name in two spellings, some are none.
+/// Names of members and rooms; some are two spellings of one name, some are invalid.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Word {
     Dog,
@@ -17,7 +16,7 @@ pub enum Word {
     Emoji,
     Long,
     Bad,
-    Porch,
+    Spaced,
     Address,
     Sigma,
     SmallSigma,
@@ -37,7 +36,7 @@ impl Word {
             Word::Emoji => "👩\u{200d}🚀",
             Word::Long => "12345678901234567890123456789012",
             Word::Bad => "a:b",
-            Word::Porch => "the porch",
+            Word::Spaced => "the shed",
             Word::Address => "127.0.0.1:5001",
             Word::Sigma => "ΑΣ",
             Word::SmallSigma => "ασ",
@@ -45,7 +44,7 @@ impl Word {
     }
 }
 
-/// Names of encodings, one of them not one.
+/// Labels of encodings, one of them invalid.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Label {
     Utf8,
@@ -73,8 +72,7 @@ impl Label {
     }
 }
 
-/// What an operator bans: networks around the people of [`pigeon_fuzz::addresses`], one of them no
-/// network.
+/// Networks for bans, which contain addresses of [`pigeon_fuzz::addresses`]; one is invalid.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Net {
     All,
@@ -102,8 +100,7 @@ impl Net {
     }
 }
 
-/// What payloads are put together from: what means something to a hub, and what must not be shown
-/// as it is.
+/// Fragments of payloads: words with a meaning to a hub, and bytes that must be escaped.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Piece {
     Letter,

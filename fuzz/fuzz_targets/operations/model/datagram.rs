@@ -1,5 +1,5 @@
-//! Somebody sends something: one message is relayed at the most, no member's text is dropped for being
-//! an echo, and neither the banned nor who can get no answer becomes a member.
+//! A datagram: at most one message is relayed, no member's text is dropped as an echo, and neither
+//! banned nor invalid senders become members.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -15,13 +15,20 @@ use crate::input::Payload;
 
 impl Model {
     pub(super) fn datagram(&mut self, from: SocketAddr, what: &Payload) {
+        // Behind more of its own than this, what an address sends might have to wait.
+        let [datagrams, bytes] = self.batched;
+        if datagrams >= 24 || bytes >= 1_000 {
+            self.drain();
+        }
         let (mut payload, message) = self.payload(from, what);
-        // Without its end a message has no number.
+        // A truncated message has no number.
         let message = message.filter(|_| payload.len() <= MAX_PAYLOAD_V4);
-        // Nor is it known which member a name means in another encoding.
+        // In another encoding, the recipient is unknown too.
         let is_clear = self.heard.writes_utf8(from) || !matches!(what, Payload::Whisper { .. });
         let message = message.filter(|_| is_clear);
         payload.truncate(MAX_PAYLOAD_V4);
+        self.batched[0] += 1;
+        self.batched[1] += payload.len();
         self.sends(from, what, &payload, message.is_some());
         self.begin(payload.len());
         let relayed = self.hub.statistics().messages;
@@ -54,7 +61,7 @@ impl Model {
         }
     }
 
-    /// Notes what is known of a sender, and of a payload, whatever the hub makes of it.
+    /// Records a sender's properties and a payload, whatever the hub does with it.
     fn sends(&mut self, from: SocketAddr, what: &Payload, payload: &[u8], is_message: bool) {
         if !is_message {
             self.messages.blur(payload);
@@ -68,13 +75,14 @@ impl Model {
         self.strangers.pays(from, payload.len());
     }
 
-    /// How many datagrams the hub has dropped as replies, and because their sender answers by itself.
+    /// The numbers of datagrams that the hub dropped as replies, and because their sender answers
+    /// automatically.
     fn dropped_as_echoes(&self) -> [u64; 2] {
         let statistics = self.hub.statistics();
         [Dropped::Reply, Dropped::AnswersByItself].map(|reason| statistics.dropped(reason))
     }
 
-    /// Notes a message that the hub has taken, and who must get it.
+    /// Records an accepted message with its recipients.
     fn on_its_way(&mut self, from: SocketAddr, message: Numbered) {
         let room = self.places.get(&from).cloned().flatten();
         assert!(room.is_some(), "{from} speaks, and is in no room");

@@ -1,31 +1,30 @@
-//! What addresses have heard from the hub and may send back: lines, proofs, the words that take a name
-//! back. Nobody's text is dropped for being an echo; only a member that is proved to answer by itself
-//! is held.
+//! The datagrams that addresses got and may return: lines, proofs, resume tokens. No text may be
+//! dropped as an echo; only a member proved to answer automatically is held.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use pigeon_proto::Notice;
 
-/// More words than this make no new meetings.
+/// More tokens yield no further interactions.
 const MAX_WORDS: usize = 64;
 
-/// What the hub has sent, by recipient.
+/// The hub's datagrams, by recipient.
 #[derive(Default)]
 pub(super) struct Heard {
     last: BTreeMap<SocketAddr, Vec<u8>>,
     proofs: BTreeMap<SocketAddr, Vec<u8>>,
     words: Vec<Vec<u8>>,
-    /// Addresses that ever asked for another encoding.
+    /// Addresses that have set another encoding.
     foreign: BTreeSet<SocketAddr>,
-    /// Addresses that were ever proved to answer by themselves.
+    /// Addresses proved to answer automatically.
     proved: BTreeSet<SocketAddr>,
-    /// Whose texts were dropped for that since the events were last collected.
+    /// Addresses with texts dropped as automatic since the events were last collected.
     held: BTreeSet<SocketAddr>,
 }
 
 impl Heard {
-    /// An address has got a line.
+    /// Records a line to an address.
     pub(super) fn learn(&mut self, to: SocketAddr, bytes: &[u8]) {
         if bytes.starts_with(b"/prove ") {
             self.proofs.insert(to, bytes.to_vec());
@@ -47,44 +46,43 @@ impl Heard {
         }
     }
 
-    /// An address may read another encoding from now on.
+    /// Records that an address may use another encoding from now on.
     pub(super) fn is_foreign(&mut self, address: SocketAddr) {
         self.foreign.insert(address);
     }
 
-    /// Whether an address has written nothing but UTF-8.
+    /// Whether an address has only used UTF-8.
     pub(super) fn writes_utf8(&self, address: SocketAddr) -> bool {
         !self.foreign.contains(&address)
     }
 
-    /// The last line this address got, or nothing.
+    /// The last line to this address, or an empty one.
     pub(super) fn last(&self, address: SocketAddr) -> &[u8] {
         self.last.get(&address).map_or(&b""[..], |line| line)
     }
 
-    /// What this address was last asked to send back, or nothing.
+    /// The last request for proof to this address, or an empty one.
     pub(super) fn proof(&self, address: SocketAddr) -> &[u8] {
         self.proofs.get(&address).map_or(&b""[..], |proof| proof)
     }
 
-    /// A word that takes back some member's name; as long as there is none, one that the hub never
-    /// gave.
+    /// Any resume token; without one, an invalid token.
     pub(super) fn resume_word(&self, which: u8) -> &[u8] {
         let count = self.words.len().max(1);
         self.words.get(usize::from(which) % count).map_or(&b"1-a"[..], |word| word)
     }
 
-    /// A member is proved to answer by itself.
+    /// Records a member proved to answer automatically.
     pub(super) fn is_proved(&mut self, address: SocketAddr) {
         self.proved.insert(address);
     }
 
-    /// The hub dropped a text because its sender answers by itself.
+    /// Records a text dropped as automatic.
     pub(super) fn is_held(&mut self, address: SocketAddr) {
         self.held.insert(address);
     }
 
-    /// All events have been heard: nobody is held that is not proved.
+    /// After all events are collected: only proved members are held.
     pub(super) fn check_held(&mut self) {
         for address in std::mem::take(&mut self.held) {
             assert!(self.proved.contains(&address), "{address} is held, and nothing is proved");

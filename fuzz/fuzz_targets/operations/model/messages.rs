@@ -1,7 +1,7 @@
-//! Each message reaches its recipients, once, and nobody else.
+//! Checks that each message reaches its recipients, once, and no one else.
 //!
-//! A message ends in a number of its own, `#1001#`. It identifies the message in what a member
-//! hears, whatever the hub writes around it, in every format and encoding.
+//! A message ends with a unique number, `#1001#`. It identifies the message in members' datagrams,
+//! in every format and encoding.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -11,22 +11,21 @@ use pigeon_fuzz::shown::is_control_line;
 
 use super::places::Places;
 
-/// What was said in the current batch.
+/// The messages of the current batch.
 pub(super) struct Messages {
-    /// By their numbers.
     on_their_way: BTreeMap<u32, Message>,
     last_number: u32,
-    /// Who has changed rooms in this batch.
+    /// Members that have changed rooms in this batch.
     moved: BTreeSet<SocketAddr>,
 }
 
-/// A message on its way.
+/// A message not yet delivered.
 struct Message {
-    /// Who must get it.
+    /// The message's required recipients.
     due: BTreeSet<SocketAddr>,
-    /// It is for one member, which gets it even if it leaves meanwhile.
+    /// Whether the message is private: then its recipient gets it even after leaving.
     whispered: bool,
-    /// Its number may also stand in something else: who gets the message is unknown.
+    /// Whether the message's number may also occur elsewhere: then its recipients are not checked.
     blurred: bool,
 }
 
@@ -38,22 +37,22 @@ impl Message {
 
 impl Messages {
     pub(super) fn new() -> Messages {
-        // The pieces that payloads are made of hold smaller numbers.
+        // Fragments of payloads contain smaller numbers.
         Messages { on_their_way: BTreeMap::new(), last_number: 1_000, moved: BTreeSet::new() }
     }
 
-    /// A number that no message has had.
+    /// An unused number.
     pub(super) fn next_number(&mut self) -> u32 {
         self.last_number += 1;
         self.last_number
     }
 
-    /// The hub has taken a message for all of `due`.
+    /// Records a message accepted for all of `due`.
     pub(super) fn said(&mut self, number: u32, due: BTreeSet<SocketAddr>) {
         self.on_their_way.insert(number, Message { due, whispered: false, blurred: false });
     }
 
-    /// The hub has taken a message for one, which its sender may get as well.
+    /// Records an accepted private message, which its sender may get as well.
     pub(super) fn whispered(
         &mut self,
         number: u32,
@@ -61,25 +60,25 @@ impl Messages {
         to: SocketAddr,
         due: BTreeSet<SocketAddr>,
     ) {
-        // Who writes to itself gets both lines.
+        // A private message to oneself yields both lines.
         let blurred = to == from;
         self.on_their_way.insert(number, Message { due, whispered: true, blurred });
     }
 
-    /// The hub has not taken a message: if its number is heard, it is in something else.
+    /// Records a rejected message: its number may only occur elsewhere.
     pub(super) fn refused(&mut self, number: u32) {
         self.on_their_way.insert(number, Message::blurred());
     }
 
-    /// Numbers in something that is no new message are somebody else's.
+    /// Numbers in a payload that is not a new message belong to others.
     pub(super) fn blur(&mut self, payload: &[u8]) {
         for number in numbers(payload) {
             self.on_their_way.entry(number).or_insert_with(Message::blurred).blurred = true;
         }
     }
 
-    /// Members came, went or moved. A member that left does not get what was said before; one that
-    /// moved does, at once, and so also if it leaves later in the batch.
+    /// Handles members that joined, left or moved. A member that left does not get earlier
+    /// messages; one that moved gets them at once, so even if it leaves later in the batch.
     pub(super) fn follow(&mut self, before: &Places, places: &Places) {
         let moved = |(to, place): &(&SocketAddr, &Option<String>)| {
             before.get(*to).is_some_and(|was| was != *place)
@@ -90,7 +89,7 @@ impl Messages {
         }
     }
 
-    /// The batch has left: compares who got each message with who should have.
+    /// At the end of a batch: compares each message's actual and expected recipients.
     pub(super) fn arrive(&mut self, sent: &[Sent]) {
         let was_left_out = |(_, bytes): &&Sent| bytes.starts_with(b"* a message was left out");
         let left_out: BTreeSet<SocketAddr> =
@@ -109,7 +108,7 @@ impl Messages {
                 let mut got = heard.remove(&number).unwrap_or_default();
                 got.sort_unstable();
                 got.retain(|to| message.due.contains(to) || !self.moved.contains(to));
-                // Too long in its encoding, and it has been notified.
+                // A recipient may instead be notified that the message is too long in its encoding.
                 let told = |to: &SocketAddr| got.contains(to) || !left_out.contains(to);
                 let due: Vec<SocketAddr> = message.due.into_iter().filter(told).collect();
                 assert_eq!(got, due, "who got #{number}#, and who should have");

@@ -1,22 +1,22 @@
-//! A hub beside what it owes to each member. Each operation is done to the hub and followed here;
-//! where the two differ, the model panics.
+//! A hub with a model of the expected messages. Each operation is applied to both; any difference
+//! panics.
 //!
-//! What happens to the hub, each with what must hold of it alone:
+//! Operations, with their own checks:
 //!
-//! - [`datagram`]: somebody sends something; [`payload`] writes it.
-//! - [`operator`]: the operator speaks, removes, bans, stops.
-//! - [`time`]: time goes on.
+//! - [`datagram`]: a datagram arrives; [`payload`] writes it.
+//! - [`operator`]: the operator sends a message, kicks, bans, stops.
+//! - [`time`]: time advances.
 //!
-//! What must hold whatever happens:
+//! Checks after every operation:
 //!
 //! - [`places`]: members, rooms and names agree.
-//! - [`messages`]: each message reaches its recipients, once, and nobody else.
-//! - [`strangers`]: who has not proved its address gets no more than it sent.
-//! - [`heard`]: what was heard may come back, and nobody is held that does not answer by itself.
-//! - [`words`]: who gets control lines, who sentences, and who nothing of the hub's own.
+//! - [`messages`]: each message reaches its recipients, once, and no one else.
+//! - [`strangers`]: unproved addresses get no more than they sent.
+//! - [`heard`]: echoes are accepted, and only automatic responders are held.
+//! - [`words`]: who gets control lines, sentences, or no notices.
 //!
-//! The rest stands here: bans hold, nobody is spoken to who was silent, the outbox is bounded,
-//! statistics count what was sent, and lines of chat can be shown.
+//! The other checks are in this file: bans are enforced, silent addresses get nothing, the outbox
+//! is bounded, statistics count all sent datagrams, and lines of chat are safe to show.
 
 mod datagram;
 mod heard;
@@ -46,7 +46,7 @@ use self::strangers::Strangers;
 use self::words::Words;
 use crate::input::{Operation, Settings};
 
-/// The hub and what is known of it from outside.
+/// The hub and its expected state.
 pub struct Model {
     hub: Hub,
     now: Instant,
@@ -57,10 +57,12 @@ pub struct Model {
     readers: Readers,
     words: Words,
     spoke: BTreeSet<SocketAddr>,
-    /// Who has been banned since before this batch.
+    /// Addresses banned before this batch.
     banned: BTreeSet<SocketAddr>,
     has_drained: bool,
-    /// Bytes that the current batch may at most come to.
+    /// The datagrams since the last drain, and their bytes.
+    batched: [usize; 2],
+    /// The largest size of the current batch.
     outbox_limit: usize,
     received: u64,
     sent: u64,
@@ -82,6 +84,7 @@ impl Model {
             spoke: BTreeSet::new(),
             banned: BTreeSet::new(),
             has_drained: false,
+            batched: [0; 2],
             outbox_limit: 0,
             received: 0,
             sent: 0,
@@ -109,7 +112,7 @@ impl Model {
         }
     }
 
-    /// The batch leaves.
+    /// Sends the batch.
     pub fn drain(&mut self) {
         let sent = self.transmits();
         self.sent += sent.len() as u64;
@@ -126,15 +129,22 @@ impl Model {
         self.messages.arrive(&sent);
         self.words.begin();
         self.has_drained = true;
+        self.batched = [0; 2];
+        assert_eq!(self.hub.statistics().held, 0, "the model knows of no queues");
         let bans: Vec<_> = self.hub.bans().collect();
         let is_banned = |who: &&SocketAddr| bans.iter().any(|net| net.contains(&who.ip()));
         self.banned = self.spoke.iter().filter(is_banned).copied().collect();
         self.strangers.begin(self.places.keys());
     }
 
-    /// Everything that waits, each datagram at the door where its receiver speaks.
+    /// All queued datagrams, each checked against its receiver's listening socket.
     fn transmits(&mut self) -> Vec<Sent> {
-        let sent = drain_at(&mut self.hub);
+        let mut sent = drain_at(&mut self.hub);
+        // Past every pause that the hub makes to hear others.
+        while self.hub.poll_timeout().is_some_and(|due| due <= self.now) {
+            self.hub.handle_timeout(self.now);
+            sent.extend(drain_at(&mut self.hub));
+        }
         let check = |(socket, to, bytes)| {
             assert_eq!(socket, self.door(to), "the door that {to} is answered by");
             (to, bytes)
@@ -142,31 +152,29 @@ impl Model {
         sent.into_iter().map(check).collect()
     }
 
-    /// The door at which an address speaks.
+    /// An address's listening socket.
     fn door(&self, address: SocketAddr) -> SocketId {
         let has_one = self.hub.config().doors.len() == 1;
         if has_one { SocketId::FIRST } else { addresses::door(address) }
     }
 
-    /// How that door writes messages.
     fn format(&self, address: SocketAddr) -> Format {
         self.hub.config().doors[self.door(address).index()].format
     }
 
-    /// Before the hub is called: a new batch begins if the last one has been drained.
+    /// Before a call of the hub: starts a new batch if the last one has been drained.
     fn begin(&mut self, bytes: usize) {
-        // Messages wait outside of the outbox until they leave, or their reader leaves the room.
+        // Messages wait outside the outbox until they are sent, or their reader leaves the room.
         if std::mem::take(&mut self.has_drained) {
             self.outbox_limit = 0;
         }
-        // Each byte shows as up to four, a room hears it in up to seven encodings and in the format
-        // of each door, and each member may get a notice.
+        // Each byte is escaped to at most four, a room uses up to seven encodings and each socket's
+        // format, and each member may get a notice.
         let doors = self.hub.config().doors.len();
         self.outbox_limit += 40 * bytes * doors + 4_096 * (self.places.len() + 2);
     }
 
-    /// After the hub was called: compares what can be seen of it with itself and with what was seen
-    /// before.
+    /// After a call of the hub: checks its state, and compares it with the previous one.
     fn look(&mut self) {
         let places = places::look(&self.hub, &self.spoke);
         self.messages.follow(&self.places, &places);
@@ -184,7 +192,7 @@ impl Model {
                     assert!(self.hub.config().report_messages);
                     assert!(message.speaker.is_some() || &*message.label == "hub");
                 }
-                // A member for part of the batch only.
+                // The address was a member for a part of the batch.
                 Event::Joined { label, .. } | Event::Left { label, .. } => {
                     self.strangers.are_members([&addresses::parse(label.as_str())]);
                 }
@@ -197,7 +205,7 @@ impl Model {
         self.heard.check_held();
     }
 
-    /// A datagram of the hub arrives.
+    /// Checks a datagram of the hub.
     fn receives(&mut self, to: SocketAddr, bytes: &[u8]) {
         assert!(self.spoke.contains(&to), "{to} sent nothing, and gets {bytes:?}");
         assert!(!self.banned.contains(&to), "{to} is banned, and gets {bytes:?}");

@@ -1,5 +1,5 @@
-//! The operator speaks to every room, removes and bans exactly those it names, and lets all members
-//! know when the hub stops.
+//! The operator: a message reaches every room, kicks and bans remove exactly their targets, and a
+//! stop notifies all members.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -40,7 +40,7 @@ impl Model {
         let before = self.places.len();
         let kicked = self.hub.kick(self.now, name.spelled());
         self.look();
-        // The name of somebody who is gone is freed.
+        // Kicking an absent member frees its name.
         assert!(before - self.places.len() <= usize::from(kicked));
     }
 

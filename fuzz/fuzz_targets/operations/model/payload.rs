@@ -1,5 +1,5 @@
-//! Writes the payload that an operation means: some repeat what the hub has said, and messages end
-//! in a number of their own.
+//! Writes an operation's payload: some repeat datagrams of the hub, and messages end with a unique
+//! number.
 
 use std::net::SocketAddr;
 
@@ -10,15 +10,15 @@ use super::Model;
 use super::places::holder;
 use crate::input::{PASSWORD, Payload, Text};
 
-/// A message with a number that identifies it in whatever is heard.
+/// A message with the number that identifies it in datagrams.
 pub(super) struct Numbered {
     pub(super) number: u32,
-    /// The recipient; `None` is the sender's room.
+    /// The recipient; `None` means the sender's room.
     pub(super) to: Option<SocketAddr>,
 }
 
 impl Model {
-    /// The bytes, and which message they are if they are one.
+    /// The payload, and its number if it is a message.
     pub(super) fn payload(
         &mut self,
         from: SocketAddr,
@@ -76,25 +76,25 @@ impl Model {
     }
 
     fn whisper(&self, number: u32, from: SocketAddr, to: Option<SocketAddr>) -> Numbered {
-        // In a format without commands this is a message like others.
+        // In a format without commands this is an ordinary message.
         Numbered { number, to: to.filter(|_| self.format(from) != Format::Raw) }
     }
 
-    /// Text that ends in a number of its own.
+    /// A text that ends with a unique number.
     pub(super) fn text(&mut self, text: &Text) -> (Vec<u8>, u32) {
         let own = self.messages.next_number();
         let number = format!("#{own}#");
         let before = match text {
             Text::Short => Vec::new(),
             Text::Filled(length) => vec![b'y'; usize::from(*length)],
-            // `x` first, so that it is a message whatever the pieces mean.
+            // Starts with `x`, so that it is a message whatever follows.
             Text::Long { piece, times } => {
                 let room = 65_500 - number.len();
                 let times = usize::from(*times).min(room / piece.spelled().len());
                 [b"x", &piece.spelled().repeat(times)[..]].concat()
             }
         };
-        // Numbers inside would be somebody else's.
+        // The text has no numbers, which could belong to other messages.
         let before: Vec<u8> = before.into_iter().filter(|byte| *byte != b'#').collect();
         ([&before[..], number.as_bytes()].concat(), own)
     }

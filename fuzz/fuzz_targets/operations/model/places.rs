@@ -1,4 +1,4 @@
-//! Where everybody is, according to the hub: members, rooms, names and timers must agree.
+//! The hub's own view of members, rooms, names and timers, which must agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use pigeon_datagram::Machine;
 use pigeon_hub::Hub;
 
-/// Where a member is: its room's name, or nowhere if it has not given the password.
+/// Each member's room; `None` before it has sent the password.
 pub(super) type Places = BTreeMap<SocketAddr, Option<String>>;
 
-/// Compares what can be seen of the hub with itself. Only who `spoke` can be a member.
+/// Checks the hub's state for consistency. Only addresses in `spoke` can be members.
 pub(super) fn look(hub: &Hub, spoke: &BTreeSet<SocketAddr>) -> Places {
     let places = members(hub, spoke);
     check_rooms(hub, &places);
@@ -55,7 +55,7 @@ fn check_rooms(hub: &Hub, places: &Places) {
     assert!(inside == places.len() || hub.config().password.is_some());
 }
 
-/// Who is meant by a name, or by an address in its place.
+/// The member with a name or an address.
 pub(super) fn holder(hub: &Hub, name: &str) -> Option<SocketAddr> {
     let folded = fold(name);
     let has = |other: &str| fold(other) == folded;
@@ -63,7 +63,7 @@ pub(super) fn holder(hub: &Hub, name: &str) -> Option<SocketAddr> {
     named.and_then(|member| member.address).or_else(|| name.parse().ok())
 }
 
-/// What must differ between two names.
+/// Folds a name for comparison.
 fn fold(name: &str) -> String {
     name.chars().flat_map(char::to_lowercase).collect()
 }

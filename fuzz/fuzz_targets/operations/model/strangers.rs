@@ -1,20 +1,20 @@
-//! A sender that has not proved its address never gets more than it sent, in datagrams and in
-//! bytes: a hub is no help to an attacker who forges a sender.
+//! An unproved sender never gets more than it sent, in datagrams and bytes: a hub is useless for
+//! attackers with forged senders.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use pigeon_fuzz::drain::Sent;
 
-/// The accounts of all addresses, and who needs none.
+/// The accounts of all addresses, and the exempt ones.
 #[derive(Default)]
 pub(super) struct Strangers {
     balances: BTreeMap<SocketAddr, Balance>,
-    /// Those who were members at any time since the last drain.
+    /// Addresses that were members at any time since the last drain.
     lately: BTreeSet<SocketAddr>,
 }
 
-/// What an address sent, less what it got while it was no member.
+/// An address's sent minus received datagrams and bytes, while it was not a member.
 #[derive(Default)]
 struct Balance {
     datagrams: usize,
@@ -22,19 +22,19 @@ struct Balance {
 }
 
 impl Strangers {
-    /// An address has sent a datagram.
+    /// Records a datagram of an address.
     pub(super) fn pays(&mut self, from: SocketAddr, bytes: usize) {
         let balance = self.balances.entry(from).or_default();
         balance.datagrams += 1;
         balance.bytes += bytes;
     }
 
-    /// Members in this batch, for however short a time.
+    /// Records members of this batch, however briefly.
     pub(super) fn are_members<'a>(&mut self, members: impl IntoIterator<Item = &'a SocketAddr>) {
         self.lately.extend(members);
     }
 
-    /// A batch has left. Those `beyond` the open networks had to pay for it.
+    /// Charges a batch to untrusted (`beyond`) addresses.
     pub(super) fn weigh(&mut self, sent: &[Sent], beyond: impl Fn(SocketAddr) -> bool) {
         for (to, bytes) in sent {
             if beyond(*to) && !self.lately.contains(to) {
@@ -49,7 +49,7 @@ impl Strangers {
         }
     }
 
-    /// The next batch begins, with these members.
+    /// Starts the next batch with these members.
     pub(super) fn begin<'a>(&mut self, members: impl IntoIterator<Item = &'a SocketAddr>) {
         self.lately.clear();
         self.lately.extend(members);

@@ -1,5 +1,5 @@
-//! Time goes on: the hub is woken when it asks to be, which does not go on without end, nobody stays
-//! who is silent, and in the end there is nothing left to wake it for.
+//! Time advances: the hub is called at its deadlines, which end; silent members time out; and at
+//! the end no deadline is left.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use pigeon_datagram::{Instant, Machine};
 use super::Model;
 use crate::input::Wait;
 
-/// No hub has so much to do at different times within ten minutes.
+/// No hub has more separate deadlines within ten minutes.
 const MAX_WAKES: usize = 1_000;
 
 impl Model {
-    /// As a driver does: sleeps until the hub's deadlines, and drains after each.
+    /// Like a driver: sleeps until the hub's deadlines, and drains after each.
     pub(super) fn wait(&mut self, wait: Wait) {
         let end = match wait {
             Wait::Millis(millis) => self.now + Duration::from_millis(millis.into()),
@@ -49,7 +49,7 @@ impl Model {
         assert!(late.is_none(), "{late:?} has been silent for too long");
     }
 
-    /// In the end everybody is gone, and no timer is left.
+    /// Finally all members time out, and no timer is left.
     pub fn empties(&mut self) {
         self.wait(Wait::Minute);
         assert_eq!(self.hub.member_count(), 0);

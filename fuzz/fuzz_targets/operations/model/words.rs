@@ -1,5 +1,5 @@
-//! The form in which the hub speaks to each member: control lines to members that sent a padded
-//! heartbeat last, sentences to the others, and in raw rooms nothing to those.
+//! The form of notices to each member: control lines after a padded heartbeat, otherwise sentences,
+//! and none in raw rooms.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -9,33 +9,32 @@ use pigeon_proto::{Format, heartbeat};
 
 use super::places::Places;
 
-/// Who reads what.
+/// The form for each member.
 #[derive(Default)]
 pub(super) struct Words {
     /// Members that sent a padded heartbeat last.
     programs: BTreeSet<SocketAddr>,
-    /// Those that were so at any time in this batch, or asked while they were no members.
+    /// Members for which that was true at any time in this batch, and others that sent one.
     lately: BTreeSet<SocketAddr>,
-    /// Those that were not so at some time in this batch.
+    /// Members for which that was false at some time in this batch.
     not_always: BTreeSet<SocketAddr>,
-    /// What was said in this batch.
+    /// The messages of this batch.
     payloads: BTreeSet<Vec<u8>>,
 }
 
 impl Words {
-    /// Whether a member reads control lines.
     pub(super) fn is_program(&self, address: SocketAddr) -> bool {
         self.programs.contains(&address)
     }
 
-    /// Members came or went: who comes again begins anew.
+    /// Members changed: one that returns starts over.
     pub(super) fn are_members(&mut self, places: &Places) {
         let gone = self.programs.iter().filter(|address| !places.contains_key(address));
         self.not_always.extend(gone);
         self.programs.retain(|address| places.contains_key(address));
     }
 
-    /// The hub has heard a datagram, and these are its members now.
+    /// Records a datagram that the hub has handled, and the members since.
     pub(super) fn heard(&mut self, from: SocketAddr, payload: &[u8], places: &Places) {
         self.payloads.insert(payload.to_vec());
         if payload.trim_ascii() == heartbeat::PLAIN {
@@ -56,12 +55,12 @@ impl Words {
         }
     }
 
-    /// The operator speaks.
+    /// Records a message of the operator.
     pub(super) fn says(&mut self, text: &str) {
         self.payloads.insert(text.as_bytes().to_vec());
     }
 
-    /// Somebody gets a datagram of this batch.
+    /// Checks a datagram of this batch.
     pub(super) fn check(&self, to: SocketAddr, format: Format, bytes: &[u8]) {
         if !self.lately.contains(&to) {
             assert!(!is_control_line(bytes), "{to} never asked for {bytes:?}");
@@ -71,8 +70,7 @@ impl Words {
                 assert!(is_asked_for || self.payloads.contains(bytes), "{to} gets {bytes:?}");
             }
         }
-        // What a room's readers of one encoding get in place of a message that is too long in it is
-        // one line for all of them.
+        // The replacement of a message too long in an encoding is shared by its readers.
         let is_left_out = bytes.starts_with(b"* a message was left out");
         if self.programs.contains(&to) && !self.not_always.contains(&to) && !is_left_out {
             let is_sentence = format != Format::Raw && bytes.starts_with(b"* ");
@@ -83,7 +81,6 @@ impl Words {
         }
     }
 
-    /// The next batch begins.
     pub(super) fn begin(&mut self) {
         self.lately.clone_from(&self.programs);
         self.not_always.clear();

@@ -1,4 +1,4 @@
-//! The near end of a measurement.
+//! The client of a measurement.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -21,14 +21,15 @@ use crate::base::signals::{Stop, on_stop};
 use crate::base::status::Status;
 use crate::contacts::peer;
 use crate::output::{Color, Spool, is_quiet, json};
+use crate::words::{self, key, say};
 
-/// How long output may still be written at the end.
+/// Time limit for writing output at the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// The most intervals that wait for the far end's report; the report of an older one was lost.
+/// Maximum number of intervals that wait for the server's report. The report of an older one was
+/// lost.
 const INCOMPLETE: usize = 64;
 
-/// Measures, and shows what was measured.
 pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let to = peer::parse_words(args.endpoint.as_deref().unwrap_or_default(), args.port)?
         .endpoint
@@ -54,13 +55,10 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let notes = Spool::log(io::stderr())?;
     let data = Spool::lines(io::stdout())?;
     if for_safety {
-        notes.remark(format!(
-            "{to} is another machine: {} datagrams a second; --rate sets another pace",
-            rate.unwrap_or_default()
-        ));
+        notes.remark(say!("tools-bench-safe", to = &to, rate = &rate.unwrap_or_default()));
     }
     let driver = Driver::over(PerSocket::new(clients), sockets);
-    let driver = driver.context("cannot watch the sockets")?;
+    let driver = driver.with_context(|| say!("errors-watch-socket"))?;
     let mut driver = driver.with_clock(clock).with_timing(TIMING);
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
@@ -97,30 +95,30 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     run.end(driver.machine(), clock.now(), to)
 }
 
-/// The clients, one a flow.
+/// One client per flow.
 type Clients = PerSocket<Client>;
 
-/// A measurement from outside.
+/// The host of a running measurement.
 struct Run {
     shown: Shown,
     output: Output,
-    /// Whether a plot may be shown, and then whether in colour.
+    /// Whether a plot is possible; the inner value is whether it is in colour.
     plots: Option<bool>,
     plot: Option<Plot>,
     interval: Duration,
-    /// How long before the end of an interval it is counted what belongs to it.
+    /// The server's reports are counted this long before the end of an interval.
     early: Duration,
-    /// How many reports of the far end an interval has.
+    /// Server reports per interval.
     reports: u32,
-    /// What the system says of the way.
+    /// Watches for ICMP errors and local send errors.
     way: Watch,
-    /// Why no datagram gets there, where the measurement did not begin.
+    /// Why no datagram arrives, if the measurement could not begin.
     cause: Option<Cause>,
     notes: Spool<Vec<u8>>,
     data: Spool<Vec<u8>>,
     state: State,
     stop: Stop,
-    /// The exit status, once a signal has ended the measurement.
+    /// The exit status after a signal ended the measurement.
     stopped: Option<Status>,
 }
 
@@ -128,7 +126,7 @@ impl Host<Clients> for Run {
     fn woken(&mut self, clients: &mut Clients, io: &mut Io<'_>) -> ControlFlow<()> {
         if self.stop.is_set() && self.stopped.is_none() {
             self.stopped = self.stop.status();
-            // A second Ctrl-C ends the process on the spot: not on the alternate screen.
+            // Leaves the alternate screen now: a second Ctrl-C ends the process at once.
             self.plot = None;
             interrupt(clients, io.now);
         }
@@ -143,7 +141,7 @@ impl Host<Clients> for Run {
     ) -> ControlFlow<()> {
         self.state.event(event);
         match event {
-            // There may be a million a second, and nothing follows from one.
+            // Up to a million per second, and none of them needs a reaction.
             ClientEvent::Back { .. } => return ControlFlow::Continue(()),
             ClientEvent::Began { .. } => {
                 io.ignore_refusals(id);
@@ -151,7 +149,7 @@ impl Host<Clients> for Run {
             }
             ClientEvent::Reported(_) => self.show_complete(clients),
             ClientEvent::Failed(failure) => {
-                // One flow that fails is the end of all.
+                // If one flow fails, all end.
                 interrupt(clients, io.now);
                 if matches!(failure, Failure::Refused | Failure::Silent) {
                     return ControlFlow::Break(());
@@ -180,7 +178,6 @@ impl Host<Clients> for Run {
     }
 }
 
-/// Ends the sending of every flow.
 fn interrupt(clients: &mut Clients, now: Instant) {
     for id in clients.sockets() {
         if let Some(client) = clients.get_mut(id) {
@@ -189,37 +186,36 @@ fn interrupt(clients: &mut Clients, now: Instant) {
     }
 }
 
-/// What has been reported so far.
+/// What has been reported.
 #[derive(Default)]
 struct State {
-    /// The far end, for how long, and how fast it sends.
+    /// The server, the duration and its send rate.
     far_end: Option<(FarEnd, Duration, u32)>,
     failure: Option<Failure>,
     /// When the first flow began.
     start: Option<Instant>,
-    /// When the last interval that was shown ended, and what was known then.
+    /// End of the last interval shown, and the counters at that time.
     last: Option<(Instant, Snapshot)>,
-    /// How many intervals have ended.
+    /// Number of intervals that have ended.
     ended: u32,
-    /// Those of which the far end has not reported yet.
+    /// Intervals that still miss the server's report.
     incomplete: VecDeque<Ended>,
-    /// When the part that is left out ended, and what was known then.
+    /// End of the omitted part, and the counters at that time.
     omitted: Option<(Instant, Snapshot)>,
-    /// When the sending ended.
     sent_until: Option<Instant>,
     interval_times: Times,
     times: Times,
-    /// From when each was sent, not due.
+    /// Round trips measured from when a datagram was sent, not from when it was due.
     uncorrected: Times,
 }
 
 /// An interval that has ended.
 struct Ended {
     at: Instant,
-    /// What was known here.
+    /// The client's counters at its end.
     known: Snapshot,
     times: Times,
-    /// The number of the report that says what the far end knew; 0 where that does not matter.
+    /// Number of the server report that completes it; 0 if none is needed.
     report: u64,
 }
 
@@ -243,7 +239,7 @@ impl State {
 }
 
 impl Run {
-    /// Takes note of the beginning, and says what was not granted.
+    /// Records the start, and reports settings that the server did not grant.
     fn began(&mut self, now: Instant) {
         let Some((with, duration, rate)) = self.state.far_end else { return };
         if self.state.start.is_some() {
@@ -253,11 +249,11 @@ impl Run {
         self.state.last = Some((now, Snapshot::default()));
         if with == FarEnd::Echo {
             let to = self.shown.to;
-            self.notes.remark(format!("{to} is an echo service: measuring round trips"));
+            self.notes.remark(say!("tools-bench-echo", to = &to));
             self.shown.mode = Mode::Ping;
         }
         if with == FarEnd::Server && self.shown.is_limited_to(rate) {
-            self.notes.remark(format!("the server sends at most {rate} datagrams a second"));
+            self.notes.remark(say!("tools-bench-limited", rate = &rate));
         }
         let title = self.shown.title(duration);
         self.notes.remark(title.clone());
@@ -269,14 +265,14 @@ impl Run {
         }
     }
 
-    /// When the interval that runs now ends.
+    /// The end of the current interval.
     fn interval_end(&self) -> Option<Instant> {
         let start = self.state.start.filter(|_| self.state.sent_until.is_none())?;
         Some(start + self.interval.saturating_mul(self.state.ended + 1))
     }
 
-    /// Notes what is known here at the end of an interval. What the far end knew then it reports in a
-    /// moment.
+    /// Records the client's counters at the end of an interval. The server's report for it arrives
+    /// later.
     fn end_interval(&mut self, clients: &Clients) {
         let Some(at) = self.interval_end() else { return };
         let state = &mut self.state;
@@ -296,7 +292,7 @@ impl Run {
         self.show_complete(clients);
     }
 
-    /// Shows the intervals that the far end has reported of.
+    /// Shows the intervals that have the server's report.
     fn show_complete(&mut self, clients: &Clients) {
         let reported = clients.iter().map(Client::reported).min().unwrap_or(0);
         while let Some(first) = self.state.incomplete.front() {
@@ -317,15 +313,15 @@ impl Run {
         }
     }
 
-    /// The report of the first interval was lost: the interval becomes part of the next.
+    /// Merges the first interval into the next one, because its report was lost.
     fn join_first(&mut self) {
         let Some(first) = self.state.incomplete.pop_front() else { return };
         let next = self.state.incomplete.front_mut().map(|next| &mut next.times);
         next.unwrap_or(&mut self.state.interval_times).add(&first.times);
     }
 
-    /// Says what the system says of the way; before anything was measured that is the end, unless it
-    /// may pass: the far end is asked again then.
+    /// Reports errors of the path. Before the first measurement they end the run, unless they may
+    /// be temporary: then the client connects again.
     fn look_at_way(&mut self, io: &mut Io<'_>) -> ControlFlow<()> {
         let Some(cause) = self.way.look(io.now, &io.stats()) else {
             return ControlFlow::Continue(());
@@ -338,14 +334,14 @@ impl Run {
             return ControlFlow::Break(());
         }
         let to = self.shown.to;
-        self.notes.line(format!("what goes to {to} does not get there: {cause}"));
+        self.notes.line(say!("tools-bench-way", to = &to, cause = cause.said()));
         ControlFlow::Continue(())
     }
 
-    /// Takes note when the last flow has sent everything, and ends when all flows are over.
+    /// Notes when the last flow has sent everything, and ends when all flows are finished.
     fn progress(&mut self, clients: &Clients, now: Instant) -> ControlFlow<()> {
         if self.state.start.is_some() && !clients.iter().any(Client::is_running) {
-            // The last interval is shown when all that belongs to it has come.
+            // The last interval is shown when its last replies have arrived.
             self.state.sent_until.get_or_insert(now);
         }
         match clients.iter().all(Client::is_over) {
@@ -395,14 +391,18 @@ impl Run {
                 self.data.finish(std::time::Instant::now() + LAST_WORDS);
             }
             self.notes.finish(std::time::Instant::now() + LAST_WORDS);
-            return match (self.state.failure, cause, stopped) {
+            return match (self.state.failure, self.cause, stopped) {
                 (Some(failure), Some(cause), _) => {
-                    Err(anyhow!("{}; the system said: {cause}", failed(to, failure, None)))
+                    let parts = [
+                        failed(to, failure, None).to_string(),
+                        say!("errors-system-said", cause = cause.said()),
+                    ];
+                    Err(anyhow!(parts.join(words::between_parts())))
                 }
                 (Some(failure), None, _) => Err(failed(to, failure, None)),
-                (None, Some(cause), _) => bail!("{to}: {cause}"),
+                (None, Some(cause), _) => bail!(words::because(to, cause.said())),
                 (None, None, Some(status)) => Ok(status),
-                (None, None, None) => bail!("{to}: the measurement did not begin"),
+                (None, None, None) => bail!(say!("tools-bench-not-begun", to = &to)),
             };
         };
         let known = snapshot(clients);
@@ -410,7 +410,8 @@ impl Run {
         while !self.state.incomplete.is_empty() {
             self.join_first();
         }
-        // A rate of a moment means nothing to people; in JSON the intervals sum up to the whole.
+        // People get no rate for a very short last interval. JSON has it, so that the intervals add
+        // up to the total.
         let last = self.state.last.map_or(Duration::ZERO, |(last, _)| sent_until - last);
         let is_text = self.output == Output::Text;
         if self.plot.take().is_none() && (!is_text || last >= self.interval / 2) {
@@ -423,7 +424,7 @@ impl Run {
         };
         let (times, uncorrected) = (&self.state.times, &self.state.uncorrected);
         let deadline = std::time::Instant::now() + LAST_WORDS;
-        // On a terminal what was lost reads otherwise behind the reason.
+        // On a terminal the losses are worded differently after an error.
         let heard = clients.iter().map(Client::heard).max().unwrap_or(start) - start;
         if let Some(failure) = self.state.failure {
             self.notes.line(format!("pigeon: {:#}", failed(to, failure, Some(heard))));
@@ -448,7 +449,7 @@ impl Run {
         match stopped {
             Some(status) => Ok(status),
             None if nothing => {
-                let _ = writeln!(io::stderr(), "pigeon: {to}: nothing arrived");
+                let _ = writeln!(io::stderr(), "pigeon: {}", say!("tools-bench-nothing", to = &to));
                 Ok(Status::Failed)
             }
             None => Ok(Status::Done),
@@ -464,7 +465,7 @@ fn sum(clients: &Clients, known: impl Fn(&Client) -> Snapshot) -> Snapshot {
     clients.iter().map(known).reduce(Snapshot::and).unwrap_or_default()
 }
 
-/// How a failure is called in JSON: as `ask` has it; the rest in words.
+/// The name of a failure in JSON: the names of `ask`, else a sentence.
 fn result_name(failure: Failure) -> String {
     match failure {
         Failure::Refused => "refused".to_string(),
@@ -473,20 +474,36 @@ fn result_name(failure: Failure) -> String {
     }
 }
 
-/// `heard`: how far into the measurement the far end was last heard, if it had begun.
+/// A failure in the user's language; `to_string` is English, for JSON.
+fn said(failure: Failure) -> String {
+    say!(match failure {
+        Failure::Refused => key!("tools-bench-failed-refused"),
+        Failure::NoAnswer => key!("tools-bench-failed-no-answer"),
+        Failure::Foreign => key!("tools-bench-failed-foreign"),
+        Failure::OnlyEcho => key!("tools-bench-failed-only-echo"),
+        Failure::Full => key!("tools-bench-failed-full"),
+        Failure::Size => key!("tools-bench-failed-size"),
+        Failure::Silent => key!("tools-bench-failed-silent"),
+        Failure::TooLong(most) => {
+            let most = most.as_secs_f64().to_string();
+            return say!("tools-bench-failed-too-long", most = most);
+        }
+    })
+}
+
+/// `heard`: the time from the start of the measurement to the server's last datagram, if it had
+/// begun.
 fn failed(to: SocketAddr, failure: Failure, heard: Option<Duration>) -> anyhow::Error {
     let Some(heard) = heard else {
         return match failure {
-            Failure::Refused => anyhow!("{to} refused: nobody listens there"),
-            failure => anyhow!("{to}: {failure}"),
+            Failure::Refused => anyhow!(say!("errors-refused", to = &to)),
+            failure => anyhow!(words::because(to, said(failure))),
         };
     };
     let why = match failure {
-        Failure::Refused => "nobody listens there any more".to_string(),
-        failure => failure.to_string(),
+        Failure::Refused => say!("tools-bench-gone"),
+        failure => said(failure),
     };
-    anyhow!(
-        "{to} stopped answering after {:.1} s: {why}; what was sent since is unanswered, not lost",
-        heard.as_secs_f64()
-    )
+    let seconds = format!("{:.1}", heard.as_secs_f64());
+    anyhow!(say!("tools-bench-stopped", to = &to, seconds = seconds, why = why))
 }

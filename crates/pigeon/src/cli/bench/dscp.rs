@@ -1,4 +1,6 @@
-//! The class of service that datagrams ask routers for (DSCP, RFC 2474).
+//! The class of service that datagrams request from routers (DSCP, RFC 2474).
+
+use crate::words::say;
 
 /// Reads `EF`, `AF41`, `CS6`, `LE` (RFC 4594, RFC 8622), or a number from 0 to 63.
 pub(super) fn parse(text: &str) -> Result<u8, String> {
@@ -15,9 +17,7 @@ pub(super) fn parse(text: &str) -> Result<u8, String> {
         _ => None,
     };
     let number = || text.parse::<u8>().ok().filter(|&number| number < 64);
-    named.or_else(number).ok_or_else(|| {
-        "a DSCP is EF, AF11 to AF43, CS0 to CS7, VA, LE, or a number from 0 to 63".to_string()
-    })
+    named.or_else(number).ok_or_else(|| say!("tools-bench-dscp"))
 }
 
 #[cfg(test)]

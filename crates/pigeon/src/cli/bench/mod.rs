@@ -1,9 +1,9 @@
 //! `pigeon bench`: measures a path.
 //!
-//! - here: the arguments, and the choice between the two ends.
-//! - `client`: the near end: sockets, flows, intervals, the summary. `server`: the far end.
+//! - here: the arguments; starts the client or the server.
+//! - `client`: sockets, flows, intervals, the summary. `server`: the other end.
 //! - `rate`, `dscp`: values of flags.
-//! - `report`: what is shown, as text and as JSON; `plot`: while it runs, on a terminal.
+//! - `report`: output as text and JSON; `plot`: the live plot on a terminal.
 
 mod client;
 mod dscp;
@@ -26,14 +26,13 @@ use crate::base::quantity;
 use crate::base::status::{Status, UsageError};
 use crate::contacts::peer;
 use crate::output::Color;
+use crate::words::{self, say};
 
-/// Datagrams a second where nobody said how many and the target is not this machine: harmless to
-/// any network.
+/// Default datagrams per second to another machine: harmless to any network.
 const SAFE_RATE: u32 = 1_000;
 
-/// How both ends spend time. A measurement has nothing better to do than to wait for room in a send
-/// buffer. The system wakes a thread some 60 µs late, so the loop stops sleeping that long before
-/// something is due.
+/// Timing of both ends. They may block while a send buffer is full. The system wakes a thread about
+/// 60 µs late, so the loop stops sleeping that long before a deadline.
 const TIMING: Timing = Timing {
     patience: Duration::from_millis(500),
     precise: true,
@@ -41,96 +40,102 @@ const TIMING: Timing = Timing {
     kernel_drops: Some(Duration::from_millis(10)),
 };
 
-/// How often the far end reports at least.
+/// Maximum time between two reports of the server.
 const REPORTS: Duration = Duration::from_secs(1);
 
-/// Measure a path: throughput, loss, reorder, duplicates, jitter, round trips
+/// Measure a path: throughput, loss, reordering, duplicates, jitter, round-trip times
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "\
 Examples:
-  pigeon bench server 7777                      the far end; '*:7777' for the network
-  pigeon bench 192.168.1.20:7777 --rate 10k/s   from here to there
-  pigeon bench 192.168.1.20 7777 --reverse      from there to here; --both: at once
-  pigeon bench 192.168.1.20:7777 --ping         there and back, with percentiles
+  pigeon bench server 7777  # the far end; '*:7777' for the network
+  pigeon bench 192.168.1.20:7777 --rate 10k/s  # from here to there
+  pigeon bench 192.168.1.20 7777 --reverse  # from there to here
+  pigeon bench 192.168.1.20:7777 --ping  # round trips, with percentiles
   pigeon bench 127.0.0.1:7777 --size 1400 --flows 4 --for 5s --json
   pigeon bench 192.168.1.20:7777 --rate 10M --size 1200 --dscp EF --omit 2s
 
-Any echo service will do as the far end for round trips (`pigeon serve echo`, RFC 862). Late is not
-lost: the tail is waited for, and sent = received + lost, where what a kernel dropped because its
-program was too slow is told apart from loss on the way; what was sent after a server stopped
-answering is unanswered, not lost. Round trips are timed from when each
-datagram was due (no coordinated omission). Without --rate: as fast as it goes to this machine,
-1k/s to others. Exit status 1: no answer, refused, or nothing arrived.")]
+Without --rate it sends as fast as it can to this machine, and 1k/s to others. With --ping, any echo
+service will do as the far end (`pigeon serve echo`, RFC 862).
+
+Late is not lost: it waits for the last datagrams, and `sent = received + lost`. Datagrams that a
+kernel dropped because its program was too slow are counted apart from loss on the way, and those
+sent after the server stopped answering are unanswered, not lost. Round trips are timed from when
+each datagram was due (no coordinated omission).
+
+Exit status:
+  0  datagrams arrived
+  1  no answer, refused, or nothing arrived")]
 pub(crate) struct Args {
     #[command(subcommand)]
     far_end: Option<FarEnd>,
 
-    /// What to measure to: HOST:PORT or [V6]:PORT of a bench server, or of an echo service
+    /// Bench server to measure to, or echo service with --ping: HOST:PORT, [V6]:PORT, HOST PORT as
+    /// two words, or a contact's name
     #[arg(value_name = "ENDPOINT", required = true, add = ArgValueCandidates::new(peer::candidates))]
     endpoint: Option<String>,
 
-    /// The port, where it is a word of its own
+    /// Port of ENDPOINT, if given as a word of its own
     #[arg(value_name = "PORT", value_parser = peer_port)]
     port: Option<u16>,
 
     #[command(flatten)]
     family: Family,
 
-    /// For how long datagrams are sent
-    #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = quantity::interval)]
+    /// How long to send
+    #[arg(short = 't', long = "for", value_name = "DURATION", default_value = "10s", value_parser = quantity::interval)]
     duration: Duration,
 
-    /// Datagrams a second, e.g. 10k/s, or bits of payload, e.g. 10Mbit/s or 10M; unlimited with --ping:
-    /// the next when the last is back
-    #[arg(long, value_name = "RATE", value_parser = Rate::parse)]
+    /// Datagrams per second, e.g. 10k/s, or bits of payload per second, e.g. 10Mbit/s or 10M; with
+    /// --ping also unlimited: the next when the last is back
+    #[arg(short = 'b', long, value_name = "RATE", value_parser = Rate::parse)]
     rate: Option<Rate>,
 
-    /// Bytes of payload of each datagram, at least 40
-    #[arg(long, value_name = "SIZE", default_value = "64", value_parser = quantity::size)]
+    /// Payload of each datagram in bytes, at least 40
+    #[arg(short = 'l', long, value_name = "SIZE", default_value = "64", value_parser = quantity::size)]
     size: usize,
 
-    /// Source ports that share the rate
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = quantity::whole(1_u16..=256))]
+    /// Number of source ports that share the rate
+    #[arg(short = 'P', long, value_name = "N", default_value_t = 1, value_parser = quantity::whole(1_u16..=256))]
     flows: u16,
 
-    /// Leave the first seconds out of the summary, beside --for: whole intervals
-    #[arg(long, value_name = "DURATION", value_parser = quantity::interval)]
+    /// Leave the first seconds out of the summary, in addition to --for; whole intervals
+    #[arg(short = 'O', long, value_name = "DURATION", value_parser = quantity::interval)]
     omit: Option<Duration>,
 
-    /// Send from this address of this host, and port: ADDR[:PORT]. Flows take the ports after it
-    #[arg(long, value_name = "ADDR[:PORT]", value_parser = source)]
+    /// Address of this host to send from, and port; further flows use the ports after it
+    #[arg(short = 'B', long, value_name = "ADDR[:PORT]", value_parser = source)]
     bind: Option<SocketAddr>,
 
-    /// Ask routers for this class of service: EF, AF41, CS6, or a number from 0 to 63
+    /// Request this class of service from routers: EF, AF41, CS6, or a number from 0 to 63
     #[arg(long, value_name = "CLASS", value_parser = dscp::parse)]
     dscp: Option<u8>,
 
-    /// From there to here
-    #[arg(long, conflicts_with_all = ["both", "ping"])]
+    /// Measure from there to here
+    #[arg(short = 'R', long, conflicts_with_all = ["both", "ping"])]
     reverse: bool,
 
-    /// Both ways at once, each at the rate
+    /// Measure both ways at once, each at the rate
     #[arg(long, conflicts_with = "ping")]
     both: bool,
 
-    /// There and back: round-trip times, and which way lost what
+    /// Measure round trips: their times, and which way lost how many
     #[arg(long)]
     ping: bool,
 
-    /// How often to show what happened
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = reporting)]
+    /// How often to report
+    #[arg(short, long, value_name = "DURATION", default_value = "1s", value_parser = reporting)]
     interval: Duration,
 
-    /// Print one JSON object an interval, and one at the end
-    #[arg(long)]
+    /// Print one JSON object per interval, and one at the end
+    #[arg(short = 'J', long)]
     json: bool,
 
-    /// Print comma-separated values: a row an interval and way, and one for the whole
+    /// Print comma-separated values: one row per interval and direction, and one for the whole
     #[arg(long, conflicts_with = "json")]
     csv: bool,
 
-    /// A line an interval, no plot, also on a terminal
+    /// Print one line per interval, without a plot, even on a terminal
     #[arg(long)]
     line: bool,
 }
@@ -140,25 +145,21 @@ enum FarEnd {
     Server(server::Args),
 }
 
-/// Reads an address of this host, with a port or without.
+/// Parses a local address with an optional port.
 fn source(text: &str) -> Result<SocketAddr, String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0));
-    address.or_else(|_| text.parse()).map_err(|_| {
-        "not an address with or without a port, e.g. 192.0.2.7, 192.0.2.7:5000, [2001:db8::7]:5000"
-            .to_string()
-    })
+    address.or_else(|_| text.parse()).map_err(|_| say!("tools-bench-source"))
 }
 
-/// Reads an interval between reports.
+/// Parses an interval between reports.
 fn reporting(text: &str) -> Result<Duration, String> {
     match quantity::duration(text)? {
-        short if short < Duration::from_millis(100) => Err("must be at least 100ms".to_string()),
+        short if short < Duration::from_millis(100) => Err(say!("errors-heartbeat")),
         duration => Ok(duration),
     }
 }
 
-/// Serves, or measures.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     match args.far_end {
         Some(FarEnd::Server(args)) => server::run(args),
@@ -176,50 +177,51 @@ impl Args {
         }
     }
 
-    /// The rate to use, and whether it was chosen for safety.
+    /// The send rate, and whether it is the safe default.
     fn rate(&self, to: SocketAddr) -> Result<(Option<u32>, bool), UsageError> {
         Ok(match self.rate {
             Some(rate) => {
                 let rate =
-                    rate.of(self.size).map_err(|error| UsageError(format!("--rate: {error}")));
+                    rate.of(self.size).map_err(|error| UsageError(words::because("--rate", error)));
                 (rate?, false)
             }
-            // Percentiles want a rate that the path is not busy with.
+            // Percentiles are only meaningful if the rate does not fill the path.
             None if self.ping && to.ip().is_loopback() => (Some(SAFE_RATE), false),
             None if to.ip().is_loopback() => (None, false),
             None => (Some(SAFE_RATE), true),
         })
     }
 
-    /// How long to leave out of the summary.
+    /// The duration to omit from the summary.
     fn omitted(&self) -> Result<Duration, UsageError> {
         let omit = self.omit.unwrap_or_default();
         match omit.as_nanos().is_multiple_of(self.interval.as_nanos().max(1)) {
             true => Ok(omit),
-            false => Err(UsageError(format!(
-                "--omit {omit:?} is not a multiple of the --interval of {:?}",
-                self.interval
+            false => Err(UsageError(say!(
+                "tools-bench-omit",
+                omit = format!("{omit:?}"),
+                interval = format!("{:?}", self.interval),
             ))),
         }
     }
 
-    /// The address that a flow is sent from, where one was given.
+    /// The source address of a flow, if one was given.
     fn source(&self, to: SocketAddr, flow: u16) -> Result<Option<SocketAddr>, UsageError> {
         let Some(mut source) = self.bind else { return Ok(None) };
         if source.is_ipv4() != to.is_ipv4() {
-            let error = format!("--bind {source} and {to} are not of one IP version");
+            let error = say!("tools-bench-family", source = &source, to = &to);
             return Err(UsageError(error));
         }
         if source.port() != 0 {
             let port = source.port().checked_add(flow).ok_or_else(|| {
-                UsageError(format!("--bind {source}: {} flows need more ports", self.flows))
+                UsageError(say!("tools-bench-ports", source = &source, flows = &self.flows))
             })?;
             source.set_port(port);
         }
         Ok(Some(source))
     }
 
-    /// How many reports of the far end an interval has.
+    /// Server reports per interval.
     fn reports(&self) -> u32 {
         u32::try_from(self.interval.as_nanos().div_ceil(REPORTS.as_nanos())).unwrap_or(u32::MAX)
     }
@@ -231,11 +233,11 @@ impl Args {
             pace: Pace { rate: rate.and_then(NonZeroU32::new), flows, flow },
             size: self.size,
             duration: self.duration.saturating_add(self.omit.unwrap_or_default()),
-            // So that there is a report for the end of each interval.
+            // So that a report covers the end of each interval.
             reports_every: self.interval / self.reports().max(1),
             tail: Duration::from_secs(1),
         };
-        plan.check().map_err(|error| UsageError(format!("--size: {error}")))?;
+        plan.check().map_err(|error| UsageError(words::because("--size", error)))?;
         Ok(plan)
     }
 }

@@ -1,7 +1,7 @@
-//! The live plot on a terminal: rates and round trips as they come in, on the alternate screen.
+//! The live plot on a terminal: rates and round-trip times, on the alternate screen.
 //!
-//! A thread of its own draws, so that a slow terminal slows no measurement; what it cannot keep up
-//! with it never sees. No key is read: Ctrl-C ends the measurement as it always does.
+//! A separate thread draws, so that a slow terminal does not slow the measurement; points it cannot
+//! draw in time are dropped. No key is read, so Ctrl-C works as always.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -17,53 +17,52 @@ use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph, Widget
 
 use crate::base::thread;
 
-/// The most intervals shown; older ones leave on the left.
+/// Maximum number of intervals shown.
 const SHOWN: usize = 300;
 
-/// Intervals that may wait to be drawn.
+/// Queue length of intervals to draw.
 const WAITING: usize = 4;
 
-/// How long the terminal may take to be given back.
+/// Time limit for restoring the terminal.
 const LAST_FRAME: Duration = Duration::from_millis(200);
 
-/// The alternate screen, without a cursor.
+/// Switches to the alternate screen and hides the cursor.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l";
 
-/// The terminal as it was.
+/// Restores the terminal.
 const LEAVE: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?1049l";
 
-/// What the lines of a chart are drawn with: a sample for the legend, the marker, the colour. They
-/// differ without colours too.
+/// Legend sample, marker and colour of each line. The markers also differ without colours.
 const PENS: [(&str, Marker, Color); 3] = [
     ("⣿", Marker::Braille, Color::Cyan),
     ("•", Marker::Dot, Color::Yellow),
     ("█", Marker::Block, Color::Magenta),
 ];
 
-/// A line of a chart: its name, and values at times.
+/// A line of a chart: its name, and (time, value) pairs.
 type Series = (String, Vec<(f64, f64)>);
 
-/// What an interval adds to the plot.
+/// One interval of the plot.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Point {
-    /// Seconds since the beginning.
+    /// Seconds since the start.
     pub(super) at: f64,
-    /// Of each direction its name, datagrams received a second, and how many are late or lost so far.
+    /// Per direction: name, datagrams received per second, and datagrams late or lost so far.
     pub(super) rates: Vec<(&'static str, f64, f64)>,
-    /// The median and the 99th percentile of the round trip, in microseconds.
+    /// Median and 99th percentile of the round-trip time, in microseconds.
     pub(super) times: Option<(f64, f64)>,
-    /// The same in words.
+    /// The interval as text.
     pub(super) line: String,
 }
 
-/// A running plot; the terminal is given back when it is dropped.
+/// A running plot. Dropping it restores the terminal.
 pub(super) struct Plot {
     points: Option<SyncSender<Point>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Plot {
-    /// Begins to plot. `None` where stdout and stderr are not both a terminal.
+    /// Starts a plot. `None` unless stdout and stderr are both a terminal.
     pub(super) fn begin(title: String, color: bool) -> Option<Plot> {
         if !io::stdout().is_terminal() || !io::stderr().is_terminal() {
             return None;
@@ -73,10 +72,9 @@ impl Plot {
         Some(Plot { points: Some(points), thread: Some(thread) })
     }
 
-    /// Adds an interval.
     pub(super) fn add(&self, point: Point) {
         if let Some(points) = &self.points {
-            // A terminal that takes nothing misses some.
+            // If the queue is full the point is dropped.
             let _ = points.try_send(point);
         }
     }
@@ -84,7 +82,7 @@ impl Plot {
 
 impl Drop for Plot {
     fn drop(&mut self) {
-        // The channel closes, which is the end.
+        // Closes the channel, which ends the thread.
         self.points = None;
         let deadline = Instant::now() + LAST_FRAME;
         let Some(thread) = self.thread.take() else { return };
@@ -100,10 +98,10 @@ fn draw_all(title: &str, color: bool, points: &Receiver<Point>) {
         let mut out = io::stdout().lock();
         out.write_all(bytes).and_then(|()| out.flush())
     };
-    // If the terminal has gone there is nobody to plot for; the measurement goes on.
+    // If the terminal is gone the thread stops drawing; the measurement continues.
     let mut gone = show(ENTER).is_err();
     loop {
-        // Some terminals do not know their size, or say it is nothing.
+        // Some terminals report no size, or 0×0.
         let size =
             crossterm::terminal::size().ok().filter(|(width, height)| *width > 0 && *height > 0);
         let (width, height) = size.unwrap_or((80, 24));
@@ -144,7 +142,7 @@ fn draw(title: &str, points: &[Point], buffer: &mut Buffer) {
     Paragraph::new(words).wrap(Default::default()).render(bottom, buffer);
 }
 
-/// A series of values for each direction.
+/// One series per direction.
 fn rates(points: &[Point], value: impl Fn(&(&'static str, f64, f64)) -> f64) -> Vec<Series> {
     let names = points.last().map_or(&[][..], |point| &point.rates).iter().map(|(name, ..)| *name);
     let series = |name: &str| {
@@ -173,7 +171,7 @@ fn draw_chart(name: &str, series: &[Series], area: Rect, buffer: &mut Buffer) {
     let first = values().map(|(at, _)| *at).fold(f64::INFINITY, f64::min);
     let last = values().map(|(at, _)| *at).fold(first + 1.0, f64::max);
     let top = if highest > 0.0 { highest * 1.1 } else { 1.0 };
-    // The names stand in the title: a legend needs more room than there mostly is.
+    // The names are in the title, because a legend often does not fit.
     let mut title = Line::from(format!(" {name}: "));
     for ((name, _), (sample, _, color)) in series.iter().zip(PENS) {
         title.push_span(Span::styled(format!("{sample} {name}  "), Style::new().fg(color)));
@@ -202,7 +200,7 @@ fn short(number: f64) -> String {
     }
 }
 
-/// The bytes that show a screen, line by line from the top.
+/// The escape sequences and text that draw a screen from the top.
 fn written(buffer: &Buffer, color: bool) -> Vec<u8> {
     let mut text = String::from("\x1b[H");
     for y in 0..buffer.area.height {
@@ -264,7 +262,7 @@ mod tests {
         ] {
             assert!(screen.contains(part), "{part}\n{screen}");
         }
-        // Two lines of one chart can be told apart without colours.
+        // The two lines of a chart differ without colours.
         let chart = screen.rsplit_once("p99").unwrap().1;
         assert!(chart.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "{screen}");
         assert!(chart.contains('•'), "{screen}");

@@ -1,20 +1,21 @@
-//! The pace of a measurement: datagrams a second, or bits a second, as other tools count.
+//! The rate of a measurement: datagrams or bits per second.
 
-/// How fast datagrams are sent.
+use crate::words::say;
+
+/// A send rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rate {
     Unlimited,
     Datagrams(u32),
-    /// Bits of payload.
+    /// Payload bits per second.
     Bits(u64),
 }
 
 impl Rate {
-    /// Reads `20/s` and `10k/s` as datagrams; `10Mbit/s`, `512kbit/s`, and `10M` as `iperf3 -b` has it,
-    /// as bits; `unlimited`.
+    /// Parses `20/s` and `10k/s` as datagrams; `10Mbit/s`, `512kbit/s`, and `10M` (as in `iperf3
+    /// -b`) as bits; `unlimited`.
     pub(super) fn parse(text: &str) -> Result<Rate, String> {
-        const EXPECTED: &str =
-            "a rate is a number of datagrams or bits a second, e.g. 10k/s, 10Mbit/s, or unlimited";
+        let expected = || say!("tools-bench-rate");
         if text == "unlimited" {
             return Ok(Rate::Unlimited);
         }
@@ -31,29 +32,26 @@ impl Rate {
         let scaled = scaled.flatten().next();
         let (number, scale) = scaled.unwrap_or((amount, 1));
         let number = number.parse::<u64>().ok().and_then(|number| number.checked_mul(scale));
-        let number = number.filter(|&number| number > 0).ok_or(EXPECTED)?;
+        let number = number.filter(|&number| number > 0).ok_or_else(expected)?;
         match named || scaled.is_some() && !a_second {
             true => Ok(Rate::Bits(number)),
-            false => Ok(Rate::Datagrams(u32::try_from(number).map_err(|_| EXPECTED)?)),
+            false => Ok(Rate::Datagrams(u32::try_from(number).map_err(|_| expected())?)),
         }
     }
 
-    /// Datagrams of `size` bytes a second; `None` for as many as go.
+    /// Datagrams of `size` bytes per second; `None` if unlimited.
     pub(super) fn of(self, size: usize) -> Result<Option<u32>, String> {
         match self {
             Rate::Unlimited => Ok(None),
             Rate::Datagrams(rate) => Ok(Some(rate)),
             Rate::Bits(bits) => {
                 let one = 8 * size as u64;
-                // To the nearest whole number.
+                // Rounds to the nearest integer.
                 let rate = bits.saturating_add(one / 2) / one;
                 match u32::try_from(rate) {
-                    Ok(0) => Err(format!(
-                        "{bits} bit/s are fewer than one datagram of {size} bytes a second; give a \
-                         smaller --size or a higher --rate"
-                    )),
+                    Ok(0) => Err(say!("tools-bench-few-bits", bits = &bits, size = &size)),
                     Ok(rate) => Ok(Some(rate)),
-                    Err(_) => Err(format!("{bits} bit/s are too many datagrams of {size} bytes")),
+                    Err(_) => Err(say!("tools-bench-many-bits", bits = &bits, size = &size)),
                 }
             }
         }

@@ -1,5 +1,4 @@
-//! What a measurement shows: a row an interval and a table at the end, or JSON, or comma-separated
-//! values.
+//! Output of a measurement: one row per interval and a table at the end, or JSON, or CSV.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,16 +10,16 @@ use serde_json::Value;
 use super::plot::Point;
 use crate::output::json;
 
-/// The percentiles that are shown, and their names in JSON.
+/// Percentiles shown, with their names in JSON.
 const PERCENTILES: [(f64, &str); 5] =
     [(50.0, "p50"), (90.0, "p90"), (99.0, "p99"), (99.9, "p99_9"), (99.99, "p99_99")];
 
-/// Times on the way, to three digits, from a nanosecond to a minute.
+/// Durations from 1 ns to 1 min, with three significant digits.
 pub(super) struct Times(Option<Histogram<u64>>);
 
 impl Default for Times {
     fn default() -> Self {
-        // Fails only for bounds that make no sense.
+        // Fails only for invalid bounds.
         Times(Histogram::new_with_bounds(1, 60_000_000_000, 3).ok())
     }
 }
@@ -36,15 +35,14 @@ impl Times {
         self.0.as_ref().filter(|histogram| !histogram.is_empty())
     }
 
-    /// Adds others.
     pub(super) fn add(&mut self, others: &Times) {
         if let (Some(histogram), Some(others)) = (&mut self.0, &others.0) {
-            // Fails only for other bounds.
+            // Fails only if the bounds differ.
             let _ = histogram.add(others);
         }
     }
 
-    /// `min`, percentiles, `max` with their names for people and for programs, in nanoseconds.
+    /// `min`, percentiles and `max` in nanoseconds, with their names for people and for JSON.
     fn values(&self) -> Vec<(String, &'static str, f64)> {
         let Some(histogram) = self.histogram() else { return Vec::new() };
         let mut values = vec![("min".to_string(), "min", histogram.min() as f64)];
@@ -57,14 +55,14 @@ impl Times {
         values
     }
 
-    /// In seconds.
+    /// Adds the same values to `fields`, in seconds.
     fn fields(&self, prefix: &str, fields: &mut Fields) {
         for (_, name, nanos) in self.values() {
             fields.push((format!("{prefix}_{name}"), (nanos / 1e9).into()));
         }
     }
 
-    /// The same as columns.
+    /// The values of `fields` as CSV columns.
     fn columns(&self) -> Vec<String> {
         match self.values() {
             values if values.is_empty() => vec![String::new(); PERCENTILES.len() + 3],
@@ -75,10 +73,10 @@ impl Times {
 
 type Fields = Vec<(String, Value)>;
 
-/// One of the counts of a direction.
+/// Returns one counter of a direction.
 type Count = fn(&OneWay) -> u64;
 
-/// A time in the unit that suits it: `840 ns`, `12.3 µs`, `51.2 ms`, `1.20 s`.
+/// Formats a time in a suitable unit: `840 ns`, `12.3 µs`, `51.2 ms`, `1.20 s`.
 fn time(nanos: u64) -> String {
     let value = nanos as f64;
     let (value, unit) = match nanos {
@@ -91,7 +89,7 @@ fn time(nanos: u64) -> String {
     format!("{value:.digits$} {unit}")
 }
 
-/// A number with its thousands apart: `12,345,678`.
+/// Formats a number with thousands separators: `12,345,678`.
 fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -104,7 +102,7 @@ fn count(number: u64) -> String {
     text
 }
 
-/// Bits a second in four figures or so: `840`, `512k`, `9.98M`, `1.25G`.
+/// Bits per second in about four characters: `840`, `512k`, `9.98M`, `1.25G`.
 fn bits(bytes: u64, during: Duration) -> String {
     let bits = rate(8 * bytes, during);
     let (scaled, unit) = match bits {
@@ -117,7 +115,7 @@ fn bits(bytes: u64, during: Duration) -> String {
     format!("{scaled:.digits$}{unit}")
 }
 
-/// How measurements are printed.
+/// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Output {
     Text,
@@ -125,7 +123,7 @@ pub(super) enum Output {
     Csv,
 }
 
-/// The columns of [`Interval::rows`].
+/// The column titles of [`Interval::rows`].
 pub(super) fn head(mode: Mode) -> String {
     let way = if mode == Mode::Both { "       " } else { "" };
     let last = match mode {
@@ -138,8 +136,8 @@ pub(super) fn head(mode: Mode) -> String {
     )
 }
 
-/// The names of the columns of comma-separated values. `lost` of an interval falls below zero where
-/// what was missing before came late.
+/// The CSV header. `lost` of an interval is negative if datagrams counted as missing before arrived
+/// late.
 pub(super) fn csv_head() -> String {
     let times =
         ["min", "p50", "p90", "p99", "p99_9", "p99_99", "max", "mean"].map(|n| format!(",rtt_{n}"));
@@ -148,7 +146,6 @@ pub(super) fn csv_head() -> String {
     columns.to_string() + &times.concat()
 }
 
-/// One row of comma-separated values.
 fn csv(kind: &str, [from, to]: [Duration; 2], way: &str, change: &Change, times: &Times) -> String {
     let Change { sent, received, late, duplicated, bytes, .. } = change;
     let a_second = rate(8 * bytes, to.saturating_sub(from));
@@ -165,28 +162,28 @@ fn rate(number: u64, during: Duration) -> f64 {
     if during.is_zero() { 0.0 } else { number as f64 / during.as_secs_f64() }
 }
 
-/// A part of a measurement.
+/// One interval of a measurement.
 pub(super) struct Interval {
     pub(super) from: Duration,
     pub(super) to: Duration,
     pub(super) before: Snapshot,
     pub(super) after: Snapshot,
     pub(super) times: Times,
-    /// Whether the summary leaves it out.
+    /// Whether the summary omits it.
     pub(super) is_omitted: bool,
 }
 
-/// What happened in one direction in an interval.
+/// The counters of one direction in one interval.
 struct Change {
     sent: u64,
     received: u64,
-    /// Numbers found missing.
+    /// Sequence numbers found missing.
     missing: u64,
-    /// How many more are missing than before.
+    /// Increase of the number missing.
     lost: i64,
-    /// How many are missing now, since the measurement began.
+    /// Number missing since the start.
     lost_so_far: u64,
-    /// Numbers that had been missing, or were overtaken, and came.
+    /// Datagrams that arrived after a later one.
     late: u64,
     duplicated: u64,
     bytes: u64,
@@ -212,7 +209,7 @@ impl Change {
 }
 
 impl Interval {
-    /// Each direction with its name. Of datagrams that come back only the round trip is shown.
+    /// Each direction with its name. With `--ping` only the round trip is shown.
     fn changes(&self) -> Vec<(&'static str, Change)> {
         let (before, after) = (&self.before, &self.after);
         let trip = after.trip.map(|trip| ("trip", Change::between(before.trip, trip)));
@@ -224,7 +221,7 @@ impl Interval {
         [up, down, trip].into_iter().flatten().collect()
     }
 
-    /// A row a direction for people, under [`head`].
+    /// One text row per direction, under [`head`].
     pub(super) fn rows(&self) -> Vec<String> {
         let during = self.to.saturating_sub(self.from);
         let changes = self.changes();
@@ -256,7 +253,7 @@ impl Interval {
         changes.iter().map(row).collect()
     }
 
-    /// A sentence for people.
+    /// The interval as a sentence.
     fn line(&self) -> String {
         let during = self.to.saturating_sub(self.from);
         let mut line = format!("{:>6.1} s", self.to.as_secs_f64());
@@ -282,7 +279,7 @@ impl Interval {
         line
     }
 
-    /// What it adds to a plot.
+    /// The interval as a point of the plot.
     pub(super) fn point(&self) -> Point {
         let during = self.to.saturating_sub(self.from);
         let rates = self.changes().into_iter().map(|(name, change)| {
@@ -304,23 +301,23 @@ impl Interval {
         }
     }
 
-    /// An object for programs.
+    /// A JSON object.
     ///
     /// | field | |
     /// | --- | --- |
     /// | `type` | `interval` |
-    /// | `from`, `to` | seconds since the measurement began |
-    /// | `up_…`, `down_…`, `trip_…` | from here to there, from there to here, there and back: |
-    /// | `…sent`, `…received` | datagrams; duplicates are not received again |
+    /// | `from`, `to` | seconds since the start |
+    /// | `up_…`, `down_…`, `trip_…` | client to server, server to client, round trip: |
+    /// | `…sent`, `…received` | datagrams; duplicates not counted |
     /// | `…missing` | datagrams found missing; some may still come |
     /// | `…late` | datagrams that came after a later one |
     /// | `…lost_so_far` | datagrams missing at its end, since the measurement began; some may still come |
     /// | `…duplicated`, `…bytes`, `…jitter` | copies; bytes of payload; seconds (RFC 3550) |
-    /// | `rtt_min` … `rtt_max`, `rtt_mean` | seconds from when each was due until it was back |
-    /// | `omitted` | where there is an `--omit`: whether the summary leaves it out |
+    /// | `rtt_min` … `rtt_max`, `rtt_mean` | seconds from when each was due to its reply |
+    /// | `omitted` | with `--omit`: whether the summary omits it |
     ///
-    /// What of `up` arrived counts in the interval in which it was sent, as the far end reports for
-    /// each; where such a report is lost the interval is part of the next.
+    /// Received `up` datagrams count in the interval in which they were sent, from the server's
+    /// report for that interval. If that report is lost, the interval becomes part of the next one.
     pub(super) fn json(&self) -> String {
         let mut fields: Fields = vec![
             ("type".into(), "interval".into()),
@@ -346,7 +343,7 @@ impl Interval {
         object(fields)
     }
 
-    /// A row a direction, under [`csv_head`].
+    /// One CSV row per direction, under [`csv_head`].
     pub(super) fn csv(&self) -> Vec<String> {
         let kind = if self.is_omitted { "omitted" } else { "interval" };
         let row = |(way, change): (&str, Change)| {
@@ -356,9 +353,9 @@ impl Interval {
     }
 }
 
-/// A measurement that is over.
+/// A finished measurement.
 pub(super) struct Whole<'a> {
-    /// How long datagrams were sent.
+    /// The duration of sending.
     pub(super) elapsed: Duration,
     pub(super) known: Snapshot,
     pub(super) times: &'a Times,
@@ -366,7 +363,7 @@ pub(super) struct Whole<'a> {
 }
 
 impl Whole<'_> {
-    /// A row a direction, under [`csv_head`].
+    /// One CSV row per direction, under [`csv_head`].
     pub(super) fn csv(&self) -> Vec<String> {
         let Snapshot { up, down, trip } = self.known;
         let ways = [("up", up), ("down", down), ("trip", trip)];
@@ -386,19 +383,19 @@ fn object(fields: Fields) -> String {
     json::counts(&fields)
 }
 
-/// What is measured, for the title and the summary.
+/// The settings shown in the title and the summary.
 pub(super) struct Shown {
     pub(super) to: SocketAddr,
     pub(super) size: usize,
     pub(super) flows: u16,
     pub(super) rate: Option<u32>,
     pub(super) mode: Mode,
-    /// How long at the beginning is left out of the summary.
+    /// The duration at the start that the summary omits.
     pub(super) omit: Duration,
 }
 
 impl Shown {
-    /// Whether the far end sends less than was asked for.
+    /// Whether the server grants less than the requested rate.
     pub(super) fn is_limited_to(&self, granted: u32) -> bool {
         let asked = self.rate.unwrap_or(u32::MAX);
         matches!(self.mode, Mode::Down | Mode::Both) && granted != 0 && granted < asked
@@ -474,7 +471,7 @@ impl Shown {
                 lines.push(row(name, &|way| count(number(way))));
             }
         }
-        // Without a rate a datagram is due when it is sent.
+        // Without a rate, a datagram is due when it is sent.
         let uncorrected = if self.rate.is_some() { uncorrected.values() } else { Vec::new() };
         let times = times.values();
         if !times.is_empty() {
@@ -488,27 +485,27 @@ impl Shown {
         lines.iter().map(|line| line.trim_end().to_string()).collect()
     }
 
-    /// The summary for programs.
+    /// The summary as a JSON object.
     ///
     /// | field | |
     /// | --- | --- |
     /// | `type` | `summary` |
-    /// | `target`, `size`, `flows`, `rate` | what was asked for; `rate` is null without a pace |
+    /// | `target`, `size`, `flows`, `rate` | the settings; `rate` is null if unlimited |
     /// | `elapsed` | seconds in which datagrams were sent |
     /// | `interrupted` | whether Ctrl-C ended it |
-    /// | `omit` | where there is an `--omit`: the seconds left out, of `elapsed` too |
-    /// | `result` | where the far end ended it: `refused`, or why in words |
-    /// | `answered_until` | then: seconds from the beginning until it was last heard |
-    /// | `up_…`, `down_…`, `trip_…` | from here to there, from there to here, there and back: |
-    /// | `…sent` | datagrams that the sender's kernel took |
-    /// | `…received`, `…lost`, `…unanswered` | `sent` = `received` + `lost` + `unanswered`; the last is what was sent after the far end stopped answering |
-    /// | `…lost_on_way`, `…lost_in_kernel` | together `lost`; the second by the receiver's kernel |
-    /// | `…late`, `…max_extent` | came after a later one; by how many arrivals at most (RFC 4737) |
+    /// | `omit` | with `--omit`: the seconds omitted, also from `elapsed` |
+    /// | `result` | if the server ended it: `refused`, or a sentence |
+    /// | `answered_until` | in that case: seconds from the start to the server's last datagram |
+    /// | `up_…`, `down_…`, `trip_…` | client to server, server to client, round trip: |
+    /// | `…sent` | datagrams that the sender's kernel accepted |
+    /// | `…received`, `…lost`, `…unanswered` | `sent` = `received` + `lost` + `unanswered`; `unanswered` were sent after the server's last reply |
+    /// | `…lost_on_way`, `…lost_in_kernel` | add up to `lost`; the second by the receiver's kernel |
+    /// | `…late`, `…max_extent` | arrived after a later one; the maximum distance in arrivals (RFC 4737) |
     /// | `…duplicated`, `…damaged` | copies; headers damaged on the way |
     /// | `…beyond_window`, `…unsent` | too late to distinguish; not sent by the sender's own host |
     /// | `…bytes`, `…jitter` | bytes of payload; seconds (RFC 3550) |
-    /// | `rtt_…` | seconds from when each was due until it was back |
-    /// | `rtt_since_sent_…` | the same from when it was sent, so with coordinated omission |
+    /// | `rtt_…` | seconds from when each was due to its reply |
+    /// | `rtt_since_sent_…` | the same from when it was sent: has coordinated omission |
     pub(super) fn json(
         &self,
         whole: &Whole<'_>,

@@ -1,4 +1,4 @@
-//! `pigeon bench server`: the far end.
+//! `pigeon bench server`: the other end of a measurement.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -17,40 +17,40 @@ use crate::base::random;
 use crate::base::signals::{Stop, on_stop};
 use crate::base::status::Status;
 use crate::output::Spool;
+use crate::words::say;
 
-/// How long output may still be written at the end.
+/// Time limit for writing output at the end.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// The far end of a measurement: counts, answers, and sends what it is asked for
+/// Run the far end of a measurement: counts, answers, and sends on request
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pigeon bench server 7777                 for programs on this machine
-  pigeon bench server '*:7777'             for the network
+  pigeon bench server 7777  # for programs on this machine
+  pigeon bench server '*:7777'  # for the network
   pigeon bench server '*:7777' --max-rate 1MB/s --max-for 30s
 
-It sends to nobody who has not proved that it receives at its address, and never more than that one
-asked for, within --max-rate and --max-for; what it sends back is never more than came.")]
+Sends only to addresses that have proved they receive there, and never more than they asked for,
+within --max-rate and --max-for. Answers are never longer than what came.")]
 pub(crate) struct Args {
-    /// Where to listen: a port alone means this machine; * is every address; port 0 lets the system
+    /// Where to listen: a port alone means this machine, * every address; port 0 lets the system
     /// choose
     #[arg(value_name = "[ADDR:]PORT")]
     listen: ListenAddress,
 
-    /// The most bytes a second sent on request, to all but this machine together
+    /// Maximum bytes per second sent on request to all clients on other machines together
     #[arg(long, value_name = "SIZE/s", default_value = "12500kB/s", value_parser = quantity::bytes_per_second)]
     max_rate: BytesPerSecond,
 
-    /// The longest measurement
+    /// Longest measurement
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = quantity::interval)]
     max_for: Duration,
 
-    /// The most flows at a time
+    /// Maximum number of flows at once
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = quantity::whole(1_u16..=4096))]
     max_flows: u16,
 }
 
-/// Serves until it is stopped.
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     let listen = args.listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()));
     let socket = bind(listen, &SocketOptions { timestamps: false, ..SocketOptions::default() })?;
@@ -61,8 +61,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         max_bytes_per_second: args.max_rate.0,
         max_duration: args.max_for,
     });
-    notes.remark(format!("listening on {}", socket.local_addr()));
-    let driver = Driver::new(server, socket).context("cannot watch the socket")?;
+    notes.remark(say!("tools-listening", address = &socket.local_addr()));
+    let driver = Driver::new(server, socket).with_context(|| say!("errors-watch-socket"))?;
     let mut driver = driver.with_timing(TIMING);
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
@@ -72,7 +72,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
-/// Reports what the server does.
+/// Prints the server's events.
 struct ServerHost {
     stop: Stop,
     notes: Spool<Vec<u8>>,
@@ -87,7 +87,7 @@ impl Host<Server> for ServerHost {
     }
 
     fn event(&mut self, _: &mut Server, _: &mut Io<'_>, event: ServerEvent) -> ControlFlow<()> {
-        // A log that nobody reads is cut short, and says so itself.
+        // If the log is not read, it drops lines and reports that itself.
         let _ = self.notes.remark(describe(event));
         ControlFlow::Continue(())
     }
@@ -95,20 +95,32 @@ impl Host<Server> for ServerHost {
 
 fn describe(event: ServerEvent) -> String {
     match event {
-        ServerEvent::Began { from } => format!("{from} begins"),
+        ServerEvent::Began { from } => say!("tools-bench-begins", from = &from),
         ServerEvent::Ended { from, figures, sent } => {
             let (received, lost) = (figures.received, figures.lost);
-            let mut line = format!("{from} is done: {received} received, {lost} missing");
-            if figures.kernel > 0 {
-                line += &format!(" ({} dropped by this kernel)", figures.kernel);
+            match figures.kernel {
+                0 => say!(
+                    "tools-bench-done",
+                    from = &from,
+                    received = &received,
+                    lost = &lost,
+                    sent = &sent,
+                ),
+                dropped => say!(
+                    "tools-bench-done-dropped",
+                    from = &from,
+                    received = &received,
+                    lost = &lost,
+                    dropped = &dropped,
+                    sent = &sent,
+                ),
             }
-            line + &format!(", {sent} sent")
         }
         ServerEvent::Declined { from, why: Declined::Full } => {
-            format!("{from} is turned away: --max-flows or --max-rate is used up")
+            say!("tools-bench-full", from = &from)
         }
         ServerEvent::Declined { from, why: Declined::Size } => {
-            format!("{from} is turned away: it asks for an impossible size")
+            say!("tools-bench-size", from = &from)
         }
     }
 }

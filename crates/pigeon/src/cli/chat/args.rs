@@ -12,56 +12,62 @@ use crate::base::payload::{charset, charsets};
 use crate::base::quantity;
 use crate::contacts::peer;
 
-/// Talk straight to other UDP programs, without a hub
+/// Talk to other UDP programs directly, without a hub
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   pigeon chat 192.168.1.103:8080 --encoding gb2312
-  pigeon chat 狗哥 猴哥                  contacts, each in its own encoding
-  pigeon chat --bind 8080               wait for whoever writes to port 8080
-  echo 你好 | pigeon chat 狗哥           say a line, print what comes for 2 s, leave
+  pigeon chat 狗哥 猴哥  # contacts, each in its own encoding
+  pigeon chat --bind 8080  # wait for whoever writes to port 8080
+  echo 你好 | pigeon chat 狗哥  # send a line, print replies for 2 s, leave
 
-A message is one datagram, raw text, so the far side may be `nc -u` or ten lines of Python. Whoever
-writes appears; what you type goes to the one you chose: /to NAME, ENDPOINT or NUMBER chooses, /list
-shows, quit leaves the conversation and once more the chat, /help has the rest.
+A message is one datagram of plain text, so the other side may be `nc -u` or ten lines of Python.
+What you type goes to the chosen peer; anyone who writes to you appears in the list. A contact added with
+--ipmsg is spoken to as IP Messenger does, and each line is reported as delivered or not.
 
-A contact that was added with --ipmsg is spoken to as IP Messenger does, in lines, and each line is
-delivered or not delivered.
+Commands while it runs:
+  /to NAME|ENDPOINT|NUMBER  chooses a peer
+  /list  lists the peers
+  quit  leaves the conversation; once more, the chat
+  /help  lists the rest
 
-On a terminal it takes the whole screen, and whoever is shown is answered; ? on an empty line or
-F1 shows the keys. --line prints lines instead.")]
+On a terminal it uses the whole screen; press ? on an empty line, or F1, for the keys. --line prints
+lines instead.
+
+Files:
+  ~/.config/pigeon/contacts.toml  contacts (`pigeon contacts`)")]
 pub(crate) struct Args {
-    /// Whom to talk to: contacts' names, HOST:PORT, [V6]:PORT, or HOST PORT as two words; what you type goes to the first
+    /// Whom to talk to: contacts, HOST:PORT, [V6]:PORT, or HOST PORT as two words; what you type goes
+    /// to the first
     #[arg(value_name = "NAME|ENDPOINT", add = ArgValueCandidates::new(peer::candidates))]
     pub(super) peers: Vec<String>,
 
     #[command(flatten)]
     pub(super) family: Family,
 
-    /// Where to be reached: [ADDR:]PORT [default: every address, a port that the system chooses]
+    /// Address and port to be reached at [default: every address, a port the system chooses]
     #[arg(long, value_name = "[ADDR:]PORT")]
     pub(super) bind: Option<ListenAddress>,
 
-    /// The encoding of those who have none of their own as contacts; auto reads UTF-8 or GB18030
+    /// Encoding for peers without one of their own (see `pigeon contacts`); auto reads UTF-8 or GB18030
     /// and writes what the peer last used
     #[arg(long, value_name = "LABEL", default_value = "utf-8", value_parser = charset, add = ArgValueCandidates::new(charsets))]
     pub(super) encoding: Charset,
 
-    /// Hear strangers from this network or address only; may be given several times
+    /// Accept strangers from this network or address only; may be repeated
     #[arg(long, value_name = "NET", value_parser = net)]
     pub(super) from: Vec<IpNet>,
 
-    /// How long to stay for replies after the end of piped input
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = quantity::duration)]
+    /// How long to wait for replies after the end of piped input
+    #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = quantity::duration)]
     pub(super) wait: Duration,
 
-    /// Print one JSON object a message: time, from, to, len, text or base64, truncated, name; one of to
-    /// and result (refused, unsent, unreachable: with error; moved: with now) where one is lost or a
-    /// name stands for another address
+    /// Print one JSON object per message: time, from, to, len, text or base64, truncated, name; or to
+    /// and result: refused, unsent and unreachable (with error), moved (with now)
     #[arg(long)]
     pub(super) json: bool,
 
-    /// Lines instead of a full screen, as where stdin or stdout is no terminal
+    /// Print lines instead of using the full screen, as when stdin or stdout is not a terminal
     #[arg(long)]
     pub(super) line: bool,
 }

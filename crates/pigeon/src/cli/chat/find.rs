@@ -1,4 +1,4 @@
-//! Finding the peer that a word names.
+//! Resolves the peer that a word names.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use crate::base::endpoint::Family;
 use crate::base::lookup::Find;
 use crate::contacts::peer;
 
-/// A peer that was looked up.
+/// A resolved peer.
 pub(super) struct Found {
     pub(super) peer: SocketAddr,
     pub(super) known: Known,
-    /// Finds its address anew, where it was given by a name.
+    /// Resolves the name again; `None` for an IP address.
     pub(super) again: Option<Arc<Find>>,
 }
 
-/// Looks up the peer that a word names. It may take as long as the resolver does.
+/// Resolves the peer that a word names. Blocks as long as the resolver does.
 pub(super) fn find(word: &str, family: Family) -> anyhow::Result<Found> {
     let words: Vec<String> = word.split_whitespace().map(str::to_string).collect();
     let words = peer::with_ports(&words)?;

@@ -1,83 +1,61 @@
-//! A chat on a full screen: a place for each peer; what is typed goes to the peer that is shown.
+//! A chat on a full screen: one place per peer; input goes to the peer shown.
 //!
-//! The place of nobody is there while nobody is chosen: at the start, and after `quit`, so that
-//! what is typed next goes to no other by accident. The peer that is chosen then takes it over.
+//! A place without a peer exists while no peer is selected: at the start, and after `quit`, so that
+//! the next line does not go to another peer by accident. The next selected peer takes it over.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use pigeon_client::chat::{Chat, HELP, Message};
+use pigeon_client::chat::{Chat, Message};
 use pigeon_datagram::Instant;
 use pigeon_net::{Stats, Waker};
 use pigeon_proto::Language;
 
 use super::request::Request;
-use crate::base::locale;
 use crate::base::payload::without_end;
-use crate::base::quantity::in_seconds;
 use crate::output::Color;
 use crate::ui::screen::{Action, Kind, Look, Model, PlaceId, Presence, Screen, Update, WallClock};
+use crate::ui::span::in_seconds;
 use crate::ui::typist::Typed;
+use crate::words::{self, say, say_in};
 
-/// What the chat understands, and what the screen does.
-fn commands(language: Language) -> &'static [(&'static str, &'static str)] {
-    match language {
-        Language::English => ENGLISH,
-        Language::Chinese => CHINESE,
-    }
+/// Help: the commands of the chat and of the screen.
+fn commands(language: Language) -> String {
+    let own = say_in!(language, "chat-commands-of-screen");
+    format!("{}\n{own}", say_in!(language, "chat-commands"))
 }
 
-const ENGLISH: &[(&str, &str)] = &[
-    HELP[0],
-    HELP[1],
-    HELP[2],
-    HELP[3],
-    HELP[4],
-    HELP[5],
-    ("/search TEXT", "look for a text in what is shown"),
-];
-
-const CHINESE: &[(&str, &str)] = &[
-    ("/to 名字、地址或编号", "写给谁"),
-    ("/list", "有哪些对话"),
-    ("/encoding 编码", "与对方读写用的编码"),
-    ("/quit, quit", "离开这个对话；再一次离开程序"),
-    ("//内容", "发送以 / 开头的文字"),
-    ("/help", "这份说明"),
-    ("/search 要找的字", "在显示的消息里查找"),
-];
-
-/// How many requests may wait for the loop; then typing waits.
+/// Queue length of requests to the loop; when it is full, typing waits.
 const WAITING: usize = 64;
 
-/// The screen, and what it shows.
+/// The screen and its places.
 pub(super) struct Full {
     screen: Screen,
     requests: Receiver<ScreenRequest>,
     waker: Waker,
     bound: SocketAddr,
     people: BTreeMap<SocketAddr, Person>,
-    /// Whether the place of nobody is there.
+    /// Whether the place without a peer exists.
     nobody: bool,
     clock: WallClock,
 }
 
-/// A peer as the screen has it.
+/// A peer's place.
 struct Person {
     place: PlaceId,
     presence: Presence,
 }
 
-/// A request as the screen's thread sends it: it knows places, not peers.
+/// A request from the screen's thread, which knows places, not peers.
 enum ScreenRequest {
     Typed(Typed),
     Look(PlaceId),
 }
 
 impl Full {
-    /// Takes the terminal. Tab completes `names`.
+    /// Takes over the terminal. Tab completes `names`.
     pub(super) fn open(
         chat: &Chat,
         bound: SocketAddr,
@@ -102,7 +80,7 @@ impl Full {
             given
         };
         let look = Look { color: color.enabled(&std::io::stdout()) };
-        let model = Model::new("chat".into(), nobody(), commands, locale::language());
+        let model = Model::new("chat".into(), nobody(), commands, words::language());
         let screen = Screen::open(model, look, act)?;
         let (people, clock) = (BTreeMap::new(), WallClock::default());
         let mut full = Full { screen, requests, waker, bound, people, nobody: true, clock };
@@ -120,7 +98,7 @@ impl Full {
     pub(super) fn next(&self) -> Option<Request> {
         Some(match self.requests.try_recv().ok()? {
             ScreenRequest::Typed(typed) => Request::Typed(typed),
-            // A place that is gone is nobody's.
+            // A removed place means no peer.
             ScreenRequest::Look(place) => Request::Look(self.peer_at(&place)),
         })
     }
@@ -143,7 +121,7 @@ impl Full {
     }
 
     pub(super) fn sent(&mut self, chat: &Chat, peer: SocketAddr, text: &str) {
-        self.show(chat, peer, Kind::Mine, "you", text);
+        self.show(chat, peer, Kind::Mine, &say!("screen-you"), text);
     }
 
     pub(super) fn refused(&mut self, chat: &Chat, peer: SocketAddr, text: &str) {
@@ -174,7 +152,8 @@ impl Full {
 
     pub(super) fn left(&mut self, peer: SocketAddr) {
         self.nobody = true;
-        // First, so that no other conversation comes to be shown, and answered.
+        // Sent first, so that the screen does not switch to another conversation and the user
+        // answers in it.
         self.screen.tell(Update::Look(nobody()));
         self.close_place(peer);
     }
@@ -200,7 +179,7 @@ impl Full {
     pub(super) fn close(self, deadline: std::time::Instant, words: &[String]) {
         self.screen.close(deadline);
         for text in words {
-            // Nobody may be reading.
+            // Ignored if stderr is closed.
             let _ = writeln!(std::io::stderr(), "{text}");
         }
     }
@@ -222,13 +201,13 @@ impl Full {
             && person.presence != presence
         {
             person.presence = presence;
-            // The status line shows it too.
+            // Updates the status line.
             self.waker.wake();
             self.screen.tell(Update::Presence(person.place.clone(), presence));
         }
     }
 
-    /// The peer's place, made or renamed if need be.
+    /// The peer's place, created or renamed if necessary.
     fn place(&mut self, chat: &Chat, peer: SocketAddr) -> PlaceId {
         let place = self.name(chat, peer);
         let before = self.people.get(&peer).map(|person| &person.place);
@@ -248,8 +227,8 @@ impl Full {
         place
     }
 
-    /// The peer's name, with the address if another is called so too: a contact with a host that
-    /// has several addresses. An address is nobody's name.
+    /// The peer's name, plus the address if another peer has the same name: one contact's host may
+    /// have several addresses. No contact is named like an address.
     fn name(&self, chat: &Chat, peer: SocketAddr) -> PlaceId {
         let name = chat.conversation(peer).and_then(|conversation| conversation.name.clone());
         let Some(name) = name else { return PlaceId::Person(peer.to_string().into()) };
@@ -261,22 +240,34 @@ impl Full {
     }
 }
 
-/// The place where nobody is.
+/// The name of the place without a peer.
 fn nobody() -> PlaceId {
     PlaceId::Person("".into())
 }
 
-/// What is known of the chosen peer, and whether something is wrong. What matters most stands
-/// first: on a narrow screen the end is not seen.
+/// The state of the selected peer, and whether something is wrong. The most important part comes
+/// first: a narrow screen cuts off the end.
 fn status(chat: &Chat, bound: SocketAddr, now: Instant) -> (String, bool) {
+    let bound = reached_at(bound);
     let Some(chosen) = chat.chosen() else {
-        return (format!("nobody chosen, listening on {bound}"), false);
+        return (say!("chat-status-nobody", bound = bound), false);
     };
-    let heard = match chosen.heard {
-        Some(heard) => format!("last heard {} ago", in_seconds(now - heard)),
-        None => "not heard yet".to_string(),
+    let ago = chosen.heard.map(|heard| in_seconds(words::language(), now - heard));
+    let heard = match ago {
+        Some(ago) => say!("chat-heard", ago = ago),
+        None => say!("chat-unheard"),
     };
-    let refused = if chosen.refused { "refused: nobody listens there, " } else { "" };
-    let text = format!("{refused}{}, {heard}, listening on {bound}", chosen.charset());
+    let charset = &chosen.charset();
+    let text = match chosen.refused {
+        true => say!("chat-status-refused", charset = charset, heard = heard, bound = bound),
+        false => say!("chat-status", charset = charset, heard = heard, bound = bound),
+    };
     (text, chosen.refused)
+}
+/// The address for others to write to: only the port if the chat listens on every address.
+pub(super) fn reached_at(bound: SocketAddr) -> String {
+    match bound.ip().is_unspecified() {
+        true => say!("chat-port", port = bound.port()),
+        false => bound.to_string(),
+    }
 }

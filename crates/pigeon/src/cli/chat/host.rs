@@ -1,4 +1,4 @@
-//! The person at a chat, as its loop meets them: requests are handled, events are shown.
+//! Connects the chat's loop with the user: handles requests, shows events.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time;
 
-use pigeon_client::chat::{Chat, Conversation, Event, HELP, Said};
+use anyhow::anyhow;
+use pigeon_client::chat::{Chat, Conversation, Error, Event, Said};
 use pigeon_datagram::Instant;
 use pigeon_net::{Host, Io, Waker};
+use pigeon_text::{Unwritable, escape, width};
 
 use super::find::{Found, find};
 use super::lost::Lost;
@@ -19,26 +21,30 @@ use crate::base::bind::one_host;
 use crate::base::cause::Cause;
 use crate::base::endpoint::Family;
 use crate::base::lookup::{Find, Lookup};
+use crate::base::payload::unknown_label;
 use crate::base::signals::Stop;
 use crate::base::status::Status;
+use crate::base::system_error::chain;
 use crate::base::thread;
 use crate::contacts::peer;
+use crate::ui::screen::help::{Entry, entries};
 use crate::ui::typist::Typed;
+use crate::words::say;
 
-/// The most lines that are held while somebody is looked up; then reading waits.
+/// Maximum number of lines held during a name lookup; beyond that, reading waits.
 const MAX_HELD: usize = 1_024;
 
-/// Connects the chat's loop with the person: requests go in, events are shown, a signal stops it.
+/// Connects the chat's loop with the user: handles requests, shows events, stops on a signal.
 pub(super) struct PersonHost {
     view: View,
     stop: Stop,
     waker: Waker,
-    /// Somebody is being looked up. Lines typed behind it wait, as they are meant for that peer.
+    /// A lookup in progress. Lines typed after it wait, because they are for that peer.
     lookup: Option<Receiver<anyhow::Result<Found>>>,
-    /// Requests that are not handled yet.
+    /// Requests not handled yet.
     held: VecDeque<Request>,
     family: Family,
-    /// Peers with names, which are looked up again when they cannot be reached.
+    /// Peers given by name; their names are resolved again when they are unreachable.
     names: BTreeMap<SocketAddr, Lookup>,
     status: Status,
 }
@@ -49,18 +55,18 @@ impl PersonHost {
         PersonHost { view, stop, waker, lookup, held, family, names: BTreeMap::new(), status }
     }
 
-    /// Looks this peer's name up again, by `find`, when it cannot be reached.
+    /// Lets `find` resolve this peer's name again when it is unreachable.
     pub(super) fn follow(&mut self, peer: SocketAddr, find: Arc<Find>) {
         let waker = self.waker.clone();
         self.names.insert(peer, Lookup::new(find, move || waker.wake()));
     }
 
-    /// How many lines were too many for the output.
+    /// Number of lines that the output dropped.
     pub(super) fn dropped(&self) -> u64 {
         self.view.dropped()
     }
 
-    /// Closes the view with these last words.
+    /// Closes the view and prints `words`.
     pub(super) fn close(self, deadline: time::Instant, words: &[String]) -> anyhow::Result<Status> {
         self.view.close(deadline, words)?;
         Ok(self.status)
@@ -80,7 +86,7 @@ impl Host<Chat> for PersonHost {
             && let Some(request) = self.view.next()
         {
             if matches!(request, Request::Typed(Typed::Leave(status)) if status != Status::Done) {
-                // Nobody has to wait for a resolver to leave.
+                // Leaving does not wait for the resolver.
                 self.handle(chat, io.now, request);
             } else {
                 self.held.push_back(request);
@@ -139,7 +145,7 @@ impl PersonHost {
             Request::Look(None) => chat.choose_nobody(),
             Request::Typed(Typed::Line(line)) => match chat.handle_line(&line) {
                 Ok(said) => self.said(chat, now, said),
-                Err(error) => self.fail(&error.to_string()),
+                Err(error) => self.fail(&in_words(&error)),
             },
             Request::Typed(Typed::Refused) => self.fail_quietly(),
             Request::Typed(Typed::Leave(status)) => {
@@ -151,22 +157,27 @@ impl PersonHost {
         }
     }
 
-    /// Reports what became of a line.
+    /// Reports the result of a line.
     fn said(&mut self, chat: &Chat, now: Instant, said: Said) {
         match said {
             Said::Nothing | Said::Quit => {}
             Said::Sent { peer, text } => self.view.sent(chat, peer, &text),
             Said::Chosen(peer) => {
                 self.view.chosen(chat, peer);
-                // A peer has no heartbeats: only the person knows that it is silent.
+                // A peer sends no heartbeats, so only the user knows that it is silent.
                 self.look_again(chat, now, peer);
             }
             Said::LookUp(word) => self.look_up(word),
             Said::List => self.list(chat),
             Said::Help => {
-                HELP.iter().for_each(|(key, what)| self.note(&format!("{key:<30} {what}")));
+                let entries = entries(&say!("chat-commands"));
+                let widest = entries.iter().map(|entry| width(&entry.key)).max().unwrap_or(0);
+                for Entry { key, what } in entries {
+                    let gap = widest + 2 - width(&key);
+                    self.note(&format!("{key}{:gap$}{what}", ""));
+                }
             }
-            Said::Encoding(charset) => self.note(&format!("read and written in {charset}")),
+            Said::Encoding(charset) => self.note(&say!("chat-encoding", charset = &charset)),
             Said::Left(peer) => {
                 self.names.remove(&peer);
                 self.view.left(chat, peer);
@@ -174,18 +185,18 @@ impl PersonHost {
         }
     }
 
-    /// Asks the resolver, in a thread of its own: messages arrive meanwhile.
+    /// Resolves a name in a separate thread, because messages arrive meanwhile.
     fn look_up(&mut self, word: String) {
         let (sender, found) = sync_channel(1);
         let (waker, family) = (self.waker.clone(), self.family);
         let thread = thread::spawn("lookup", move || {
-            // Fails only when the loop has ended.
+            // Fails only after the loop has ended.
             let _ = sender.send(find(&word, family));
             waker.wake();
         });
         match thread {
             Ok(_) => self.lookup = Some(found),
-            Err(error) => self.fail(&format!("{error:#}")),
+            Err(error) => self.fail(&chain(&error)),
         }
     }
 
@@ -197,7 +208,7 @@ impl PersonHost {
         };
         self.lookup = None;
         let opened = found.and_then(|Found { peer, known, again }| {
-            chat.open(peer, known)?;
+            chat.open(peer, known).map_err(|error| anyhow!(in_words(&error)))?;
             if let Some(find) = again {
                 self.follow(peer, find);
             }
@@ -208,11 +219,11 @@ impl PersonHost {
                 chat.choose(peer);
                 self.view.chosen(chat, peer);
             }
-            Err(error) => self.fail(&format!("{error:#}")),
+            Err(error) => self.fail(&chain(&error)),
         }
     }
 
-    /// Looks a peer's name up again: it may have another address by now.
+    /// Resolves a peer's name again, in case its address has changed.
     fn look_again(&mut self, chat: &Chat, now: Instant, peer: SocketAddr) {
         if !self.names.contains_key(&peer)
             && let Some(name) = chat.conversation(peer).and_then(|found| found.name.as_deref())
@@ -226,7 +237,7 @@ impl PersonHost {
         }
     }
 
-    /// Goes on with peers whose names now stand for another address.
+    /// Moves conversations to the new addresses of names.
     fn mind_names(&mut self, chat: &mut Chat) {
         let found = self.names.iter_mut().filter_map(|(from, name)| Some((*from, name.found()?)));
         let moved: Vec<_> =
@@ -243,34 +254,70 @@ impl PersonHost {
 
     fn list(&mut self, chat: &Chat) {
         if chat.conversations().is_empty() {
-            self.note("no conversations; /to NAME or ENDPOINT opens one");
+            self.note(&say!("chat-no-conversations"));
         }
         let chosen = chat.chosen().map(|conversation| conversation.peer);
         for conversation in chat.conversations() {
             let Conversation { number, peer, refused, unread, .. } = conversation;
             let mark = if chosen == Some(*peer) { "*" } else { " " };
-            let refused = if *refused { ", refused" } else { "" };
-            let unread = if *unread > 0 { format!(", {unread} unread") } else { String::new() };
-            let (title, charset) = (chat.title(*peer), conversation.charset());
-            self.note(&format!("{mark} {number}  {title}  {charset}{refused}{unread}"));
+            let refused = if *refused { "yes" } else { "no" };
+            let row = say!(
+                "chat-row",
+                mark = mark,
+                number = *number,
+                peer = &chat.title(*peer),
+                charset = &conversation.charset(),
+                refused = refused,
+                unread = *unread,
+            );
+            self.note(&row);
         }
     }
 
-    /// Says something about the chat itself.
+    /// Shows a note about the chat itself.
     fn note(&mut self, text: &str) {
         self.view.note(text);
     }
 
-    /// Says what went wrong.
+    /// Reports an error.
     fn fail(&mut self, text: &str) {
         self.note(text);
         self.fail_quietly();
     }
 
-    /// A script sees the failure in the exit status only; a person has seen a message.
+    /// Records a failure in the exit status only, for scripts. A user has already seen a message.
     fn fail_quietly(&mut self) {
         if self.view.is_script() && self.status == Status::Done {
             self.status = Status::Failed;
         }
+    }
+}
+
+/// Why a line had no effect.
+pub(super) fn in_words(error: &Error) -> String {
+    match error {
+        Error::NobodyChosen => say!("chat-nobody-chosen"),
+        Error::TooLong { length, most } => {
+            say!("chat-too-long", length = *length, most = *most)
+        }
+        Error::Unwritable(Unwritable::NotUtf8 { byte, encoding }) => {
+            say!("chat-not-utf8", byte = *byte, charset = encoding)
+        }
+        Error::Unwritable(Unwritable::Unmappable(error)) => {
+            let character = escape(&error.character.to_string()).to_string();
+            let position = error.position.saturating_add(1);
+            let charset = &error.encoding;
+            say!("chat-unmappable", charset = charset, character = character, position = position)
+        }
+        Error::UnknownCommand(word) => say!("chat-unknown-command", word = &escape(&**word)),
+        Error::UnknownEncoding(error) => unknown_label(error),
+        Error::NoSuchNumber(number) => say!("chat-no-number", number = *number),
+        Error::ToWhom => say!("chat-to-whom"),
+        Error::OtherFamily(peer) => {
+            let family = if peer.is_ipv4() { "IPv6" } else { "IPv4" };
+            say!("chat-other-family", peer = peer, family = family)
+        }
+        Error::NoPort(peer) => say!("chat-no-port", peer = &peer.ip()),
+        Error::Full(most) => say!("chat-full", most = *most),
     }
 }

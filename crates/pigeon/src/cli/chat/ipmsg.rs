@@ -1,4 +1,4 @@
-//! A chat with somebody who uses IP Messenger, FeiQ or iptux: in lines, each with what became of it.
+//! A chat with a user of IP Messenger, FeiQ or iptux: lines, each with its delivery result.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,17 +22,16 @@ use crate::output::{Color, wall};
 use crate::ui::lines::{self, Printer};
 use crate::ui::suggestions::Suggestions;
 use crate::ui::typist::{self, Checked, Typed};
+use crate::words::say;
 
-/// How long output may still be written after the chat is over.
+/// Time limit for writing output after the chat.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Talks until the person leaves and everything is delivered, or is not.
+/// Runs until the user leaves and every message is delivered or has failed.
 pub(super) fn run(args: &Args, peer: &Peer, color: Color) -> anyhow::Result<Status> {
     let to = peer.endpoint.resolve_in(args.family)?;
     if !to.is_ipv4() {
-        return Err(
-            UsageError(format!("{to} is not an IPv4 address; IP Messenger needs one")).into()
-        );
+        return Err(UsageError(say!("chat-ipmsg-ipv4", to = &to)).into());
     }
     let legacy = match peer.charset {
         Some(Charset::Fixed(encoding)) => encoding,
@@ -53,7 +52,7 @@ pub(super) fn run(args: &Args, peer: &Peer, color: Color) -> anyhow::Result<Stat
     let (reader, printer) = lines::open("> ", Suggestions::default())?;
     let dim = printer.interactive && color.enabled(&std::io::stdout());
     let name = peer.name.as_ref().map_or_else(|| to.ip().to_string(), ToString::to_string);
-    let words = format!("what you type goes to {name} ({to}) by IP Messenger; quit leaves");
+    let words = say!("chat-ipmsg-goes-to", peer = &name, to = &to);
     printer.remark(&words, dim);
     let typed =
         typist::start(reader, printer.clone(), driver.waker(), args.wait, |_| Checked::Fine)?;
@@ -76,11 +75,11 @@ struct Person {
     printer: Printer,
     dim: bool,
     stop: Stop,
-    /// Texts of which it is not known yet whether they arrived.
+    /// Messages without a delivery result.
     waiting: BTreeMap<MessageId, String>,
-    /// With which the person leaves.
+    /// The exit status, after the user has left.
     status: Option<Status>,
-    /// Whether something was not delivered.
+    /// Whether a message was not delivered.
     failed: bool,
 }
 
@@ -93,10 +92,9 @@ impl Person {
             text => match messenger.send(now, self.to, text.into()) {
                 Ok(id) => drop(self.waiting.insert(id, text.to_string())),
                 Err(SendError::TooLong { length }) => {
-                    let why = format!("not sent: {length} bytes, and {MAX_TEXT} can be read");
-                    self.fail(&why);
+                    self.fail(&say!("chat-ipmsg-too-long", length = length, most = MAX_TEXT));
                 }
-                Err(SendError::Unknown) => self.fail("not sent"),
+                Err(SendError::Unknown) => self.fail(&say!("chat-ipmsg-unsent")),
             },
         }
     }
@@ -106,7 +104,7 @@ impl Person {
         self.printer.note(why, self.dim);
     }
 
-    /// Ends when the person has left and nothing is on its way.
+    /// Ends when the user has left and no message is pending.
     fn next(&self, messenger: &mut Messenger, now: Instant) -> ControlFlow<()> {
         let is_over =
             self.status.is_some_and(|status| status != Status::Done || self.waiting.is_empty());
@@ -120,16 +118,18 @@ impl Person {
     fn settled(&mut self, ids: Vec<MessageId>, why: Option<WhyUndelivered>) {
         for id in ids {
             let Some(text) = self.waiting.remove(&id) else { continue };
-            let text = escape(&text);
+            let text = &escape(&text);
             match why {
-                None => self.printer.note(&format!("delivered: {text}"), self.dim),
-                Some(WhyUndelivered::Refused) => {
-                    self.fail(&format!("not delivered: {text} (no such program runs there)"));
+                None => {
+                    self.printer.note(&say!("chat-ipmsg-delivered", text = text), self.dim);
                 }
-                Some(_) => self.fail(&format!(
-                    "not delivered: {text} ({} does not answer on UDP port {PORT})",
-                    self.name
-                )),
+                Some(WhyUndelivered::Refused) => {
+                    self.fail(&say!("chat-ipmsg-refused", text = text));
+                }
+                Some(_) => {
+                    let peer = &self.name;
+                    self.fail(&say!("chat-ipmsg-silent", text = text, peer = peer, port = PORT));
+                }
             }
         }
     }
@@ -161,8 +161,10 @@ impl Host<Messenger> for Person {
                 let nick =
                     messenger.contact(text.from).map(|contact| escape(contact.nick).to_string());
                 let who = if text.from == self.to { Some(self.name.clone()) } else { nick };
-                let files =
-                    text.files.iter().map(|file| format!("[offers {}]", escape(&file.name)));
+                let files = text
+                    .files
+                    .iter()
+                    .map(|file| say!("chat-ipmsg-offers", file = &escape(&file.name)));
                 let said = (!text.text.is_empty()).then(|| {
                     let lines: Vec<String> =
                         text.text.split('\n').map(|line| escape(line).to_string()).collect();

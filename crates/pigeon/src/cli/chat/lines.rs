@@ -1,4 +1,4 @@
-//! A chat as lines: above the one being typed on a terminal, or through pipes.
+//! A chat as lines: above the input line on a terminal, or through pipes.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
@@ -13,13 +13,14 @@ use super::args::Args;
 use super::lost::Lost;
 use super::request::Request;
 use crate::base::bind::local_of;
+use crate::base::cause::Cause;
 use crate::base::payload::line;
 use crate::output::{Color, json, wall};
 use crate::ui::lines::{self, Printer};
 use crate::ui::suggestions::Suggestions;
 use crate::ui::typist::{self, Checked, Typed};
+use crate::words::say;
 
-/// Lines, and what shapes them.
 pub(super) struct Lines {
     typed: Receiver<Typed>,
     printer: Printer,
@@ -29,8 +30,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Says the first words, then starts the thread that reads: what is typed is answered behind
-    /// them.
+    /// Prints the introduction, then starts the thread that reads input, so that replies follow it.
     pub(super) fn open(
         chat: &Chat,
         bound: SocketAddr,
@@ -74,7 +74,7 @@ impl Lines {
     pub(super) fn appeared(&self, chat: &Chat, peer: SocketAddr) {
         if let Some(conversation) = chat.conversation(peer) {
             let title = chat.title(peer);
-            let text = format!("{title} writes; /to {} answers", conversation.number);
+            let text = say!("chat-writes", peer = &title, number = conversation.number);
             self.printer.remark(&text, self.dim);
         }
     }
@@ -90,14 +90,15 @@ impl Lines {
         self.note(text);
     }
 
-    pub(super) fn lost(&self, peer: SocketAddr, what: Lost, cause: &str, text: &str) {
+    pub(super) fn lost(&self, peer: SocketAddr, what: Lost, cause: Option<Cause>, text: &str) {
         if self.json {
             let result = match what {
                 Lost::Unsent => "unsent",
                 Lost::Undelivered => "unreachable",
             };
             let to = peer.to_string().into();
-            let fields = [("to", to), ("result", result.into()), ("error", cause.into())];
+            let error = cause.map(|cause| cause.to_string()).unwrap_or_default();
+            let fields = [("to", to), ("result", result.into()), ("error", error.into())];
             self.printer.data.line(json::counts(&fields));
         }
         self.note(text);
@@ -134,7 +135,7 @@ fn chosen_words(chat: &Chat, peer: SocketAddr) -> String {
     let charset = chat.conversation(peer).map(Conversation::charset).unwrap_or_default();
     let title = chat.title(peer);
     match charset == Charset::default() {
-        true => format!("what you type goes to {title}"),
-        false => format!("what you type goes to {title}, in {charset}"),
+        true => say!("chat-goes-to", peer = &title),
+        false => say!("chat-goes-to-in", peer = &title, charset = &charset),
     }
 }

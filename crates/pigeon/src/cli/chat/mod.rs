@@ -1,4 +1,4 @@
-//! `pigeon chat`: straight to other UDP programs, several at once.
+//! `pigeon chat`: direct chat with other UDP programs, several at once.
 
 mod args;
 mod find;
@@ -12,29 +12,31 @@ mod view;
 
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use pigeon_client::chat::{Chat, Config, Known};
 use pigeon_net::{Clock, Driver, Socket, SocketOptions};
+use pigeon_text::escape;
 
 pub(crate) use self::args::Args;
 use self::find::{Found, find};
 use self::full::Full;
-use self::host::PersonHost;
+use self::host::{PersonHost, in_words};
 use self::lines::Lines;
 use self::view::View;
 use crate::base::bind::bind;
 use crate::base::endpoint::ListenAddress;
 use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
+use crate::base::system_error::chain;
 use crate::base::terminal;
 use crate::contacts::{self, peer};
 use crate::output::Color;
 use crate::ui::screen::MAX_PLACES;
+use crate::words::say;
 
-/// How long output may still be written after the chat is over.
+/// Time limit for writing output after the chat.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Talks until the person leaves.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let words = peer::with_ports(&args.peers)?;
     for word in &words {
@@ -42,8 +44,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         match (peer, words.len()) {
             (Some(peer), 1) => return ipmsg::run(&args, &peer, color),
             (Some(_), _) => {
-                let error = format!("{word} uses IP Messenger: chat with it alone");
-                return Err(UsageError(error).into());
+                return Err(UsageError(say!("chat-ipmsg-alone", word = &escape(word))).into());
             }
             (None, _) => {}
         }
@@ -56,8 +57,8 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let mut chat = Chat::new(config(&args, listen, &socket, full));
     let contacts = contacts::load();
     for contact in contacts.iter().flat_map(contacts::Contacts::iter) {
-        // Contacts with a host's name are known once they are written to: looking all of them up
-        // would hold up the start, and reveal to the network who one's friends are.
+        // Contacts with a host name are resolved when the user writes to them. Resolving all of
+        // them would delay the start and reveal the contacts to the network.
         if let Some(address) = contact.endpoint.address() {
             let name = Some(contact.name.as_str().into());
             chat.know(address, Known { name, charset: contact.charset });
@@ -65,19 +66,19 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     }
     let mut names = Vec::new();
     for Found { peer, known, again } in peers {
-        chat.open(peer, known)?;
+        chat.open(peer, known).map_err(|error| anyhow!(in_words(&error)))?;
         names.extend(again.map(|find| (peer, find)));
     }
 
     let bound = socket.local_addr();
-    let mut words = vec![format!("listening on {bound}; /help shows what can be typed")];
+    let mut words = vec![say!("chat-listening", bound = full::reached_at(bound))];
     if let Err(error) = &contacts {
-        words.push(format!("going on without contacts: {error:#}"));
+        words.push(say!("chat-without-contacts", error = chain(error)));
     }
     let clock = Clock::start();
     let mut driver =
         Driver::new(chat, socket).context("cannot watch the socket")?.with_clock(clock);
-    // Before the terminal is taken, so that no signal leaves it behind.
+    // Before the terminal is taken over: a signal must not leave it in raw mode.
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
     let (chat, waker) = (driver.machine(), driver.waker());
@@ -99,7 +100,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
 }
 
 fn config(args: &Args, listen: ListenAddress, socket: &Socket, full: bool) -> Config {
-    // One place of the screen is nobody's.
+    // One place is for the state without a selected peer.
     let most = if full { MAX_PLACES - 1 } else { usize::MAX };
     let local = socket.local_addr();
     let one = listen.address().is_some() || local.is_ipv4();
@@ -112,15 +113,15 @@ fn config(args: &Args, listen: ListenAddress, socket: &Socket, full: bool) -> Co
     }
 }
 
-/// Lists what was not shown; `dropped` lines were too many for the output.
+/// Lists what was not shown; `dropped` is the number of lines the output dropped.
 fn sum_up(chat: &Chat, dropped: u64) -> Vec<String> {
     let counters = chat.counters();
-    let told = [
-        (counters.filtered, "messages from elsewhere not shown"),
-        (counters.crowded_out, "messages not shown as there were too many conversations"),
-        (counters.forgotten, "strangers forgotten to make room for others"),
-        (counters.events_lost + dropped, "lines not shown as output was too slow"),
+    let lost = counters.events_lost + dropped;
+    let counts = [
+        (counters.filtered, say!("chat-filtered", count = counters.filtered)),
+        (counters.crowded_out, say!("chat-crowded-out", count = counters.crowded_out)),
+        (counters.forgotten, say!("chat-forgotten", count = counters.forgotten)),
+        (lost, say!("chat-lost", count = lost)),
     ];
-    let told = told.iter().filter(|(count, _)| *count > 0);
-    told.map(|(count, what)| format!("{what}: {count}")).collect()
+    counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect()
 }

@@ -1,4 +1,4 @@
-//! What the person at a chat asks for.
+//! The user's requests in a chat.
 
 use std::net::SocketAddr;
 
@@ -6,6 +6,6 @@ use crate::ui::typist::Typed;
 
 pub(super) enum Request {
     Typed(Typed),
-    /// Send what is typed from now on to this peer, or to nobody.
+    /// Sends the following lines to this peer, or to none.
     Look(Option<SocketAddr>),
 }

@@ -12,15 +12,14 @@ use super::lines::Lines;
 use super::lost::Lost;
 use super::request::Request;
 use crate::base::cause::Cause;
+use crate::words::say;
 
-/// What a person sees of a chat.
 pub(super) enum View {
     Lines(Lines),
     Full(Box<Full>),
 }
 
 impl View {
-    /// The next request, if there is one.
     pub(super) fn next(&mut self) -> Option<Request> {
         match self {
             View::Lines(lines) => lines.next(),
@@ -28,7 +27,7 @@ impl View {
         }
     }
 
-    /// Somebody wrote.
+    /// A message arrived.
     pub(super) fn received(&mut self, chat: &Chat, message: &Message) {
         match self {
             View::Lines(lines) => lines.received(chat, message),
@@ -36,7 +35,7 @@ impl View {
         }
     }
 
-    /// This was sent.
+    /// A message was sent.
     pub(super) fn sent(&mut self, chat: &Chat, peer: SocketAddr, text: &str) {
         match self {
             View::Lines(_) => {}
@@ -44,16 +43,16 @@ impl View {
         }
     }
 
-    /// Somebody other than the chosen peer wrote for the first time.
+    /// A peer other than the selected one wrote for the first time.
     pub(super) fn appeared(&mut self, chat: &Chat, peer: SocketAddr) {
         match self {
             View::Lines(lines) => lines.appeared(chat, peer),
-            // The mark of what is unread says so.
+            // The screen marks the peer as unread instead.
             View::Full(_) => {}
         }
     }
 
-    /// What is typed goes to this peer from now on, though nobody looked there.
+    /// The following lines go to this peer, though the user did not switch to it.
     pub(super) fn chosen(&mut self, chat: &Chat, peer: SocketAddr) {
         match self {
             View::Lines(lines) => lines.chosen(chat, peer),
@@ -61,65 +60,62 @@ impl View {
         }
     }
 
-    /// Nobody listens where something was sent.
+    /// The host reported that no program listens on the peer's port.
     pub(super) fn refused(&mut self, chat: &Chat, peer: SocketAddr) {
-        let title = chat.title(peer);
-        let text = format!("{title} refused: nobody listens there; that was lost");
+        let text = say!("chat-refused", peer = &chat.title(peer));
         match self {
             View::Lines(lines) => lines.refused(peer, &text),
             View::Full(full) => full.refused(chat, peer, &text),
         }
     }
 
-    /// The system says that something did not get to this peer, and why.
+    /// The system reported that a message did not arrive, and why.
     pub(super) fn lost(&mut self, chat: &Chat, peer: SocketAddr, what: Lost, cause: Option<Cause>) {
         let title = chat.title(peer);
-        let what_happened = match what {
-            Lost::Unsent => "not sent",
-            Lost::Undelivered => "that was lost",
+        let error = cause.map(|cause| cause.said()).unwrap_or_default();
+        let text = match what {
+            Lost::Unsent => say!("chat-unsent", peer = &title, error = error),
+            Lost::Undelivered => say!("chat-undelivered", peer = &title, error = error),
         };
-        let cause = cause.map(|cause| cause.to_string()).unwrap_or_default();
-        let text = format!("{title}: {what_happened}: {cause}");
         match self {
-            View::Lines(lines) => lines.lost(peer, what, &cause, &text),
+            View::Lines(lines) => lines.lost(peer, what, cause, &text),
             View::Full(full) => full.lost(chat, peer, &text),
         }
     }
 
-    /// This peer's name stands for another address now.
+    /// The peer's name has a new address.
     pub(super) fn moved(&mut self, chat: &Chat, from: SocketAddr, to: SocketAddr) {
-        let text =
-            format!("what goes to {from} goes to {} now: the name has moved", chat.title(to));
+        let text = say!("chat-moved", from = &from, to = &chat.title(to));
         match self {
             View::Lines(lines) => lines.moved(from, to, &text),
             View::Full(full) => full.moved(chat, from, to, &text),
         }
     }
 
-    /// The person left this peer's conversation.
+    /// The user left this peer's conversation.
     pub(super) fn left(&mut self, chat: &Chat, peer: SocketAddr) {
         match self {
             View::Lines(_) => {}
             View::Full(full) => full.left(peer),
         }
-        let others = match (&self, chat.conversations().len()) {
-            (_, 0) | (View::Full(_), _) => "",
-            (View::Lines(_), _) => ", /list shows the others",
+        let title = &chat.title(peer);
+        let text = match (&self, chat.conversations().len()) {
+            (_, 0) | (View::Full(_), _) => say!("chat-left", peer = title),
+            (View::Lines(_), _) => say!("chat-left-others", peer = title),
         };
-        let title = chat.title(peer);
-        self.note(&format!("left {title}; quit again ends the chat{others}"));
+        self.note(&text);
     }
 
-    /// A stranger's conversation is gone.
+    /// A stranger's conversation was dropped.
     pub(super) fn forgotten(&mut self, peer: SocketAddr) {
         match self {
-            // Counted, and reported at the end: a flood of strangers is no news each.
+            // Counted, and reported at the end: a flood of strangers must not produce a line each.
             View::Lines(_) => {}
             View::Full(full) => full.close_place(peer),
         }
     }
 
-    /// There is something to say about the chat itself.
+    /// Shows a note about the chat itself.
     pub(super) fn note(&mut self, text: &str) {
         match self {
             View::Lines(lines) => lines.note(text),
@@ -127,7 +123,7 @@ impl View {
         }
     }
 
-    /// Once a second, and whenever something was typed: a look at how things stand.
+    /// Updates the status, once per second and after each input.
     pub(super) fn look(&mut self, chat: &Chat, now: Instant, stats: &Stats) {
         match self {
             View::Lines(_) => {}
@@ -135,7 +131,7 @@ impl View {
         }
     }
 
-    /// Whether nobody is looking, so that only the exit status can report a failure.
+    /// Whether no user is present, so that only the exit status can report a failure.
     pub(super) fn is_script(&self) -> bool {
         match self {
             View::Lines(lines) => lines.is_script(),
@@ -143,16 +139,16 @@ impl View {
         }
     }
 
-    /// Lines that came too fast to be shown.
+    /// Number of lines that were not shown because they came too fast.
     pub(super) fn dropped(&self) -> u64 {
         match self {
             View::Lines(lines) => lines.dropped(),
-            // The status line has shown them.
+            // The status line has shown the lost lines.
             View::Full(_) => 0,
         }
     }
 
-    /// Shows what is left, until `deadline`, gives the terminal back, and says the last words.
+    /// Shows remaining lines until `deadline`, restores the terminal, and prints `words`.
     pub(super) fn close(self, deadline: time::Instant, words: &[String]) -> anyhow::Result<()> {
         match self {
             View::Lines(lines) => lines.close(deadline, words),

@@ -1,17 +1,15 @@
 //! `pigeon completions`: scripts with which bash, fish and zsh complete its command line.
 //!
-//! A script asks pigeon itself at each Tab: contacts come and go, and no script written once could
-//! know them. The answer is lines:
+//! The script calls pigeon at each Tab, because contacts change. Pigeon answers in lines:
 //!
 //! ```text
 //!   words      candidates follow, a line each: for bash quoted, for fish and zsh with their help
-//!   files      a path belongs here, and the shell completes it
-//!   dirs       a folder belongs here, likewise
+//!   files      the shell completes a path
+//!   dirs       the shell completes a folder
 //! ```
 //!
-//! **Paths are the shell's.** A file `$(reboot).pcap` must be inserted quoted, `~/` and `$HOME/` must
-//! stay as they are typed, and every shell does both for its own completion of files. clap's completion
-//! of paths does neither: the shells take its candidates as they are.
+//! **The shell completes paths.** It quotes a file `$(reboot).pcap` and keeps `~/` and `$HOME/` as
+//! typed. clap's path completion does neither: the shells insert its candidates unchanged.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
@@ -24,22 +22,23 @@ use pigeon_text::escape;
 use pigeon_text::shell::{quote_bash, quote_fish, read_bash, read_fish, single_quoted};
 
 use crate::base::status::Status;
+use crate::words::say;
 
-/// Print completions for a shell
+/// Print the completion script for a shell
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   source <(pigeon completions bash)
   pigeon completions fish > ~/.config/fish/completions/pigeon.fish
-  pigeon completions zsh > ~/.zfunc/_pigeon    with `fpath+=~/.zfunc` before compinit")]
+  pigeon completions zsh > ~/.zfunc/_pigeon  # fpath+=~/.zfunc before compinit")]
 pub(crate) struct Args {
-    /// The shell
-    #[arg(value_enum)]
+    /// Shell to complete in
+    #[arg(value_enum, value_name = "bash|fish|zsh")]
     shell: Shell,
 }
 
-/// A shell with tested completion. elvish and PowerShell are left out: no test would show
-/// that they quote what is inserted.
+/// A shell with tested completion. elvish and PowerShell are missing, because no test shows that
+/// they quote what they insert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Shell {
     Bash,
@@ -47,14 +46,13 @@ enum Shell {
     Zsh,
 }
 
-/// Set by the shell's script, to the shell's name, when it asks what a word may become.
+/// Set to the shell's name when the completion script calls pigeon.
 const ASKED: &str = "PIGEON_COMPLETE";
 
-/// Stands for the candidates of a path. No argument can hold a NUL.
+/// Stands for path candidates. No argument can contain a NUL.
 const FILES: &str = "\0files";
 const DIRS: &str = "\0dirs";
 
-/// Prints the script.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let path = own_path();
     let (script, path) = match args.shell {
@@ -64,13 +62,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     };
     match io::stdout().write_all(script.replace("@PIGEON@", &path).as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(anyhow!(error)).context("cannot write to stdout")
+            Err(anyhow!(error)).context(say!("errors-stdout"))
         }
         _ => Ok(Status::Done),
     }
 }
 
-/// What the script calls: `pigeon` from the PATH if that is how it was called now, else this file.
+/// The command in the script: `pigeon` if it was found in the PATH, else this file's path.
 fn own_path() -> String {
     let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
     let path = match called.components().count() {
@@ -80,10 +78,10 @@ fn own_path() -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Answers a script that asks for completions. `None` if no script asks: then pigeon runs as usual.
+/// Answers a completion script. `None` if none calls: then pigeon runs normally.
 pub(crate) fn answer(command: fn() -> Command) -> Option<Status> {
     let shell = std::env::var_os(ASKED).filter(|shell| !shell.is_empty())?;
-    // A shell that is not known gets no answer. Going on would run a command in its place.
+    // An unknown shell gets no answer. Running the command instead would be wrong.
     let shell = shell.to_str().and_then(|shell| Shell::from_str(shell, false).ok());
     let words: Vec<OsString> =
         std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
@@ -94,11 +92,10 @@ pub(crate) fn answer(command: fn() -> Command) -> Option<Status> {
     Some(if answer.is_some() { Status::Done } else { Status::Failed })
 }
 
-/// The answer to a shell.
 fn lines(shell: Shell, mut command: Command, words: Vec<OsString>) -> Option<String> {
     let mut words: Vec<String> =
         words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    // What bash replaces: the current word, or its part behind a `:`, a `=` or a quote.
+    // The text bash replaces: the current word, or its part after a `:`, a `=` or a quote.
     let replaced = (shell == Shell::Bash && !words.is_empty()).then(|| words.remove(0));
     let current = words.pop()?;
     let read = |word: &str| match shell {
@@ -107,7 +104,7 @@ fn lines(shell: Shell, mut command: Command, words: Vec<OsString>) -> Option<Str
     };
     let mut asked: Vec<OsString> = words.iter().map(|word| read(word).into()).collect();
     asked.push(match shell {
-        // fish passes the words before it without their quotes; zsh's script strips all of them.
+        // fish passes the previous words without quotes; zsh's script removes all quotes.
         Shell::Fish => read_fish(&current).into(),
         Shell::Bash | Shell::Zsh => read(&current).into(),
     });
@@ -127,7 +124,7 @@ fn lines(shell: Shell, mut command: Command, words: Vec<OsString>) -> Option<Str
     Some(lines.into_iter().fold("words\n".into(), |text, line| text + &line + "\n"))
 }
 
-/// Candidates as bash inserts them in place of `replaced`, the end of the current word.
+/// Candidates as bash inserts them instead of `replaced`, the end of the current word.
 fn for_bash(found: &[CompletionCandidate], current: &str, replaced: &str) -> Option<Vec<String>> {
     let (kept, quoting) = read_bash(current.strip_suffix(replaced)?);
     let values = found.iter().map(|one| one.get_value().to_string_lossy().into_owned());
@@ -136,7 +133,7 @@ fn for_bash(found: &[CompletionCandidate], current: &str, replaced: &str) -> Opt
     Some(quote_bash(&rest, quoting))
 }
 
-/// A candidate as fish or zsh reads it.
+/// Formats a candidate for fish or zsh.
 fn with_help(shell: Shell, candidate: &CompletionCandidate) -> String {
     let value = candidate.get_value().to_string_lossy();
     let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
@@ -151,7 +148,7 @@ fn with_help(shell: Shell, candidate: &CompletionCandidate) -> String {
     if help.is_empty() { value } else { format!("{value}{separator}{help}") }
 }
 
-/// The command with all its paths left to the shell.
+/// The command with path completion left to the shell.
 fn with_shell_paths(command: Command) -> Command {
     let left = |kind: &'static str| {
         ArgValueCompleter::new(move |_: &OsStr| vec![CompletionCandidate::new(kind)])

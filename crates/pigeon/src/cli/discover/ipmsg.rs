@@ -1,4 +1,4 @@
-//! `pigeon discover --ipmsg`: who runs IP Messenger, FeiQ or iptux around here.
+//! `pigeon discover --ipmsg`: finds users of IP Messenger, FeiQ and iptux.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -12,43 +12,39 @@ use pigeon_ipmsg::{ContactView, Event, Messenger, PORT};
 use pigeon_net::{Clock, Driver, Host, Io, local_addresses};
 use pigeon_text::{Encoding, escape};
 
-use crate::base::count::count;
 use crate::base::ipmsg::{self, broadcast_addresses, program_name};
 use crate::base::quantity;
 use crate::base::signals::{Stop, on_stop};
 use crate::base::status::Status;
 use crate::output::{json, remark};
+use crate::words::say;
 
-/// How long answers are waited for at least: programs take up to a second, and longer where there
-/// are many.
+/// Minimum time to wait: programs answer after up to a second, and later on large networks.
 const AT_LEAST: Duration = Duration::from_secs(3);
 
-/// Asks everybody, and prints who answers.
 pub(super) fn run(lasts: Duration, json: bool) -> anyhow::Result<Status> {
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let (mut messenger, socket) = ipmsg::open(None, Encoding::GB18030, &interfaces)?;
     let clock = Clock::start();
     let broadcast = broadcast_addresses((Ipv4Addr::UNSPECIFIED, PORT).into(), &interfaces);
     messenger.announce(clock.now(), &broadcast);
     let lasts = lasts.max(AT_LEAST);
     let until = clock.now() + lasts;
-    let mut driver =
-        Driver::new(messenger, socket).context("cannot watch the socket")?.with_clock(clock);
+    let mut driver = Driver::new(messenger, socket)
+        .with_context(|| say!("errors-watch-socket"))?
+        .with_clock(clock);
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
     let mut task = Task { until, stop, json, broadcast, seen: BTreeSet::new(), failed: None };
     driver.run(&mut task)?;
     if let Some(error) = task.failed {
-        return Err(error).context("cannot write to stdout");
+        return Err(error).context(say!("errors-stdout"));
     }
     let time = quantity::roughly(lasts);
     match task.seen.len() {
-        0 => Err(anyhow!(
-            "nobody answered in {time}: asked by broadcast on UDP port {PORT}, which reaches this \
-             host's own networks; a firewall at either end keeps it out"
-        )),
+        0 => Err(anyhow!(say!("tools-discover-no-user", time = time, port = &PORT))),
         answered => {
-            remark(format_args!("{} answered in {time}", count(answered as u64, "user")));
+            remark(say!("tools-discover-users", count = answered, time = time));
             Ok(Status::Done)
         }
     }
@@ -121,7 +117,6 @@ fn line(contact: &ContactView<'_>) -> String {
     format!("{address}  {nick}  {group}  {place}  {}  {}", program_name(*program), writes.encoding)
 }
 
-/// The same for programs.
 fn object(contact: &ContactView<'_>) -> String {
     json::counts(&[
         ("from", contact.address.to_string().into()),

@@ -1,4 +1,4 @@
-//! `pigeon history`: what was said in a hub's rooms, read beside it or without it.
+//! `pigeon history`: reads the messages of a hub's rooms, whether the hub is running or not.
 
 mod progress;
 mod show;
@@ -10,68 +10,78 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, ValueHint};
 use pigeon_log::{OpenError, Query, Reader};
 use pigeon_proto::RoomName;
-use pigeon_text::escape;
 
 use self::when::When;
 use crate::base::data;
 use crate::base::endpoint::ListenAddress;
 use crate::base::status::{Status, UsageError};
+use crate::words::{self, say};
 
-/// Show, search, copy and bring back what was said in a hub's rooms
+/// Show, search, export, import or back up what was said in a hub's rooms
 #[derive(clap::Args)]
 #[command(group = ArgGroup::new("copy").args(["export", "import", "backup"]))]
 #[command(after_help = "\
 Examples:
-  pigeon history                                 everything this machine's hub has kept
-  pigeon history lobby --since 2h                the last two hours of a room
+  pigeon history  # everything this machine's hub has kept
+  pigeon history lobby --since 2h  # the last two hours of a room
   pigeon history --since 2026-11-20 --until 2026-11-21 --from 狗哥
-  pigeon history --search '温度 sensor'          messages that contain both
+  pigeon history --search '温度 sensor'  # messages that contain both
   pigeon history --json | jq -r .text
-  pigeon history --export log.jsonl              everything, to be imported elsewhere
-  pigeon history --import log.jsonl --data DIR   needs the folder for itself: stop its hub first
-  pigeon history --backup log.sqlite             a copy that a hub can start from
+  pigeon history --export log.jsonl  # everything, to import elsewhere
+  pigeon history --import log.jsonl --data DIR  # stop the hub of DIR first
+  pigeon history --backup log.sqlite  # a copy a hub can start from
 
-All but --import runs beside the hub and never makes it wait. A date alone is the whole day:
+Everything but --import runs beside the hub and never makes it wait. A date alone is the whole day:
 --until 2026-11-21 includes it.
 
-JSON, one object a line: time (RFC 3339 with six digits of a second), kind, position, room; of a
-message from, link (key, plain, page, ipmsg, import) and text, or base64 where it is not UTF-8; of a
-gap missing, the number of messages that were relayed and could not be stored.
-An export has a format of its own, which --import reads.")]
+JSON fields:
+  time  RFC 3339, in microseconds
+  kind  message or gap
+  position, room  in the log, and which room
+  from, link, text  of a message: author, how it came (key, plain, page, ipmsg or import), and text; base64 replaces text that is not UTF-8
+  missing  of a gap: how many messages were relayed but could not be stored
+
+An export has a format of its own, which --import reads.
+
+Files:
+  ~/.local/state/pigeon/  the data of this user's hubs, one folder each, unless --data names one
+
+Environment:
+  PIGEON_STATE  the state directory instead of ~/.local/state/pigeon")]
 pub(crate) struct Args {
-    /// Only this room
+    /// Show only this room
     #[arg(value_name = "ROOM", value_parser = room, conflicts_with_all = ["import", "backup"])]
     room: Option<RoomName>,
 
-    /// The folder with the hub's data, as the hub's own --data says
+    /// Folder of the hub's data, as in the hub's own --data
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     data: Option<PathBuf>,
 
-    /// The hub whose folder it is: its first --listen
+    /// Hub whose data to read: its first --listen
     #[arg(long, value_name = "[ADDR:]PORT", conflicts_with = "data")]
     listen: Option<ListenAddress>,
 
-    /// Nothing before: 2026-11-20, '2026-11-20 21:04', or so long ago: 3d, 2h
+    /// Show nothing before: 2026-11-20, '2026-11-20 21:04', or an age: 3d, 2h
     #[arg(long, value_name = "WHEN", conflicts_with = "copy")]
     since: Option<When>,
 
-    /// Nothing after
+    /// Show nothing after, likewise
     #[arg(long, value_name = "WHEN", conflicts_with = "copy")]
     until: Option<When>,
 
-    /// Only what was said under this name, whatever its capitals
+    /// Show only what was said under this name, ignoring case
     #[arg(long, value_name = "NAME", conflicts_with = "copy")]
     from: Option<String>,
 
-    /// Only messages that contain each of these words: any part of a word, whatever its capitals
+    /// Show only messages that contain each of these words or parts of words, ignoring case
     #[arg(long, value_name = "WORDS", value_parser = query, conflicts_with = "copy")]
     search: Option<Query>,
 
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long, conflicts_with_all = ["copy", "text"])]
     json: bool,
 
-    /// Print lines for people; this is the default
+    /// Print lines for people (the default)
     #[arg(long, conflicts_with = "copy")]
     text: bool,
 
@@ -79,24 +89,24 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     export: Option<PathBuf>,
 
-    /// Read JSON lines of an export, or of stdin (-); what is there already stays as it is
+    /// Read the JSON lines of an export from a file, or from stdin (-); existing messages stay
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     import: Option<PathBuf>,
 
-    /// Copy the whole log to a new file, or to a pipe (-)
+    /// Copy the whole log to a new file, or to stdout (-)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     backup: Option<PathBuf>,
 }
 
 fn room(text: &str) -> Result<RoomName, String> {
-    RoomName::parse(text.as_bytes()).map_err(|error| error.to_string())
+    RoomName::parse(text.as_bytes())
+        .map_err(|error| pigeon_proto::sentence::name_error(error, words::language()))
 }
 
 fn query(text: &str) -> Result<Query, String> {
-    Query::parse(text).ok_or_else(|| "there is no word to search for".into())
+    Query::parse(text).ok_or_else(|| say!("history-no-word"))
 }
 
-/// Reads or writes, and ends.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let listen = args.listen.map(ListenAddress::or_this_machine);
     let folder = data::find(args.data.as_deref(), listen.map(|it| it.to_string()).as_deref())?;
@@ -127,11 +137,14 @@ fn open(folder: &Path) -> anyhow::Result<Reader> {
     Reader::open(folder).map_err(explained)
 }
 
-/// An error of opening with its exit status: another folder or file is needed, or only another time.
+/// An open error with its exit status: wrong usage if the path is wrong, failure if a retry may
+/// help.
 fn explained(error: OpenError) -> anyhow::Error {
     match error {
-        OpenError::InUse { .. } | OpenError::Sqlite { .. } => error.into(),
-        error => UsageError(escape(&error.to_string()).to_string()).into(),
+        OpenError::InUse { .. } | OpenError::Sqlite { .. } => {
+            anyhow::anyhow!(data::why_closed(&error))
+        }
+        error => UsageError(data::why_closed(&error)).into(),
     }
 }
 
@@ -140,13 +153,13 @@ fn check_room(reader: &Reader, room: &RoomName) -> anyhow::Result<()> {
     if rooms.iter().any(|known| known.folded() == room.folded()) {
         return Ok(());
     }
-    /// More would not be read.
+    /// Maximum number of bad lines reported.
     const SHOWN: usize = 20;
     let names: Vec<&str> = rooms.iter().take(SHOWN).map(RoomName::as_str).collect();
     let more = if rooms.len() > SHOWN { ", …" } else { "" };
-    let rooms = match names.as_slice() {
-        [] => "nothing was said in any room".to_string(),
-        names => format!("there are: {}{more}", names.join(", ")),
+    let error = match names.as_slice() {
+        [] => say!("history-no-room-at-all", room = room),
+        names => say!("history-no-room", room = room, rooms = names.join(", ") + more),
     };
-    Err(UsageError(format!("nothing was said in a room {room}; {rooms}")).into())
+    Err(UsageError(error).into())
 }

@@ -1,4 +1,4 @@
-//! Messages on stdout, the oldest first.
+//! Prints messages, oldest first.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -14,24 +14,25 @@ use super::progress::Progress;
 use crate::base::count::count;
 use crate::base::status::Status;
 use crate::output::{json, remark, wall};
+use crate::words::say;
 
-/// Entries that are read at once.
+/// Entries per read.
 const AT_ONCE: usize = 512;
 
-/// Which messages are shown.
+/// Filter for messages.
 pub(super) struct Wanted {
     pub(super) room: Option<RoomName>,
-    /// From here on, since the Unix epoch.
+    /// Start, since the Unix epoch, inclusive.
     pub(super) since: Option<Duration>,
-    /// Before this.
+    /// End, exclusive.
     pub(super) until: Option<Duration>,
-    /// A folded name.
+    /// A case-folded name.
     pub(super) from: Option<Box<str>>,
     pub(super) search: Option<Query>,
 }
 
 impl Wanted {
-    /// Whether an entry is wanted. The words are searched for by the log.
+    /// Whether an entry passes the filter. The log itself searches for words.
     fn includes(&self, entry: &Entry) -> bool {
         let (wall, speaker) = match entry {
             Entry::Message(message) => (message.wall, Some(&*message.speaker)),
@@ -45,7 +46,7 @@ impl Wanted {
     }
 }
 
-/// Prints what is wanted, and says so where that is nothing.
+/// Prints the matching messages, or a note if none match.
 pub(super) fn show(reader: &Reader, wanted: &Wanted, json: bool) -> anyhow::Result<Status> {
     let mut shown: u64 = 0;
     let mut out = io::BufWriter::new(io::stdout().lock());
@@ -57,7 +58,7 @@ pub(super) fn show(reader: &Reader, wanted: &Wanted, json: bool) -> anyhow::Resu
             }
             shown += 1;
         }
-        // The next program of a pipe does not wait for the rest.
+        // So that the next program in a pipe gets them at once.
         out.flush()
     };
     let printed = match &wanted.search {
@@ -67,17 +68,17 @@ pub(super) fn show(reader: &Reader, wanted: &Wanted, json: bool) -> anyhow::Resu
     if let Err(error) = printed
         && error.kind() != io::ErrorKind::BrokenPipe
     {
-        return Err(anyhow::Error::new(error).context("cannot write to stdout"));
+        return Err(anyhow::Error::new(error).context(say!("errors-stdout")));
     }
     if shown == 0 {
-        remark("nothing was said that fits");
+        remark(say!("history-nothing"));
     }
     Ok(Status::Done)
 }
 
 type Print<'a> = &'a mut dyn FnMut(&[Entry]) -> io::Result<()>;
 
-/// Everything up to what is newest now: a busy hub would add to it for ever.
+/// Prints up to the entry that is newest now: a busy hub would extend the output for ever.
 fn all(reader: &Reader, wanted: &Wanted, print: Print<'_>) -> anyhow::Result<io::Result<()>> {
     let room = wanted.room.as_ref();
     let end = reader.newest(room)?;
@@ -92,13 +93,13 @@ fn all(reader: &Reader, wanted: &Wanted, print: Print<'_>) -> anyhow::Result<io:
             return Ok(Err(error));
         }
         read += until;
-        progress.step(|| format!("{} looked at", count(read, "message")));
+        progress.step(|| say!("history-looked-at", count = read));
     }
     Ok(Ok(()))
 }
 
-/// What contains the words. A search goes from the newest to the oldest, so it is done first, and
-/// keeps nothing but positions.
+/// Prints entries that contain the words. A search goes from newest to oldest, so it collects
+/// positions first.
 fn search(
     reader: &Reader,
     wanted: &Wanted,
@@ -112,7 +113,7 @@ fn search(
         let fits =
             page.messages.iter().filter(|it| wanted.includes(&Entry::Message((*it).clone())));
         found.extend(fits.map(|message| message.position));
-        progress.step(|| format!("{} found", count(found.len(), "message")));
+        progress.step(|| say!("history-found", count = found.len()));
         let Some(more) = page.more else { break };
         before = more;
     }
@@ -127,7 +128,7 @@ fn search(
     Ok(Ok(()))
 }
 
-/// An entry, unless it was deleted meanwhile.
+/// Reads an entry; `None` if it has been deleted.
 fn entry_at(reader: &Reader, position: Position) -> anyhow::Result<Option<Entry>> {
     let before = Position::new(position.get().saturating_sub(1)).unwrap_or_default();
     let entry = reader.after(before, None, 1)?.pop();

@@ -1,4 +1,4 @@
-//! Copies of a log: exported, imported, backed up.
+//! Exports, imports and backups of a log.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write};
@@ -10,13 +10,13 @@ use pigeon_proto::RoomName;
 use pigeon_text::escape;
 
 use super::progress::Progress;
-use crate::base::count::count;
 use crate::base::random;
 use crate::base::status::{Status, UsageError};
 use crate::output::file::{create, is_stdout, shown};
 use crate::output::remark;
+use crate::words::say;
 
-/// Writes everything, or a room, as JSON lines.
+/// Writes everything, or one room, as JSON lines.
 pub(super) fn export(
     reader: &Reader,
     room: Option<&RoomName>,
@@ -33,23 +33,26 @@ pub(super) fn export(
         Ok(lines) => {
             drop(out);
             if !is_stdout {
-                remark(format_args!("{} exported to {}", count(lines, "line"), shown(file)));
+                remark(say!("history-exported", count = lines, file = shown(file)));
             }
             Ok(Status::Done)
         }
         Err(ExportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            // Nothing more can be written, at the end neither.
+            // Discards the buffer, because writing failed.
             drop(out.into_parts());
             Ok(Status::Done)
         }
         Err(error) => {
             drop(out.into_parts());
-            Err(anyhow!("{error}").context(format!("the export to {} is incomplete", shown(file))))
+            Err({
+                let what = say!("history-export-incomplete", file = shown(file));
+                anyhow!("{error}").context(what)
+            })
         }
     }
 }
 
-/// Counts what is written.
+/// Counts written bytes.
 struct Counted<W> {
     inner: W,
     lines: usize,
@@ -62,7 +65,8 @@ impl<W> Counted<W> {
         self.lines += bytes.iter().filter(|byte| **byte == b'\n').count();
         self.bytes += bytes.len();
         let Counted { lines, bytes, .. } = *self;
-        self.progress.step(|| format!("{}, {} MB", count(lines, "line"), bytes / 1_000_000));
+        self.progress
+            .step(|| say!("history-progress", count = lines, megabytes = bytes / 1_000_000));
     }
 }
 
@@ -86,71 +90,66 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Stores the lines of an export. Bad ones are reported and passed over.
+/// Stores the lines of an export. Reports and skips bad lines.
 pub(super) fn import(folder: &Path, file: &Path) -> anyhow::Result<Status> {
     let lines: Box<dyn Read> = match file == Path::new("-") {
         true => Box::new(io::stdin().lock()),
         false => Box::new(File::open(file).map_err(|error| {
-            anyhow!(error).context(UsageError(format!("cannot read {}", shown(file))))
+            anyhow!(error).context(UsageError(say!("errors-cannot-read", file = shown(file))))
         })?),
     };
-    // Nothing is deleted by age or size now: the hub decides that when it starts.
+    // Keeps everything; the hub deletes by age and size when it starts.
     let options = Options { keep: None, keep_size: None, ..Options::default() };
     let log = Log::open(folder, options, |_| ())
         .map_err(super::explained)
-        .context("an import needs the log for itself")?;
+        .with_context(|| say!("history-import-alone"))?;
     let progress = Progress::new(false);
     let lines = Counted { inner: lines, lines: 0, bytes: 0, progress };
     let mut lines = BufReader::with_capacity(1 << 16, lines);
     let imported = log.import(&mut lines as &mut dyn BufRead);
-    // Ends the line of progress, and stores what is left.
+    // Ends the progress line, and stores the rest.
     drop(lines);
     log.close();
-    let imported = imported.context("the import is incomplete; what was stored stays")?;
+    let imported = imported.with_context(|| say!("history-import-incomplete"))?;
     for (line, what) in &imported.bad_lines {
-        remark(format_args!("pigeon: line {line} is passed over: {}", escape(what)));
+        remark(say!("history-bad-line", line = line, what = &escape(what)));
     }
     let unsaid = imported.bad - imported.bad_lines.len() as u64;
     if unsaid > 0 {
-        remark(format_args!("pigeon: {} more passed over", count(unsaid, "line")));
+        remark(say!("history-bad-lines", count = unsaid));
     }
     if imported.conflicts > 0 {
-        let messages = count(imported.conflicts, "message");
-        remark(format_args!(
-            "pigeon: {messages} not stored: others are there under the same number"
-        ));
+        remark(say!("history-conflicts", count = imported.conflicts));
     }
-    let (stored, known) = (count(imported.stored, "line"), imported.known);
-    remark(format_args!("{stored} imported, {known} were there already"));
+    remark(say!("history-imported", stored = imported.stored, known = imported.known));
     let whole = imported.bad == 0 && imported.conflicts == 0;
     Ok(if whole { Status::Done } else { Status::Usage })
 }
 
-/// Copies the log to a new file, or to a pipe by way of a temporary one: SQLite must seek.
+/// Copies the log to a new file. For a pipe it uses a temporary file, because SQLite must seek.
 pub(super) fn backup(reader: &Reader, file: &Path) -> anyhow::Result<Status> {
     let is_pipe = is_stdout(file) || std::fs::metadata(file).is_ok_and(|named| !named.is_file());
     if !is_pipe {
         let bytes = copy(reader, file)?;
-        remark(format_args!("backed up to {}, {bytes} bytes", shown(file)));
+        remark(say!("history-backed-up", file = shown(file), bytes = bytes));
         return Ok(Status::Done);
     }
     if is_stdout(file) && io::stdout().is_terminal() {
-        let error = "a backup cannot be shown on a terminal; redirect it to a file or a pipe";
-        return Err(UsageError(error.into()).into());
+        return Err(UsageError(say!("history-backup-terminal")).into());
     }
     let mut out = create(file, true)?;
-    // Its name is a secret, so that nobody can be there before.
+    // An unpredictable name, so that no one can create the file first.
     let name = format!("pigeon-backup-{:016x}", random::u64()?);
     let temporary = std::env::temp_dir().join(name);
     let copied = copy(reader, &temporary).and_then(|_| {
         let sent = File::open(&temporary).and_then(|mut copy| io::copy(&mut copy, &mut out));
-        sent.with_context(|| format!("the backup to {} is incomplete", shown(file)))
+        sent.with_context(|| say!("history-backup-incomplete", file = shown(file)))
     });
     let _ = std::fs::remove_file(&temporary);
     copied.map(|_| Status::Done)
 }
 
-/// Backs up to a new file, and says how long it is.
+/// Backs up to a new file and returns its length.
 fn copy(reader: &Reader, file: &Path) -> anyhow::Result<u64> {
     reader.backup(file).map_err(|error| match error {
         BackupError::Exists { .. } => UsageError(escape(&error.to_string()).to_string()).into(),

@@ -1,4 +1,4 @@
-//! A time as it is written: a date, a date and a time, or how long ago.
+//! Parses a time: a date, a date and a time, or an age.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use crate::base::quantity;
+use crate::words::say;
 
-/// What is named, from its first moment to before its last one: a day, a minute, a second, or a
-/// moment. Since the Unix epoch.
+/// A period since the Unix epoch, end excluded: a day, a minute, a second, or a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct When {
     pub(super) start: Duration,
@@ -40,7 +40,7 @@ fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<When, String> {
     };
     let (start, end) = named
         .and_then(|(start, length)| Some((start, start.checked_add(length).ok()?)))
-        .ok_or("a time is e.g. 2026-11-20, '2026-11-20 21:04', or so long ago: 3d, 2h")?;
+        .ok_or_else(|| say!("history-time"))?;
     let moment = |time: DateTime| {
         let time = zone.to_timestamp(time).map_err(|error| error.to_string())?;
         Ok::<_, String>(since_epoch(time))
@@ -49,7 +49,7 @@ fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<When, String> {
 }
 
 fn since_epoch(time: Timestamp) -> Duration {
-    // Nothing was said before 1970.
+    // No message is older than 1970.
     Duration::try_from(time.as_duration()).unwrap_or(Duration::ZERO)
 }
 

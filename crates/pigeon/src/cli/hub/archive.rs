@@ -1,6 +1,5 @@
-//! The hub's log, as the loop uses it: what is said and what outlives a restart is queued for the
-//! writer, and what members ask for is found by readers on threads of their own. The loop waits for
-//! neither.
+//! The hub's log for the loop. A writer thread stores messages and persistent state, and reader
+//! threads answer members' requests, so the loop never waits for the disk.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -10,9 +9,10 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use pigeon_datagram::Instant;
+use pigeon_hub::reliable::SayId;
 use pigeon_hub::{Found, FoundLine, Hub, Keep, KeptName, Lookup, Message, Wanted};
 use pigeon_log::{
-    Append, AppendError, Entry, Fact, Forget, ForgetError, Forgotten, Identity, Key, Log,
+    Append, AppendError, Entry, Fact, Forget, ForgetError, Forgotten, Key, Log, NewestEntries,
     Numbering, Options, Outcome, Pending, Position, Query, ReadError, Reader, Report, RoomSettings,
     Ticket, Trouble,
 };
@@ -20,23 +20,25 @@ use pigeon_net::Waker;
 use pigeon_proto::{Label, Name, Notice, RoomName, Text};
 use tracing::{error, info, warn};
 
+use crate::base::data::why_closed;
 use crate::base::random;
 use crate::base::thread;
 use crate::output::wall;
+use crate::words::say;
 
-/// How many questions wait for each reader. Members whose question finds the queue full get a refusal.
+/// Queue length of each reader. If it is full, the member's request is refused.
 const QUESTIONS: usize = 256;
 
-/// The most changes that are remembered for when the log can be written again.
+/// Maximum number of state changes kept until the log is writable again.
 const MAX_OWED: usize = 10_000;
 
-/// How often the hub learns which rooms have something new stored.
+/// Time between checks for newly stored messages.
 const NEWEST_EVERY: Duration = Duration::from_secs(1);
 
-/// How often in a row a search goes on that has found too little. Each part costs some milliseconds.
+/// Maximum number of steps of a search with few results. Each takes some milliseconds.
 const SEARCHES: usize = 8;
 
-/// How long the writer may take for what is queued when the hub ends.
+/// Time limit for storing queued items when the hub stops.
 const PATIENCE: Duration = Duration::from_millis(700);
 
 /// A hub's log.
@@ -47,28 +49,43 @@ pub(super) struct Archive {
     history: SyncSender<Lookup>,
     searches: SyncSender<Lookup>,
     forgetting: Vec<Pending<Result<Forgotten, ForgetError>>>,
-    /// When the hub learns again what is stored.
+    /// Deletions since the last [`take_forgotten`](Archive::take_forgotten).
+    forgotten: Vec<Forget>,
+    /// When to check for newly stored messages.
     next_newest: Instant,
-    /// Messages that were relayed and not kept.
+    /// Messages that were relayed but not stored.
     lost: u64,
     trouble: Option<Trouble>,
 }
 
-/// What the threads of the log hand to the loop.
+/// State shared by the log's threads and the loop.
 struct Shared {
     inner: Mutex<Inner>,
     waker: Arc<OnceLock<Waker>>,
+    /// Woken when something is on disk.
+    follower: OnceLock<Waker>,
+}
+
+/// The result of a reliable member's message.
+pub(super) struct Settled {
+    pub(super) id: SayId,
+    pub(super) message: Message,
+    pub(super) outcome: Outcome,
 }
 
 #[derive(Default)]
 struct Inner {
     reports: Vec<Report>,
     answers: Vec<(Lookup, Option<Found>)>,
-    /// Changes that the writer has not settled.
+    /// Messages of reliable members that are not settled.
+    says: BTreeMap<Ticket, (SayId, Message)>,
+    /// Settled messages.
+    settled: Vec<Settled>,
+    /// State changes that are not settled.
     pending: BTreeMap<Ticket, Keep>,
-    /// Changes that could not be written, for when the log can be written again.
+    /// State changes that could not be stored, for when the log is writable again.
     owed: VecDeque<Keep>,
-    /// How many were too many even for that.
+    /// Number of changes dropped because `owed` was full.
     forgone: u64,
 }
 
@@ -81,7 +98,8 @@ impl Shared {
         self.waker.get().into_iter().for_each(Waker::wake);
     }
 
-    /// Takes a report, on the writer's thread. What only says that messages are stored wakes nobody.
+    /// Handles a report on the writer's thread. A report that messages are stored does not wake the
+    /// loop.
     fn report(&self, report: Report) {
         let mut inner = self.lock();
         let Report::Settled { outcomes, .. } = &report else {
@@ -89,15 +107,25 @@ impl Shared {
             drop(inner);
             return self.wake();
         };
-        if inner.pending.is_empty() {
+        self.follower.get().into_iter().for_each(Waker::wake);
+        if inner.pending.is_empty() && inner.says.is_empty() {
             return;
         }
         for (ticket, outcome) in outcomes {
+            if let Some((id, message)) = inner.says.remove(ticket) {
+                inner.settled.push(Settled { id, message, outcome: *outcome });
+                continue;
+            }
             if let Some(keep) = inner.pending.remove(ticket)
                 && *outcome == Outcome::NotStored
             {
                 inner.owe(keep);
             }
+        }
+        let is_awaited = !inner.settled.is_empty();
+        drop(inner);
+        if is_awaited {
+            self.wake();
         }
     }
 
@@ -117,19 +145,24 @@ impl Inner {
 }
 
 impl Archive {
-    /// Opens the log of a folder, and gives the secret from which its hub makes resume words.
+    /// Opens the log of a folder. Returns the secret for its hub's resume tokens.
     pub(super) fn open(
         folder: &Path,
         options: Options,
         waker: &Arc<OnceLock<Waker>>,
     ) -> anyhow::Result<(Archive, [u8; 16])> {
-        let shared = Arc::new(Shared { inner: Mutex::default(), waker: Arc::clone(waker) });
+        let shared = Arc::new(Shared {
+            inner: Mutex::default(),
+            waker: Arc::clone(waker),
+            follower: OnceLock::new(),
+        });
         let report = {
             let shared = Arc::clone(&shared);
             move |report| shared.report(report)
         };
-        // As one sentence: it says what the system said already.
-        let log = Log::open(folder, options, report).map_err(|error| anyhow!("{error}"))?;
+        // In one sentence, because it includes the system's error.
+        let log =
+            Log::open(folder, options, report).map_err(|error| anyhow!(why_closed(&error)))?;
         let secret = match log.state().resume_secret() {
             Some(secret) => secret,
             None => {
@@ -146,6 +179,7 @@ impl Archive {
             history: history?,
             searches: searches?,
             forgetting: Vec::new(),
+            forgotten: Vec::new(),
             next_newest: Instant::ORIGIN,
             lost: 0,
             trouble: None,
@@ -158,8 +192,9 @@ impl Archive {
         &self.folder
     }
 
-    /// Gives a new hub back what outlived the last one, and waits until what that changes is on the
-    /// disk: a number given out twice would make an old resume word speak for somebody else.
+    /// Restores the previous hub's state, and waits until the resulting changes are on disk.
+    /// Otherwise a member number could be assigned twice, and an old resume token would act for
+    /// another member.
     pub(super) fn restore(&self, hub: &mut Hub, now: Instant) -> anyhow::Result<()> {
         let state = self.log.state();
         if state.unknown > 0 {
@@ -170,7 +205,7 @@ impl Archive {
             );
         }
         let mut kept: Vec<Keep> = state.facts.iter().filter_map(keep_of).collect();
-        // Numbers first: names are given back under numbers below.
+        // Member numbers first, because names refer to them.
         kept.sort_by_key(|kept| !matches!(kept, Keep::Grants(_)));
         if !matches!(kept.first(), Some(Keep::Grants(_))) {
             kept.insert(0, Keep::Grants(0));
@@ -184,24 +219,50 @@ impl Archive {
         Ok(())
     }
 
-    /// Waits until everything queued is on the disk. For the start, before anybody is served.
+    /// Waits until everything queued is on disk. Called before the hub serves.
     pub(super) fn settle(&self) {
         self.log.flush().wait();
     }
 
-    /// Keeps a message. Where the queue is full the log counts it, and marks the gap.
+    /// Stores a message. If the queue is full, the log counts it and marks the gap.
     pub(super) fn message(&self, message: Message) {
-        let Message { room, label, link, wall, text, identity, .. } = message;
-        let pigeon_hub::Identity { author, outbox, number } = identity;
-        let identity = Identity { author, outbox, number };
-        let numbering = Numbering::ByHub;
-        let append = Append { room, speaker: label, link, wall, text, identity, numbering };
-        let _ = self.log.try_append(append);
+        let _ = self.log.try_append(append(message, Numbering::ByHub));
     }
 
-    /// Keeps a change of what outlives a restart.
+    /// Queues a reliable member's message; [`settled`](Archive::settled) returns its result. Fails
+    /// if the queue is full.
+    pub(super) fn say(&self, id: SayId, message: Message, after: u64) -> Result<(), ()> {
+        // Locked until the message is in `says`, or the writer could settle it first.
+        let mut inner = self.shared.lock();
+        let ticket = self.log.try_append(append(message.clone(), Numbering::ByAuthor { after }));
+        let ticket = ticket.map_err(drop)?;
+        inner.says.insert(ticket, (id, message));
+        Ok(())
+    }
+
+    /// The results of reliable members' messages, in the order of the log.
+    pub(super) fn settled(&self) -> Vec<Settled> {
+        std::mem::take(&mut self.shared.lock().settled)
+    }
+
+    /// Wakes a loop whenever something is on disk.
+    pub(super) fn wake_when_stored(&self, waker: Waker) {
+        let _ = self.shared.follower.set(waker);
+    }
+
+    /// The newest entries, for a loop that must not wait for the disk.
+    pub(super) fn newest_entries(&self) -> NewestEntries {
+        self.log.newest_entries()
+    }
+
+    /// A reader with its own connection, for one thread.
+    pub(super) fn reader(&self) -> anyhow::Result<Reader> {
+        self.log.reader().context("cannot read the log")
+    }
+
+    /// Stores a change of persistent state.
     pub(super) fn keep(&self, keep: Keep) {
-        // Held meanwhile, or the writer could settle it before it is pending.
+        // Locked until the change is in `pending`, or the writer could settle it first.
         let mut inner = self.shared.lock();
         match change(&self.log, &keep) {
             Ok(ticket) => drop(inner.pending.insert(ticket, keep)),
@@ -209,7 +270,7 @@ impl Archive {
         }
     }
 
-    /// Finds what a member asked for, later.
+    /// Queues a member's request for a reader thread.
     pub(super) fn look_up(&self, hub: &mut Hub, now: Instant, lookup: Lookup) {
         let queue = match lookup.wanted {
             Wanted::Before(_) => &self.history,
@@ -222,18 +283,23 @@ impl Archive {
         }
     }
 
-    /// Deletes for good. What came of it is logged.
+    /// Deletes permanently. The result is logged.
     pub(super) fn forget(&mut self, what: Forget) {
         self.forgetting.push(self.log.forget(what));
     }
 
-    /// Whether something was said in a room of this name, or under this name.
+    /// Returns the deletions since the last call.
+    pub(super) fn take_forgotten(&mut self) -> Vec<Forget> {
+        std::mem::take(&mut self.forgotten)
+    }
+
+    /// Whether the log has messages in a room of this name, or under this name.
     pub(super) fn holds_room(&self, name: &RoomName) -> anyhow::Result<bool> {
         let reader = self.log.reader()?;
         Ok(reader.newest(Some(name))? > Position::START)
     }
 
-    /// Takes what the threads of the log have ready.
+    /// Handles results of the log's threads.
     pub(super) fn woken(&mut self, hub: &mut Hub, now: Instant) {
         let (reports, answers) = {
             let mut inner = self.shared.lock();
@@ -273,6 +339,7 @@ impl Archive {
             }
             Report::Forgotten(Forgotten { what, messages, .. }) => {
                 info!(messages, "forgotten: {}", said_of(&what));
+                self.forgotten.push(what);
             }
             Report::Settled { .. } => {}
         }
@@ -283,7 +350,7 @@ impl Archive {
         self.next_newest
     }
 
-    /// Tells the hub what has been stored, and the operator what could not be forgotten.
+    /// Reports stored messages to the hub, and failed deletions to the operator.
     pub(super) fn tick(&mut self, hub: &mut Hub, now: Instant) {
         if now < self.next_newest {
             return;
@@ -302,20 +369,20 @@ impl Archive {
         });
     }
 
-    /// What the console shows.
-    pub(super) fn statistics(&self) -> [(&'static str, String); 3] {
+    /// The rows of the console's statistics.
+    pub(super) fn statistics(&self) -> [[String; 2]; 3] {
         let state = match &self.trouble {
             Some(trouble) => trouble.to_string(),
-            None => "well".to_string(),
+            None => say!("hub-stat-well"),
         };
         [
-            ("history", state),
-            ("newest stored position", self.log.durable().to_string()),
-            ("messages not kept", self.lost.to_string()),
+            [say!("hub-stat-history"), state],
+            [say!("hub-stat-newest"), self.log.durable().to_string()],
+            [say!("hub-stat-not-kept"), self.lost.to_string()],
         ]
     }
 
-    /// Stores what is queued, and says so if that takes too long: it may hang where the disk does.
+    /// Stores what is queued, and reports if that takes too long: the disk may hang.
     pub(super) fn close(self) {
         let (done, ended) = sync_channel::<()>(0);
         let log = self.log;
@@ -329,7 +396,12 @@ impl Archive {
     }
 }
 
-/// What was or is to be forgotten, in words.
+fn append(message: Message, numbering: Numbering) -> Append {
+    let Message { room, label, link, wall, text, identity, .. } = message;
+    Append { room, speaker: label, link, wall, text, identity, numbering }
+}
+
+/// Describes the deletion.
 pub(super) fn said_of(what: &Forget) -> String {
     match what {
         Forget::Room(room) => format!("what was said in {room}"),
@@ -337,7 +409,7 @@ pub(super) fn said_of(what: &Forget) -> String {
     }
 }
 
-/// Starts a thread that answers questions.
+/// Starts a reader thread.
 fn read_on_a_thread(
     name: &str,
     log: &Log,
@@ -357,13 +429,13 @@ fn read_on_a_thread(
     Ok(sender)
 }
 
-/// Finds what was asked for. `None`: it would take too long.
+/// Reads what was requested. `None`: it would take too long.
 fn find(reader: &Reader, lookup: &Lookup) -> Result<Option<Found>, ReadError> {
     let most = usize::from(lookup.most);
     let (mut entries, has_earlier) = match &lookup.wanted {
         Wanted::Before(position) => {
             let before = position.and_then(Position::new).unwrap_or(Position::END);
-            // One more shows whether there is more.
+            // One more than requested shows whether there are more.
             let mut entries = reader.before(before, Some(&lookup.room), most + 1)?;
             let has_earlier = entries.len() > most;
             entries.drain(..entries.len().saturating_sub(most));
@@ -383,14 +455,14 @@ fn find(reader: &Reader, lookup: &Lookup) -> Result<Option<Found>, ReadError> {
                 return Ok(None);
             }
             let entries = messages.into_iter().rev().map(Entry::Message).collect();
-            // Where hits go on, positions say nothing about how to ask for them.
+            // In a search, a position does not say where to continue.
             (entries, false)
         }
     };
     Ok(Some(Found { lines: entries.drain(..).filter_map(|it| line(&it)).collect(), has_earlier }))
 }
 
-/// An entry as members get it. `None` for one without a text, which only an import could bring.
+/// An entry as sent to members. `None` if it has no text, which only an import can cause.
 fn line(entry: &Entry) -> Option<FoundLine> {
     let (notice, wall) = match entry {
         Entry::Message(message) => {
@@ -413,7 +485,7 @@ fn line(entry: &Entry) -> Option<FoundLine> {
     Some(FoundLine { notice, when: when.into() })
 }
 
-/// Queues a change for the writer.
+/// Queues a state change for the writer.
 fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> {
     let room =
         |room: &RoomName, slow| Fact::Room { room: room.clone(), settings: RoomSettings { slow } };
@@ -439,7 +511,7 @@ fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> {
     }
 }
 
-/// What a fact means for a hub. `None` for what is not the hub's.
+/// Converts a fact of the log. `None` if it is not the hub's.
 fn keep_of(fact: &Fact) -> Option<Keep> {
     Some(match fact {
         Fact::ResumeSecret(_) => return None,

@@ -1,4 +1,4 @@
-//! `pigeon hub --check`: examines settings and data, and changes nothing.
+//! `pigeon hub --check`: checks settings and data, changes nothing.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,39 +9,50 @@ use pigeon_text::escape;
 use super::{Args, door};
 use crate::base::data;
 use crate::base::status::Status;
+use crate::base::system_error;
+use crate::words::say;
 
-/// Prints a line for each thing examined: on stdout what is good, on stderr what is not. That the
-/// arguments, the environment and the configuration file can be read is known by now.
+/// Prints a line for each check: success on stdout, failure on stderr. The arguments, the
+/// environment and the configuration file have been parsed before.
 ///
-/// The status is 2 where a setting or a file must be changed, and 1 where something could not be
-/// examined.
+/// The status is 2 if a setting or file must be changed, and 1 if something could not be checked.
 pub(super) fn run(args: &Args, unknown: &[String]) -> anyhow::Result<Status> {
     let mut report = Report { status: Status::Done };
     unknown.iter().for_each(|what| report.remark(what));
     match &args.config {
-        Some(file) => report.good(&format!("configuration: {} is good", shown(file))),
-        None => report.good("configuration: no file is named"),
+        Some(file) => report.good(&say!("hub-check-config", file = shown(file))),
+        None => report.good(&say!("hub-check-no-config")),
     }
     let doors = args.doors();
     match door::check(doors, args.format.into()) {
         Ok(()) => {
             let doors: Vec<String> = doors.iter().map(ToString::to_string).collect();
-            report.good(&format!("doors: {}", doors.join(", ")));
+            report.good(&say!("hub-check-doors", what = doors.join(", ")));
         }
-        Err(error) => report.bad(Status::Usage, &format!("doors: {error}")),
+        Err(error) => report.bad(Status::Usage, &say!("hub-check-doors", what = &error)),
     }
     match args.password() {
         Ok((password, warnings)) => {
-            let asked = if password.is_some() { "is asked" } else { "none is asked" };
-            report.good(&format!("password: {asked}"));
-            warnings.iter().for_each(|warning| report.remark(&format!("password: {warning}")));
+            let asked = match password.is_some() {
+                true => say!("hub-check-asked"),
+                false => say!("hub-check-not-asked"),
+            };
+            report.good(&say!("hub-check-password", what = asked));
+            warnings
+                .iter()
+                .for_each(|warning| report.remark(&say!("hub-check-password", what = warning)));
         }
-        Err(error) => report.bad(Status::of(&error), &format!("password: {error:#}")),
+        Err(error) => report.bad(
+            Status::of(&error),
+            &say!("hub-check-password", what = system_error::chain(&error)),
+        ),
     }
     let first = doors.first().map(|door| door.listen.to_string()).unwrap_or_default();
     match data::folder(args.data.as_deref(), &first) {
         Ok(folder) => examine(&mut report, &folder),
-        Err(error) => report.bad(Status::Usage, &format!("data: {error:#}")),
+        Err(error) => {
+            report.bad(Status::Usage, &say!("hub-check-data", what = system_error::chain(&error)))
+        }
     }
     Ok(report.status)
 }
@@ -49,16 +60,16 @@ pub(super) fn run(args: &Args, unknown: &[String]) -> anyhow::Result<Status> {
 fn examine(report: &mut Report, folder: &Path) {
     let folder_shown = shown(folder);
     match pigeon_log::check(folder) {
-        Ok(()) => report.good(&format!("data: the log in {folder_shown} is whole")),
+        Ok(()) => report.good(&say!("hub-check-whole", folder = &folder_shown)),
         Err(OpenError::Missing { .. }) => {
-            report.good(&format!("data: no log is in {folder_shown} yet"));
+            report.good(&say!("hub-check-none-yet", folder = &folder_shown));
         }
         Err(error) => {
             let status = match error {
                 OpenError::Folder { .. } | OpenError::Sqlite { .. } => Status::Failed,
                 _ => Status::Usage,
             };
-            report.bad(status, &format!("data: {}", escape(&error.to_string())));
+            report.bad(status, &say!("hub-check-data", what = data::why_closed(&error)));
         }
     }
 }
@@ -68,7 +79,7 @@ struct Report {
 }
 
 impl Report {
-    /// If nobody reads there is nobody to say it to; the status remains.
+    /// Ignores closed output; the status remains.
     fn good(&self, line: &str) {
         let _ = writeln!(io::stdout(), "{line}");
     }

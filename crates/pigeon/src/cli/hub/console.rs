@@ -1,46 +1,48 @@
-//! What can be typed at a running hub's terminal, and what it answers.
+//! The commands of a running hub's terminal, and their answers.
 
 use std::time::Duration;
 
 use pigeon_datagram::Instant;
-use pigeon_hub::{Dropped, Hub, Left};
+use pigeon_hub::{BanError, Dropped, Hub, Left};
 use pigeon_log::Forget;
 use pigeon_net::Stats;
-use pigeon_proto::{Format, Name, RoomName};
+use pigeon_proto::{Format, Name, RoomName, sentence};
 use pigeon_text::{escape, pad, width};
 
-use super::archive::{self, Archive};
+use super::archive::Archive;
 use super::password::Password;
-use crate::base::count::count;
+use crate::base::cause::drop_reason;
 use crate::base::nearest::nearest;
 use crate::base::quantity::{self, roughly};
+use crate::base::system_error;
 use crate::ui::console;
 use crate::ui::suggestions::Suggestions;
+use crate::words::{self, key, say};
 
-/// The most members listed at once: more scroll away unread.
+/// Maximum number of members listed at once: more would scroll away.
 const MAX_LISTED: usize = 1_000;
 
-/// Every command, with what it takes and what it does.
+/// Each command with its arguments and the key of its description.
 const COMMANDS: [(&str, &str); 19] = [
-    ("members", "who is here: name, address, room, when last heard, messages a second, drops"),
-    ("rooms", "which rooms are open"),
-    ("stats", "what has been counted since the start"),
-    ("say [ROOM] TEXT", "speaks as the operator, to one room or to all"),
-    ("msg NAME TEXT", "speaks as the operator to one member"),
-    ("kick NAME", "removes a member for ten minutes"),
-    ("ban NAME|NET", "neither hears nor answers a network any more, or the address of a member"),
-    ("unban NET", "lifts a ban"),
-    ("bans", "which networks are banned"),
-    ("mute NAME", "lets nobody speak under this name, nor the member that has it"),
-    ("unmute NAME", "lets it speak again"),
-    ("mutes", "which names are muted, and which rooms are slow"),
-    ("slow ROOM TIME", "one message of each member in this time: slow lobby 2s; 0s lifts it"),
-    ("forget ROOM|NAME", "deletes for good what was said: forget room lobby, forget name 小明"),
-    ("password SECRET", "asks newcomers for another password until the hub stops; off: for none"),
-    ("reload", "reads the settings again, as SIGHUP does"),
-    ("quit", "says goodbye to everybody and stops the hub"),
-    ("help [COMMAND]", "explains a command, or all"),
-    ("?", "the same"),
+    ("members", key!("hub-help-members")),
+    ("rooms", key!("hub-help-rooms")),
+    ("stats", key!("hub-help-stats")),
+    ("say [ROOM] TEXT", key!("hub-help-say")),
+    ("msg NAME TEXT", key!("hub-help-msg")),
+    ("kick NAME", key!("hub-help-kick")),
+    ("ban NAME|NET", key!("hub-help-ban")),
+    ("unban NET", key!("hub-help-unban")),
+    ("bans", key!("hub-help-bans")),
+    ("mute NAME", key!("hub-help-mute")),
+    ("unmute NAME", key!("hub-help-unmute")),
+    ("mutes", key!("hub-help-mutes")),
+    ("slow ROOM TIME", key!("hub-help-slow")),
+    ("forget ROOM|NAME", key!("hub-help-forget")),
+    ("password SECRET", key!("hub-help-password")),
+    ("reload", key!("hub-help-reload")),
+    ("quit", key!("hub-help-quit")),
+    ("help [COMMAND]", key!("hub-help-help")),
+    ("?", key!("hub-help-question")),
 ];
 
 /// A command of the operator.
@@ -60,19 +62,19 @@ pub(crate) enum Command {
     Mutes,
     Slow(String, Duration),
     Forget(String),
-    /// `None`: from now on nobody is asked.
+    /// `None`: no password from now on.
     Password(Option<Password>),
     Reload,
     Quit,
     Help(String),
-    /// The first word is a command, and what follows is not right: with its usage.
+    /// A known command with wrong arguments; carries its usage.
     Misused(&'static str),
     Unknown(String),
 }
 
 impl console::Command for Command {
     const QUIT: Command = Command::Quit;
-    const CLOSED: &'static str = "the console is closed; the hub serves on (Ctrl-C stops it)";
+    const CLOSED: &'static str = key!("hub-console-closed");
 
     fn parse(line: &str) -> Option<Command> {
         let line = line.trim();
@@ -113,26 +115,26 @@ impl console::Command for Command {
     }
 }
 
-/// What Tab completes: commands, and then names.
+/// Candidates for Tab: commands, then names.
 pub(super) fn suggestions() -> Suggestions {
     let words = COMMANDS.iter().map(|(usage, _)| cut(usage).0);
     Suggestions::new(words.filter(|word| *word != "?"))
 }
 
-/// The names that commands take: of members, and of rooms.
+/// Names of members and rooms, which commands take.
 pub(super) fn names(hub: &Hub) -> Vec<Box<str>> {
     let members = hub.names().map(|name| name.as_str().into());
     let rooms = hub.rooms().map(|room| room.name.as_str().into());
     members.take(MAX_LISTED).chain(rooms.take(MAX_LISTED)).collect()
 }
 
-/// The first word, and the rest.
+/// Splits off the first word.
 fn cut(text: &str) -> (&str, &str) {
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     (word, rest.trim())
 }
 
-/// What the operator's commands are applied to.
+/// What commands act on.
 pub(super) struct Console<'a> {
     pub(super) hub: &'a mut Hub,
     pub(super) now: Instant,
@@ -141,8 +143,7 @@ pub(super) struct Console<'a> {
 }
 
 impl Console<'_> {
-    /// Does what was asked, and says what came of it, line by line. `quit` and `reload` are the
-    /// caller's.
+    /// Runs a command and returns its answer in lines. The caller handles `quit` and `reload`.
     pub(super) fn answer(self, command: Command) -> Vec<String> {
         let Console { hub, now, stats, archive } = self;
         let one = match command {
@@ -155,64 +156,72 @@ impl Console<'_> {
                 false => nobody(&who),
             },
             Command::Kick(who) => match hub.kick(now, &who) {
-                true => format!(
-                    "{} is removed for ten minutes, at its address and port and with its word; `ban` \
-                     keeps out the whole address",
-                    escape(&who)
-                ),
+                true => {
+                    say!("hub-kicked", who = &escape(&who))
+                }
                 false => nobody(&who),
             },
             Command::Ban(who) => match hub.ban(now, &who) {
-                Ok(net) => format!("{net} is banned; `unban {net}` lifts it"),
-                Err(error) => format!("{} is not banned: {error}", escape(&who)),
+                Ok(net) => say!("hub-banned", net = &net),
+                Err(BanError::Unknown) => say!("hub-not-banned-unknown", who = &escape(&who)),
+                Err(BanError::Own) => say!("hub-not-banned-own", who = &escape(&who)),
+                Err(BanError::TooMany) => say!("hub-not-banned-full", who = &escape(&who)),
             },
             Command::Unban(net) => match hub.unban(&net) {
-                true => format!("{} is not banned any more", escape(&net)),
-                false => format!("{} is not banned; `bans` lists what is", escape(&net)),
+                true => say!("hub-unbanned", net = &escape(&net)),
+                false => say!("hub-not-banned", net = &escape(&net)),
             },
             Command::Bans => {
                 let mut lines: Vec<String> = hub.bans().map(|net| net.to_string()).collect();
-                lines.push(format!("{} banned", lines.len()));
+                lines.push(say!("hub-bans", count = lines.len()));
                 return lines;
             }
             Command::Mute(who) => mute(hub, &who),
             Command::Unmute(who) => match Name::parse(who.as_bytes()) {
-                Ok(name) if hub.unmute(&name) => format!("{name} may speak again"),
+                Ok(name) if hub.unmute(&name) => say!("hub-unmuted", who = &name),
                 Err(_) if hub.mute_member(&who, false) => {
-                    format!("{} may speak again", escape(&who))
+                    say!("hub-unmuted", who = &escape(&who))
                 }
-                _ => format!("{} is not muted; `mutes` lists who is", escape(&who)),
+                _ => say!("hub-not-muted", who = &escape(&who)),
             },
             Command::Mutes => {
                 let mut lines: Vec<String> =
-                    hub.mutes().map(|name| format!("{name} muted")).collect();
+                    hub.mutes().map(|name| say!("hub-mute", name = name)).collect();
                 let slow = hub.slow_rooms();
-                lines.extend(slow.map(|(room, time)| format!("{room} slow: {time:?}")));
-                lines.push(format!("{} in all", lines.len()));
+                lines.extend(slow.map(|(room, time)| {
+                    say!("hub-slow", room = &room, time = format!("{time:?}"))
+                }));
+                lines.push(say!("hub-in-all", count = lines.len()));
                 return lines;
             }
             Command::Slow(room, time) => match RoomName::parse(room.as_bytes()) {
                 Ok(room) if !hub.slow(room.clone(), time) => {
-                    format!("{room} is as it was: too many rooms are slow")
+                    say!("hub-slow-full", room = &room)
                 }
-                Ok(room) if time.is_zero() => format!("{room} is not slow any more"),
-                Ok(room) => format!("{room} takes one message of each member in {time:?}"),
-                Err(error) => format!("{} is not a room's name: {error}", escape(&room)),
+                Ok(room) if time.is_zero() => say!("hub-slow-off", room = &room),
+                Ok(room) => {
+                    say!("hub-slow-on", room = &room, time = format!("{time:?}"))
+                }
+                Err(error) => {
+                    let why = sentence::name_error(error, words::language());
+                    say!("hub-not-a-room", room = &escape(&room), why = why)
+                }
             },
             Command::Forget(what) => forget(archive, &what),
             Command::Password(password) => {
                 let is_asked = password.is_some();
                 hub.set_password(password.map(Password::into_inner));
                 match is_asked {
-                    true => "newcomers are asked for this password until the hub stops".to_string(),
-                    false => "nobody is asked for a password until the hub stops".to_string(),
+                    true => say!("hub-password-asked"),
+                    false => say!("hub-password-off"),
                 }
             }
             Command::Quit | Command::Reload => return vec![],
             Command::Help(about) => return help(&about),
             Command::Misused(usage) => {
                 let does = COMMANDS.iter().find(|(known, _)| *known == usage);
-                format!("usage: {usage}: {}", does.map_or("", |(_, does)| does))
+                let does = does.map_or_else(String::new, |(_, does)| say!(does));
+                say!("hub-usage", usage = usage, does = does)
             }
             Command::Unknown(line) => unknown(cut(&line).0),
         };
@@ -220,48 +229,43 @@ impl Console<'_> {
     }
 }
 
-/// Mutes a name; a member without one is muted by its address, for as long as it is a member.
+/// Mutes a name. A member without a name is muted by its address until it leaves.
 fn mute(hub: &mut Hub, who: &str) -> String {
     match Name::parse(who.as_bytes()) {
         Ok(name) => {
             let is_here = hub.names().any(|here| here.folded() == name.folded());
             match (hub.mute(name.clone()), is_here) {
-                (true, true) => format!("{name} is muted; `unmute {name}` lifts it"),
-                (true, false) => format!(
-                    "{name} is muted, though nobody here is called so now; `unmute {name}` lifts it"
-                ),
-                (false, _) => format!("{name} is not muted: too many names are"),
+                (true, true) => say!("hub-muted", name = &name),
+                (true, false) => say!("hub-muted-absent", name = &name),
+                (false, _) => say!("hub-mutes-full", name = &name),
             }
         }
-        Err(_) if hub.mute_member(who, true) => format!(
-            "{0} is muted while it is a member; `unmute {0}` lifts it, and `ban` holds longer",
-            escape(who)
-        ),
+        Err(_) if hub.mute_member(who, true) => say!("hub-muted-member", who = &escape(who)),
         Err(_) => nobody(who),
     }
 }
 
 fn nobody(who: &str) -> String {
-    format!("nobody here is called {}; `members` lists them", escape(who))
+    say!("hub-nobody", who = &escape(who))
 }
 
 fn unknown(word: &str) -> String {
     let meant = nearest(word, COMMANDS.iter().map(|(usage, _)| cut(usage).0));
-    let hint = match (word, meant) {
-        ("exit" | "bye" | "stop" | "退出", _) => "`quit` stops the hub".to_string(),
-        ("pigeon", _) => "that is for a shell: `quit` stops this hub first".to_string(),
-        (_, Some(meant)) => format!("is {meant} meant? `help` lists them all"),
-        (_, None) if word.is_ascii() => "`help` lists them all".to_string(),
-        (_, None) => "`say …` speaks to everybody, `help` lists the commands".to_string(),
-    };
-    format!("there is no command {}; {hint}", escape(word))
+    let shown = escape(word);
+    match (word, meant) {
+        ("exit" | "bye" | "stop" | "退出", _) => say!("hub-no-command-quit", word = &shown),
+        ("pigeon", _) => say!("hub-no-command-shell", word = &shown),
+        (_, Some(meant)) => say!("hub-no-command-meant", word = &shown, meant = meant),
+        (_, None) if word.is_ascii() => say!("hub-no-command-list", word = &shown),
+        (_, None) => say!("hub-no-command-say", word = &shown),
+    }
 }
 
 fn help(about: &str) -> Vec<String> {
     let rows: Vec<[String; 2]> = COMMANDS
         .iter()
         .filter(|(usage, _)| about.is_empty() || cut(usage).0 == about)
-        .map(|(usage, does)| [usage.to_string(), does.to_string()])
+        .map(|(usage, does)| [usage.to_string(), say!(does)])
         .collect();
     match rows.is_empty() {
         true => vec![unknown(about)],
@@ -269,7 +273,7 @@ fn help(about: &str) -> Vec<String> {
     }
 }
 
-/// Speaks to the room that the first word names, if one does, or to all.
+/// Sends to the room that the first word names, else to all.
 fn say(hub: &mut Hub, text: &str) -> Vec<String> {
     let (first, rest) = cut(text);
     let room = RoomName::parse(first.as_bytes()).ok();
@@ -281,43 +285,46 @@ fn say(hub: &mut Hub, text: &str) -> Vec<String> {
         None => hub.say(text),
     };
     match (outcome, room) {
-        (Ok(()), None) => vec!["said in every room".to_string()],
-        (Ok(()), Some(room)) => vec![format!("said in {room} alone")],
+        (Ok(()), None) => vec![say!("hub-said")],
+        (Ok(()), Some(room)) => vec![say!("hub-said-in", room = &room)],
         (Err(Dropped::TextTooLong), _) => {
             let most = hub.config().most_text(Format::Chat);
-            vec![format!("not sent: at most {most} bytes of text")]
+            vec![say!("hub-too-long", most = most)]
         }
-        (Err(reason), _) => vec![format!("not sent: {}", reason.describe())],
+        (Err(reason), _) => vec![say!("hub-not-sent", why = dropped(reason))],
     }
 }
 
-/// Forgets what was said in a room or under a name. It cannot be taken back, so the operator says which
-/// of the two is meant, and is told how.
+/// Deletes the messages of a room or a name. This cannot be undone, so the operator must say which
+/// of the two is meant, and the answer shows how.
 fn forget(archive: Option<&mut Archive>, what: &str) -> String {
-    let Some(archive) = archive else { return "this hub keeps nothing".to_string() };
+    let Some(archive) = archive else { return say!("hub-keeps-nothing") };
     let room = |room: &str| RoomName::parse(room.as_bytes()).ok();
     let holds = |room: &RoomName| archive.holds_room(room);
     let forgotten = match cut(what) {
         ("room", name) if !name.is_empty() => match room(name) {
-            None => return format!("{} is not a room's name", escape(name)),
+            None => return say!("hub-not-a-room-name", room = &escape(name)),
             Some(room) => match holds(&room) {
                 Ok(true) => Forget::Room(room),
-                Ok(false) => return format!("nothing is kept of {room}"),
-                Err(error) => return format!("nothing is forgotten: {error:#}"),
+                Ok(false) => return say!("hub-nothing-kept-of", room = &room),
+                Err(error) => {
+                    return say!("hub-not-forgotten", error = system_error::chain(&error));
+                }
             },
         },
         ("name", name) if !name.is_empty() => Forget::Speaker(name.into()),
         _ => {
             let is_room = room(what).is_some_and(|room| holds(&room).unwrap_or(false));
-            let kind = if is_room { "room" } else { "name" };
-            let all = if is_room { "all that was said in" } else { "all that was said by" };
-            return format!(
-                "{all} {0} would be deleted for good: `forget {kind} {0}` does it",
-                escape(what)
-            );
+            return match is_room {
+                true => say!("hub-forget-room", what = &escape(what)),
+                false => say!("hub-forget-name", what = &escape(what)),
+            };
         }
     };
-    let line = format!("forgetting {}; the log says when it is done", archive::said_of(&forgotten));
+    let line = match &forgotten {
+        Forget::Room(room) => say!("hub-forgetting-room", what = room),
+        Forget::Speaker(name) => say!("hub-forgetting-name", what = &escape(&**name)),
+    };
     archive.forget(forgotten);
     line
 }
@@ -329,9 +336,8 @@ fn members(hub: &Hub, now: Instant) -> Vec<String> {
         .take(MAX_LISTED)
         .map(|member| {
             let name = member.name.map_or_else(|| "-".to_string(), |name| name.to_string());
-            let room =
-                member.room.map_or_else(|| "(no password yet)".to_string(), |r| r.to_string());
-            let ago = |heard| format!("heard {} ago", roughly(now - heard));
+            let room = member.room.map_or_else(|| say!("hub-no-password-yet"), |r| r.to_string());
+            let ago = |heard| say!("hub-heard", time = roughly(now - heard));
             let heard = member.heard.map_or_else(String::new, ago);
             let rate = match member.rate {
                 rate if rate > 0.0 => format!("{rate:.1}/s"),
@@ -339,16 +345,16 @@ fn members(hub: &Hub, now: Instant) -> Vec<String> {
             };
             let dropped = match member.dropped {
                 0 => String::new(),
-                dropped => format!("{dropped} dropped"),
+                dropped => say!("hub-dropped", count = dropped),
             };
-            let muted = if member.is_muted { "muted" } else { "" };
-            [name, member.label.to_string(), room, heard, rate, dropped, muted.to_string()]
+            let muted = if member.is_muted { say!("hub-is-muted") } else { String::new() };
+            [name, member.label.to_string(), room, heard, rate, dropped, muted]
         })
         .collect();
     let mut lines = align(&rows);
     match total - rows.len() {
-        0 => lines.push(count(total, "member").to_string()),
-        more => lines.push(format!("and {more} more, {total} members in all")),
+        0 => lines.push(say!("hub-members", count = total)),
+        more => lines.push(say!("hub-members-more", more = more, total = total)),
     }
     lines
 }
@@ -361,7 +367,7 @@ fn rooms(hub: &Hub) -> Vec<String> {
         .collect();
     let mut lines = align(&rows);
     let total = hub.rooms().count();
-    lines.push(count(total, "room").to_string());
+    lines.push(say!("hub-rooms", count = total));
     lines
 }
 
@@ -369,41 +375,89 @@ fn statistics(hub: &Hub, stats: &Stats, archive: Option<&mut Archive>) -> Vec<St
     let counted = hub.statistics();
     let mut rows = Vec::new();
     let mut row = |name: &str, count: u64| rows.push([name.to_string(), count.to_string()]);
-    row("members", hub.member_count() as u64);
-    row("joined", counted.joined);
+    row(&say!("hub-stat-members"), hub.member_count() as u64);
+    row(&say!("hub-stat-joined"), counted.joined);
     for reason in Left::ALL {
-        row(reason.describe(), counted.left(reason));
+        row(&left(reason), counted.left(reason));
     }
-    row("datagrams received", stats.received.datagrams);
-    row("dropped by the kernel", stats.kernel_drops);
-    row("heartbeats", counted.heartbeats);
-    row("messages", counted.messages);
-    row("commands", counted.commands);
-    row("proofs asked", counted.proofs_asked);
-    row("lines withheld from strangers", counted.lines_withheld);
+    row(&say!("hub-stat-datagrams-received"), stats.received.datagrams);
+    row(&say!("hub-stat-dropped-by-the-kernel"), stats.kernel_drops);
+    row(&say!("hub-stat-heartbeats"), counted.heartbeats);
+    row(&say!("hub-stat-messages"), counted.messages);
+    row(&say!("hub-stat-commands"), counted.commands);
+    row(&say!("hub-stat-proofs-asked"), counted.proofs_asked);
+    row(&say!("hub-stat-lines-withheld-from-strangers"), counted.lines_withheld);
     for reason in Dropped::ALL.into_iter().filter(|&reason| counted.dropped(reason) > 0) {
-        row(&format!("dropped: {}", reason.describe()), counted.dropped(reason));
+        row(&say!("hub-stat-dropped", why = dropped(reason)), counted.dropped(reason));
     }
-    row("datagrams sent", stats.sent.datagrams);
-    row("  in trains", stats.sent.trains);
-    row("  trains resent singly", stats.sent.fallbacks);
+    row(&say!("hub-stat-datagrams-sent"), stats.sent.datagrams);
+    row(&say!("hub-stat-in-trains"), stats.sent.trains);
+    row(&say!("hub-stat-resent"), stats.sent.fallbacks);
     for (reason, count) in stats.sent.dropped.iter().filter(|&(_, count)| count > 0) {
-        row(&format!("not sent: {reason}"), count);
+        row(&say!("hub-not-sent", why = drop_reason(reason)), count);
     }
-    row("probes", counted.probes);
-    row("proved to answer by themselves", counted.proved_to_answer);
-    row("trials put off", counted.trials_put_off);
-    row("names given up early", counted.names_given_up);
-    row("names kept no longer", counted.names_freed);
-    row("kicks forgotten early", counted.kicks_forgotten);
-    row("events not logged in time", counted.events_lost);
+    row(&say!("hub-stat-let-others-go-first"), counted.held);
+    row(&say!("hub-stat-probes"), counted.probes);
+    row(&say!("hub-stat-proved-to-answer-by-themselves"), counted.proved_to_answer);
+    row(&say!("hub-stat-trials-put-off"), counted.trials_put_off);
+    row(&say!("hub-stat-names-given-up-early"), counted.names_given_up);
+    row(&say!("hub-stat-names-kept-no-longer"), counted.names_freed);
+    row(&say!("hub-stat-kicks-forgotten-early"), counted.kicks_forgotten);
+    row(&say!("hub-stat-events-not-logged-in-time"), counted.events_lost);
     if let Some(archive) = archive {
-        rows.extend(archive.statistics().map(|(name, value)| [name.to_string(), value]));
+        rows.extend(archive.statistics());
     }
     align(&rows)
 }
 
-/// Columns that line up, whatever the script of the names.
+fn left(reason: Left) -> String {
+    say!(match reason {
+        Left::Quit => key!("hub-left-quit"),
+        Left::TimedOut => key!("hub-left-timed-out"),
+        Left::Kicked => key!("hub-left-kicked"),
+        Left::Banned => key!("hub-left-banned"),
+        Left::Moved => key!("hub-left-moved"),
+        Left::Displaced => key!("hub-left-displaced"),
+    })
+}
+
+fn dropped(reason: Dropped) -> String {
+    say!(match reason {
+        Dropped::BadSource => key!("hub-dropped-bad-source"),
+        Dropped::Banned => key!("hub-dropped-banned"),
+        Dropped::Kicked => key!("hub-dropped-kicked"),
+        Dropped::Truncated => key!("hub-dropped-truncated"),
+        Dropped::Reply => key!("hub-dropped-reply"),
+        Dropped::AnswersByItself => key!("hub-dropped-answers-by-itself"),
+        Dropped::Unproved => key!("hub-dropped-unproved"),
+        Dropped::BadProof => key!("hub-dropped-bad-proof"),
+        Dropped::HubFull => key!("hub-dropped-hub-full"),
+        Dropped::AddressFull => key!("hub-dropped-address-full"),
+        Dropped::LocalsFull => key!("hub-dropped-locals-full"),
+        Dropped::RoomFull => key!("hub-dropped-room-full"),
+        Dropped::TooManyRooms => key!("hub-dropped-too-many-rooms"),
+        Dropped::RawRoom => key!("hub-dropped-raw-room"),
+        Dropped::NoPassword => key!("hub-dropped-no-password"),
+        Dropped::GuessLimited => key!("hub-dropped-guess-limited"),
+        Dropped::Muted => key!("hub-dropped-muted"),
+        Dropped::TooSoon => key!("hub-dropped-too-soon"),
+        Dropped::RateLimited => key!("hub-dropped-rate-limited"),
+        Dropped::HubRateLimited => key!("hub-dropped-hub-rate-limited"),
+        Dropped::WorkLimited => key!("hub-dropped-work-limited"),
+        Dropped::HeartbeatUnanswered => key!("hub-dropped-heartbeat-unanswered"),
+        Dropped::EncodingsFull => key!("hub-dropped-encodings-full"),
+        Dropped::TextTooLong => key!("hub-dropped-text-too-long"),
+        Dropped::AskedBefore => key!("hub-dropped-asked-before"),
+        Dropped::OutOfReach => key!("hub-dropped-out-of-reach"),
+        Dropped::NotAQuestion => key!("hub-dropped-not-a-question"),
+        Dropped::QuestionsFull => key!("hub-dropped-questions-full"),
+        Dropped::NotMember => key!("hub-dropped-not-member"),
+        Dropped::BatchFull => key!("hub-dropped-batch-full"),
+        Dropped::AnswersFull => key!("hub-dropped-answers-full"),
+    })
+}
+
+/// Aligns columns by display width.
 fn align<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let columns: [usize; N] =
         std::array::from_fn(|c| rows.iter().map(|row| width(&row[c])).max().unwrap_or(0));
@@ -456,7 +510,7 @@ mod tests {
             assert!(!matches!(parsed, Some(Command::Unknown(_)) | None), "{word}");
             assert_eq!(help(word).len(), 1);
         }
-        assert_eq!(help("dance"), ["there is no command dance; `help` lists them all"]);
+        assert_eq!(help("dance"), ["there is no command dance; `help` lists the commands"]);
     }
 
     #[test]

@@ -1,27 +1,28 @@
-//! A door of the hub as it is written: `[FORMAT@][ADDR:]PORT[=ROOM]`.
+//! A listening socket of the hub on the command line: `[FORMAT@][ADDR:]PORT[=ROOM]`.
 
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use pigeon_hub::Door;
-use pigeon_proto::{Format, RoomName};
+use pigeon_proto::{Format, RoomName, sentence};
 
 use crate::base::endpoint::{ListenAddress, ListenHost};
 use crate::base::status::UsageError;
+use crate::words::{self, say};
 
-/// Where plain datagrams come in, in which format, and to which room.
+/// The address, format and room of a listening socket for plain members.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct DoorArg {
     pub(super) listen: ListenAddress,
-    /// `None`: what `--format` says.
+    /// `None`: the format of `--format`.
     format: Option<Format>,
     /// `None`: the lobby.
     room: Option<RoomName>,
 }
 
 impl DoorArg {
-    /// The door, where nothing else is said in this format.
+    /// The socket's settings, with `format` as the default.
     pub(super) fn door(&self, format: Format) -> Door {
         let format = self.format.unwrap_or(format);
         Door { format, room: self.room.clone().unwrap_or_else(RoomName::lobby) }
@@ -34,17 +35,18 @@ impl FromStr for DoorArg {
     fn from_str(text: &str) -> Result<Self, String> {
         let (format, rest) = match text.split_once('@') {
             Some((word, rest)) => {
-                let format = Format::parse(word).ok_or_else(|| {
-                    format!("{word} is not a format; write chat@, classic@ or raw@, or none")
-                })?;
+                let format =
+                    Format::parse(word).ok_or_else(|| say!("hub-door-format", word = word))?;
                 (Some(format), rest)
             }
             None => (None, text),
         };
         let (listen, room) = match rest.split_once('=') {
             Some((listen, room)) => {
-                let room = RoomName::parse(room.as_bytes())
-                    .map_err(|error| format!("{room} is not a room's name: {error}"))?;
+                let room = RoomName::parse(room.as_bytes()).map_err(|error| {
+                    let why = sentence::name_error(error, words::language());
+                    say!("hub-not-a-room", room = room, why = why)
+                })?;
                 (listen, Some(room))
             }
             None => (rest, None),
@@ -69,24 +71,20 @@ impl fmt::Display for DoorArg {
     }
 }
 
-/// Refuses doors that cannot stand side by side: two at one port, or a room that is raw at one door
-/// and has lines at another.
+/// Rejects conflicting sockets: two on one port, or a room that is raw on one and has lines on
+/// another.
 pub(super) fn check(doors: &[DoorArg], format: Format) -> Result<(), UsageError> {
     for (at, second) in doors.iter().enumerate() {
         for first in &doors[..at] {
             if first.listen.overlaps(second.listen) {
-                let error = format!("{first} and {second} are at one port; give each its own");
+                let error = say!("errors-same-port", first = first, second = second);
                 return Err(UsageError(error));
             }
             let (a, b) = (first.door(format), second.door(format));
             let is_raw = |door: &Door| door.format == Format::Raw;
             if a.room.folded() == b.room.folded() && is_raw(&a) != is_raw(&b) {
                 let raw = if is_raw(&a) { first } else { second };
-                return Err(UsageError(format!(
-                    "{raw} is raw and the room {} has lines at another door; give it a room of its \
-                     own, such as {raw}=video",
-                    a.room
-                )));
+                return Err(UsageError(say!("hub-door-raw", raw = raw, room = &a.room)));
             }
         }
     }
@@ -120,7 +118,7 @@ mod tests {
         };
         assert_eq!(check(&["*:9999", "raw@*:9998=video", "classic@*:9997"]), Ok(()));
         assert_eq!(check(&["raw@1=a", "raw@2=a", "raw@3"]), Ok(()));
-        assert!(check(&["9999", "*:9999"]).unwrap_err().contains("one port"));
+        assert!(check(&["9999", "*:9999"]).unwrap_err().contains("the same port"));
         let error = check(&["9999", "raw@9998"]).unwrap_err();
         assert!(error.contains("raw@127.0.0.1:9998=video"), "{error}");
         assert!(check(&["9999=Video", "raw@9998=video"]).is_err());

@@ -1,5 +1,5 @@
-//! What the hub says at its start: how others join, and what is kept. In the operator's language, where the log is for
-//! people.
+//! The hub's messages at its start: how to join, and what is stored. In the operator's language if
+//! the log is for people.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -9,35 +9,46 @@ use pigeon_net::Interfaces;
 use pigeon_proto::{Format, Language};
 use pigeon_text::escape;
 
-/// The port that `pigeon join` takes where none is given.
+use crate::words::{self, say_in};
+
+/// The default port of `pigeon join`.
 const USUAL_PORT: u16 = 9_999;
 
-/// The most addresses that are named. A host with containers has many, and nobody reads them all.
+/// Maximum number of addresses shown. A host with containers has many.
 const MAX_ADDRESSES: usize = 6;
 
-/// One line that an operator reads.
+/// One line for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Sentence {
-    /// This machine's programs join like this; nobody else can.
-    OnlyHere { join: String, opened: String },
-    /// Programs of this machine and of the network join like this.
-    OnNetwork { joins: Vec<String>, more: usize },
-    /// The door is open, and this host has no address that others could write to.
+    /// Only programs on this machine can join, with these commands.
+    OnlyHere { join: Join, opened: String },
+    /// Programs on this machine and the network can join with these commands.
+    OnNetwork { joins: Vec<Join>, more: usize },
+    /// The socket accepts others, but this host has no address they could write to.
     NoNetwork,
-    /// A door with a format or room of its own begins its sentence like this.
+    /// The start of a sentence about a socket with its own format or room.
     Door { format: Format, room: String, rest: Box<Sentence> },
-    /// Members must give a password.
+    /// Members must send a password.
     Password,
-    /// Anyone that the network reaches may join.
+    /// Anyone on the network can join.
     NoPassword,
-    /// What is kept for later.
+    /// What is stored.
     Kept(Kept),
 }
 
-/// What outlives the moment, and in which folder.
+/// Two commands that join, ready to type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Join {
+    /// `pigeon join 192.168.1.20`
+    pigeon: String,
+    /// `nc -u 192.168.1.20 9999`
+    netcat: String,
+}
+
+/// What is stored, and in which folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kept {
-    /// What is said, and names, bans and mutes.
+    /// Messages, names, bans and mutes.
     All(PathBuf),
     /// Names, bans and mutes.
     Names(PathBuf),
@@ -45,7 +56,7 @@ pub(super) enum Kept {
     Nothing { why: String },
 }
 
-/// The lines for these doors, which are bound to these addresses.
+/// The lines for these sockets with their bound addresses.
 pub(super) fn lines(
     language: Language,
     doors: &[(Door, SocketAddr)],
@@ -72,7 +83,7 @@ pub(super) fn lines(
     sentences.iter().map(|sentence| sentence.in_language(language)).collect()
 }
 
-/// How others come in by a door.
+/// How to join through a socket.
 fn way_in(bound: SocketAddr, interfaces: &Interfaces) -> Sentence {
     let (ip, port) = (bound.ip(), bound.port());
     if ip.is_loopback() {
@@ -92,12 +103,13 @@ fn way_in(bound: SocketAddr, interfaces: &Interfaces) -> Sentence {
         return Sentence::NoNetwork;
     }
     let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) = reached.iter().partition(|ip| ip.is_ipv4());
-    let joins: Vec<String> =
+    let joins: Vec<Join> =
         v4.into_iter().chain(v6).map(|ip| join(ip, port)).take(MAX_ADDRESSES).collect();
     Sentence::OnNetwork { more: reached.len() - joins.len(), joins }
 }
 
-/// Whether others can write to it as it stands: a link-local address needs their interface's name.
+/// Whether others can write to it as printed: a link-local address needs the name of their
+/// interface.
 fn is_for_others(ip: &IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_unspecified(),
@@ -105,8 +117,7 @@ fn is_for_others(ip: &IpAddr) -> bool {
     }
 }
 
-/// `pigeon join 192.168.1.20` and `nc -u 192.168.1.20 9999`, as one types them.
-fn join(ip: IpAddr, port: u16) -> String {
+fn join(ip: IpAddr, port: u16) -> Join {
     let hub = match (ip, port) {
         (ip, port) if ip.is_loopback() && ip.is_ipv4() && port == USUAL_PORT => String::new(),
         (IpAddr::V4(ip), USUAL_PORT) => format!(" {ip}"),
@@ -114,73 +125,48 @@ fn join(ip: IpAddr, port: u16) -> String {
         (IpAddr::V4(ip), port) => format!(" {ip}:{port}"),
         (IpAddr::V6(ip), port) => format!(" '[{ip}]:{port}'"),
     };
-    format!("pigeon join{hub}|nc -u {ip} {port}")
+    Join { pigeon: format!("pigeon join{hub}"), netcat: format!("nc -u {ip} {port}") }
 }
 
 impl Sentence {
     fn in_language(&self, language: Language) -> String {
-        let is_chinese = language == Language::Chinese;
-        let or = |pair: &String| pair.replace('|', if is_chinese { " 或 " } else { ", or " });
-        match (self, is_chinese) {
-            (Sentence::OnlyHere { join, opened }, false) => {
-                let join = or(join);
-                format!("only this machine can join: {join}; {opened} opens it to the network")
+        let either = |join: &Join| {
+            say_in!(language, "hub-join-or", pigeon = &join.pigeon, netcat = &join.netcat)
+        };
+        let shown = |folder: &PathBuf| escape(&*folder.to_string_lossy()).to_string();
+        match self {
+            Sentence::OnlyHere { join, opened } => {
+                say_in!(language, "hub-only-here", join = either(join), opened = opened)
             }
-            (Sentence::OnlyHere { join, opened }, true) => {
-                format!("只有本机可以加入：{}；要向网络开放：{opened}", or(join))
-            }
-            (Sentence::OnNetwork { joins, more }, _) => {
-                let joins: Vec<String> = joins.iter().map(or).collect();
-                let (start, between) = if is_chinese {
-                    ("局域网内加入：", "；")
-                } else {
-                    ("on this network: ", "; ")
-                };
-                let rest = match (*more, is_chinese) {
-                    (0, _) => String::new(),
-                    (more, false) => format!("; and {more} more addresses"),
-                    (more, true) => format!("；另有 {more} 个地址"),
-                };
-                format!("{start}{}{rest}", joins.join(between))
-            }
-            (Sentence::NoNetwork, false) => {
-                "this host has no address on a network yet, so only this machine can join".into()
-            }
-            (Sentence::NoNetwork, true) => "本机还没有网络地址，只有本机可以加入".into(),
-            (Sentence::Door { format, room, rest }, false) => {
-                format!("{format}, room {room}: {}", rest.in_language(language))
-            }
-            (Sentence::Door { format, room, rest }, true) => {
-                format!("{format} 格式，房间 {room}：{}", rest.in_language(language))
-            }
-            (Sentence::Password, false) => "a password is asked: members give it by /pass".into(),
-            (Sentence::Password, true) => "需要密码：成员用 /pass 输入".into(),
-            (Sentence::NoPassword, false) => "no password is asked".into(),
-            (Sentence::NoPassword, true) => "不需要密码".into(),
-            (Sentence::Kept(kept), false) => match kept {
-                Kept::All(folder) => {
-                    format!("what is said is kept in {}", escape(&*folder.to_string_lossy()))
+            Sentence::OnNetwork { joins, more } => {
+                let joins: Vec<String> = joins.iter().map(either).collect();
+                let joins = joins.join(words::between_parts_in(language));
+                match *more {
+                    0 => say_in!(language, "hub-on-network", joins = joins),
+                    more => {
+                        say_in!(language, "hub-on-network-more", joins = joins, more = more)
+                    }
                 }
-                Kept::Names(folder) => format!(
-                    "what is said is not kept; names and bans are, in {}",
-                    escape(&*folder.to_string_lossy())
-                ),
-                Kept::Nothing { why } => format!(
-                    "nothing is kept ({why}); --data DIR keeps names, bans and what is said"
-                ),
-            },
-            (Sentence::Kept(kept), true) => match kept {
-                Kept::All(folder) => {
-                    format!("聊天记录保存在 {}", escape(&*folder.to_string_lossy()))
-                }
-                Kept::Names(folder) => format!(
-                    "不保存聊天记录；名字和封禁保存在 {}",
-                    escape(&*folder.to_string_lossy())
-                ),
-                Kept::Nothing { why } => {
-                    format!("什么都不保存（{why}）；--data DIR 保存名字、封禁和聊天记录")
-                }
-            },
+            }
+            Sentence::NoNetwork => say_in!(language, "hub-no-network"),
+            Sentence::Door { format, room, rest } => say_in!(
+                language,
+                "hub-door",
+                format = format,
+                room = room,
+                rest = rest.in_language(language),
+            ),
+            Sentence::Password => say_in!(language, "hub-asks-password"),
+            Sentence::NoPassword => say_in!(language, "hub-asks-no-password"),
+            Sentence::Kept(Kept::All(folder)) => {
+                say_in!(language, "hub-kept-all", folder = shown(folder))
+            }
+            Sentence::Kept(Kept::Names(folder)) => {
+                say_in!(language, "hub-kept-names", folder = shown(folder))
+            }
+            Sentence::Kept(Kept::Nothing { why }) => {
+                say_in!(language, "hub-kept-nothing", why = why)
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The hub's log: structured, bounded, and never raw.
+//! The hub's log: structured, bounded, and escaped.
 
 use std::time::Duration;
 
@@ -15,30 +15,30 @@ use tracing_subscriber::{Registry, reload};
 
 use crate::output::{Color, Spool, is_quiet, wall};
 
-/// The most lines about members in one second. A hundred thousand that join at once are counted.
+/// Maximum lines per second about members. If a hundred thousand join at once, the rest is counted.
 const LINES_A_SECOND: u32 = 200;
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// Lines for people
+    /// lines for people
     Text,
-    /// One JSON object a line
+    /// one JSON object per line
     Json,
 }
 
 /// What is logged: events of this level and of those above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogLevel {
-    /// Only what ends the hub
+    /// what ends the hub
     Error,
-    /// And what the operator should look at
+    /// what the operator should look at
     Warn,
-    /// And who joins and leaves
+    /// who joins and leaves
     Info,
-    /// And what the hub does by itself
+    /// what the hub does by itself
     Debug,
-    /// Everything
+    /// everything
     Trace,
 }
 
@@ -55,7 +55,7 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
-/// Local time with its offset: operators compare it with their clock, programs lose nothing.
+/// Local time with its offset: operators can compare it with a clock, and programs lose nothing.
 struct LocalTime;
 
 impl FormatTime for LocalTime {
@@ -64,17 +64,17 @@ impl FormatTime for LocalTime {
     }
 }
 
-/// Changes the level of a log that runs.
+/// Changes the level of a running log.
 pub(crate) struct Level(reload::Handle<LevelFilter, Registry>);
 
 impl Level {
     pub(crate) fn set(&self, level: LogLevel) {
-        // Fails only where the log has ended, and then nobody reads it.
+        // Fails only if the log has ended.
         let _ = self.0.reload(LevelFilter::from(level));
     }
 }
 
-/// Sends the log of this process to `out`.
+/// Sends the process's log to `out`.
 pub(crate) fn start(
     format: LogFormat,
     level: LogLevel,
@@ -95,7 +95,7 @@ pub(crate) fn start(
     Level(handle)
 }
 
-/// Notes what members do, no more than so many lines a second.
+/// Logs members' actions, up to a maximum rate.
 #[derive(Default)]
 pub(crate) struct Journal {
     second: Instant,
@@ -104,7 +104,6 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Notes an event.
     pub(crate) fn note(&mut self, now: Instant, event: &Event) {
         if now - self.second >= Duration::from_secs(1) {
             self.flush();
@@ -139,7 +138,7 @@ impl Journal {
                     ),
                 }
             }
-            // What members say and hear is not the log's.
+            // The log does not contain messages.
             Event::Message(_)
             | Event::Reply { .. }
             | Event::Lookup(_)
@@ -152,7 +151,7 @@ impl Journal {
 }
 
 impl Journal {
-    /// Says how much was left out.
+    /// Logs the number of lines left out.
     fn flush(&mut self) {
         if self.unwritten > 0 {
             info!(events = self.unwritten, "more happened than is logged");
@@ -161,7 +160,7 @@ impl Journal {
     }
 }
 
-/// The last lines of the log.
+/// Writes the last lines of the log.
 pub(crate) fn farewell(journal: &mut Journal, counted: &Statistics, unprinted: u64) {
     journal.flush();
     if unprinted > 0 {

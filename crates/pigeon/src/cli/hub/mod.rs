@@ -1,4 +1,4 @@
-//! `pigeon hub`: serves group chat on one UDP port or several.
+//! `pigeon hub`: serves group chat on one or more UDP ports.
 
 mod archive;
 mod check;
@@ -8,9 +8,12 @@ mod invitation;
 mod ipmsg;
 mod journal;
 mod password;
+mod reliable;
 mod searchers;
+mod secure;
 mod service;
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
@@ -20,6 +23,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, ValueEnum};
+use clap_complete::ArgValueCandidates;
 use pigeon_datagram as datagram;
 use pigeon_datagram::Machine;
 use pigeon_hub::{Config, Door, Event, History, Hub, PerOrigin, Rate};
@@ -44,238 +48,276 @@ use crate::base::data;
 use crate::base::groups::GroupSockets;
 use crate::base::locale;
 use crate::base::networks::{Nets, source_rules};
+use crate::base::payload;
 use crate::base::quantity::{self, BytesPerSecond, PerSecond};
 use crate::base::random;
 use crate::base::services::wall;
 use crate::base::signals::{Reload, Stop, on_stop_or_reload};
 use crate::base::status::{Status, UsageError};
 use crate::base::switch::Switch;
+use crate::base::system_error;
 use crate::output::Color;
 use crate::ui;
 use crate::ui::lines::{self, Printer};
 use crate::ui::suggestions::Suggestions;
+use crate::words;
+use crate::words::say;
 
-/// How long output may still be written after the loop has ended. With the last drain's 0.8 s at
-/// the most, a stop takes less than a second.
+/// Time limit for writing output after the loop has ended. The last drain takes up to 0.8 s, so a
+/// stop takes less than a second.
 const LAST_WORDS: Duration = Duration::from_millis(150);
 
-/// How often an address that this host does not have yet is tried, and how long the service manager is
-/// asked to wait meanwhile.
+/// Time between attempts to bind an address that this host does not have yet; the service manager's
+/// timeout is extended by it.
 const RETRY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often the wall clock is read: it may be set while the hub runs.
+/// Time between readings of the wall clock, which may be set while the hub runs.
 const WALL_EVERY: Duration = Duration::from_secs(10);
 
-/// How often the names are brought up to date that Tab completes at the console.
+/// Time between updates of the names that Tab completes at the console.
 const NAMES_EVERY: Duration = Duration::from_secs(1);
 
-/// Serve group chat on a UDP port that anything able to send a datagram can join
+/// Run a hub: group chat on a UDP port, for anything that can send a datagram
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pigeon hub                                for programs on this machine
-  pigeon hub '*:9999'                       for the local network
-  pigeon hub '*:9999' 'raw@*:9998=video'    beside it a room for data, such as a video
-  pigeon hub --config hub.toml              with a file for what flags say
-  echo 'hello' | nc -u -w1 127.0.0.1 9999   is already a member
+  pigeon hub  # for programs on this machine
+  pigeon hub '*:9999'  # for the local network
+  pigeon hub '*:9999' 'raw@*:9998=video'  # and a room for data, such as a video
+  pigeon hub --config hub.toml  # settings from a file
+  echo 'hello' | nc -u -w1 127.0.0.1 9999  # any program can speak
 
-At its terminal: members, rooms, stats, say, msg, kick, ban, unban, bans, mute, unmute, mutes, slow,
-forget, password, reload, quit; help explains each.
-Every flag can be set as PIGEON_HUB_FLAG too, and in the file by its name: docs/hub.toml.")]
+Settings can also stand in the environment (--max-text as PIGEON_HUB_MAX_TEXT) or in a file
+(--config); a flag overrides the environment, the environment overrides the file. docs/hub.toml
+shows every setting.
+
+Commands at its terminal:
+  members, rooms, stats  print who is here, the rooms, the counts
+  say, msg  speak to a room, to a member
+  kick, ban, unban, bans  remove a member, or keep it out
+  mute, unmute, mutes, slow  silence a member, slow a room down
+  forget  deletes history
+  password, reload  change the password, read the settings again
+  help, quit  explain the commands, stop the hub
+
+Exit status:
+  0  stopped; with --check, the settings and the data are good
+  1  the hub could not listen or open its data
+
+Files:
+  ~/.local/state/pigeon/  names, bans and history, one folder per first --listen
+
+Environment:
+  PIGEON_STATE  the state directory instead of ~/.local/state/pigeon; empty keeps nothing")]
 pub(crate) struct Args {
-    /// A TOML file with settings named like these flags; flags and environment stand over it
+    /// Read settings from a TOML file; its keys are the names of the flags
     #[arg(long, value_name = "FILE", env = "PIGEON_HUB_CONFIG")]
     config: Option<PathBuf>,
 
-    /// Examine the settings and the data, change nothing, and end: exit 0 if all is good
+    /// Check the settings and the data, change nothing, and exit: 0 if all is good
     #[arg(long)]
     check: bool,
 
-    /// Where to listen, as --listen says it
+    /// Where to listen, short for --listen
     #[arg(value_name = "[ADDR:]PORT", id = "port")]
     doors: Vec<DoorArg>,
 
-    /// Where to listen: [FORMAT@][ADDR:]PORT[=ROOM]; may be given several times, or as a list with
-    /// commas. A port alone means this machine; * is every address; port 0 lets the system choose.
-    /// Whoever comes in there gets FORMAT, and begins in ROOM
+    /// Where to listen: [FORMAT@][ADDR:]PORT[=ROOM]; may be repeated, or a list with commas. A port
+    /// alone means this machine, * every address; port 0 lets the system choose. Members who come in
+    /// there get FORMAT and start in ROOM
     #[arg(
         long,
         value_name = "DOOR",
         env = "PIGEON_HUB_LISTEN",
         default_value = "127.0.0.1:9999",
-        value_delimiter = ','
+        value_delimiter = ',',
+        help_heading = NETWORK
     )]
     listen: Vec<DoorArg>,
 
-    /// What plain members receive, where a door does not say
-    #[arg(long, value_enum, env = "PIGEON_HUB_FORMAT", default_value_t = FormatArg::Chat)]
+    /// What plain members receive, unless --listen says otherwise
+    #[arg(long, value_enum, env = "PIGEON_HUB_FORMAT", default_value_t = FormatArg::Chat, help_heading = MEMBERS)]
     format: FormatArg,
 
-    /// The language of the hub's sentences: zh or en [default: that of the locale]
-    #[arg(long, value_name = "LANGUAGE", env = "PIGEON_HUB_LANGUAGE", value_parser = locale::parse)]
+    /// Language of the hub's sentences to plain members, of its console and of its help [default: from
+    /// LC_ALL, LC_MESSAGES or LANG]
+    #[arg(long, value_name = "en|zh", env = "PIGEON_HUB_LANGUAGE", value_parser = locale::parse, add = ArgValueCandidates::new(locale::candidates), help_heading = MEMBERS)]
     language: Option<Language>,
 
-    /// What plain members read and write until they say otherwise with /encoding: a label such as
-    /// gbk, or auto, which finds out UTF-8 and GB18030 and answers in kind
-    #[arg(long, value_name = "LABEL", env = "PIGEON_HUB_ENCODING", default_value = "utf-8", value_parser = charset)]
+    /// Encoding of plain members until they choose another with /encoding: a label such as gbk, or
+    /// auto, which detects UTF-8 and GB18030 and answers in the same
+    #[arg(long, value_name = "LABEL", env = "PIGEON_HUB_ENCODING", default_value = "utf-8", value_parser = charset, help_heading = MEMBERS)]
     encoding: Charset,
 
-    /// The hub's name: its operator speaks under it, and those who look for hubs see it
-    #[arg(long, env = "PIGEON_HUB_NAME", default_value = "hub", value_parser = name)]
+    /// Name of the hub: its operator speaks under it, and discovery shows it
+    #[arg(long, env = "PIGEON_HUB_NAME", default_value = "hub", value_parser = name, help_heading = MEMBERS)]
     name: Name,
 
-    /// How long a member may be silent
-    #[arg(long, value_name = "DURATION", env = "PIGEON_HUB_TIMEOUT", default_value = "30s", value_parser = quantity::interval)]
+    /// Drop a member that is silent for this long
+    #[arg(long, value_name = "DURATION", env = "PIGEON_HUB_TIMEOUT", default_value = "30s", value_parser = quantity::interval, help_heading = MEMBERS)]
     timeout: Duration,
 
-    /// Networks from which everyone may join; an address elsewhere must prove that it receives
-    #[arg(long, value_name = "NETS", env = "PIGEON_HUB_OPEN", default_value_t = Nets::default())]
+    /// Networks from which everyone may join; an address elsewhere must first prove that it receives
+    /// there [default: this machine and private networks: 127.0.0.0/8, ::1, 10.0.0.0/8, 172.16.0.0/12,
+    /// 192.168.0.0/16, 169.254.0.0/16, fe80::/10, fc00::/7]
+    #[arg(long, value_name = "NETS", env = "PIGEON_HUB_OPEN", default_value_t = Nets::default(), hide_default_value = true, help_heading = NETWORK)]
     open: Nets,
 
-    /// What everyone must give with /pass before taking part. Other users of this machine can see it
-    /// here; --password-file keeps it from them
-    #[arg(long, value_name = "SECRET", env = "PIGEON_HUB_PASSWORD", hide_env_values = true, value_parser = Password::parse)]
+    /// Password that everyone must give with /pass before taking part. Other users of this machine can
+    /// see it here; prefer --password-file
+    #[arg(long, value_name = "SECRET", env = "PIGEON_HUB_PASSWORD", hide_env_values = true, value_parser = Password::parse, help_heading = MEMBERS)]
     password: Option<Password>,
 
-    /// A file with the password in its only line, for nobody else to read
-    #[arg(long, value_name = "FILE", env = "PIGEON_HUB_PASSWORD_FILE")]
+    /// File with the password as its only line; nobody else may be able to read it
+    #[arg(long, value_name = "FILE", env = "PIGEON_HUB_PASSWORD_FILE", help_heading = MEMBERS)]
     password_file: Option<PathBuf>,
 
     /// Where the password and its file come from.
     #[arg(skip)]
     password_origins: [Option<ValueSource>; 2],
 
-    /// Whether `pigeon discover` is answered, where the hub listens beyond this machine
-    #[arg(long, value_enum, value_name = "WHETHER", env = "PIGEON_HUB_DISCOVERABLE", default_value_t = Switch::On)]
+    /// Answer `pigeon discover`, if the hub listens beyond this machine
+    #[arg(long, value_enum, value_name = "on|off", env = "PIGEON_HUB_DISCOVERABLE", default_value_t = Switch::On, help_heading = NETWORK)]
     discoverable: Switch,
 
-    /// The most members at once
-    #[arg(long, value_name = "N", env = "PIGEON_HUB_MAX_MEMBERS", default_value_t = 100_000, value_parser = quantity::whole(1_u32..=1 << 30))]
+    /// Maximum number of members
+    #[arg(long, value_name = "N", env = "PIGEON_HUB_MAX_MEMBERS", default_value_t = 100_000, value_parser = quantity::whole(1_u32..=1 << 30), help_heading = LIMITS)]
     max_members: u32,
 
-    /// The most members in one room [default: as many as the hub may have]
-    #[arg(long, value_name = "N", env = "PIGEON_HUB_MAX_PER_ROOM", value_parser = quantity::whole(1_u32..))]
+    /// Maximum number of members in one room [default: as --max-members]
+    #[arg(long, value_name = "N", env = "PIGEON_HUB_MAX_PER_ROOM", value_parser = quantity::whole(1_u32..), help_heading = LIMITS)]
     max_per_room: Option<u32>,
 
-    /// The most members from one IP address, which beyond the open networks is an IPv6 /64; loopback
-    /// is exempt unless this is given [default: 256]
-    #[arg(long, value_name = "N", env = "PIGEON_HUB_MAX_PER_ADDRESS", value_parser = quantity::whole(1_u32..))]
+    /// Maximum number of members from one IP address, or outside --open from one IPv6 /64; loopback is
+    /// exempt unless this is given [default: 256]
+    #[arg(long, value_name = "N", env = "PIGEON_HUB_MAX_PER_ADDRESS", value_parser = quantity::whole(1_u32..), help_heading = LIMITS)]
     max_per_address: Option<u32>,
 
-    /// Messages a second from one member [default: 50k/s from this machine, 5k/s from open networks,
-    /// 20/s from elsewhere]
-    #[arg(long, value_name = "N/s", env = "PIGEON_HUB_RATE", value_parser = quantity::per_second)]
+    /// Messages per second from one member [default: 50k/s from this machine, 5k/s from --open
+    /// networks, 20/s from elsewhere]
+    #[arg(long, value_name = "N/s", env = "PIGEON_HUB_RATE", value_parser = quantity::per_second, help_heading = LIMITS)]
     rate: Option<PerSecond>,
 
-    /// Bytes a second from one member [default: 256MiB/s, 8MiB/s, 64KiB/s]
-    #[arg(long, value_name = "SIZE/s", env = "PIGEON_HUB_RATE_BYTES", value_parser = quantity::bytes_per_second)]
+    /// Bytes per second from one member [default: 256MiB/s, 8MiB/s, 64KiB/s, likewise]
+    #[arg(long, value_name = "SIZE/s", env = "PIGEON_HUB_RATE_BYTES", value_parser = quantity::bytes_per_second, help_heading = LIMITS)]
     rate_bytes: Option<BytesPerSecond>,
 
-    /// Messages a second from all together [default: unlimited from this machine, 50k/s from open
-    /// networks, 1k/s from elsewhere]
-    #[arg(long, value_name = "N/s", env = "PIGEON_HUB_HUB_RATE", value_parser = quantity::per_second)]
+    /// Messages per second from all members together [default: unlimited from this machine, 50k/s from
+    /// --open networks, 1k/s from elsewhere]
+    #[arg(long, value_name = "N/s", env = "PIGEON_HUB_HUB_RATE", value_parser = quantity::per_second, help_heading = LIMITS)]
     hub_rate: Option<PerSecond>,
 
-    /// Bytes a second from all together [default: unlimited, 64MiB/s, 3200KiB/s]
-    #[arg(long, value_name = "SIZE/s", env = "PIGEON_HUB_HUB_RATE_BYTES", value_parser = quantity::bytes_per_second)]
+    /// Bytes per second from all members together [default: unlimited, 64MiB/s, 3200KiB/s, likewise]
+    #[arg(long, value_name = "SIZE/s", env = "PIGEON_HUB_HUB_RATE_BYTES", value_parser = quantity::bytes_per_second, help_heading = LIMITS)]
     hub_rate_bytes: Option<BytesPerSecond>,
 
-    /// How much of a second the hub may work for all members together that are not on this machine;
-    /// one address gets half of what the others leave, and who is alone as much as it wants
-    #[arg(long, value_name = "DURATION", env = "PIGEON_HUB_WORK", default_value = "500ms", value_parser = quantity::duration)]
+    /// CPU time per second that members on other machines may use together; one address gets at most
+    /// half of what the others leave, unless it is alone
+    #[arg(long, value_name = "DURATION", env = "PIGEON_HUB_WORK", default_value = "500ms", value_parser = quantity::duration, help_heading = LIMITS)]
     work: Duration,
 
-    /// The most bytes of text in a message [default: 8KiB; raw: what a datagram holds]
-    #[arg(long, value_name = "SIZE", env = "PIGEON_HUB_MAX_TEXT", value_parser = quantity::length)]
+    /// Maximum text of a message in bytes [default: 8KiB; raw: as much as a datagram holds]
+    #[arg(long, value_name = "SIZE", env = "PIGEON_HUB_MAX_TEXT", value_parser = quantity::length, help_heading = LIMITS)]
     max_text: Option<usize>,
 
-    /// Rooms with more members get no notices of who comes and goes
-    #[arg(long, value_name = "N", env = "PIGEON_HUB_NOTICES_UP_TO", default_value_t = 100, value_parser = quantity::whole(0_usize..))]
+    /// Announce who comes and goes in rooms of up to this many members
+    #[arg(long, value_name = "N", env = "PIGEON_HUB_NOTICES_UP_TO", default_value_t = 100, value_parser = quantity::whole(0_usize..), help_heading = MEMBERS)]
     notices_up_to: usize,
 
-    /// Whether what is said is kept, for /history, /search and `pigeon history` [default: on, but off
-    /// for raw rooms, and where the first port is 0 and no --data is given]. Off: names, bans and mutes
-    /// are kept all the same
-    #[arg(long, value_enum, env = "PIGEON_HUB_HISTORY")]
+    /// Keep what is said, for /history, /search and `pigeon history`; off still keeps names, bans and
+    /// mutes [default: on; off for raw rooms, and if the first port is 0 and --data is not given]
+    #[arg(long, value_enum, value_name = "on|off", env = "PIGEON_HUB_HISTORY", help_heading = HISTORY)]
     history: Option<Switch>,
 
-    /// The folder where names, bans and what is said are kept, for this hub alone [default: one in the
-    /// state directory for the first --listen]
-    #[arg(long, value_name = "DIR", env = "PIGEON_HUB_DATA")]
+    /// Folder for names, bans and history, used by this hub only [default: one in the state directory
+    /// for the first --listen]
+    #[arg(long, value_name = "DIR", env = "PIGEON_HUB_DATA", help_heading = HISTORY)]
     data: Option<PathBuf>,
 
-    /// How long messages are kept, counted back from the newest one: 90d, 12h, or forever
-    #[arg(long, value_name = "DURATION|forever", env = "PIGEON_HUB_KEEP", default_value = "90d", value_parser = keep)]
+    /// Port for members with a key of their own, encrypted (QUIC): a port, on (the port after the
+    /// first --listen), or off. Needs history
+    #[arg(long, value_name = "PORT|on|off", env = "PIGEON_HUB_SECURE", default_value = "on", help_heading = NETWORK)]
+    secure: secure::SecurePort,
+
+    /// How long to keep messages, counted back from the newest: 90d, 12h, or forever
+    #[arg(long, value_name = "DURATION|forever", env = "PIGEON_HUB_KEEP", default_value = "90d", value_parser = keep, help_heading = HISTORY)]
     keep: Keep,
 
-    /// How large what is kept may grow. Beyond, the room and speaker with the most lose their oldest
+    /// Maximum size of the history; beyond it, the room and speaker with the most lose their oldest
     /// messages
-    #[arg(long, value_name = "SIZE", env = "PIGEON_HUB_KEEP_SIZE", default_value = "1GiB", value_parser = quantity::size)]
+    #[arg(long, value_name = "SIZE", env = "PIGEON_HUB_KEEP_SIZE", default_value = "1GiB", value_parser = quantity::size, help_heading = HISTORY)]
     keep_size: usize,
 
-    /// How many messages a newcomer is shown who takes a name; 0: none
-    #[arg(long, value_name = "N", env = "PIGEON_HUB_BACKLOG", default_value_t = 20, value_parser = quantity::whole(0_u16..=100))]
+    /// How many messages to show a newcomer who takes a name; 0 shows none
+    #[arg(long, value_name = "N", env = "PIGEON_HUB_BACKLOG", default_value_t = 20, value_parser = quantity::whole(0_u16..=100), help_heading = HISTORY)]
     backlog: u16,
 
-    /// Let people with IP Messenger, FeiQ and iptux join: ADDR is an IPv4 address of this host, or *
-    /// for all of them, which is meant where none is given. UDP port 2425, and --open networks only
-    #[arg(long, value_name = "ADDR", env = "PIGEON_HUB_IPMSG", num_args = 0..=1, default_missing_value = "*")]
+    /// Let users of IP Messenger, FeiQ and iptux join, from --open networks: ADDR is an IPv4 address
+    /// of this host, or * for all (the default). Uses UDP port 2425
+    #[arg(long, value_name = "ADDR", env = "PIGEON_HUB_IPMSG", num_args = 0..=1, default_missing_value = "*", help_heading = IPMSG)]
     ipmsg: Option<IpmsgAddress>,
 
-    /// Networks whose addresses are asked one by one whether somebody runs IP Messenger there, as
-    /// broadcasts do not reach them: twenty a second, and again every ten minutes
-    #[arg(long, value_name = "NETS", env = "PIGEON_HUB_IPMSG_SCAN")]
+    /// Networks to search for IP Messenger users address by address, as broadcasts do not reach them:
+    /// twenty a second, repeated every ten minutes
+    #[arg(long, value_name = "NETS", env = "PIGEON_HUB_IPMSG_SCAN", help_heading = IPMSG)]
     ipmsg_scan: Option<ScanNets>,
 
-    /// The encoding of IP Messenger programs that know no UTF-8: gb18030 in China, shift_jis in Japan
-    #[arg(long, value_name = "LABEL", env = "PIGEON_HUB_IPMSG_ENCODING", default_value = "gb18030", value_parser = ipmsg::legacy_encoding)]
+    /// Encoding of IP Messenger programs without UTF-8: gb18030 in China, shift_jis in Japan
+    #[arg(long, value_name = "LABEL", env = "PIGEON_HUB_IPMSG_ENCODING", default_value = "gb18030", value_parser = ipmsg::legacy_encoding, help_heading = IPMSG)]
     ipmsg_encoding: Encoding,
 
-    /// Whether commands are taken from stdin; its end does not stop the hub
-    #[arg(long, value_enum, value_name = "WHETHER", env = "PIGEON_HUB_CONSOLE", default_value_t = Switch::On)]
+    /// Read commands from stdin; the end of stdin does not stop the hub
+    #[arg(long, value_enum, value_name = "on|off", env = "PIGEON_HUB_CONSOLE", default_value_t = Switch::On)]
     console: Switch,
 
-    /// Whether members' messages are shown on stdout [default: on at a terminal, else off]
-    #[arg(long, value_enum, value_name = "WHETHER", env = "PIGEON_HUB_MESSAGES")]
+    /// Print members' messages on stdout [default: on at a terminal, else off]
+    #[arg(long, value_enum, value_name = "on|off", env = "PIGEON_HUB_MESSAGES")]
     messages: Option<Switch>,
 
-    /// How the log is written to stderr
+    /// How to write the log to stderr
     #[arg(long, value_enum, value_name = "FORMAT", env = "PIGEON_HUB_LOG", default_value_t = LogFormat::Text)]
     log: LogFormat,
 
-    /// How much is logged: events of this level and above it
+    /// How much to log: this level and the ones before it
     #[arg(long, value_enum, value_name = "LEVEL", env = "PIGEON_HUB_LOG_LEVEL", default_value_t = LogLevel::Info)]
     log_level: LogLevel,
 
-    /// Whether an address that this host does not have yet is waited for; off: exit 1
-    #[arg(long, value_enum, value_name = "WHETHER", env = "PIGEON_HUB_WAIT_FOR_ADDRESS", default_value_t = Switch::On)]
+    /// Wait for an address that this host does not have yet; off exits with 1
+    #[arg(long, value_enum, value_name = "on|off", env = "PIGEON_HUB_WAIT_FOR_ADDRESS", default_value_t = Switch::On, help_heading = NETWORK)]
     wait_for_address: Switch,
 
-    /// Whether the kernel's trains of datagrams (GSO, GRO) are used
-    #[arg(long, value_enum, value_name = "WHETHER", env = "PIGEON_HUB_OFFLOAD", default_value_t = Switch::On)]
+    /// Send and receive in batches of the kernel (GSO, GRO)
+    #[arg(long, value_enum, value_name = "on|off", env = "PIGEON_HUB_OFFLOAD", default_value_t = Switch::On, help_heading = NETWORK)]
     offload: Switch,
 }
 
+/// Help headings.
+const NETWORK: &str = "Network";
+const MEMBERS: &str = "Members and rooms";
+const HISTORY: &str = "History";
+const LIMITS: &str = "Limits";
+const IPMSG: &str = "IP Messenger";
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum FormatArg {
-    /// `NAME: TEXT` and a newline, safe to show; notices begin with `* `
+    /// `NAME: TEXT` and a newline, safe to display; notices begin with `* `
     Chat,
     /// `Ack TEXT. from IP:PORT`, in capitals
     Classic,
-    /// The payload untouched, to everyone but its sender
+    /// the payload untouched, to everyone but its sender
     Raw,
 }
 
 fn charset(label: &str) -> Result<Charset, String> {
-    let charset = Charset::for_label(label).map_err(|error| error.to_string())?;
+    let charset = payload::charset(label)?;
     match charset.is_ascii_compatible() {
         true => Ok(charset),
-        false => Err(format!("{charset} does not contain ASCII, so commands could not be read")),
+        false => Err(say!("hub-encoding-not-ascii", encoding = &charset)),
     }
 }
 
-/// How long messages are kept; `None` is for ever.
+/// How long messages are kept; `None`: for ever.
 #[derive(Clone, Copy, Debug)]
 struct Keep(Option<Duration>);
 
@@ -287,7 +329,8 @@ fn keep(text: &str) -> Result<Keep, String> {
 }
 
 fn name(text: &str) -> Result<Name, String> {
-    Name::parse(text.as_bytes()).map_err(|error| error.to_string())
+    Name::parse(text.as_bytes())
+        .map_err(|error| pigeon_proto::sentence::name_error(error, words::language()))
 }
 
 impl From<FormatArg> for Format {
@@ -301,7 +344,16 @@ impl From<FormatArg> for Format {
 }
 
 impl Args {
-    /// Remembers where the password came from: on a command line others can read it.
+    /// Sets the process's language to the hub's, which the environment or the configuration file
+    /// may set. With a JSON log, for programs, it is English.
+    pub(crate) fn set_language(&self) {
+        words::set_language(match self.log {
+            LogFormat::Text => self.language(),
+            LogFormat::Json => Language::English,
+        });
+    }
+
+    /// Records where the password came from: on a command line, other users can read it.
     pub(crate) fn note_origins(&mut self, matches: &ArgMatches) {
         self.password_origins = ["password", "password_file"].map(|id| matches.value_source(id));
     }
@@ -320,7 +372,7 @@ impl Args {
         given.choose()
     }
 
-    /// Whether messages are kept, and which.
+    /// Which messages are kept, if any.
     fn history(&self) -> Option<History> {
         let doors = self.doors();
         let is_fixed = doors.first().is_some_and(|door| door.listen.port != 0);
@@ -330,15 +382,15 @@ impl Args {
             None => (is_fixed || self.data.is_some()) && has_lines,
             Some(switch) => switch == Switch::On,
         };
-        // Raw data is kept only where somebody says so: it may be a video.
+        // Raw data is kept on request only: it may be a video.
         let keeps_raw = self.history.is_some();
         wanted.then_some(History { backlog: self.backlog, keeps_raw })
     }
 
-    /// Opens what outlives a restart. `None`: nothing does, since a port that the system chooses
-    /// names no folder, or since there is none to be had and nobody asked for one.
+    /// Opens the persistent state. `None` if there is none: a port chosen by the system names no
+    /// folder, or no folder is available and none was requested.
     ///
-    /// Otherwise the error says why there is no folder.
+    /// Otherwise a missing folder is an error.
     fn archive(
         &self,
         waker: &Arc<OnceLock<Waker>>,
@@ -347,7 +399,7 @@ impl Args {
         let is_asked = self.data.is_some() || self.history == Some(Switch::On);
         let is_fixed = first.is_some_and(|first| first.port != 0);
         if !is_asked && !is_fixed {
-            return Ok(Err("the system chose the port".to_string()));
+            return Ok(Err(say!("hub-kept-port")));
         }
         let first = first.map_or_else(String::new, |first| first.to_string());
         let folder = match data::folder(self.data.as_deref(), &first) {
@@ -363,24 +415,32 @@ impl Args {
         Archive::open(&folder, options, waker).map(Ok)
     }
 
-    /// What the link to IP Messenger needs, if there is to be one.
+    /// The address for members with a key, given the bound address of the first socket.
+    fn secure(&self, first: SocketAddr) -> Option<SocketAddr> {
+        let port = match self.secure {
+            secure::SecurePort::Off => return None,
+            secure::SecurePort::Port(port) => port,
+            secure::SecurePort::Next => first.port().checked_add(1)?,
+        };
+        Some(SocketAddr::new(first.ip(), port))
+    }
+
+    /// The settings of the IP Messenger link, if enabled.
     fn ipmsg(&self) -> Result<Option<ipmsg::Settings>, UsageError> {
         let (scan, legacy) = (self.ipmsg_scan.clone(), self.ipmsg_encoding);
         match self.ipmsg {
-            None if scan.is_some() => {
-                Err(UsageError("--ipmsg-scan finds people for --ipmsg, which is missing".into()))
-            }
+            None if scan.is_some() => Err(UsageError(say!("hub-ipmsg-scan"))),
             address => Ok(address.map(|address| ipmsg::Settings { address, scan, legacy })),
         }
     }
 
     fn language(&self) -> Language {
-        self.language.unwrap_or_else(locale::language)
+        self.language.unwrap_or_else(locale::asked)
     }
 }
 
-/// Runs the hub until it is stopped. `unknown` is what is wrong with the environment; `reread`
-/// reads the settings again.
+/// Runs the hub until it is stopped. `unknown` are warnings about the environment; `reread` reads
+/// the settings again.
 pub(crate) fn run(
     args: Args,
     color: Color,
@@ -399,7 +459,7 @@ pub(crate) fn run(
     let level = journal::start(args.log, args.log_level, color, printer.notes.clone());
     unknown.iter().chain(&warnings).for_each(|warning| warn!("{warning}"));
 
-    // Signals before sockets: a hub that waits for its address can be stopped, too.
+    // Signals before sockets, so that a hub waiting for its address can be stopped.
     let waker: Arc<OnceLock<Waker>> = Arc::default();
     let (stop, reload) = on_stop_or_reload({
         let waker = Arc::clone(&waker);
@@ -411,9 +471,9 @@ pub(crate) fn run(
         info!("stopped before it could listen");
         return Ok(Status::Done);
     };
-    // After the sockets: a hub that does not get its port leaves no folder behind.
+    // After the sockets, so that a hub that does not get its port leaves no folder behind.
     let archive = args.archive(&waker)?;
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let doors: Vec<Door> = doors.iter().map(|door| door.door(args.format.into())).collect();
     let mut config = config(&args, doors, password, &sockets, &interfaces, printer.interactive)?;
     let (archive, secret, why_not) = match archive {
@@ -423,6 +483,10 @@ pub(crate) fn run(
     config.secret = secret.map_or_else(random::bytes, Ok)?;
     config.history = args.history().filter(|_| archive.is_some());
     config.keeps = archive.is_some();
+    // The link needs both a log, for its promise to store, and a folder, for a lasting certificate.
+    let first = sockets.first().map(Socket::local_addr);
+    let secure = first.and_then(|first| args.secure(first)).filter(|_| config.history.is_some());
+    config.secure_port = secure.map(|address| address.port());
     let clock = Clock::start();
     searchers::share(&sockets);
     let groups = config
@@ -439,29 +503,33 @@ pub(crate) fn run(
         archive.settle();
     }
     announce(&hub, &sockets);
-    // The JSON log is for programs.
-    let language = match args.log {
-        LogFormat::Text => args.language(),
-        LogFormat::Json => Language::English,
-    };
+
     let kept = match (hub.config().history, &archive) {
         (Some(_), Some(archive)) => Kept::All(archive.folder().to_owned()),
         (None, Some(archive)) => Kept::Names(archive.folder().to_owned()),
         (_, None) => Kept::Nothing { why: why_not },
     };
-    invite(&hub, &sockets, &interfaces, language, kept);
+    invite(&hub, &sockets, &interfaces, words::language(), kept);
+    let secure = match (&archive, secure) {
+        (Some(archive), Some(address)) => {
+            let sources = hub.config().sources.clone();
+            let now = clock.now();
+            Some(secure::Secure::start(&mut hub, archive, address, sources, &waker, now)?)
+        }
+        _ => None,
+    };
     let ipmsg = settings.map(|s| ipmsg::Link::start(&mut hub, &s, &interfaces, &waker));
     let ipmsg = ipmsg.transpose()?;
 
     hub.set_wall(wall(clock.now()));
     let shows_messages = hub.config().report_messages;
-    let driver = Driver::over(hub, sockets).context("cannot watch the sockets")?;
+    let driver = Driver::over(hub, sockets).with_context(|| say!("errors-watch-socket"))?;
     let mut driver = driver.with_clock(clock);
-    // Set once, here.
+    // The only call of `set`.
     let _ = waker.set(driver.waker());
     let wanted = args.console == Switch::On;
     let commands = ui::console::start(reader, &printer, driver.waker(), wanted)?;
-    // What came before the waker was there.
+    // For signals that came before the waker was set.
     driver.waker().wake();
     notify(&[State::Ready, State::Status("serving")]);
 
@@ -476,6 +544,7 @@ pub(crate) fn run(
         next_wall: clock.now() + WALL_EVERY,
         watchdog: Watchdog::start(clock.now()),
         archive,
+        secure,
         ipmsg,
         groups,
         shows_messages,
@@ -487,18 +556,21 @@ pub(crate) fn run(
     if let Some(ipmsg) = operator.ipmsg.take() {
         ipmsg.close();
     }
+    if let Some(secure) = operator.secure.take() {
+        secure.close();
+    }
     if let Some(archive) = operator.archive.take() {
         archive.close();
     }
     let unprinted = printer.data.dropped() + printer.notes.dropped();
     journal::farewell(&mut operator.journal, driver.machine().statistics(), unprinted);
-    // The hub has done its work, even if nobody reads its console.
+    // Ignored: the hub has stopped, even if its console is closed.
     let _ = printer.close(Instant::now() + LAST_WORDS);
     outcome?;
     Ok(Status::Done)
 }
 
-/// Opens a socket for each door. `None` if the hub is stopped while it waits for an address.
+/// Opens the listening sockets. `None` if the hub is stopped while it waits for an address.
 fn open(
     doors: &[DoorArg],
     options: &SocketOptions,
@@ -512,8 +584,8 @@ fn open(
             Ok(socket) => sockets.push(socket),
             Err(error) if !is_address_missing(&error) => return Err(explain(error)),
             Err(error) if wait == Switch::Off => {
-                // Nothing is wrong with the settings: the address may come, and then it works.
-                return Err(anyhow::anyhow!("{:#}", explain(error)));
+                // Not wrong usage: the address may appear, and then the same settings work.
+                return Err(anyhow::anyhow!(system_error::chain(&explain(error))));
             }
             Err(_) => {
                 if !std::mem::replace(&mut warned, true) {
@@ -565,7 +637,7 @@ fn config(
     Ok(config)
 }
 
-/// Sets what can change while the hub runs.
+/// Applies the settings that can change at run time.
 fn limit(args: &Args, password: Option<Password>, config: &mut Config) {
     let defaults = Config::default();
     config.timeout = args.timeout;
@@ -583,7 +655,7 @@ fn limit(args: &Args, password: Option<Password>, config: &mut Config) {
     config.language = args.language();
 }
 
-/// A rate that was given holds for everyone, wherever from.
+/// A given rate applies to all origins.
 fn rates(
     defaults: PerOrigin<Rate>,
     messages: Option<PerSecond>,
@@ -618,7 +690,7 @@ fn announce(hub: &Hub, sockets: &[Socket]) {
     }
 }
 
-/// Says how others join.
+/// Prints how others join.
 fn invite(hub: &Hub, sockets: &[Socket], interfaces: &Interfaces, language: Language, kept: Kept) {
     let config = hub.config();
     let doors = config.doors.iter().cloned();
@@ -627,14 +699,14 @@ fn invite(hub: &Hub, sockets: &[Socket], interfaces: &Interfaces, language: Lang
     lines.into_iter().for_each(|line| info!("{line}"));
 }
 
-/// A message as the console shows it: `21:04 lobby 狗哥: 你好`.
+/// A message as shown on the console: `21:04 lobby 狗哥: 你好`.
 fn shown(message: &pigeon_hub::Message) -> String {
     let time = crate::output::wall::local(Some(message.wall)).strftime("%H:%M").to_string();
     let (room, text) = (&message.room, pigeon_text::escape(&message.text));
     format!("{time} {room} {}: {text}", message.label)
 }
 
-/// The operator: the console, the log, signals, the service manager.
+/// The host of the hub: console, log, signals, service manager.
 struct Operator {
     commands: Receiver<Command>,
     stop: Stop,
@@ -643,22 +715,23 @@ struct Operator {
     level: Level,
     printer: Printer,
     journal: Journal,
-    /// When the wall clock is read again.
+    /// When to read the wall clock again.
     next_wall: datagram::Instant,
     watchdog: Watchdog,
     archive: Option<Archive>,
+    secure: Option<secure::Secure>,
     ipmsg: Option<ipmsg::Link>,
-    /// Where it hears those who look for hubs.
+    /// The sockets that receive discovery requests.
     groups: Option<GroupSockets>,
-    /// Whether messages are for stdout too.
+    /// Whether messages are printed on stdout.
     shows_messages: bool,
-    /// What Tab completes at the console, and when it is brought up to date.
+    /// The console's Tab candidates, and when to update them.
     suggestions: Suggestions,
     next_names: datagram::Instant,
 }
 
 impl Operator {
-    /// Reads the settings again and applies what can change while the hub runs. A mistake in them
+    /// Reads the settings again and applies those that can change at run time. An error in them
     /// changes nothing.
     fn reload(&mut self, hub: &mut Hub) {
         notify(&[State::Reloading]);
@@ -677,7 +750,10 @@ impl Operator {
                      log level are in force; all others after a restart"
                 );
             }
-            Err(error) => error!("settings not read again, nothing changed: {error:#}"),
+            Err(error) => {
+                let why = system_error::chain(&error);
+                error!("{}", say!("hub-not-reloaded", why = why));
+            }
         }
         notify(&[State::Ready]);
     }
@@ -690,6 +766,10 @@ impl Host<Hub> for Operator {
         }
         if let Some(archive) = &mut self.archive {
             archive.woken(hub, io.now);
+            if let Some(secure) = &mut self.secure {
+                archive.take_forgotten().iter().for_each(|what| secure.forgot(what));
+                secure.woken(hub, archive, io.now);
+            }
         }
         if let Some(ipmsg) = &mut self.ipmsg {
             ipmsg.woken(hub, io.now);
@@ -727,6 +807,9 @@ impl Host<Hub> for Operator {
         if let Some(ipmsg) = &mut self.ipmsg {
             ipmsg.event(hub, &event);
         }
+        if let Some(secure) = &mut self.secure {
+            secure.event(&event);
+        }
         match (event, &self.archive) {
             (Event::Message(message), archive) => {
                 if self.shows_messages {
@@ -734,6 +817,7 @@ impl Host<Hub> for Operator {
                 }
                 let history = hub.config().history;
                 if let Some(archive) = archive
+                    && !message.is_stored
                     && history.is_some_and(|history| history.keeps_raw || !message.is_raw)
                 {
                     archive.message(message);
@@ -750,7 +834,8 @@ impl Host<Hub> for Operator {
         let archive = self.archive.as_ref().map(Archive::next);
         let names = self.printer.interactive.then_some(self.next_names);
         let groups = self.groups.as_ref().map(GroupSockets::deadline);
-        let timers = [self.watchdog.next(), archive, groups, names, Some(self.next_wall)];
+        let secure = self.secure.as_ref().and_then(secure::Secure::deadline);
+        let timers = [self.watchdog.next(), secure, archive, groups, names, Some(self.next_wall)];
         timers.into_iter().flatten().min()
     }
 
@@ -758,6 +843,9 @@ impl Host<Hub> for Operator {
         self.watchdog.feed(io.now);
         if let Some(archive) = &mut self.archive {
             archive.tick(hub, io.now);
+            if let Some(secure) = &mut self.secure {
+                secure.tick(hub, archive, io.now);
+            }
         }
         if let Some(groups) = &mut self.groups {
             groups.tick(io.now, io.sockets).into_iter().for_each(searchers::tell);

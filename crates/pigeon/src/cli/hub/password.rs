@@ -1,4 +1,4 @@
-//! The hub's password: where it comes from, and warnings about places where others can read it.
+//! The hub's password: its sources, and warnings if others can read it.
 
 use std::fmt;
 use std::path::Path;
@@ -9,41 +9,43 @@ use pigeon_text::escape;
 
 use crate::base::status::UsageError;
 use crate::base::text_file;
+use crate::words::{self, key, say};
 
-/// The longest password: with `/pass ` before it, it fits a command.
+/// Maximum length: the longest that fits a command after `/pass `.
 const MAX_BYTES: usize = 1_000;
 
-/// A password that a member can give.
+/// A valid password.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Password(Box<str>);
 
 impl Password {
-    /// Reads a password. An empty one is refused: every member would give it.
+    /// Parses a password. Rejects an empty one.
     pub(super) fn parse(text: &str) -> Result<Password, String> {
         let reason = match text {
             text if text.trim().is_empty() => {
-                "an empty password would let everyone in; leave the setting out if none is to be asked"
+                key!("hub-password-empty")
             }
             text if text.trim_ascii() != text => {
-                "a password begins and ends with something else than white space: members cannot \
-                 give it otherwise"
+                key!("hub-password-blank")
             }
-            text if text.contains(['\r', '\n']) => "a password has one line",
-            text if text.len() > MAX_BYTES => "a password has at most 1,000 bytes",
+            text if text.contains(['\r', '\n']) => key!("hub-password-line"),
+            text if text.len() > MAX_BYTES => key!("hub-password-long"),
             text => return Ok(Password(text.into())),
         };
-        Err(reason.to_string())
+        Err(say!(reason))
     }
 
-    /// Reads the first and only line of a file.
+    /// Reads the only line of a file.
     fn read(path: &Path) -> anyhow::Result<Password> {
         let shown = shown(path);
-        let cannot = || UsageError(format!("cannot read the password from {shown}"));
+        let cannot = || UsageError(say!("hub-password-unreadable", file = &shown));
         let text = text_file::read_secret(path, MAX_BYTES as u64 + 3).with_context(cannot)?;
         let text = String::from_utf8(text).with_context(cannot)?;
         let line = text.strip_suffix('\n').unwrap_or(&text);
         let line = line.strip_suffix('\r').unwrap_or(line);
-        Ok(Password::parse(line).map_err(|reason| UsageError(format!("{shown}: {reason}")))?)
+        Ok(Password::parse(line).map_err(|reason| {
+            UsageError(format!("{shown}{}{reason}", words::before_reason(words::language())))
+        })?)
     }
 
     pub(super) fn into_inner(self) -> Box<str> {
@@ -52,13 +54,13 @@ impl Password {
 }
 
 impl fmt::Debug for Password {
-    /// A password is never written to a log.
+    /// Hides the password from logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password")
     }
 }
 
-/// The flags that say a password, and where each value came from.
+/// The password settings, and the source of each value.
 pub(super) struct Given<'a> {
     pub(super) password: Option<&'a Password>,
     pub(super) file: Option<&'a Path>,
@@ -68,11 +70,9 @@ pub(super) struct Given<'a> {
 }
 
 impl Given<'_> {
-    /// The password, and warnings for the operator. A flag takes precedence over the environment, and
-    /// the environment over the configuration file.
-    ///
-    /// # Errors
-    /// When a file cannot be read or holds no password, or when two settings contradict each other.
+    /// The password, and warnings for the operator. A flag takes precedence over the environment,
+    /// and the environment over the configuration file. Fails if a file is unreadable or has no
+    /// password, or if two settings contradict each other.
     pub(super) fn choose(&self) -> anyhow::Result<(Option<Password>, Vec<String>)> {
         let [password, file] = self.origins;
         match (self.password, self.file) {
@@ -80,11 +80,11 @@ impl Given<'_> {
             (Some(_), Some(_)) if password == file => {
                 let both = match password {
                     Some(ValueSource::EnvVariable) => {
-                        "PIGEON_HUB_PASSWORD and PIGEON_HUB_PASSWORD_FILE are both set; unset one"
+                        say!("hub-password-both-set")
                     }
-                    _ => "--password and --password-file are both given; leave one out",
+                    _ => say!("hub-password-both-given"),
                 };
-                Err(UsageError(both.to_string()).into())
+                Err(UsageError(both).into())
             }
             (Some(chosen), other) if other.is_none() || password > file => {
                 Ok((Some(chosen.clone()), self.warning().into_iter().collect()))
@@ -96,31 +96,24 @@ impl Given<'_> {
         }
     }
 
-    /// A warning about a password that stands where others can read it.
+    /// A warning if others can read the password.
     fn warning(&self) -> Option<String> {
         match self.origins[0] {
-            Some(ValueSource::CommandLine) => Some(
-                "other users of this machine can read the password on the command line; put it into \
-                 a file of mode 600 and name that with --password-file"
-                    .to_string(),
-            ),
-            // From the configuration file: it is the default of the flag.
+            Some(ValueSource::CommandLine) => Some(say!("hub-password-on-command-line")),
+            // The configuration file sets the flag's default.
             Some(ValueSource::DefaultValue) => self.config.and_then(readable_by_all),
             _ => None,
         }
     }
 }
 
-/// A warning about a file with a password that everyone on this machine can read.
+/// A warning if everyone on this machine can read a file with a password.
 #[cfg(unix)]
 fn readable_by_all(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
 
     let mode = std::fs::metadata(path).ok()?.permissions().mode();
-    let shown = shown(path);
-    (mode & 0o004 != 0).then(|| {
-        format!("every user of this machine can read the password in {shown}; chmod 600 {shown}")
-    })
+    (mode & 0o004 != 0).then(|| say!("hub-password-readable", file = shown(path)))
 }
 
 #[cfg(not(unix))]
@@ -145,9 +138,9 @@ mod tests {
             ("", "an empty password"),
             (" \t", "an empty password"),
             ("\u{3000}", "an empty password"),
-            (" x", "begins and ends"),
-            ("x\n", "begins and ends"),
-            ("a\nb", "one line"),
+            (" x", "begin or end"),
+            ("x\n", "begin or end"),
+            ("a\nb", "single line"),
             (&"x".repeat(1_001), "at most"),
         ] {
             let error = Password::parse(text).unwrap_err();

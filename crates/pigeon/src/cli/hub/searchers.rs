@@ -1,5 +1,5 @@
-//! Being found by `pigeon discover`: what the hub answers, and where it hears the question, which goes
-//! to one port whatever the hub's own ports are.
+//! Answers `pigeon discover`: the hub's answer, and the sockets that receive the request, which
+//! goes to one fixed port.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -12,18 +12,20 @@ use crate::base::bind::explain;
 use crate::base::groups::{GroupSockets, Note, Wanted, interface_of};
 use crate::base::multicast::Group;
 use crate::base::random;
+use crate::base::system_error;
+use crate::words::say;
 
-/// The port and the groups that are asked, beside the broadcast addresses.
+/// The port and groups that receive requests, besides broadcasts.
 const PORT: u16 = 9999;
 const GROUPS: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(239, 255, 99, 99)),
     IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x9999)),
 ];
 
-/// Room for a thousand questions, each of which comes three times on every interface.
+/// Room for a thousand requests. Each arrives three times on every interface.
 const RECEIVE_BUFFER: usize = 256 << 10;
 
-/// What the hub answers: it names its first door beyond loopback. `None` if it has none.
+/// The hub's answer, which names its first socket beyond loopback. `None` if there is none.
 pub(super) fn answer(doors: &[Socket]) -> anyhow::Result<Option<Discovery>> {
     let mut bound = (0..).map(SocketId::new).zip(doors.iter().map(Socket::local_addr));
     let Some((door, bound)) = bound.find(|(_, bound)| !bound.ip().is_loopback()) else {
@@ -33,9 +35,8 @@ pub(super) fn answer(doors: &[Socket]) -> anyhow::Result<Option<Discovery>> {
     Ok(Some(Discovery { id: random::u64()?, port: bound.port(), door, address }))
 }
 
-/// Hears the question: at the door itself where that is bound to every address at the port, else at
-/// sockets beside the doors, which are put behind them. A hub that cannot hear it
-/// serves all the same.
+/// Receives requests: on the listening socket itself if it is bound to every address on the port,
+/// else on additional sockets, which are appended. If this fails the hub serves anyway.
 pub(super) fn listen(
     discovery: &Discovery,
     now: Instant,
@@ -66,20 +67,20 @@ pub(super) fn listen(
     }
     if let Some(failure) = failure {
         let error = explain(failure);
-        warn!("`pigeon discover` may not find this hub: {error:#}");
+        warn!("{}", say!("hub-undiscoverable", why = system_error::chain(&error)));
     }
     Some(groups)
 }
 
-/// Logs what has changed since the start.
+/// Logs a change since the start.
 pub(super) fn tell(note: Note) {
     match note {
-        Note::Joined(note) => info!("listening for those who look for hubs: {note}"),
-        Note::Trouble(trouble) => warn!("`pigeon discover` may not find this hub: {trouble}"),
+        Note::Joined(note) => info!("{}", say!("hub-discoverable", what = &note)),
+        Note::Trouble(trouble) => warn!("{}", say!("hub-undiscoverable", why = &trouble)),
     }
 }
 
-/// Lets other hubs of this host hear the question beside a door that would keep it from them.
+/// Lets other hubs on this host receive requests beside a socket that would otherwise take them.
 pub(super) fn share(doors: &[Socket]) {
     let has_all = |bound: SocketAddr| bound.ip().is_unspecified() && bound.port() == PORT;
     for door in doors.iter().filter(|door| has_all(door.local_addr())) {

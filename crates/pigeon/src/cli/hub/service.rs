@@ -1,18 +1,17 @@
-//! A hub's messages to the service manager that started it, by sd_notify(3). Without one nothing is
-//! sent.
+//! Messages to the service manager by sd_notify(3). Sends nothing without one.
 
 use std::time::Duration;
 
 use pigeon_datagram::Instant;
 
-/// The watchdog of the service manager: it restarts a hub that does not report in time.
+/// The service manager's watchdog: it restarts a hub that does not report in time.
 pub(super) struct Watchdog {
     every: Option<Duration>,
     next: Option<Instant>,
 }
 
 impl Watchdog {
-    /// Reports twice in the time that the service manager allows.
+    /// Reports twice per period of the service manager.
     pub(super) fn start(now: Instant) -> Watchdog {
         let every = watchdog_timeout().map(|timeout| timeout / 2).filter(|every| !every.is_zero());
         Watchdog { every, next: every.map(|every| now + every) }
@@ -23,7 +22,7 @@ impl Watchdog {
         self.next
     }
 
-    /// Reports that the loop turns, if it is time.
+    /// Reports that the loop is running, if it is due.
     pub(super) fn feed(&mut self, now: Instant) {
         if let (Some(every), Some(next)) = (self.every, self.next)
             && next <= now
@@ -34,23 +33,21 @@ impl Watchdog {
     }
 }
 
-/// What happens to the hub.
 pub(super) enum State<'a> {
-    /// It serves.
+    /// The hub serves.
     Ready,
-    /// It reads its settings again; `Ready` follows.
+    /// The hub reads its settings again; `Ready` follows.
     Reloading,
-    /// It ends.
     Stopping,
-    /// The loop turns.
+    /// The loop is running.
     Alive,
-    /// It still starts, and will for this long at least.
+    /// The hub is still starting, and needs at least this long.
     Starting(Duration),
     /// A line for `systemctl status`.
     Status(&'a str),
 }
 
-/// Notifies the service manager. A failure does not matter: the hub serves on.
+/// Notifies the service manager. Ignores failure, because the hub can serve without.
 #[cfg(target_os = "linux")]
 pub(super) fn notify(states: &[State<'_>]) {
     use sd_notify::NotifyState;

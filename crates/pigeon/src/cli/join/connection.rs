@@ -1,11 +1,11 @@
-//! Where a view finds the session, and in which language it speaks.
+//! The session's addresses and the language of its view.
 
 use std::net::SocketAddr;
 
 use pigeon_net::Waker;
 use pigeon_proto::Language;
 
-/// Where a view finds the session, and in which language it speaks.
+/// The session's addresses and the language of its view.
 pub(super) struct Connection {
     pub(super) hub: SocketAddr,
     pub(super) local: SocketAddr,

@@ -1,4 +1,4 @@
-//! Copies of our own lines: a server that passes on what we say also sends it to us.
+//! Copies of our own lines: a server that relays our lines may also send them to us.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,24 +7,22 @@ use pigeon_datagram::Instant;
 use pigeon_proto::{Reason, Refusal, Subject};
 use pigeon_text::escape;
 
-/// How long a copy may take before the line is reported as sent into the dark.
+/// Time limit for a copy, after which the line is reported as unconfirmed.
 const WITHIN: Duration = Duration::from_secs(2);
 
-/// How long after a refusal no copies are expected: a hub reports a limit once, however many
-/// lines run into it.
+/// How long no copies are expected after a refusal: a hub reports a limit once for many lines.
 const REFUSED_FOR: Duration = Duration::from_secs(10);
 
-/// The most lines of ours that are waited for.
+/// Maximum number of lines that wait for a copy.
 const MAX_AWAITED: usize = 64;
 
-/// Whether a server sends us what we say, as far as is known.
+/// Whether a server sends copies, as far as known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Habit {
     #[default]
     Unknown,
     Sends,
-    /// The first copy that was waited for never came. It may have been lost, but a hub in the raw
-    /// format sends none at all.
+    /// The first expected copy never came. It may have been lost, but a raw hub sends none at all.
     SendsNone,
 }
 
@@ -36,17 +34,17 @@ pub(super) struct Missing {
     pub(super) may_be_raw: bool,
 }
 
-/// What was said to the room and has not come back.
+/// Lines sent to the room without a copy so far.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
     habit: Habit,
-    /// When each line was sent, and how its copy is shown.
+    /// When each line was sent, and how its copy is displayed.
     awaited: VecDeque<(Instant, String)>,
     refused_until: Option<Instant>,
 }
 
 impl Copies {
-    /// Whether the server is believed to send copies.
+    /// Whether the server seems to send copies.
     pub(super) fn are_sent(&self) -> bool {
         self.habit != Habit::SendsNone
     }
@@ -64,22 +62,22 @@ impl Copies {
         }
     }
 
-    /// The lines are not on their way yet.
+    /// Restarts the wait: the lines have not been sent yet.
     pub(super) fn wait_longer(&mut self, now: Instant) {
         self.awaited.iter_mut().for_each(|(sent, _)| *sent = now);
     }
 
-    /// The hub has removed us, which explains why copies are missing.
+    /// Drops all lines: the hub has removed us, which explains missing copies.
     pub(super) fn forget(&mut self) {
         self.awaited.clear();
     }
 
-    /// A message came.
+    /// A message arrived.
     pub(super) fn came(&mut self, text: &str) {
         if self.awaited.is_empty() {
             return;
         }
-        // A tutorial's server sends it back in capitals.
+        // A tutorial's server returns it in capitals.
         let came = text.to_lowercase();
         let is_in = |said: &String| came.contains(&said.to_lowercase());
         if let Some(copy) = self.awaited.iter().position(|(_, said)| is_in(said)) {
@@ -89,7 +87,7 @@ impl Copies {
         }
     }
 
-    /// The hub refuses something. It does not name the line.
+    /// The hub refused a line, without naming it.
     pub(super) fn refused(&mut self, now: Instant, refusal: &Refusal) {
         match (refusal.what, &refusal.why) {
             (Subject::Say, Reason::TooLong { .. } | Reason::Wrapped) => {
@@ -105,8 +103,8 @@ impl Copies {
         }
     }
 
-    /// The next line whose copy is late. Of a server that answers and `is_unknown` the first one
-    /// shows that it sends none.
+    /// The next line with a late copy. If `is_unknown`, and the server responds, the first one
+    /// shows that it sends no copies.
     pub(super) fn missing(&mut self, now: Instant, is_unknown: bool) -> Option<Missing> {
         let (_, said) = self.awaited.pop_front_if(|(sent, _)| now - *sent >= WITHIN)?;
         let may_be_raw = is_unknown && self.habit == Habit::Unknown;
@@ -189,7 +187,7 @@ mod tests {
             limited.wait_for(at(0), line);
         }
         limited.refused(at(1), &refused(Reason::Rate { messages: Some(20), bytes: None }));
-        // The hub says it once; this line runs into the same limit.
+        // The hub reports a limit once; this line meets the same limit.
         limited.wait_for(at(2), "three");
         assert_eq!(limited.missing(at(9), true), None);
         assert!(limited.are_sent());

@@ -1,12 +1,12 @@
-//! Which hub to join: the one that is named, this machine's, or one that answers on the network.
+//! Selects the hub to join: the one named, this machine's, or one that answers on the network.
 //!
 //! ```text
 //!   no HOST ──▶ a socket here has port 9999 ──▶ this machine
-//!          └──▶ hubs that answer `discover` ──▶ the only one, or the one that the person picks
+//!          └──▶ hubs that answer `discover` ──▶ the only one, or the user's choice
 //!   NAME    ──▶ a contact ──▶ a host in DNS ──▶ a hub of that name that answers `discover`
 //! ```
 //!
-//! What NAME meant is looked up again where the hub goes away: by the same step.
+//! If the hub goes away, NAME is resolved again by the same step.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -14,27 +14,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use pigeon_proto::{Language, Name, fold};
+use pigeon_proto::{Name, fold};
 use pigeon_text::escape;
 
 use super::{DEFAULT_PORT, is_at_terminal};
-use crate::base::count::count;
 use crate::base::endpoint::Family;
 use crate::base::lookup::Find;
 use crate::base::status::UsageError;
 use crate::cli::discover::{FoundHub, find_hubs};
 use crate::contacts::peer::{self, Peer};
 use crate::output::remark;
+use crate::words::say;
 
-/// How long hubs on the network may take to answer: they wait up to 0.2 s, and are asked three times.
+/// Time limit for hubs on the network: they delay answers by up to 0.2 s, and are asked three
+/// times.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// A hub.
 pub(super) struct Found {
     pub(super) address: SocketAddr,
-    /// What it calls itself, where it was asked.
+    /// The hub's name, if it was asked.
     pub(super) name: Option<Name>,
-    /// Finds its address anew, where it was given by a name.
+    /// Resolves the hub's address again; `None` if the hub was not given by name.
     pub(super) again: Option<Arc<Find>>,
 }
 
@@ -45,25 +46,18 @@ impl From<SocketAddr> for Found {
 }
 
 impl Found {
-    /// The hub at `address`, which a word of the command line stands for.
+    /// The hub at `address`, which an argument names.
     fn peer(peer: &Peer, address: SocketAddr, family: Family) -> Found {
         Found { address, name: None, again: peer.finder(family) }
     }
 }
 
-/// Finds the hub that the words of the command line mean.
-///
-/// # Errors
-/// There is none, or there are several and nobody to ask.
-pub(super) fn find(
-    host: Option<&str>,
-    port: Option<u16>,
-    family: Family,
-    language: Language,
-) -> anyhow::Result<Found> {
+/// Finds the hub that the arguments mean. Fails if there is none, or if there are several and no
+/// terminal to ask at.
+pub(super) fn find(host: Option<&str>, port: Option<u16>, family: Family) -> anyhow::Result<Found> {
     match (host, port) {
-        (None, _) => unnamed(family, language),
-        (Some(host), None) => named(host, family, language),
+        (None, _) => unnamed(family),
+        (Some(host), None) => named(host, family),
         (Some(host), port) => {
             let peer = peer::parse_words(host, port)?;
             Ok(Found::peer(&peer, peer.endpoint.resolve_in(family)?, family))
@@ -71,10 +65,9 @@ pub(super) fn find(
     }
 }
 
-/// The hub that NAME means.
-fn named(name: &str, family: Family, language: Language) -> anyhow::Result<Found> {
+fn named(name: &str, family: Family) -> anyhow::Result<Found> {
     let may_be_hub = peer::may_be_contact(name);
-    // No host has such a name, and to ask DNS for it may take long.
+    // No host has such a name, and a DNS query may take long.
     let is_host = name.is_ascii() || peer::is_contact(name)?;
     let error = match is_host || !may_be_hub {
         true => {
@@ -86,60 +79,43 @@ fn named(name: &str, family: Family, language: Language) -> anyhow::Result<Found
         }
         false => anyhow!(peer::unknown(name)),
     };
-    remark(match language {
-        Language::English => format!("looking for a hub named {} on the network", escape(name)),
-        Language::Chinese => format!("正在局域网里寻找名为 {} 的 hub", escape(name)),
-    });
+    remark(say!("join-looking-for", name = &escape(name)));
     let hubs = called(name, family)?;
     match hubs.len() {
-        0 => Err(error.context(match language {
-            Language::English => format!("no hub named {} answers here", escape(name)),
-            Language::Chinese => format!("这里没有名为 {} 的 hub 回答", escape(name)),
-        })),
+        0 => Err(error.context(say!("join-no-hub-named", name = &escape(name)))),
         _ => {
-            let found = pick(&hubs, language)?;
+            let found = pick(&hubs)?;
             let name = name.to_string();
             let again = move || match &called(&name, family)?[..] {
                 [hub] => Ok(hub.address),
-                hubs => Err(anyhow!("{} hubs answer to {name}", hubs.len())),
+                hubs => Err(anyhow!(say!("join-hubs-share-name", hubs = hubs.len(), name = &name))),
             };
             Ok(Found { again: Some(Arc::new(again)), ..found })
         }
     }
 }
 
-/// The hubs on the network that call themselves so.
+/// The hubs on the network with this name.
 fn called(name: &str, family: Family) -> anyhow::Result<Vec<FoundHub>> {
     let mut hubs = around(family)?;
     hubs.retain(|hub| fold(hub.name.as_str()) == fold(name));
     Ok(hubs)
 }
 
-/// The hub of somebody who names none.
-fn unnamed(family: Family, language: Language) -> anyhow::Result<Found> {
+/// The hub if no name is given.
+fn unnamed(family: Family) -> anyhow::Result<Found> {
     let here = [SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)), {
         SocketAddr::from((Ipv6Addr::LOCALHOST, DEFAULT_PORT))
     }];
     if let Some(hub) = here.into_iter().find(|&hub| family.has(hub.ip()) && is_taken(hub)) {
         return Ok(hub.into());
     }
-    remark(match language {
-        Language::English => "no hub on this machine; looking on the network",
-        Language::Chinese => "本机没有 hub；正在局域网里寻找",
-    });
+    remark(say!("join-looking"));
     let hubs = around(family)?;
     if hubs.is_empty() {
-        return Err(anyhow!(match language {
-            Language::English =>
-                "no hub on this machine, and none answered on the network. `pigeon join HOST` goes \
-                 to one whose address you know; `pigeon discover` shows where it was looked for; \
-                 `pigeon hub` starts one here",
-            Language::Chinese =>
-                "本机没有 hub，局域网里也没有 hub 回答。知道地址时用 `pigeon join 地址`；\
-                 `pigeon discover` 说明找过哪里；`pigeon hub` 在本机启动一个",
-        }));
+        return Err(anyhow!(say!("join-no-hub")));
     }
-    pick(&hubs, language)
+    pick(&hubs)
 }
 
 impl From<&FoundHub> for Found {
@@ -148,7 +124,7 @@ impl From<&FoundHub> for Found {
     }
 }
 
-/// Whether a socket of this machine has the address: then binding it fails.
+/// Whether a socket on this machine has the address, which is the case if binding it fails.
 fn is_taken(address: SocketAddr) -> bool {
     UdpSocket::bind(address).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
 }
@@ -157,40 +133,28 @@ fn around(family: Family) -> anyhow::Result<Vec<FoundHub>> {
     find_hubs(ANSWER_WITHIN, |ip| family.has(ip))
 }
 
-/// The only one, or the one that the person picks.
-fn pick(hubs: &[FoundHub], language: Language) -> anyhow::Result<Found> {
+/// The only hub, or the one that the user picks.
+fn pick(hubs: &[FoundHub]) -> anyhow::Result<Found> {
     if let [hub] = hubs {
-        remark(match language {
-            Language::English => format!("found {} at {}", hub.name, hub.address),
-            Language::Chinese => format!("找到 {}，地址 {}", hub.name, hub.address),
-        });
+        remark(say!("join-found", name = &hub.name, hub = &hub.address));
         return Ok(hub.into());
     }
     for (number, hub) in (1..).zip(hubs) {
-        let members = match language {
-            Language::English => count(hub.members, "member").to_string(),
-            Language::Chinese => format!("{} 个成员", hub.members),
-        };
-        // Asked about below, so no remark.
+        let members = say!("join-members", members = hub.members);
+        // Not a remark, because a question follows.
         let _ = writeln!(io::stderr(), "{number:>3}  {}  {}  {members}", hub.name, hub.address);
     }
     if !is_at_terminal() {
-        return Err(UsageError(match language {
-            Language::English => "several hubs answered; name the one to join".into(),
-            Language::Chinese => "有几个 hub 回答；请写明要加入哪一个".into(),
-        })
-        .into());
+        return Err(UsageError(say!("join-several")).into());
     }
     loop {
-        let question = match language {
-            Language::English => format!("Which one? (1 to {}) ", hubs.len()),
-            Language::Chinese => format!("加入哪一个？（1 到 {}）", hubs.len()),
-        };
+        let question = say!("join-which", hubs = hubs.len());
         let mut stderr = io::stderr();
         let _ = stderr.write_all(question.as_bytes()).and_then(|()| stderr.flush());
         let mut answer = String::new();
-        if io::stdin().read_line(&mut answer).context("cannot read the answer")? == 0 {
-            return Err(UsageError("no hub was chosen".into()).into());
+        if io::stdin().read_line(&mut answer).with_context(|| say!("join-answer-unreadable"))? == 0
+        {
+            return Err(UsageError(say!("join-none-chosen")).into());
         }
         if let Some(hub) = chosen(hubs, answer.trim()) {
             return Ok(hub.into());
@@ -198,7 +162,7 @@ fn pick(hubs: &[FoundHub], language: Language) -> anyhow::Result<Found> {
     }
 }
 
-/// The hub of a number or a name.
+/// The hub with this number or name.
 fn chosen<'a>(hubs: &'a [FoundHub], answer: &str) -> Option<&'a FoundHub> {
     let number = answer.parse().ok().and_then(|number: usize| number.checked_sub(1));
     let mut named = hubs.iter().filter(|hub| fold(hub.name.as_str()) == fold(answer));

@@ -1,22 +1,22 @@
-//! `pigeon join --forward`: each message of the room goes on as a datagram, to a player or any other
-//! program that knows nothing of heartbeats.
+//! `pigeon join --forward`: sends each message of the room as a datagram to a player or another
+//! program that sends no heartbeats.
 //!
-//! It goes one way. What comes back from there is thrown away, so nothing of it reaches the room. But
-//! the target may itself lead into the room: another door of the hub, or a chain of forwarders. Then
-//! each message would come again, and be forwarded again, for ever. The payload is the sender's and
-//! carries no mark of ours, so this is found in three ways:
+//! Replies from the target are discarded, so they never reach the room. But the target itself may
+//! lead into the room: another socket of the hub, or a chain of forwarders. Then each message would
+//! return and be forwarded for ever. The payload is the sender's and cannot be marked, so three
+//! checks find the loop:
 //!
 //! ```text
 //!   at the start       the hub's own port at any address of its host ──▶ refused
-//!   chat, classic      a line that the hub says is the forwarder's own ──▶ ended
-//!   any format         the same bytes more than SUSPICIOUS times a second ──▶ the target is sent one
-//!                      heartbeat: where a hub answers that ──▶ ended
+//!   chat, classic      a line that the hub attributes to the forwarder ──▶ ended
+//!   any format         the same bytes more than SUSPICIOUS times a second ──▶ the target gets one
+//!                      heartbeat; if a hub answers ──▶ ended
 //!                      more than MOST times a second ──▶ not forwarded
 //! ```
 //!
-//! A stream may repeat itself (stuffing of MPEG-TS, a sensor that reads the same), so repetition alone
-//! ends nothing. A heartbeat before there is a suspicion was rejected: a player would get bytes that
-//! nobody sent.
+//! A stream may repeat itself (MPEG-TS stuffing, a constant sensor), so repetition alone does not
+//! end forwarding. A heartbeat without suspicion was rejected: a player would receive bytes that no
+//! sender sent.
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
@@ -30,50 +30,50 @@ use pigeon_net::{Receipt, Socket, SocketOptions, local_addresses};
 use pigeon_proto::{Answer, Format, Prove, heartbeat};
 
 use crate::base::bind::one_host;
-use crate::base::cause::Watch;
+use crate::base::cause::{Cause, Watch};
 use crate::base::endpoint::Family;
 use crate::base::status::UsageError;
 use crate::contacts::peer;
+use crate::words::say;
 
-/// From how many payloads a second that are the same as one of the last seconds on a target is asked
-/// whether it is a hub, and for how long they must come. A loop turns as often as a datagram goes round.
+/// Rate of repeated payloads, in payloads per second, from which a target is asked whether it is a
+/// hub. A loop repeats as often as a datagram goes round.
 const SUSPICIOUS: u64 = 100;
 const SUSPICIOUS_FOR: Duration = Duration::from_secs(5);
 
-/// How many of them are forwarded a second at the most, also where no hub answers, and how much of that
-/// may come at once.
+/// Maximum repeated payloads forwarded per second, even if no hub answers; also the maximum burst.
 const MOST: u64 = 2_000;
 const MOST_AT_ONCE: Duration = Duration::from_millis(250);
 
-/// How long a payload is remembered, at the least: longer than a datagram is on its way.
+/// Minimum time for which a payload is remembered: longer than a datagram travels.
 const REMEMBERED: Duration = Duration::from_secs(4);
 
-/// The most payloads that are remembered, in each of two generations.
+/// Maximum number of payloads in each of two generations.
 const MAX_REMEMBERED: usize = 65_536;
 
-/// How often a target that seems to lead into the room is asked whether it is a hub.
+/// Minimum time between two heartbeats to a suspicious target.
 const ASK_EVERY: Duration = Duration::from_secs(600);
 
-/// How long a target must not have refused before a refusal is news again.
+/// A refusal is reported again after this time without one.
 const NEWS_AFTER: Duration = Duration::from_secs(10);
 
-/// The most datagrams of a target that are looked at in one go.
+/// Maximum number of datagrams read from a target at once.
 const LOOK_AT: usize = 1_024;
 
-/// What is to be said of a target.
+/// A problem of a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// Nobody listens there, so far.
+    /// No program listens there.
     Refused { to: SocketAddr },
-    /// Nothing gets there, and what the system says of it.
-    CutOff { to: SocketAddr, cause: String },
-    /// The same bytes come again and again: some are not forwarded.
+    /// Nothing arrives there; the system reports why.
+    CutOff { to: SocketAddr, cause: Cause },
+    /// The same bytes repeat too often: some are not forwarded.
     Repeats { to: SocketAddr },
-    /// It leads into the room. Nothing is forwarded there any more.
+    /// The target leads into the room. Forwarding to it has ended.
     Loop { to: SocketAddr },
 }
 
-/// The targets, and what they have been sent lately.
+/// The targets, and recently forwarded payloads.
 #[derive(Default)]
 pub(super) struct Forward {
     targets: Vec<Target>,
@@ -84,20 +84,18 @@ struct Target {
     socket: Socket,
     to: SocketAddr,
     asked: Option<Instant>,
-    /// Whether it has answered as one.
+    /// Whether the target has answered as a hub.
     is_hub: bool,
-    /// Whether what repeats itself was reported.
+    /// Whether repetition was reported.
     reported_repeats: bool,
-    /// When it refused last.
+    /// When the target last refused.
     refused: Option<Instant>,
     watch: Watch,
 }
 
 impl Forward {
-    /// Opens a socket for each target.
-    ///
-    /// # Errors
-    /// A target is not an endpoint, or is the hub itself, or this session's own port.
+    /// Opens a socket for each target. Fails if a target is not an endpoint, or is the hub or this
+    /// session's own port.
     pub(super) fn open(
         now: Instant,
         words: &[String],
@@ -108,17 +106,11 @@ impl Forward {
         for word in words {
             let to = peer::resolve_peer(&peer::parse(word, None)?, word, Family::default())?;
             one_host(to)?;
-            let what = match to {
-                _ if is_same_program(to, hub) => "the hub itself",
-                _ if is_same_program(to, own) => "this program's own port",
-                _ => "",
-            };
-            if !what.is_empty() {
-                return Err(UsageError(format!(
-                    "--forward {to} is {what}: what is forwarded there would come back for ever; \
-                     name the port of a player or another program"
-                ))
-                .into());
+            if is_same_program(to, hub) {
+                return Err(UsageError(say!("join-forward-hub", to = &to)).into());
+            }
+            if is_same_program(to, own) {
+                return Err(UsageError(say!("join-forward-self", to = &to)).into());
             }
             let socket = Socket::connect(to, None, &SocketOptions::default())?;
             targets.push(Target {
@@ -134,17 +126,17 @@ impl Forward {
         Ok(Forward { targets, repeats: Repeats::default() })
     }
 
-    /// The hub has another address now. Says which targets are that hub, and forwards there no more.
+    /// The hub has a new address. Stops forwarding to targets that are the hub, and returns them.
     pub(super) fn moved(&mut self, hub: SocketAddr) -> Vec<Trouble> {
         self.end(|target| is_same_program(target.to, hub))
     }
 
-    /// Whether nothing is forwarded any more.
+    /// Whether all forwarding has ended.
     pub(super) fn is_over(&self) -> bool {
         self.targets.is_empty()
     }
 
-    /// Sends a message of the room on. Never blocks.
+    /// Forwards a message. Never blocks.
     pub(super) fn send(
         &mut self,
         now: Instant,
@@ -170,7 +162,7 @@ impl Forward {
         troubles
     }
 
-    /// Once a second: what the system and the targets have said since.
+    /// Once per second: problems since the last call.
     pub(super) fn look(&mut self, now: Instant) -> Vec<Trouble> {
         let mut troubles = Vec::new();
         for target in &mut self.targets {
@@ -179,7 +171,7 @@ impl Forward {
             }
             let cause = target.watch.look(now, &target.socket.stats());
             let to = target.to;
-            troubles.extend(cause.map(|cause| Trouble::CutOff { to, cause: cause.to_string() }));
+            troubles.extend(cause.map(|cause| Trouble::CutOff { to, cause }));
         }
         troubles.extend(self.end(|target| target.is_hub));
         troubles
@@ -190,7 +182,7 @@ impl Forward {
         self.targets.retain_mut(|target| {
             let is_loop = is_loop(target);
             if is_loop {
-                // Where it is a member now, it leaves at once instead of by a timeout.
+                // If the heartbeat made it a member, it leaves at once instead of timing out.
                 target.transmit(b"quit");
                 ended.push(Trouble::Loop { to: target.to });
             }
@@ -222,23 +214,23 @@ impl Target {
         is_news.then_some(Trouble::Refused { to: self.to })
     }
 
-    /// Leaves a payload out. Returns what is to be said, once.
+    /// Skips a payload. Returns the problem to report, once.
     fn refrain(&mut self) -> Option<Trouble> {
         let is_news = !std::mem::replace(&mut self.reported_repeats, true);
         is_news.then_some(Trouble::Repeats { to: self.to })
     }
 
-    /// Asks whether a hub is there: nothing else answers a padded heartbeat.
+    /// Asks whether the target is a hub: only hubs answer a padded heartbeat.
     fn ask(&mut self, now: Instant) {
         if self.asked.is_none_or(|asked| now - asked >= ASK_EVERY) {
-            // What waits takes the room of the answer.
+            // Empties the receive buffer to make room for the answer.
             self.look();
             self.asked = Some(now);
             self.transmit(heartbeat::PADDED);
         }
     }
 
-    /// Throws away what came from there, but for a hub's answer. True if the target refuses.
+    /// Discards received datagrams except a hub's answer. True if the target refuses.
     fn look(&mut self) -> bool {
         let mut refuses = false;
         for _ in 0..LOOK_AT {
@@ -251,7 +243,7 @@ impl Target {
             match received {
                 Ok(Receipt::Datagrams(_)) => {}
                 Ok(Receipt::Refused) => refuses = true,
-                // A socket that is broken says so when something is sent.
+                // A broken socket reports its error on the next send.
                 Ok(Receipt::Empty) | Err(_) => break,
             }
         }
@@ -259,18 +251,18 @@ impl Target {
     }
 }
 
-/// What becomes of a payload.
+/// The decision about a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
-    /// It is new, or not too many were the same lately.
+    /// New, or rarely repeated.
     Fine,
-    /// It is forwarded; so many were the same that the targets are asked.
+    /// Forwarded; repeated so often that the targets are asked.
     Suspicious,
-    /// It is not forwarded.
+    /// The payload is not forwarded.
     TooMany,
 }
 
-/// Payloads of the last seconds, as hashes under a key that nobody outside knows.
+/// Recent payloads, as hashes with a secret key.
 #[derive(Default)]
 struct Repeats {
     hasher: RandomState,
@@ -306,8 +298,8 @@ impl Repeats {
     }
 }
 
-/// Whether a payload is null packets of MPEG-TS, by which streams keep to a constant rate
-/// (ISO/IEC 13818-1: packets of 188 bytes, PID 0x1FFF).
+/// Whether a payload is MPEG-TS null packets, which pad streams to a constant rate (ISO/IEC
+/// 13818-1: packets of 188 bytes, PID 0x1FFF).
 fn is_stuffing(payload: &[u8]) -> bool {
     let (packets, rest) = payload.as_chunks::<188>();
     let is_null =
@@ -315,7 +307,7 @@ fn is_stuffing(payload: &[u8]) -> bool {
     !packets.is_empty() && rest.is_empty() && packets.iter().all(is_null)
 }
 
-/// Whether both addresses are one program's: the same port, at the same host.
+/// Whether both addresses belong to the same program: the same port on the same host.
 fn is_same_program(to: SocketAddr, hub: SocketAddr) -> bool {
     let is_here = |address: SocketAddr| {
         let ip = address.ip();
@@ -324,8 +316,8 @@ fn is_same_program(to: SocketAddr, hub: SocketAddr) -> bool {
     to.port() == hub.port() && (to.ip() == hub.ip() || is_here(to) && is_here(hub))
 }
 
-/// Whether a line is what a forwarder's socket has said in the room, as the hub renders it: the
-/// beginning of a chat's line and the end of a classic's are the hub's own.
+/// Whether the hub attributes a line to a forwarder's socket: in `chat` the start of a line, and in
+/// `classic` its end, are written by the hub.
 fn says_our_own(local: SocketAddr, format: Option<Format>, payload: &[u8]) -> bool {
     match format {
         Some(Format::Chat) => payload.starts_with(format!("{local}: ").as_bytes()),
@@ -350,7 +342,7 @@ mod tests {
         let is_new = |n: &u32| repeats.judge(at(0), &n.to_be_bytes()) == Verdict::Fine;
         assert_eq!((0..200_000).filter(is_new).count(), 200_000);
         assert!(repeats.young.len() <= MAX_REMEMBERED && repeats.old.len() <= MAX_REMEMBERED);
-        // A loop that turns ten times a millisecond.
+        // A loop of ten rounds per millisecond.
         let turns = |n: &u64| repeats.judge(at(n / 10), b"loop") != Verdict::TooMany;
         let turns = (0..100_000).filter(turns).count();
         assert!((20_000..=20_502).contains(&turns), "{turns}");

@@ -1,4 +1,4 @@
-//! A session on a full screen: messages and notices, sorted into rooms and people.
+//! A session on a full screen: messages and notices, sorted by room and person.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -15,52 +15,54 @@ use pigeon_proto::{
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
-use super::commands::commands;
 use super::connection::Connection;
 use super::copies::{Copies, Missing};
 use super::kept::Kept;
-use super::note::{Note, unheard_in_short, without_word};
+use super::note::{Note, without_word};
 use crate::base::payload::without_end;
-use crate::base::quantity::in_seconds;
 use crate::output::Color;
 use crate::ui::screen::{
-    Action, Kind, Line, Look, Members, Model, PlaceId, Screen, Update, WallClock, Words,
+    Action, Kind, Line, Look, Members, Model, PlaceId, Screen, Update, WallClock,
 };
+use crate::ui::span::in_seconds;
 use crate::ui::typist::Typed;
+use crate::words::{self, say_in};
 
-/// How many lines are asked for at the top of what is shown.
+/// Number of older lines requested at the top of the screen.
 const OLDER: u16 = 50;
 
-/// How many lines may wait for the loop; then typing waits.
+/// Queue length of lines to the loop; when it is full, typing waits.
 const WAITING: usize = 64;
 
-/// The screen, and the state from which it is updated.
+/// The screen, and the state last sent to it.
 pub(super) struct Full {
     screen: Screen,
     roster: Roster,
-    /// The changes of the roster that the screen has.
+    /// The roster version that the screen shows.
     listed: u64,
-    /// The room in which the screen has us.
+    /// The room that the screen shows as ours.
     entered: String,
     hub: SocketAddr,
     local: SocketAddr,
     language: Language,
     copies: Copies,
-    /// Whether the screen shows us as a member, with the lists of a member.
+    /// Whether the screen shows us as a member, with a member's lists.
     is_in: bool,
-    /// Why the hub does not let us in, until it does.
+    /// Why the hub does not admit us, until it does.
     not_admitted: Option<Note>,
     kept: Kept,
-    /// Until when the hub sends no more of what it keeps, and its words for that.
+    /// Until when the hub sends no more history, and its notice about that.
     wait: Option<(Instant, String)>,
-    /// The name that the screen has.
+    /// Our name on the screen.
     me: Option<Name>,
     last_note: String,
+    /// For a member with a key: whether the hub is connected, and how many messages it has not
+    /// stored.
+    delivery: Option<(bool, usize)>,
     clock: WallClock,
 }
 
 impl Full {
-    /// Takes the terminal.
     pub(super) fn open(
         connection: Connection,
         color: Color,
@@ -70,7 +72,9 @@ impl Full {
         let (sender, typed) = sync_channel(WAITING);
         let look = Look { color: color.enabled(&std::io::stdout()) };
         let first = PlaceId::Room("".into());
-        let mut model = Model::new(format!("hub {hub}"), first, commands, language);
+        let title = say_in!(language, "screen-title", hub = &hub);
+        let commands = |language| say_in!(language, "join-commands");
+        let mut model = Model::new(title, first, commands, language);
         model.bell = bell;
         model.is_in = false;
         let act = move |action: Action| {
@@ -102,13 +106,14 @@ impl Full {
             kept: Kept::default(),
             wait: None,
             me: None,
+            delivery: None,
             last_note: String::new(),
             clock: WallClock::default(),
         };
         Ok((full, typed))
     }
 
-    /// Takes in what the session reports, for the lists.
+    /// Updates the lists after an event of the session.
     pub(super) fn event(&mut self, now: Instant, event: &Event) {
         self.roster.hear(now, event);
         match event {
@@ -122,9 +127,13 @@ impl Full {
                 self.copies.forget();
                 self.not_admitted = Some(Note::Gone(*gone));
             }
+            // The notice names our room, so we are admitted.
+            Event::Notice(Notice::Name { .. }) => self.not_admitted = None,
             Event::Background(Notice::Refused(refusal)) => self.reach_the_oldest(refusal),
             Event::Joined(answer) | Event::Answered(answer) => {
-                self.not_admitted = None;
+                // A hub also answers heartbeats while it waits for the password.
+                let is_in = answer.you.as_ref().is_some_and(|you| you.room.is_some());
+                self.not_admitted.take_if(|note| is_in || !note.asks_for_password());
                 if self.kept.answered(now, answer) {
                     self.screen.tell(Update::Keeps(self.kept.keeps()));
                 }
@@ -144,10 +153,9 @@ impl Full {
         }
     }
 
-    /// Shows a message in the room.
     pub(super) fn received(&mut self, session: &Session<Pcg64>, payload: &[u8]) {
         let text = String::from_utf8_lossy(payload);
-        // What is not UTF-8 is shown as escapes, not as U+FFFD.
+        // Invalid UTF-8 is shown as escapes, not as U+FFFD.
         let escaped =
             matches!(text, std::borrow::Cow::Owned(_)).then(|| escape(payload).to_string());
         let text = without_end(escaped.as_deref().unwrap_or(&text));
@@ -164,12 +172,13 @@ impl Full {
         self.copies.came(text);
     }
 
-    /// Shows what the hub says of its own: private messages as conversations, news in the room,
-    /// answers where they were asked.
+    /// Shows a notice: private messages as conversations, news in the room, answers where they were
+    /// requested.
     pub(super) fn notice(&mut self, now: Instant, notice: &Notice) {
         if let Notice::Set(Setting::Language(language)) = notice {
             self.language = *language;
-            self.screen.tell(Update::Language(Words(*language)));
+            words::set_language(*language);
+            self.screen.tell(Update::Language(*language));
         }
         let here = Some(self.here());
         match notice {
@@ -213,13 +222,13 @@ impl Full {
                 let line = Line { time, kind, sender, text, position: Some(*position), link: None };
                 self.screen.tell(Update::Kept(self.here(), line));
             }
-            // Reading back asks for it.
+            // The request for older lines handles it.
             Notice::Earlier { .. } => {}
             Notice::Refused(Refusal {
                 what: Subject::Command(Verb::History),
                 why: Reason::Wait { seconds },
             }) => {
-                // Who reads back does not see the newest lines.
+                // A user scrolled up does not see the newest lines.
                 let until = now + Duration::from_secs(*seconds);
                 self.wait = Some((until, sentence::of(notice, self.language)));
             }
@@ -235,17 +244,17 @@ impl Full {
         }
     }
 
-    /// The hub has another address now, and so have we.
+    /// The hub has a new address, and so may we.
     pub(super) fn moved(&mut self, hub: SocketAddr, local: SocketAddr) {
         (self.hub, self.local) = (hub, local);
     }
 
-    /// The room was read before, as far as this.
+    /// The room was read up to this position before.
     pub(super) fn seen(&mut self, room: &RoomName, position: u64) {
         self.screen.tell(Update::Seen(PlaceId::Room(room.as_str().into()), position));
     }
 
-    /// There is nothing older than what is shown, or nothing at all is kept.
+    /// There is nothing older, or no history at all.
     fn reach_the_oldest(&mut self, refusal: &Refusal) {
         match (refusal.what, &refusal.why) {
             (Subject::Command(Verb::History), Reason::NothingSaid) => {
@@ -269,22 +278,24 @@ impl Full {
     }
 
     fn me(&self) -> String {
-        self.roster.me().map_or_else(|| "you".to_string(), ToString::to_string)
+        let you = || say_in!(self.language, "screen-you");
+        self.roster.me().map_or_else(you, ToString::to_string)
     }
 
     fn is_me(&self, name: &str) -> bool {
         self.roster.me().is_some_and(|me| me.as_str() == name) || name == self.local.to_string()
     }
 
-    /// Says something about the session itself.
+    /// Shows a note about the session.
     pub(super) fn note(&mut self, note: &Note) {
         let uncounted = match note {
-            // The list beside it counts them, and goes on counting.
-            Note::Joined { name, format, secure_port, .. } => Some(Note::Joined {
+            // The list beside it shows the current number.
+            Note::Joined { name, format, secure_port, is_in, .. } => Some(Note::Joined {
                 name: name.clone(),
                 members: 0,
                 format: *format,
                 secure_port: *secure_port,
+                is_in: *is_in,
             }),
             _ => None,
         };
@@ -293,7 +304,7 @@ impl Full {
         self.screen.tell(Update::Line(None, line));
     }
 
-    /// Remembers what was sent: its copy is the acknowledgement. Nothing acknowledges what `is_lost`.
+    /// Records a sent line until its copy confirms it. If `is_lost`, nothing will.
     pub(super) fn typed(
         &mut self,
         session: &Session<Pcg64>,
@@ -320,8 +331,8 @@ impl Full {
         }
     }
 
-    /// Brings the lists and the status line up to date, and asks for what they lack.
-    /// `cut_off`: what the system says of the way to the hub, if that is the trouble.
+    /// Updates the lists and the status line, and requests missing parts. `cut_off`: the error of
+    /// the path to the hub, if any.
     pub(super) fn look(
         &mut self,
         session: &mut Session<Pcg64>,
@@ -339,7 +350,7 @@ impl Full {
             self.screen.tell(Update::IsIn(is_in));
         }
         if !is_in {
-            // Nobody reports who comes and goes.
+            // The hub sends no news of joins and leaves here.
             if is_changed {
                 self.screen.tell(Update::Rooms(Vec::new()));
                 self.screen.tell(Update::Members(Members::default()));
@@ -354,16 +365,19 @@ impl Full {
             let rooms = self.roster.rooms().iter();
             let rooms = rooms.map(|(room, count)| (room.to_string(), u64::from(*count))).collect();
             self.screen.tell(Update::Rooms(rooms));
-            // Behind the rooms: how many are here is known better than how many were counted.
+            // After the rooms: the members of this room are more up to date than its count.
             self.screen.tell(Update::Members(members));
         }
         if session.holds_lines() || session.contact() == Contact::Asking {
             self.copies.wait_longer(now);
         }
-        // Only a server that was heard and names no format may send no copies. Of a raw hub none
-        // are awaited.
+        // Only a server that was heard and names no format may omit copies. For a raw hub none are
+        // expected.
         let is_unknown = session.contact() == Contact::Plain && session.format().is_none();
-        while let Some(Missing { said, may_be_raw }) = self.copies.missing(now, is_unknown) {
+        // For a member with a key, the hub reports the result of each message.
+        while self.delivery.is_none()
+            && let Some(Missing { said, may_be_raw }) = self.copies.missing(now, is_unknown)
+        {
             self.note(&match session.contact() {
                 _ if session.last_heard().is_none() => Note::NobodyAnswers { said },
                 Contact::Silent => Note::Lost { said },
@@ -377,23 +391,31 @@ impl Full {
             (None, Some((_, sentence))) => (sentence.clone(), false),
             (None, None) => match cut_off {
                 Some(cause) => (cause.to_string(), true),
-                None => status(session, now, self.language),
+                None => match self.delivery {
+                    Some(delivery) => secure_status(delivery, session, now, self.language),
+                    None => status(session, now, self.language),
+                },
             },
         };
         self.screen.tell(Update::Status { text, alarm });
     }
 
-    /// Gives the terminal back; what went wrong stays readable behind it.
+    /// Sets the delivery state of a member with a key.
+    pub(super) fn set_delivery(&mut self, delivery: Option<(bool, usize)>) {
+        self.delivery = delivery;
+    }
+
+    /// Restores the terminal and leaves an error readable.
     pub(super) fn close(self, deadline: std::time::Instant, failed: bool) {
         self.screen.close(deadline);
         if failed {
-            // Nobody may be reading.
+            // Ignored if stderr is closed.
             let _ = writeln!(std::io::stderr(), "{}", escape(&self.last_note));
         }
     }
 }
 
-/// What a typed line says to the room. `None` if it is a command or an end.
+/// The message of a typed line. `None` if it is a command or ends the session.
 fn said(line: &str, format: Option<Format>) -> Option<String> {
     if let Some(action) = action(line.as_bytes()) {
         return Some(String::from_utf8_lossy(&action).into_owned());
@@ -403,7 +425,7 @@ fn said(line: &str, format: Option<Format>) -> Option<String> {
         None => line.to_string(),
     };
     match line.strip_prefix('/') {
-        // A raw hub leaves everything as it is.
+        // A raw hub relays everything unchanged.
         _ if line == "quit" => None,
         Some(_) if format == Some(Format::Raw) => Some(line),
         Some(text) => text.starts_with('/').then(|| text.to_string()),
@@ -412,7 +434,7 @@ fn said(line: &str, format: Option<Format>) -> Option<String> {
     }
 }
 
-/// A line as the hub gets it: what is typed in a conversation with one person goes to them.
+/// A line as sent to the hub: in a conversation with one person, a private message.
 fn addressed(place: &PlaceId, line: String) -> Vec<u8> {
     let bare = line.trim();
     match place {
@@ -426,36 +448,47 @@ fn addressed(place: &PlaceId, line: String) -> Vec<u8> {
     }
 }
 
-/// Whether the hub has nothing older to send.
+/// Whether the hub has no older messages.
 fn is_at_the_oldest(refusal: &Refusal) -> bool {
     refusal.what == Subject::Command(Verb::History) && refusal.why == Reason::NothingSaid
 }
 
-/// What is known of the hub, and whether something is wrong.
+/// The state of a hub that stores messages, and whether something is wrong.
+fn secure_status(
+    (is_connected, unstored): (bool, usize),
+    session: &Session<Pcg64>,
+    now: Instant,
+    language: Language,
+) -> (String, bool) {
+    let heard = session.last_heard();
+    let ago = in_seconds(language, heard.map(|heard| now - heard).unwrap_or_default());
+    match (is_connected, unstored) {
+        (true, 0) => (say_in!(language, "join-status-stored", ago = ago), false),
+        (true, count) => (say_in!(language, "join-status-sending", count = count), false),
+        (false, 0) => (say_in!(language, "join-status-not-connected"), true),
+        (false, count) => (say_in!(language, "join-status-waiting", count = count), true),
+    }
+}
+
+/// The state of the hub, and whether something is wrong.
 fn status(session: &Session<Pcg64>, now: Instant, language: Language) -> (String, bool) {
-    let hub = session.hub();
-    let chinese = language == Language::Chinese;
-    let ago = session.last_heard().map(|heard| in_seconds(now - heard)).unwrap_or_default();
-    let heard = match language {
-        Language::English => format!("last heard {ago} ago"),
-        Language::Chinese => format!("{ago}前有消息"),
-    };
+    let heard = session.last_heard();
+    let ago = in_seconds(language, heard.map(|heard| now - heard).unwrap_or_default());
     match session.contact() {
-        Contact::Asking if chinese => ("正在询问它是不是 pigeon hub".to_string(), false),
-        Contact::Asking => ("asking whether it is a pigeon hub".to_string(), false),
-        _ if session.last_heard().is_none() => (unheard_in_short(hub, language), true),
-        Contact::Plain | Contact::Unheard if chinese => (format!("{heard}；它不回答心跳"), false),
-        Contact::Plain | Contact::Unheard => (format!("{heard}; it answers no heartbeats"), false),
-        Contact::Silent if chinese => (format!("已有 {ago} 没有回答"), true),
-        Contact::Silent => (format!("not answering since {ago}"), true),
-        Contact::Removed if chinese => (format!("已被 hub 移出；{heard}"), true),
-        Contact::Removed => (format!("sent away by the hub; {heard}"), true),
+        Contact::Asking => (say_in!(language, "join-status-asking"), false),
+        _ if heard.is_none() => {
+            (say_in!(language, "join-status-unheard", hub = &session.hub()), true)
+        }
+        Contact::Plain | Contact::Unheard => {
+            (say_in!(language, "join-status-plain", ago = ago), false)
+        }
+        Contact::Silent => (say_in!(language, "join-status-silent", ago = ago), true),
+        Contact::Removed => (say_in!(language, "join-status-removed", ago = ago), true),
         Contact::Answering => {
-            let mut text = heard;
-            if let Some(time) = session.round_trip() {
-                let (comma, name) = if chinese { ("，", "往返") } else { (", ", "round trip") };
-                text.push_str(&format!("{comma}{name} {}", in_millis(time)));
-            }
+            let text = match session.round_trip().map(in_millis) {
+                Some(time) => say_in!(language, "join-status-round-trip", time = time),
+                None => say_in!(language, "join-status-heard"),
+            };
             (text, false)
         }
     }
@@ -472,7 +505,9 @@ fn in_millis(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::meant::OWN_OF_SCREEN;
     use super::*;
+    use crate::ui::screen::help::entries;
 
     #[test]
     fn words_for_one_person_go_to_them_and_commands_to_the_hub() {
@@ -497,6 +532,24 @@ mod tests {
             assert_eq!(chat(other), None, "{other}");
         }
         assert_eq!(said("//x", Some(Format::Raw)).as_deref(), Some("//x"));
+    }
+
+    #[test]
+    fn every_command_is_explained_in_every_language() {
+        // The words without placeholders.
+        let words = |language| {
+            let entries = entries(&say_in!(language, "join-commands")).into_iter();
+            let words = entries.filter_map(|entry| Some(entry.key.split(' ').next()?.to_string()));
+            words.map(|word| word.trim_end_matches("TEXT").trim_end_matches("内容").to_string())
+        };
+        let english: Vec<String> = words(Language::English).collect();
+        assert!(english.iter().eq(words(Language::Chinese).collect::<Vec<_>>().iter()));
+        for verb in Verb::ALL {
+            assert!(english.contains(&format!("/{}", verb.word())), "{verb:?}");
+        }
+        for own in OWN_OF_SCREEN.iter().filter(|own| **own != "quit") {
+            assert!(english.contains(&format!("/{own}")), "{own}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What stands around a session: the person, and a signal to stop.
+//! The host of a session: user input, output, and a signal to stop.
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::Context;
 use pigeon_client::{Contact, Event, Said, Session};
 use pigeon_datagram::{Instant, SocketId};
-use pigeon_net::{Host, Io};
+use pigeon_member::Opened;
+use pigeon_net::{Clock, Host, Io, Socket};
 use pigeon_proto::{
     Answer, Format, Gone, Name, Notice, Reason, Refusal, RoomName, Subject, Verb, is_control_line,
 };
@@ -17,22 +18,26 @@ use rand_pcg::Pcg64;
 
 use super::connect;
 use super::forward::{Forward, Trouble};
+use super::gate::Delivery;
+use super::keyed::Keyed;
+use super::link::{Link, LinkEvent};
 use super::meant::meant;
 use super::memory::Memory;
-use super::note::Note;
+use super::note::{Note, Why};
 use super::view::View;
 use crate::base::bind::explain;
 use crate::base::cause::{Cause, Watch};
 use crate::base::lookup::Lookup;
 use crate::base::signals::Stop;
 use crate::base::status::Status;
+use crate::base::system_error::chain;
 use crate::output::wall;
 use crate::ui::typist::Typed;
 
-/// How often a session that has lost its hub looks whether this host has another address.
+/// Time between checks for a new local address while the hub is silent.
 const ROAM_EVERY: Duration = Duration::from_secs(2);
 
-/// What stands around a session.
+/// The host of a session.
 pub(super) struct JoinHost {
     view: View,
     typed: Receiver<Typed>,
@@ -40,44 +45,53 @@ pub(super) struct JoinHost {
     nick: Option<Name>,
     plain: bool,
     memory: Option<Memory>,
-    /// Whether anything ever came from the hub.
+    /// Whether anything was received from the hub.
     met: bool,
-    /// Whether `--nick` asks for a name. Its refusal is no failure of what a script typed.
+    /// Whether `--nick` requests a name. Its refusal is not a failure of a script's line.
     asks_name: bool,
     path: Watch,
-    /// Finds the hub's address anew, where it was given by a name.
+    /// Resolves the hub's address again, if it was given by name.
     lookup: Option<Lookup>,
-    /// Whether something is kept for the next session.
+    /// Whether state is stored for the next session.
     remembers: bool,
     forward: Forward,
-    /// Whether messages go to a program, so that stdin may well be empty.
+    /// Whether messages are forwarded to a program, so that stdin may be empty.
     bridges: bool,
     /// Whether anything was read from stdin.
     has_typed: bool,
-    /// Whether it was said that bytes are lost, since the hub was heard.
+    /// Whether lost bytes have been reported since the hub was last heard.
     said_lost: bool,
-    /// When to look for another address of this host.
+    /// When to check for a new local address.
     roam_at: Instant,
-    /// What the hub calls itself, if that is known.
+    /// The hub's name, if known.
     hub_name: Option<Name>,
     /// Our own address.
     local: SocketAddr,
-    /// The note that the hub was joined, held back while the hub may still refuse our resume word and
-    /// remove us.
+    /// The note about joining, held back while the hub may still refuse our resume token and remove
+    /// us.
     joined: Option<Note>,
-    /// How the hub has removed us, until it lets us in again.
+    /// Why the hub removed us, until it admits us again.
     removed: Option<Gone>,
     /// Our name and room as last shown.
     shown: Option<(Option<Name>, RoomName)>,
-    /// Whether a command was typed since, which may ask for them.
+    /// Whether a command was sent since, which may request them.
     has_asked: bool,
-    /// The room that is read.
+    /// The room being read.
     reads: Option<RoomName>,
+    /// The settings for a member with a key. `None`: the session stays plain.
+    keyed: Option<Keyed>,
+    clock: Clock,
+    /// The announced port for members with a key.
+    secure_port: Option<u16>,
+    /// Whether the session uses a member with a key.
+    is_secure: bool,
+    next_socket: Option<Socket>,
+    typed_password: Option<String>,
     status: Status,
 }
 
 impl JoinHost {
-    /// Around a session that asks for this name, unless it speaks plainly.
+    /// A host for a session that requests this name, unless it is plain.
     pub(super) fn new(
         view: View,
         typed: Receiver<Typed>,
@@ -112,42 +126,52 @@ impl JoinHost {
             shown: None,
             has_asked: false,
             reads: None,
+            keyed: None,
+            clock: Clock::start(),
+            secure_port: None,
+            is_secure: false,
+            next_socket: None,
+            typed_password: None,
             status: Status::Done,
         }
     }
 
-    /// With what is kept for the next session.
+    /// Adds the state stored for the next session.
     pub(super) fn with_memory(self, memory: Option<Memory>) -> Self {
         JoinHost { memory, ..self }
     }
 
-    /// With the programs to which messages are forwarded.
+    /// Adds the settings for a member with a key. `clock` is the loop's clock.
+    pub(super) fn with_keyed(self, keyed: Option<Keyed>, clock: Clock) -> Self {
+        JoinHost { keyed, clock, ..self }
+    }
+
+    /// Adds the programs that get forwarded messages.
     pub(super) fn with_forward(self, forward: Forward) -> Self {
         let bridges = self.view.is_raw() || !forward.is_over();
         JoinHost { forward, bridges, ..self }
     }
 
-    /// With the name by which the hub is found again where it goes away. `remembers`: something is
-    /// kept for the next session.
+    /// Adds the name that is resolved again if the hub goes away. `remembers`: state is stored for
+    /// the next session.
     pub(super) fn with_lookup(self, lookup: Option<Lookup>, remembers: bool) -> Self {
         JoinHost { lookup, remembers, ..self }
     }
 
-    /// With what the hub calls itself.
     pub(super) fn with_hub_name(self, hub_name: Option<Name>) -> Self {
         JoinHost { hub_name, ..self }
     }
 
-    /// Keeps where the session would leave off.
+    /// Stores the session's state for the next one.
     fn remember(&mut self, session: &Session<Pcg64>) {
         if let (Some(memory), Some(left_off)) = (&mut self.memory, session.left_off())
             && let Err(error) = memory.keep(&left_off)
         {
-            self.note(Note::NotKept { error: error.to_string() });
+            self.note(Note::NotKept { error: chain(&error) });
         }
     }
 
-    /// Keeps how far the room is read. Of a room that was read before, the view marks what is new.
+    /// Stores the read position of the room. In a room read before, the view marks new messages.
     fn see(&mut self, now: Instant, answer: &Answer) {
         let room = answer.you.as_ref().and_then(|you| you.room.as_ref());
         let (Some(room), Some(last @ 1..)) = (room, answer.last) else { return };
@@ -159,19 +183,19 @@ impl JoinHost {
             }
         }
         if let Err(error) = memory.see(now, room, last) {
-            self.note(Note::NotKept { error: error.to_string() });
+            self.note(Note::NotKept { error: chain(&error) });
         }
     }
 
-    /// What it shows, and how it ended.
+    /// Returns the view and the exit status.
     pub(super) fn finish(mut self) -> (View, Status) {
         if let Some(Err(error)) = self.memory.as_mut().map(Memory::finish) {
-            self.note(Note::NotKept { error: error.to_string() });
+            self.note(Note::NotKept { error: chain(&error) });
         }
         (self.view, self.status)
     }
 
-    /// Shows news of the session.
+    /// Shows a note about the session.
     pub(super) fn note(&mut self, note: Note) {
         self.view.note(&note);
     }
@@ -182,7 +206,8 @@ impl JoinHost {
         }
     }
 
-    /// A typed line reached nobody. A person reads why; a script needs the exit status.
+    /// Records that a line reached no one, for a script's exit status. A user reads the note
+    /// instead.
     fn fail_script(&mut self) {
         if self.view.is_script() {
             self.fail();
@@ -190,8 +215,15 @@ impl JoinHost {
     }
 
     fn say(&mut self, session: &mut Session<Pcg64>, now: Instant, line: &[u8]) {
+        if let Some(password) = password_in(line)
+            && self.keyed.is_some()
+            && (self.secure_port.is_some() || self.is_secure)
+        {
+            self.typed_password = Some(password.into());
+            return;
+        }
         self.has_asked |= is_command(line);
-        // A hub only answers that it has no such command. A script may use those of a newer hub.
+        // A hub may answer only that the command is unknown. A script may use those of a newer hub.
         let takes_commands = session.format().is_some_and(|format| format != Format::Raw);
         if takes_commands
             && !self.view.is_script()
@@ -201,7 +233,8 @@ impl JoinHost {
         }
         match session.handle_line(now, line) {
             Ok(said @ (Said::Sent | Said::IntoSilence)) => {
-                let is_lost = said == Said::IntoSilence;
+                // A member with a key has the message on disk, and sends it again.
+                let is_lost = said == Said::IntoSilence && !self.is_secure;
                 self.view.typed(session, now, line, is_lost);
                 if is_lost {
                     self.note(match self.removed {
@@ -219,18 +252,19 @@ impl JoinHost {
         }
     }
 
-    /// Handles what was typed, or read from stdin.
+    /// Handles typed lines, or stdin.
     fn take_typed(&mut self, session: &mut Session<Pcg64>, now: Instant) {
-        // As many lines as one drain carries; the rest follow at once. Bytes wait where they are read
-        // until it is known what the server does with them.
-        let waits = self.view.is_raw() && session.contact() == Contact::Asking;
+        // As many lines as one drain carries; the rest follow at once. Raw bytes wait until the
+        // kind of server is known, and lines until it is known whether they are encrypted.
+        let is_undecided = self.keyed.is_some() && !self.is_secure;
+        let waits = (self.view.is_raw() || is_undecided) && session.contact() == Contact::Asking;
         let typed: Vec<Typed> = self.typed.try_iter().take(if waits { 0 } else { 64 }).collect();
         self.has_typed |= typed.iter().any(|typed| matches!(typed, Typed::Line(_)));
         for typed in typed {
             match typed {
                 Typed::Line(payload) if self.view.is_raw() => self.send(session, now, &payload),
                 Typed::Line(line) => self.say(session, now, &line),
-                // Who only listens is given an empty stdin.
+                // A listener has an empty stdin.
                 Typed::Leave(Status::Done) if self.bridges && !self.has_typed && !is_typed_on() => {
                 }
                 Typed::Refused => self.fail_script(),
@@ -244,17 +278,17 @@ impl JoinHost {
         }
     }
 
-    /// Handles the bytes that have waited until the server was known.
+    /// Handles bytes that waited until the kind of server was known.
     fn take_bytes(&mut self, session: &mut Session<Pcg64>, now: Instant) {
-        if self.view.is_raw() {
+        if self.view.is_raw() || self.keyed.is_some() {
             self.take_typed(session, now);
         }
     }
 
-    /// Sends bytes that were read from stdin.
+    /// Sends bytes read from stdin.
     fn send(&mut self, session: &mut Session<Pcg64>, now: Instant, payload: &[u8]) {
         match session.handle_payload(now, payload) {
-            // Once: a stream would say it a thousand times a second.
+            // Reported once: a stream would report it a thousand times a second.
             Ok(Said::IntoSilence) if !std::mem::replace(&mut self.said_lost, true) => {
                 self.note(Note::IntoSilence);
                 self.fail_script();
@@ -267,8 +301,8 @@ impl JoinHost {
         }
     }
 
-    /// Says what forwarding has met. A target that leads into the room ends the session: it was a
-    /// mistake on the command line.
+    /// Reports problems of forwarding. A target that leads into the room ends the session, because
+    /// the command line is wrong.
     fn tell(&mut self, session: &mut Session<Pcg64>, troubles: Vec<Trouble>) {
         for trouble in troubles {
             if let Trouble::Loop { .. } = trouble {
@@ -279,45 +313,47 @@ impl JoinHost {
         }
     }
 
-    /// Says what the system has said of the way to the hub.
+    /// Reports errors of the path to the hub.
     fn look_at_path(&mut self, io: &mut Io<'_>) {
         if let Some(cause) = self.path.look(io.now, &io.stats()) {
-            self.note(Note::CutOff { error: cause.to_string() });
+            self.note(Note::CutOff { why: Why::System(cause) });
         }
     }
 
-    /// Goes on from this host's present address. A connected socket keeps the one it began with, and
-    /// nothing leaves from an address that is gone: the laptop has woken up in another network.
-    fn roam(&mut self, session: &Session<Pcg64>, io: &mut Io<'_>) {
-        if !session.is_lost() || io.now < self.roam_at {
+    /// Continues from this host's current address. A connected socket keeps its original address
+    /// and cannot send once that is gone, for example after a laptop wakes in another network.
+    fn roam(&mut self, link: &mut Link, io: &mut Io<'_>) {
+        if !link.is_lost() || io.now < self.roam_at {
             return;
         }
         self.roam_at = io.now + ROAM_EVERY;
-        let Ok(socket) = connect(session.hub()) else { return };
+        let Ok(socket) = connect(link.peer()) else { return };
         let local = socket.local_addr();
         if local.ip() != self.local.ip() && io.open(SocketId::FIRST, socket).is_ok() {
             self.local = local;
-            self.view.moved(session.hub(), local);
+            link.rebind(io.now);
+            self.view.moved(link.session().hub(), local);
         }
     }
 
-    /// Looks the hub's name up again while the hub is away, and goes on where it is now.
-    fn follow(&mut self, session: &mut Session<Pcg64>, io: &mut Io<'_>) {
+    /// Resolves the hub's name again while the hub is away, and continues at its new address.
+    fn follow(&mut self, link: &mut Link, io: &mut Io<'_>) {
         let Some(lookup) = &mut self.lookup else { return };
-        let (from, is_lost) = (session.hub(), session.is_lost());
+        let (from, is_lost) = (link.session().hub(), link.is_lost());
         if is_lost {
             lookup.ask(io.now);
         }
         let Some(hub) = lookup.found().filter(|hub| is_lost && *hub != from) else { return };
-        let moved = connect(hub).map_err(explain).and_then(|socket| {
+        let at = link.secure_peer().map_or(hub, |it| SocketAddr::new(hub.ip(), it.port()));
+        let moved = connect(at).map_err(explain).and_then(|socket| {
             self.local = socket.local_addr();
             io.open(SocketId::FIRST, socket).context("cannot watch the socket")
         });
         if let Err(error) = moved {
-            // The old address still counts, and the next look finds this one again.
-            return self.note(Note::CutOff { error: format!("{error:#}") });
+            // The old address stays in use, and the next lookup finds the new one again.
+            return self.note(Note::CutOff { why: Why::Socket(chain(&error)) });
         }
-        // First, as another client may wait for the name that was held there.
+        // First, because another client may be waiting for its lock.
         self.memory = None;
         let memory = self.remembers.then(|| Memory::open(hub)).transpose();
         let left_off = match memory {
@@ -326,34 +362,34 @@ impl JoinHost {
                 self.memory.as_ref().and_then(|memory| memory.left_off().cloned())
             }
             Err(error) => {
-                self.note(Note::NotKept { error: format!("{error:#}") });
+                self.note(Note::NotKept { error: chain(&error) });
                 None
             }
         };
-        session.move_to(io.now, hub, left_off);
+        link.move_to(io.now, hub, left_off);
         (self.joined, self.removed, self.shown, self.reads) = (None, None, None, None);
         self.path.heard();
         self.view.moved(hub, self.local);
         self.note(Note::Moved { from });
         let troubles = self.forward.moved(hub);
-        self.tell(session, troubles);
+        link.with(io.now, |session| self.tell(session, troubles));
     }
 
-    /// Says that the system did not send a line, and why: once for a stream of bytes.
+    /// Reports that the system did not send a line, and why; once for a stream of bytes.
     fn not_sent(&mut self, io: &mut Io<'_>) {
         let stats = io.stats();
-        // The cause stands beside the line; it need not be said of the way as well.
+        // The line's report has the cause, so the path need not report it again.
         let _ = self.path.look(io.now, &stats);
         self.fail_script();
         if self.view.is_raw() && std::mem::replace(&mut self.said_lost, true) {
             return;
         }
         if let Some(cause) = Cause::of(&stats) {
-            self.note(Note::Unsent { error: cause.to_string() });
+            self.note(Note::Unsent { cause });
         }
     }
 
-    /// Says, once, that nobody asks for the name.
+    /// Explains, once, why the name is not requested.
     fn explain_name(&mut self, session: &Session<Pcg64>) {
         if session.keeps_name_to_itself()
             && let Some(name) = self.nick.take()
@@ -362,19 +398,20 @@ impl JoinHost {
         }
     }
 
-    /// Says that the hub was joined: at once, or after its answer to our resume word.
+    /// Reports that the hub was joined: at once, or after its answer to our resume token.
     fn join(&mut self, session: &Session<Pcg64>, answer: &Answer) {
         let (members, format, secure_port) = (answer.members, answer.format, answer.secure_port);
         let name = self.hub_name.clone();
-        self.joined = Some(Note::Joined { name, members, format, secure_port });
         let takes_commands = matches!(format, Some(Format::Chat | Format::Classic));
+        // The hub admits no one before the password.
+        let has_room = answer.you.as_ref().is_some_and(|you| you.room.is_some());
+        let is_in = has_room || !takes_commands;
+        self.joined = Some(Note::Joined { name, members, format, secure_port, is_in });
         let brings_word = self.memory.as_ref().is_some_and(|memory| memory.left_off().is_some());
         if takes_commands && brings_word {
             return;
         }
         self.say_joined();
-        // Nobody is let in before the password.
-        let is_in = answer.you.as_ref().is_some_and(|you| you.room.is_some());
         if takes_commands && is_in && session.name().is_none() && !self.view.is_script() {
             self.note(Note::NoName { address: self.local });
         }
@@ -386,7 +423,7 @@ impl JoinHost {
         }
     }
 
-    /// Whether a notice only repeats our name and room, which nobody asked for.
+    /// Whether a notice only repeats our name and room without a request.
     fn repeats_name(&mut self, notice: &Notice) -> bool {
         let Notice::Name { name, room, .. } = notice else { return false };
         let now = Some((name.clone(), room.clone()));
@@ -408,14 +445,14 @@ impl JoinHost {
                 if !is_known {
                     self.note(Note::NotAdmitted(refusal.clone()));
                 }
-                // The script may be about to give the password.
+                // The script may be about to send the password.
                 if refusal.why != Reason::Password {
                     self.fail_script();
                 }
             }
             Notice::Refused(refusal) => {
                 self.view.notice(session, now, notice);
-                // A script that asks for a name speaks under another where that is taken.
+                // A script that requests a name continues under another if that is taken.
                 let is_typed = !(self.asks_name && is_about_name(refusal));
                 if is_typed {
                     self.fail_script();
@@ -427,9 +464,16 @@ impl JoinHost {
     }
 }
 
-/// Whether a person types at a terminal, and ends it with Ctrl-D.
+/// Whether a user at a terminal may still type, and ends with Ctrl-D.
 fn is_typed_on() -> bool {
     io::stdin().is_terminal()
+}
+
+/// The password in a `/pass` line.
+fn password_in(line: &[u8]) -> Option<&str> {
+    let line = std::str::from_utf8(line).ok()?.trim();
+    let rest = line.strip_prefix("/pass ").or_else(|| line.strip_prefix("／pass "))?;
+    Some(rest.trim()).filter(|password| !password.is_empty())
 }
 
 fn is_command(line: &[u8]) -> bool {
@@ -441,37 +485,123 @@ fn is_about_name(refusal: &Refusal) -> bool {
     matches!(refusal.what, Subject::Command(Verb::Nick | Verb::Resume))
 }
 
-impl Host<Session<Pcg64>> for JoinHost {
+impl Host<Link> for JoinHost {
     fn deadline(&self) -> Option<Instant> {
         Some(self.path.look_at())
     }
 
-    fn tick(&mut self, session: &mut Session<Pcg64>, io: &mut Io<'_>) -> ControlFlow<()> {
+    fn tick(&mut self, link: &mut Link, io: &mut Io<'_>) -> ControlFlow<()> {
         self.look_at_path(io);
-        self.follow(session, io);
-        self.roam(session, io);
+        self.follow(link, io);
+        self.roam(link, io);
         let troubles = self.forward.look(io.now);
-        self.tell(session, troubles);
+        link.with(io.now, |session| self.tell(session, troubles));
         ControlFlow::Continue(())
     }
 
-    fn woken(&mut self, session: &mut Session<Pcg64>, io: &mut Io<'_>) -> ControlFlow<()> {
+    fn woken(&mut self, link: &mut Link, io: &mut Io<'_>) -> ControlFlow<()> {
         let now = io.now;
+        let is_over = self.view.is_closed();
         if let Some(status) = self.stop.status() {
             self.status = status;
-            session.leave();
+            link.with(now, Session::leave);
+        } else if is_over {
+            link.with(now, Session::leave);
         }
-        if self.view.is_closed() {
-            session.leave();
+        self.is_secure = link.is_secure();
+        link.with(now, |session| self.take_typed(session, now));
+        if let Some(password) = self.typed_password.take() {
+            self.give_password(link, io, &password);
         }
-        self.take_typed(session, now);
-        self.follow(session, io);
-        let cut_off = self.path.current(now).map(|cause| cause.to_string());
-        self.view.look(session, now, &io.stats(), cut_off.as_deref());
+        self.follow(link, io);
+        let cut_off = self.path.current(now).map(|cause| cause.said());
+        self.view.set_delivery(link.delivery());
+        let stats = io.stats();
+        link.with(now, |session| self.view.look(session, now, &stats, cut_off.as_deref()));
         ControlFlow::Continue(())
     }
 
-    fn event(
+    fn event(&mut self, link: &mut Link, io: &mut Io<'_>, event: LinkEvent) -> ControlFlow<()> {
+        let now = io.now;
+        self.is_secure = link.is_secure();
+        match event {
+            LinkEvent::Delivery(delivery) => self.delivery(delivery),
+            LinkEvent::Switch => {
+                if let Some(socket) = self.next_socket.take() {
+                    self.local = socket.local_addr();
+                    if io.open(SocketId::FIRST, socket).is_err() {
+                        self.fail();
+                        return ControlFlow::Break(());
+                    }
+                }
+            }
+            LinkEvent::Session(event) => {
+                if let Event::Joined(answer) | Event::Answered(answer) = &event {
+                    self.offer(link, io, answer);
+                    self.is_secure = link.is_secure();
+                }
+                return link.with(now, |session| self.session_event(session, io, event));
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl JoinHost {
+    /// Switches to a member with a key if the hub accepts those, unless the hub first requires a
+    /// password.
+    fn offer(&mut self, link: &mut Link, io: &mut Io<'_>, answer: &Answer) {
+        let Some(port) = answer.secure_port.filter(|_| !link.is_secure()) else { return };
+        let Some(keyed) = &self.keyed else { return };
+        let is_in = answer.you.as_ref().is_some_and(|you| you.room.is_some());
+        self.secure_port = Some(port);
+        if is_in || keyed.has_password() {
+            self.upgrade(link, io, port);
+        }
+    }
+
+    /// Handles a typed password, which is sent encrypted.
+    fn give_password(&mut self, link: &mut Link, io: &mut Io<'_>, password: &str) {
+        let port = link.secure_peer().map(|hub| hub.port()).or(self.secure_port);
+        if let (Some(keyed), Some(port)) = (&mut self.keyed, port) {
+            keyed.set_password(password);
+            self.upgrade(link, io, port);
+        }
+    }
+
+    fn upgrade(&mut self, link: &mut Link, io: &mut Io<'_>, port: u16) {
+        let Some(keyed) = &self.keyed else { return };
+        let hub = SocketAddr::new(link.session().hub().ip(), port);
+        let left_off = link.session().left_off();
+        match keyed.open(hub, self.clock, left_off.as_ref(), self.nick.as_ref()) {
+            Ok(Opened { member, socket, fingerprint, is_first, .. }) => {
+                self.next_socket = Some(socket);
+                self.note(Note::Secure { fingerprint: fingerprint.to_string(), is_first });
+                link.upgrade(member);
+            }
+            Err(error) => {
+                // Tried once: the plain session continues.
+                self.keyed = None;
+                self.note(Note::NotSecure { error: chain(&error.into()) });
+            }
+        }
+        let _ = io;
+    }
+
+    /// Reports delivery. A stored message needs no report, because its copy is shown.
+    fn delivery(&mut self, delivery: Delivery) {
+        if let Delivery::Refused { .. } | Delivery::NotTheHub = delivery {
+            self.fail_script();
+        }
+        if delivery == Delivery::NotTheHub {
+            self.fail();
+        }
+        if !matches!(delivery, Delivery::Stored { .. }) || self.view.is_data() {
+            self.note(Note::Delivery(delivery));
+        }
+    }
+
+    fn session_event(
         &mut self,
         session: &mut Session<Pcg64>,
         io: &mut Io<'_>,
@@ -482,7 +612,7 @@ impl Host<Session<Pcg64>> for JoinHost {
             Event::Left | Event::Unheard | Event::Silent { .. } | Event::Undelivered { .. } => {
                 self.look_at_path(io);
             }
-            // Says nothing about the way.
+            // No information about the path.
             Event::NotSent(_) | Event::Unsent => {}
             _ => {
                 let is_back = self.path.heard();
@@ -501,7 +631,7 @@ impl Host<Session<Pcg64>> for JoinHost {
             _ => self.say_joined(),
         }
         match event {
-            // No hub relays a control line, so it is nobody's message.
+            // No hub relays a control line, so it is not a message.
             Event::Received(payload) if self.bridges && is_control_line(&payload) => {}
             Event::Received(payload) => {
                 self.met = true;
@@ -532,11 +662,11 @@ impl Host<Session<Pcg64>> for JoinHost {
                 self.take_bytes(session, now);
             }
             Event::Unheard => {
-                // A refusal to be a member says enough, and so does the system.
+                // The refusal of membership, or the system's error, is report enough.
                 if !self.met && self.path.current(now).is_none() {
                     self.note(Note::Unheard);
                 }
-                // The reason given is about the server, of which nothing is known yet.
+                // The reason describes the server, about which nothing is known yet.
                 if self.plain {
                     self.explain_name(session);
                 }
@@ -547,7 +677,7 @@ impl Host<Session<Pcg64>> for JoinHost {
                 self.fail_script();
             }
             Event::Unsent => self.not_sent(io),
-            // It was shown above. Whether it was a line or a heartbeat is unknown.
+            // Already reported. Whether it was a line or a heartbeat is unknown.
             Event::Undelivered { passing } => {
                 if !passing && self.has_typed {
                     self.fail_script();
@@ -573,7 +703,7 @@ impl Host<Session<Pcg64>> for JoinHost {
                 self.note(Note::Again { after, was_removed });
             }
             Event::Left => {
-                // A plain server need not answer anything.
+                // A plain server need not answer.
                 if !self.met && !self.plain && self.status == Status::Done {
                     self.note(Note::NeverHeard);
                     self.status = Status::Failed;

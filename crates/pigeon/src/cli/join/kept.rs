@@ -1,31 +1,32 @@
-//! What the hub keeps of a room, as far as this session asks for it: the end of the room when it is
-//! entered, and what a search finds.
+//! The stored messages of a room that this session requests: the newest when it enters, and search
+//! results.
 //!
-//! `said` lines answer `/history` and `/search` alike. Those that hold every word of a search that is
-//! going on belong to it.
+//! `said` lines answer both `/history` and `/search`. Those that contain every word of a running
+//! search belong to it.
 
 use std::time::Duration;
 
 use pigeon_datagram::Instant;
 use pigeon_proto::{Answer, Command, fold};
 
-/// How many lines are asked for when a room is entered.
+/// Number of lines requested when entering a room.
 const AT_FIRST: u16 = 20;
 
-/// How long the hub may take to send them of its own accord.
+/// How long the hub may take to send them without a request.
 const UNASKED_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long after its last hit a search is taken to go on: longer than a question is repeated.
+/// A search counts as running for this long after its last hit: longer than the interval between
+/// repeated requests.
 const SEARCHES_FOR: Duration = Duration::from_secs(8);
 
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// Whether the hub keeps what is said, as far as it has shown.
+    /// Whether the hub is known to store messages.
     keeps: bool,
-    /// When to ask for the end of the room.
+    /// When to request the newest messages.
     ask_at: Option<Instant>,
-    /// When to compare `newest` with the room's newest position: lines said just before the room was
-    /// entered may not have been stored yet.
+    /// When to compare `newest` with the room's newest position: lines sent just before we entered
+    /// may not have been stored yet.
     compare_at: Option<Instant>,
     /// The newest position received of this room.
     newest: u64,
@@ -39,12 +40,12 @@ struct Search {
 }
 
 impl Kept {
-    /// Whether the hub keeps what is said.
+    /// Whether the hub stores messages.
     pub(super) fn keeps(&self) -> bool {
         self.keeps
     }
 
-    /// The answer to a heartbeat. Returns whether it says something new.
+    /// Handles an answer to a heartbeat. Returns whether it is news.
     pub(super) fn answered(&mut self, now: Instant, answer: &Answer) -> bool {
         if self.compare_at.take_if(|at| *at <= now).is_some() && answer.last > Some(self.newest) {
             self.ask_at = Some(now);
@@ -53,18 +54,17 @@ impl Kept {
         std::mem::replace(&mut self.keeps, keeps) != keeps
     }
 
-    /// The hub says that it keeps nothing.
+    /// The hub does not store messages.
     pub(super) fn keeps_nothing(&mut self) {
         self.keeps = false;
     }
 
-    /// A room was entered.
     pub(super) fn entered(&mut self, now: Instant) {
         let at = Some(now + UNASKED_WITHIN);
         (self.ask_at, self.compare_at, self.newest) = (at, at, 0);
     }
 
-    /// Asks for the end of the room if the hub has not sent it. `ask` returns false where the hub
+    /// Requests the newest messages if the hub has not sent them. `ask` returns false if the hub
     /// cannot be asked now.
     pub(super) fn questions(&mut self, now: Instant, ask: impl FnOnce(&Command<'_>) -> bool) {
         let is_due = self.keeps && self.ask_at.is_some_and(|at| at <= now);
@@ -73,7 +73,7 @@ impl Kept {
         }
     }
 
-    /// The person searches. Returns what for, if the line is a search.
+    /// Returns the words to search for, if the line is a search.
     pub(super) fn typed<'a>(&mut self, now: Instant, line: &'a str) -> Option<&'a str> {
         let query = line.trim().strip_prefix(['/', '／'])?.strip_prefix("search")?;
         let query = query.strip_prefix(char::is_whitespace)?.trim();
@@ -84,12 +84,12 @@ impl Kept {
         })
     }
 
-    /// The hub refuses the search. Returns whether there was one.
+    /// The hub refused the search. Returns whether there was one.
     pub(super) fn refused(&mut self) -> bool {
         self.search.take().is_some()
     }
 
-    /// A line that the hub keeps. Returns whether it belongs to the search.
+    /// Handles a stored line. Returns whether it belongs to the search.
     pub(super) fn said(&mut self, now: Instant, position: u64, name: &str, text: &str) -> bool {
         let search = self.search.as_mut().filter(|search| now < search.until);
         let (name, text) = (fold(name), fold(text));
@@ -147,7 +147,7 @@ mod tests {
         kept.questions(at(9), |_| panic!("it came"));
         kept.answered(at(10), &answer(12));
         kept.questions(at(10), |_| panic!("all of it came"));
-        // What was said last was not stored yet when the rest came.
+        // The last message was not stored yet when the others arrived.
         kept.entered(at(20));
         kept.said(at(20), 12, "dog", "hi");
         kept.answered(at(20), &answer(13));

@@ -1,4 +1,4 @@
-//! A session as lines: above the one being typed on a terminal, or through pipes.
+//! A session as lines: above the input line on a terminal, or through pipes.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
@@ -16,21 +16,20 @@ use crate::output::{Color, wall};
 use crate::ui::lines::{self, Printer};
 use crate::ui::suggestions::Suggestions;
 use crate::ui::typist::{self, Checked, Typed};
+use crate::words::{self, say_in};
 
-/// What becomes of the messages of a room.
+/// How messages of a room are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Messages {
-    /// A line each.
+    /// One line each.
     Text,
-    /// An object each.
+    /// One JSON object each.
     Json,
-    /// Their bytes, and nothing between them. What the hub itself says goes to stderr.
+    /// The messages' bytes without separators. Notices go to stderr.
     Raw,
-    /// They are not shown.
     Hidden,
 }
 
-/// Lines, and what shapes them.
 pub(super) struct Lines {
     printer: Printer,
     dim: bool,
@@ -40,7 +39,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Starts the thread that reads. At the end of a pipe it stays `wait` longer, for replies.
+    /// Starts the thread that reads input. At the end of a pipe it waits for `wait`, for replies.
     pub(super) fn open(
         connection: Connection,
         wait: Duration,
@@ -63,12 +62,11 @@ impl Lines {
         Ok((Lines { printer, dim, messages, hub, language }, typed))
     }
 
-    /// The hub has another address now.
+    /// The hub has a new address.
     pub(super) fn moved(&mut self, hub: SocketAddr) {
         self.hub = hub;
     }
 
-    /// Prints a message.
     pub(super) fn received(&self, session: &Session<Pcg64>, payload: &[u8]) {
         match self.messages {
             Messages::Json => {
@@ -85,10 +83,11 @@ impl Lines {
         }
     }
 
-    /// Prints what the hub says of its own: in words, or as data.
+    /// Prints a notice, as text or JSON.
     pub(super) fn notice(&mut self, session: &Session<Pcg64>, notice: &Notice) {
         if let Notice::Set(Setting::Language(language)) = notice {
             self.language = *language;
+            words::set_language(*language);
         }
         if self.is_data() {
             self.printer.data.line(record::notice(&wall::local(None), session.room(), notice));
@@ -103,21 +102,18 @@ impl Lines {
             Notice::Said { time, .. } => {
                 let said = wall::local(Some(Duration::from_secs(*time)));
                 let said = format!("[{}]", wall::date_and_seconds(&said));
-                // Its own time stands where otherwise the time of arrival does.
+                // The time of the notice itself instead of the time of arrival.
                 self.print_at(&said, &sentence.to_string());
             }
             _ => self.print(&sentence.to_string()),
         }
-        // What this program adds to the hub's commands.
+        // Adds this program's own commands.
         if let Notice::Help = notice {
-            self.print(match self.language {
-                Language::English => "* /me TEXT says *TEXT*",
-                Language::Chinese => "* /me 动作 会发送 *动作*",
-            });
+            self.print(&format!("* {}", say_in!(self.language, "join-help-me")));
         }
     }
 
-    /// Says something about the session itself. A program reads it as data.
+    /// Prints a note about the session, as text or JSON.
     pub(super) fn note(&self, note: &Note) {
         let record =
             self.is_data().then(|| record::note(&wall::local(None), self.hub, note)).flatten();
@@ -133,38 +129,39 @@ impl Lines {
         }
     }
 
-    /// Whether a program reads it.
+    /// Whether the output is for programs.
     pub(super) fn is_data(&self) -> bool {
         self.messages == Messages::Json
     }
 
-    /// Whether what is read from stdin is bytes and no lines.
+    /// Whether stdin is bytes instead of lines.
     pub(super) fn is_raw(&self) -> bool {
         self.messages == Messages::Raw
     }
 
-    /// Whether nobody reads the bytes of the room any more.
+    /// Whether the reader of the room's bytes is gone.
     pub(super) fn is_closed(&self) -> bool {
         self.is_raw() && self.printer.data.closed().is_some()
     }
 
-    /// Whether nobody is looking.
+    /// Whether no user is present.
     pub(super) fn is_script(&self) -> bool {
         !self.printer.interactive
     }
 
-    /// Writes what is left; `lost` events were never even queued.
+    /// Writes remaining output; `lost` events were not queued.
     pub(super) fn close(self, deadline: Instant, lost: u64) -> anyhow::Result<()> {
         let lost = self.printer.data.dropped() + lost;
         if lost > 0 {
-            self.printer.notes.line(format!("{lost} lines were not shown: output too slow"));
+            let lost = say_in!(self.language, "join-lines-lost", lines = lost);
+            self.printer.notes.line(lost);
         }
         self.printer.close(deadline)
     }
 
     fn print(&self, text: &str) {
         match self.printer.interactive {
-            // Stdout holds the payloads alone.
+            // Stdout holds only payloads.
             false if self.is_raw() => self.printer.remark(text, false),
             false => drop(self.printer.data.line(text.to_string())),
             true => self.print_at(&wall::time_of_day(&wall::local(None)), text),

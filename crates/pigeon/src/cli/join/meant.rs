@@ -1,4 +1,4 @@
-//! Which command an unknown one is meant to be.
+//! Suggests a command for an unknown one.
 
 use pigeon_proto::Verb;
 
@@ -7,10 +7,10 @@ use crate::base::nearest::nearest;
 /// Commands of `pigeon join` that are not the hub's.
 pub(super) const OWN: &[&str] = &["me", "quit"];
 
-/// Those of the full screen.
+/// Commands of the full screen.
 pub(super) const OWN_OF_SCREEN: &[&str] = &["me", "quit", "bell", "clear", "close", "ignore"];
 
-/// Words of other programs, and what does that here.
+/// Words of other programs, and the commands that do the same here.
 const ALIASES: [(&str, &str); 21] = [
     ("bye", "quit"),
     ("channels", "rooms"),
@@ -35,8 +35,8 @@ const ALIASES: [(&str, &str); 21] = [
     ("whisper", "msg"),
 ];
 
-/// The command that a typed line is meant to begin with, with its slash, of the hub's and these of our
-/// `own`. `None` if it begins with one that is known, or with none.
+/// The command that a typed line probably means, with its slash: the hub's or one of `own`. `None`
+/// if it begins with a known command, or with none.
 pub(super) fn meant(line: &str, own: &'static [&'static str]) -> Option<String> {
     let line = line.trim();
     let word = line.strip_prefix(['/', '／'])?.split(char::is_whitespace).next()?;

@@ -1,10 +1,10 @@
-//! What is kept between two sessions with one hub: the name, the room, the word that takes both
-//! back, and how far each room was read. So a client comes back as who it was after it was killed, or
-//! its machine was, and shows what is new.
+//! State stored between two sessions with one hub: the name, the room, the resume token that
+//! reclaims both, and the read position of each room. So a client keeps its name after a crash, and
+//! shows what is new.
 //!
-//! The state directory ([`data::state`]) holds a file `hubs/ADDRESS.json` for each hub, mode 600, and
-//! beside it a lock. A second client at the same hub does not get the lock: it goes by another name and
-//! keeps nothing.
+//! The state directory ([`data::state`]) holds a file `hubs/ADDRESS.json` for each hub, mode 600,
+//! and a lock file. A second client of the same hub does not get the lock: it uses another name and
+//! stores nothing.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -20,42 +20,42 @@ use pigeon_proto::{Name, RoomName};
 use pigeon_text::escape;
 use serde_json::{Value, json};
 
-use crate::base::data;
+use crate::base::{data, system_error};
+use crate::words::say;
 
-/// The largest file that is read.
+/// Maximum size of the file.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// The most rooms of which it is kept how far they were read. Beyond, the one read least far goes.
+/// Maximum number of rooms with a read position. Beyond it, the room with the lowest position is
+/// dropped.
 const MAX_ROOMS: usize = 200;
 
-/// The least time between two writes that only say how far a room was read.
+/// Minimum time between two writes that only change read positions.
 const SEEN_EVERY: Duration = Duration::from_secs(60);
 
-/// What is kept of one hub, while no other client of this user has it.
+/// The state for one hub, locked against other clients of this user.
 #[derive(Debug)]
 pub(super) struct Memory {
     path: PathBuf,
-    /// Held until the process ends, however it ends.
+    /// Held until the process ends for any reason.
     _lock: File,
     kept: Kept,
-    /// Whether something is not written yet, and when it was last tried.
+    /// Whether there are unwritten changes, and when writing was last tried.
     is_changed: bool,
     tried: Option<Instant>,
 }
 
-/// What the file says.
+/// The content of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Kept {
     left_off: Option<LeftOff>,
-    /// The last position that was seen of each room.
+    /// The last position seen in each room.
     seen: BTreeMap<String, u64>,
 }
 
 impl Memory {
-    /// Opens what is kept of a hub. `None` where nothing is to be kept, or another client has it.
-    ///
-    /// # Errors
-    /// The folder or the file cannot be used. The session goes on without.
+    /// Opens the state for a hub. `None` if nothing is to be stored, or another client has the
+    /// lock. Fails if the folder or file cannot be used; the session continues without.
     pub(super) fn open(hub: SocketAddr) -> anyhow::Result<Option<Memory>> {
         let Some(folder) = data::state().map(|state| state.join("hubs")) else { return Ok(None) };
         let open = |folder: &Path| -> io::Result<Option<Memory>> {
@@ -79,19 +79,18 @@ impl Memory {
             Ok(Some(Memory { path, _lock: lock, kept, is_changed: false, tried: None }))
         };
         open(&folder).with_context(|| {
-            format!("cannot use {}", escape(folder.as_os_str().as_encoded_bytes()))
+            let folder = escape(folder.as_os_str().as_encoded_bytes());
+            say!("join-state-unusable", folder = &folder)
         })
     }
 
-    /// Where the last session left off.
+    /// The end of the last session.
     pub(super) fn left_off(&self) -> Option<&LeftOff> {
         self.kept.left_off.as_ref()
     }
 
-    /// Keeps where this one would leave off, if that is new. The file is whole at any time.
-    ///
-    /// # Errors
-    /// It cannot be written; what was kept before stays.
+    /// Stores the session's state if it has changed. The file is replaced atomically. If writing
+    /// fails, the previous state remains.
     pub(super) fn keep(&mut self, left_off: &LeftOff) -> anyhow::Result<()> {
         if self.kept.left_off.as_ref() == Some(left_off) {
             return Ok(());
@@ -100,16 +99,13 @@ impl Memory {
         self.write()
     }
 
-    /// How far a room was read.
+    /// The read position of a room.
     pub(super) fn seen(&self, room: &RoomName) -> Option<u64> {
         self.kept.seen.get(room.as_str()).copied()
     }
 
-    /// A room was read as far as this. It is written once a minute, and at the end by
-    /// [`Memory::finish`]: until then it costs no more than a mark in the wrong place.
-    ///
-    /// # Errors
-    /// As [`Memory::keep`].
+    /// Sets the read position of a room. It is written once per minute and by [`Memory::finish`]: a
+    /// crash only misplaces the mark. Fails like [`Memory::keep`].
     pub(super) fn see(
         &mut self,
         now: Instant,
@@ -130,16 +126,14 @@ impl Memory {
         self.write()
     }
 
-    /// Writes what is not written yet.
-    ///
-    /// # Errors
-    /// As [`Memory::keep`].
+    /// Writes unwritten changes. Fails like [`Memory::keep`].
     pub(super) fn finish(&mut self) -> anyhow::Result<()> {
         if self.is_changed { self.write() } else { Ok(()) }
     }
 
     fn write(&mut self) -> anyhow::Result<()> {
-        // Tried once, whatever comes of it: a full disk is reported once and not with every line.
+        // Cleared whether or not it succeeds, so that a full disk is reported once, not with every
+        // line.
         self.is_changed = false;
         let mut text = json!({ "seen": self.kept.seen });
         if let Some(LeftOff { name, room, word }) = &self.kept.left_off {
@@ -157,13 +151,14 @@ impl Memory {
         };
         write().map_err(|error| {
             let path = escape(self.path.as_os_str().as_encoded_bytes());
-            anyhow!("cannot write {path}: {error}")
+            let error = system_error::said(&error);
+            anyhow!(say!("join-state-unwritable", file = &path, error = error))
         })
     }
 }
 
 fn read(text: &str) -> Kept {
-    // A file that is damaged costs the name, as a lost one does.
+    // A damaged file costs the name, like a missing one.
     let value: Value = serde_json::from_str(text).unwrap_or_default();
     let field = |key: &str| value.get(key).and_then(Value::as_str);
     let left_off = || {
@@ -178,7 +173,7 @@ fn read(text: &str) -> Kept {
     Kept { left_off: left_off(), seen: seen.take(MAX_ROOMS).collect() }
 }
 
-/// How files are opened that nobody else may read.
+/// Options for files that only the user can read.
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);

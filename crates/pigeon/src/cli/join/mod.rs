@@ -1,29 +1,32 @@
 //! `pigeon join`: a member of a hub, at the terminal or in a pipe.
 //!
-//! - here: [`run`], which puts the parts together. [`args`]: the command line.
-//! - [`find`]: which hub is meant.
-//! - [`host`]: what stands around the session: typed lines in, events out.
-//! - [`forward`]: where messages go besides; [`raw`]: bytes instead of lines.
-//! - [`view`]: how it looks: [`lines`], or a [`full`] screen. Both get a [`connection`].
-//! - [`copies`]: whether what was said has come back; [`kept`]: what the hub keeps of a room;
-//!   [`commands`]: what the screen explains; [`meant`]: what an unknown command is meant to be.
-//! - [`memory`]: what is kept for the next session; [`password`]: where the password stands.
-//! - [`note`]: news of the session in words. [`record`]: what `--json` prints.
+//! - here: [`run`], which connects the parts. [`args`]: the command line.
+//! - [`find`]: selects the hub.
+//! - [`host`]: the host of the session: typed lines in, events out.
+//! - [`link`]: the session's link to the hub, plain or with a key; [`gate`] connects the session to
+//!   a member with a [`keyed`] link.
+//! - [`forward`]: sends messages to other programs; [`raw`]: bytes instead of lines.
+//! - [`view`]: the output: [`lines`], or a [`full`] screen. Both get a [`connection`].
+//! - [`copies`]: whether our lines have come back; [`kept`]: the hub's stored messages of a room;
+//!   [`meant`]: suggestions for unknown commands.
+//! - [`memory`]: state for the next session.
+//! - [`note`]: notes about the session. [`record`]: the output of `--json`.
 
 mod args;
-mod commands;
 mod connection;
 mod copies;
 mod find;
 mod forward;
 mod full;
+mod gate;
 mod host;
 mod kept;
+mod keyed;
 mod lines;
+mod link;
 mod meant;
 mod memory;
 mod note;
-mod password;
 mod raw;
 mod record;
 mod view;
@@ -44,70 +47,92 @@ use crate::base::random;
 use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
 use crate::base::switch::Switch;
+use crate::base::system_error::chain;
 use crate::base::terminal;
 use crate::output::Color;
+use crate::words::say;
 use connection::Connection;
 use find::Found;
 use forward::Forward;
 use full::Full;
 use host::JoinHost;
+use keyed::Keyed;
 use lines::{Lines, Messages};
+use link::Link;
 use memory::Memory;
 use note::Note;
 use view::View;
 
 pub(crate) use args::Args;
 
-/// Where a hub is when nothing else is said.
+/// The default port of a hub.
 const DEFAULT_PORT: u16 = 9999;
 
-/// How long output may still be written after the session is over.
+/// Time limit for writing output after the session.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Whether a person types and reads.
+/// Whether a user types and reads.
 fn is_at_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
-/// The socket of a session with this hub.
+/// Opens the socket of a session with this hub.
 fn connect(hub: SocketAddr) -> Result<Socket, OpenError> {
-    // With them the system reports what routers say in passing, too: no such host, no route.
+    // With refusals the system also reports routers' errors: no such host, no route.
     Socket::connect(hub, None, &SocketOptions { refusals: true, ..SocketOptions::default() })
 }
 
-/// Joins and stays until the person leaves.
+/// Joins, and stays until the user leaves.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let language = args.language();
     let nick = args.nick.as_ref().map(|nick| Name::parse(nick.as_bytes())).transpose();
     let nick = nick.map_err(|error| {
-        UsageError(format!("bad --nick: {}", sentence::name_error(error, language)))
+        UsageError(say!("join-bad-nick", why = sentence::name_error(error, language)))
     })?;
-    let found = find::find(args.hub.as_deref(), args.port, args.family, language)?;
+    let found = find::find(args.hub.as_deref(), args.port, args.family)?;
     let Found { address: hub, name: hub_name, again } = found;
     one_host(hub)?;
-    let password = password::read(args.password_file.as_deref())?;
+    let password = crate::base::password::read(args.password_file.as_deref())?;
     let shows_lines = args.line || args.json || args.raw || !args.forward.is_empty();
     let full = !shows_lines && terminal::can_be_full();
-    // A script that wants a name says so; a person is who it was.
+    // A script must request a name; a user keeps the previous one.
     let remembers = !args.plain && (full || nick.is_some() || is_at_terminal());
     let (memory, forgetful) = match remembers.then(|| Memory::open(hub)).transpose() {
         Ok(memory) => (memory.flatten(), None),
         Err(error) => (None, Some(error)),
     };
     let left_off = memory.as_ref().and_then(|memory| memory.left_off().cloned());
-    let socket = connect(hub).map_err(explain)?;
     let clock = Clock::start();
+    let is_plain = args.plain || args.raw || !args.forward.is_empty();
+    let keyed = match is_plain {
+        true => None,
+        false => Keyed::new(args.hub.as_deref(), hub, password.as_deref(), language),
+    };
+    // A hub that had a key is never joined without: another server may answer there.
+    let known = keyed.as_ref().and_then(|keyed| Some((keyed, keyed.known_port()?)));
+    let known = known.map(|(keyed, port)| {
+        keyed.open(SocketAddr::new(hub.ip(), port), clock, left_off.as_ref(), nick.as_ref())
+    });
+    let known = known.transpose()?;
+    let (member, socket) = match known {
+        Some(opened) => (Some(opened.member), opened.socket),
+        None => (None, connect(hub).map_err(explain)?),
+    };
     let seed = random::u64()?;
     let (heartbeat, plain) = (args.heartbeat, args.plain);
     let config = SessionConfig { hub, nick: nick.clone(), left_off, password, heartbeat, plain };
     let session = Session::new(clock.now(), config, Pcg64::new(seed.into(), 0));
+    let link = match member {
+        Some(member) => Link::secure(session, member),
+        None => Link::plain(session),
+    };
     let local = socket.local_addr();
     let forward = Forward::open(clock.now(), &args.forward, hub, local)?;
     let mut driver =
-        Driver::new(session, socket).context("cannot watch the socket")?.with_clock(clock);
+        Driver::new(link, socket).context("cannot watch the socket")?.with_clock(clock);
 
     let connection = Connection { hub, local, waker: driver.waker(), language };
-    // Before the terminal is taken, so that no signal leaves it behind.
+    // Before the terminal is taken over: a signal must not leave it in raw mode.
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
     let (view, typed) = match full {
@@ -119,7 +144,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
             let messages = match (args.json, args.raw) {
                 (true, _) => Messages::Json,
                 (_, true) => Messages::Raw,
-                // They go to programs, which may be bytes without end.
+                // Forwarded to programs; they may be endless binary data.
                 _ if !forward.is_over() => Messages::Hidden,
                 _ => Messages::Text,
             };
@@ -133,15 +158,15 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let waker = driver.waker();
     let lookup = again.map(|find| Lookup::new(find, move || waker.wake()));
     let mut host = host.with_hub_name(hub_name).with_lookup(lookup, remembers);
-    host = host.with_forward(forward);
+    host = host.with_forward(forward).with_keyed(keyed, clock);
     if let Some(error) = forgetful {
-        host.note(Note::NotKept { error: format!("{error:#}") });
+        host.note(Note::NotKept { error: chain(&error) });
     }
     let outcome = driver.run(&mut host);
     let (view, status) = host.finish();
     let failed = status == Status::Failed || outcome.is_err();
     let deadline = std::time::Instant::now() + LAST_WORDS;
-    view.close(deadline, driver.machine().events_lost(), failed)?;
+    view.close(deadline, driver.machine().session().events_lost(), failed)?;
     outcome?;
     Ok(status)
 }

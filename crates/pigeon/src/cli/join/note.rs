@@ -1,86 +1,155 @@
-//! News of the session itself: what a person reads beside the messages, in English and Chinese.
+//! Notes about the session, shown beside the messages.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_client::LineError;
-use pigeon_proto::{Format, Gone, Language, Name, Notice, Refusal, sentence};
+use pigeon_proto::{Format, Gone, Language, Name, Notice, Reason, Refusal, Subject, sentence};
 
 use super::forward::Trouble;
-use crate::base::count::count;
-use crate::base::quantity::roughly;
+use super::gate::Delivery;
+use crate::base::cause::Cause;
+use crate::ui::span::roughly;
+use crate::words::say_in;
+use pigeon_text::escape;
 
-/// Something to say about the session.
+/// A note about the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Note {
-    /// The server is a pigeon hub. `members` is 0 where they are counted beside it.
-    Joined { name: Option<Name>, members: u64, format: Option<Format>, secure_port: Option<u16> },
-    /// The hub has no name for the person, and none was asked for: others see this address.
+    /// The server is a pigeon hub. `members` is 0 if they are shown elsewhere. `is_in`: the hub has
+    /// admitted the session and does not wait for a password.
+    Joined {
+        name: Option<Name>,
+        members: u64,
+        format: Option<Format>,
+        secure_port: Option<u16>,
+        is_in: bool,
+    },
+    /// The session has no name and requested none: others see this address.
     NoName { address: SocketAddr },
-    /// The server was heard, and answers no heartbeats; as asked, or because it cannot.
+    /// The server was heard, and answers no heartbeats, because of `--plain` or because it cannot.
     JoinedPlainly { asked: bool },
-    /// The name is not asked for, since the server would send the wish to everyone.
+    /// The name is not requested, because the server would send the request to everyone.
     NameKept { name: Name, asked: bool },
-    /// Nothing was heard so far.
+    /// Nothing was received so far.
     Unheard,
-    /// The system says that nothing gets there.
-    CutOff { error: String },
-    /// The hub was heard again after the system had said that nothing gets there.
+    /// The system reports that nothing arrives at the hub.
+    CutOff { why: Why },
+    /// The hub was heard again after such a report.
     Reached,
     /// The system did not send a line.
-    Unsent { error: String },
-    /// News of a program to which messages are forwarded.
+    Unsent { cause: Cause },
+    /// A problem of a forwarding target.
     Forward(Trouble),
-    /// Nobody listens at the hub's port, and never did. `is_here`: the host is this one.
+    /// No program listens on the hub's port, and none was heard before. `is_here`: on this host.
     NobodyListens { is_here: bool },
-    /// The session ends, and nothing was heard.
+    /// The session ends without anything received.
     NeverHeard,
-    /// Nobody listens any more.
+    /// No program listens on the hub's port any more.
     Refused,
-    /// The hub does not answer any more.
+    /// The hub no longer answers.
     Silent { since: String, ago: Duration },
-    /// The hub is back. `was_removed`: it was there, and admits the person again.
+    /// The hub is back. `was_removed`: it had removed the session and admits it again.
     Again { after: Duration, was_removed: bool },
-    /// The hub's name stands for another address than this one now.
+    /// The hub's name has a new address.
     Moved { from: SocketAddr },
     /// The hub has ended the membership.
     Gone(Gone),
-    /// The hub does not let the session in.
+    /// The hub does not admit the session.
     NotAdmitted(Refusal),
-    /// A line went out while the hub is away.
+    /// A line was sent while the hub is away.
     IntoSilence,
-    /// A line went to a hub that has removed the session.
+    /// A line was sent to a hub that has removed the session.
     NotDelivered(Gone),
-    /// A line was sent, and nothing was ever heard.
+    /// A line was sent, and nothing was ever received.
     NobodyAnswers { said: String },
     /// A line was sent just before the hub went away.
     Lost { said: String },
-    /// A command that no hub knows was not sent; this one is probably meant.
+    /// An unknown command was not sent; this one is probably meant.
     Meant { command: String },
-    /// A line was not sent.
+    /// A line was not sent, and why.
     NotSent(LineError),
-    /// The name and its word cannot be kept for the next session.
+    /// The session continues over an encrypted, reliable member with a key. `is_first`: first
+    /// contact with the hub's key.
+    Secure { fingerprint: String, is_first: bool },
+    /// The hub's announced port for members with a key does not work.
+    NotSecure { error: String },
+    /// A change of delivery.
+    Delivery(Delivery),
+    /// The state for the next session cannot be stored.
     NotKept { error: String },
-    /// A line was sent, and its copy did not come back.
+    /// A line was sent, and its copy did not arrive.
     NoCopy { said: String, may_be_raw: bool },
 }
 
+/// A change of delivery in words.
+fn delivery_words(delivery: &Delivery, language: Language) -> String {
+    match delivery {
+        Delivery::Stored { text, .. } => {
+            say_in!(language, "join-stored", said = escape(text).to_string())
+        }
+        Delivery::Refused { text, why } => {
+            let why = match &why.why {
+                Some(reason) => {
+                    let refusal = Refusal::new(Subject::Say, reason.clone());
+                    sentence::of(&Notice::Refused(refusal), language)
+                }
+                None => escape(&why.text).to_string(),
+            };
+            say_in!(language, "join-not-stored", said = escape(text).to_string(), why = why)
+        }
+        Delivery::Waits => say_in!(language, "join-waits"),
+        Delivery::Back => say_in!(language, "join-connected-again"),
+        Delivery::NotTheHub => say_in!(language, "join-not-the-hub"),
+        Delivery::DiskFailed => say_in!(language, "join-disk-failed"),
+    }
+}
+
+/// Why nothing arrives at the hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    System(Cause),
+    /// No socket could be opened for a new address.
+    Socket(String),
+}
+
+impl Why {
+    /// The note for the user, in the process's language; `Display` is for programs.
+    fn said(&self) -> String {
+        match self {
+            Why::System(cause) => cause.said(),
+            Why::Socket(error) => error.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::System(cause) => cause.fmt(f),
+            Why::Socket(error) => f.write_str(error),
+        }
+    }
+}
+
 impl Note {
-    /// Whether it says why the session failed.
+    /// Whether the note explains a failure of the session.
     pub(super) fn is_failure(&self) -> bool {
         matches!(
             self,
             Note::NobodyListens { .. }
                 | Note::NeverHeard
                 | Note::NotSent(_)
+                | Note::Delivery(Delivery::NotTheHub)
                 | Note::Forward(Trouble::Loop { .. })
         )
     }
 
-    /// Whether all is well: then `--quiet` leaves it out.
+    /// Whether the note is only informative, so that `--quiet` hides it.
     pub(super) fn is_remark(&self) -> bool {
-        use Note::{Again, Joined, JoinedPlainly, NameKept, NoName, Reached};
+        use Note::{Again, Joined, JoinedPlainly, NameKept, NoName, Reached, Secure};
         matches!(
             self,
             Joined { .. }
@@ -89,258 +158,137 @@ impl Note {
                 | NameKept { .. }
                 | Again { .. }
                 | Reached
+                | Secure { .. }
+                | Note::Delivery(Delivery::Back | Delivery::Stored { .. })
         )
+    }
+
+    /// Whether the hub requires a password.
+    pub(super) fn asks_for_password(&self) -> bool {
+        matches!(self, Note::NotAdmitted(Refusal { why: Reason::Password, .. }))
     }
 
     /// The note in words.
     pub(super) fn words(&self, hub: SocketAddr, language: Language) -> String {
-        match language {
-            Language::English => self.english(hub),
-            Language::Chinese => self.chinese(hub),
-        }
-    }
-
-    fn english(&self, hub: SocketAddr) -> String {
-        let notice = |notice| sentence::of(&notice, Language::English);
+        let hub = &hub;
+        let notice = |notice| sentence::of(&notice, language);
+        let span = |duration: &Duration| roughly(language, *duration);
         match self {
-            Note::Joined { name, members, format, .. } => {
-                let name = name.as_ref().map(|name| format!("{name}, ")).unwrap_or_default();
-                let members = match members {
-                    0 => String::new(),
-                    members => format!(", {}", count(*members, "member")),
+            Note::Joined { name, members, format, is_in, .. } => {
+                let hub = match name {
+                    Some(name) => say_in!(language, "join-hub-with-name", name = name, hub = hub),
+                    None => hub.to_string(),
                 };
-                let format = match format {
-                    Some(Format::Raw) => ", raw: what is said is data",
-                    Some(Format::Classic) => ", classic",
-                    Some(Format::Chat) | None => "",
-                };
-                format!("joined {hub}: {name}a pigeon hub{members}{format}")
+                if !is_in {
+                    return say_in!(language, "join-found-hub", hub = &hub);
+                }
+                let format = format.unwrap_or(Format::Chat).word();
+                say_in!(language, "join-joined", hub = &hub, members = *members, format = format)
             }
-            Note::NoName { address } => {
-                format!("you speak as {address}; /nick NAME takes a name")
+            Note::NoName { address } => say_in!(language, "join-no-name", address = address),
+            Note::JoinedPlainly { asked: true } => {
+                say_in!(language, "join-plainly-asked", hub = hub)
             }
-            Note::JoinedPlainly { asked: true } => format!("joined {hub} plainly, as asked"),
-            Note::JoinedPlainly { asked: false } => format!(
-                "joined {hub} plainly: it answers no padded heartbeats (not a pigeon hub?), so \
-                 nobody can tell when it goes away"
-            ),
+            Note::JoinedPlainly { asked: false } => say_in!(language, "join-plainly", hub = hub),
             Note::NameKept { name, asked: true } => {
-                format!("not asked for the name {name}: --plain cannot know what the server is")
+                say_in!(language, "join-name-kept-plain", name = name)
             }
             Note::NameKept { name, asked: false } => {
-                format!("not asked for the name {name}: such a server would publish it")
+                say_in!(language, "join-name-kept", name = name)
             }
-            Note::Unheard => format!(
-                "nothing heard from {hub} yet: the address may be wrong. Check it with the person \
-                 who runs the hub; `pigeon join` alone looks for hubs"
-            ),
-            Note::CutOff { error } => format!("nothing gets to {hub}: {error}"),
-            Note::Reached => format!("{hub} is reached again"),
-            Note::Unsent { error } => format!("that line was not sent: {error}"),
-            Note::Forward(Trouble::Refused { to }) => format!(
-                "nobody listens at {to} so far; what is forwarded there is lost until somebody does"
-            ),
-            Note::Forward(Trouble::CutOff { to, cause }) => {
-                format!("nothing is forwarded to {to}: {cause}")
+            Note::Unheard => say_in!(language, "join-unheard", hub = hub),
+            Note::CutOff { why } => {
+                say_in!(language, "join-cut-off", hub = hub, error = why.said())
             }
-            Note::Forward(Trouble::Repeats { to }) => format!(
-                "the same bytes come more than 2,000 times a second; not all are forwarded to {to}, \
-                 which may lead back into the room"
-            ),
-            Note::Forward(Trouble::Loop { to }) => format!(
-                "{to} leads back into the room: nothing more is forwarded there. Name the port of a \
-                 player or another program"
-            ),
+            Note::Reached => say_in!(language, "join-reached", hub = hub),
+            Note::Unsent { cause } => say_in!(language, "join-unsent", error = cause.said()),
+            Note::Forward(trouble) => trouble_words(trouble, language),
             Note::NobodyListens { is_here: true } => {
-                format!("{hub} refused: nobody listens there. `pigeon hub` starts a hub")
+                say_in!(language, "join-refused-here", hub = hub)
             }
-            Note::NobodyListens { is_here: false } => format!(
-                "{hub} refused: nobody listens there. Check address and port with the person who \
-                 runs the hub; `pigeon join` alone looks for hubs"
-            ),
-            Note::NeverHeard => format!("nothing was heard from {hub}"),
-            Note::Refused => {
-                format!("{hub} refused: the hub is gone; waiting for it to come back")
+            Note::NobodyListens { is_here: false } => {
+                say_in!(language, "join-refused-there", hub = hub)
             }
+            Note::NeverHeard => say_in!(language, "join-never-heard", hub = hub),
+            Note::Refused => say_in!(language, "join-gone", hub = hub),
             Note::Silent { since, ago } => {
-                format!("nothing heard since {since} ({} ago); still trying", roughly(*ago))
+                say_in!(language, "join-silent", since = since, ago = span(ago))
             }
             Note::Again { after, was_removed: true } => {
-                format!("{hub} lets you in again after {}", roughly(*after))
+                say_in!(language, "join-let-in-again", hub = hub, after = span(after))
             }
             Note::Again { after, was_removed: false } => {
-                format!("{hub} is back after {}; a member again", roughly(*after))
+                say_in!(language, "join-back", hub = hub, after = span(after))
             }
-            Note::Moved { from } => format!(
-                "the hub's name stands for {hub} now, no longer for {from}; joining there (a password \
-                 given before is not sent there by itself)"
-            ),
-            Note::Gone(Gone::Stopped) => {
-                "the hub says Bye!; waiting for it to come back".to_string()
-            }
-            Note::Gone(gone @ (Gone::Kicked | Gone::Banned)) => format!(
-                "{}; this program tries again by itself, once a minute",
-                notice(Notice::Gone(*gone))
-            ),
-            Note::Gone(Gone::Moved) => {
-                format!("{}; your next line asks for it", notice(Notice::Gone(Gone::Moved)))
-            }
-            Note::Gone(Gone::TimedOut) => "you were silent for too long; joining again".to_string(),
-            Note::NotAdmitted(refusal) => {
-                format!("not a member: {}", notice(Notice::Refused(refusal.clone())))
-            }
-            Note::IntoSilence => {
-                "the hub is away; that line was sent, but is probably lost".to_string()
-            }
-            Note::Meant { command } => {
-                format!("not sent: is {command} meant? (// begins a text with /)")
-            }
-            Note::NotDelivered(gone) => {
-                format!("not delivered: {}", notice(Notice::Gone(*gone)))
-            }
-            Note::NobodyAnswers { said } => {
-                format!("nobody has answered yet; probably nobody reads: {said}")
-            }
-            Note::Lost { said } => format!("the hub is away; probably lost: {said}"),
-            Note::NotSent(error) => error.to_string(),
-            Note::NotKept { error } => {
-                format!("the name will not come back by itself the next time: {error}")
-            }
-            Note::NoCopy { said, may_be_raw: false } => {
-                format!("sent, but no copy came back: {said}")
-            }
-            Note::NoCopy { said, may_be_raw: true } => format!(
-                "sent, but no copy came back: {said} (a server may send none to who speaks)"
-            ),
-        }
-    }
-
-    fn chinese(&self, hub: SocketAddr) -> String {
-        let notice = |notice| sentence::of(&notice, Language::Chinese);
-        match self {
-            Note::Joined { name, members, format, .. } => {
-                let name = name.as_ref().map(|name| format!("{name}，")).unwrap_or_default();
-                let format = match format {
-                    Some(Format::Raw) => "，raw 格式：所说的都是数据",
-                    Some(Format::Classic) => "，classic 格式",
-                    Some(Format::Chat) | None => "",
-                };
-                let members = match members {
-                    0 => String::new(),
-                    members => format!("，{members} 个成员"),
-                };
-                format!("已加入 {hub}：{name}pigeon hub{members}{format}")
-            }
-            Note::NoName { address } => {
-                format!("你还没有名字，别人看到的是 {address}；用 /nick 名字 取一个")
-            }
-            Note::JoinedPlainly { asked: true } => format!("已按要求以普通方式加入 {hub}"),
-            Note::JoinedPlainly { asked: false } => format!(
-                "已以普通方式加入 {hub}：它不回答心跳（不是 pigeon hub？），所以它离开时没有人知道"
-            ),
-            Note::NameKept { name, asked: true } => {
-                format!("没有要求使用名字 {name}：--plain 时无法知道对方是什么服务器")
-            }
-            Note::NameKept { name, asked: false } => {
-                format!("没有要求使用名字 {name}：这样的服务器会把它发给所有人")
-            }
-            Note::Unheard => format!(
-                "还没有收到 {hub} 的任何回答：地址可能不对。请向开 hub 的人（老师）核对；只输入 \
-                 `pigeon join` 会寻找附近的 hub"
-            ),
-            Note::CutOff { error } => format!("什么都到不了 {hub}：{error}"),
-            Note::Reached => format!("又能到达 {hub} 了"),
-            Note::Unsent { error } => format!("那一行没有发出：{error}"),
-            Note::Forward(Trouble::Refused { to }) => {
-                format!("{to} 还没有程序在监听；在它监听之前，转发到那里的都会丢失")
-            }
-            Note::Forward(Trouble::CutOff { to, cause }) => {
-                format!("什么都转发不到 {to}：{cause}")
-            }
-            Note::Forward(Trouble::Repeats { to }) => format!(
-                "同样的内容每秒出现超过 2,000 次；没有全部转发到 {to}，它可能又通回这个房间"
-            ),
-            Note::Forward(Trouble::Loop { to }) => {
-                format!("{to} 又通回这个房间：不再转发到那里。请写播放器或其他程序的端口")
-            }
-            Note::NobodyListens { is_here: true } => {
-                format!("{hub} 拒绝：那里没有程序在监听。`pigeon hub` 可以启动一个 hub")
-            }
-            Note::NobodyListens { is_here: false } => format!(
-                "{hub} 拒绝：那里没有程序在监听。请向开 hub 的人（老师）核对地址和端口；只输入 \
-                 `pigeon join` 会寻找附近的 hub"
-            ),
-            Note::NeverHeard => format!("没有收到 {hub} 的任何消息"),
-            Note::Refused => format!("{hub} 拒绝：hub 已经不在；等待它回来"),
-            Note::Silent { since, ago } => {
-                format!("从 {since} 起没有收到任何消息（{}）；仍在尝试", roughly(*ago))
-            }
-            Note::Again { after, was_removed: true } => {
-                format!("过了 {}，{hub} 又让你加入了", roughly(*after))
-            }
-            Note::Again { after, was_removed: false } => {
-                format!("{hub} 过了 {} 又回来了；已重新加入", roughly(*after))
-            }
-            Note::Moved { from } => format!(
-                "hub 的名字现在指向 {hub}，不再是 {from}；正在加入（以前给的密码不会自动发到那里）"
-            ),
-            Note::Gone(Gone::Stopped) => "hub 说 Bye!；等待它回来".to_string(),
+            Note::Moved { from } => say_in!(language, "join-moved", hub = hub, from = from),
+            Note::Gone(Gone::Stopped) => say_in!(language, "join-stopped"),
             Note::Gone(gone @ (Gone::Kicked | Gone::Banned)) => {
-                format!("{}；程序每分钟会自动再试一次", notice(Notice::Gone(*gone)))
+                say_in!(language, "join-removed", why = notice(Notice::Gone(*gone)))
             }
             Note::Gone(Gone::Moved) => {
-                format!("{}；你下次发言时会把它要回来", notice(Notice::Gone(Gone::Moved)))
+                say_in!(language, "join-name-taken-back", why = notice(Notice::Gone(Gone::Moved)))
             }
-            Note::Gone(Gone::TimedOut) => "你太久没有动静；正在重新加入".to_string(),
+            Note::Gone(Gone::TimedOut) => say_in!(language, "join-timed-out"),
+            Note::NotAdmitted(_) if self.asks_for_password() => {
+                say_in!(language, "join-needs-password")
+            }
             Note::NotAdmitted(refusal) => {
-                format!("没有加入：{}", notice(Notice::Refused(refusal.clone())))
+                let why = notice(Notice::Refused(refusal.clone()));
+                say_in!(language, "join-not-admitted", why = why)
             }
-            Note::IntoSilence => "hub 不在；那一行发出去了，但多半已丢失".to_string(),
-            Note::Meant { command } => {
-                format!("没有发出：想用的是 {command} 吗？（要说以 / 开头的话，请以 // 开头）")
+            Note::IntoSilence => say_in!(language, "join-into-silence"),
+            Note::Meant { command } => say_in!(language, "join-meant", command = command),
+            Note::NotDelivered(gone) => {
+                say_in!(language, "join-not-delivered", why = notice(Notice::Gone(*gone)))
             }
-            Note::NotDelivered(gone) => format!("没有送达：{}", notice(Notice::Gone(*gone))),
             Note::NobodyAnswers { said } => {
-                format!("还没有人回答过，多半没有人看到：{said}")
+                say_in!(language, "join-nobody-answers", said = said)
             }
-            Note::Lost { said } => format!("hub 不在；多半已丢失：{said}"),
-            Note::NotSent(LineError::TooLong { length, most }) => {
-                format!("没有发出：有 {length} 字节，一个数据报最多 {most} 字节")
+            Note::Lost { said } => say_in!(language, "join-lost", said = said),
+            Note::NotSent(error) => line_error(error, language),
+            Note::Secure { fingerprint, is_first: true } => {
+                say_in!(language, "join-secure-first", fingerprint = fingerprint)
             }
-            Note::NotSent(LineError::Control) => {
-                "没有发出：以 ^hb^ 开头的是心跳，不是消息".to_string()
+            Note::Secure { .. } => say_in!(language, "join-secure"),
+            Note::NotSecure { error } => say_in!(language, "join-not-secure", error = error),
+            Note::Delivery(delivery) => delivery_words(delivery, language),
+            Note::NotKept { error } => say_in!(language, "join-not-kept", error = error),
+            Note::NoCopy { said, may_be_raw: false } => {
+                say_in!(language, "join-no-copy", said = said)
             }
-            Note::NotSent(LineError::Raw(verb)) => {
-                format!("没有发出：在 raw 格式里，/{} 会作为数据发给所有人", verb.word())
-            }
-            Note::NotSent(LineError::Reserved) => {
-                "没有发出：hub 会把这些字节当作心跳或告别，而不是数据".to_string()
-            }
-            Note::NotSent(LineError::Moved) => {
-                "没有发出：hub 的地址在这期间变了；信任它的话请再输入一次".to_string()
-            }
-            Note::NotSent(LineError::Path) => {
-                "没有发出：以 / 开头的是命令；要说这句话，请以 // 开头".to_string()
-            }
-            Note::NotKept { error } => format!("下次不能自动取回名字：{error}"),
-            Note::NoCopy { said, may_be_raw: false } => format!("已发出，但没有收到回送：{said}"),
             Note::NoCopy { said, may_be_raw: true } => {
-                format!("已发出，但没有收到回送：{said}（服务器可能不回送给发言者）")
+                say_in!(language, "join-no-copy-maybe-none", said = said)
             }
         }
     }
 }
 
-/// What was heard so far of a hub, in the few words of a status line.
-pub(super) fn unheard_in_short(hub: SocketAddr, language: Language) -> String {
-    match language {
-        Language::English => format!("nobody has answered yet: is {hub} the right address?"),
-        Language::Chinese => format!("还没有人回答：地址 {hub} 对吗？"),
+fn trouble_words(trouble: &Trouble, language: Language) -> String {
+    match trouble {
+        Trouble::Refused { to } => say_in!(language, "join-forward-refused", to = to),
+        Trouble::CutOff { to, cause } => {
+            say_in!(language, "join-forward-cut-off", to = to, error = cause.said())
+        }
+        Trouble::Repeats { to } => say_in!(language, "join-forward-repeats", to = to),
+        Trouble::Loop { to } => say_in!(language, "join-forward-loop", to = to),
     }
 }
 
-/// The hub's answer about the name without the word that takes it back: others may see the screen,
-/// and the next session has the word from its memory.
+fn line_error(error: &LineError, language: Language) -> String {
+    match error {
+        LineError::TooLong { length, most } => {
+            say_in!(language, "join-line-too-long", length = *length, most = *most)
+        }
+        LineError::Control => say_in!(language, "join-line-control"),
+        LineError::Reserved => say_in!(language, "join-line-reserved"),
+        LineError::Raw(verb) => say_in!(language, "join-line-raw", command = verb.word()),
+        LineError::Moved => say_in!(language, "join-line-moved"),
+        LineError::Path => say_in!(language, "join-line-path"),
+    }
+}
+
+/// The hub's answer about the name without the resume token: others may see the screen, and the
+/// next session reads the token from its stored state.
 pub(super) fn without_word(notice: &Notice) -> Cow<'_, Notice> {
     match notice {
         Notice::Name { name, room, word: Some(_) } => {
@@ -375,9 +323,10 @@ mod tests {
     fn a_hub_that_was_found_by_its_name_is_named() {
         let hub = SocketAddr::from(([10, 0, 0, 1], 9999));
         let name = Name::parse("图书馆".as_bytes()).ok();
-        let joined = Note::Joined { name, members: 0, format: None, secure_port: None };
+        let joined =
+            Note::Joined { name, members: 0, format: None, secure_port: None, is_in: true };
         let words = joined.words(hub, Language::Chinese);
-        assert_eq!(words, "已加入 10.0.0.1:9999：图书馆，pigeon hub");
+        assert_eq!(words, "已加入 图书馆（10.0.0.1:9999）：pigeon hub");
     }
 
     #[test]
@@ -387,18 +336,27 @@ mod tests {
         assert_eq!(shown, "* 你的名字是 小明，在房间 lobby");
     }
 
-    /// A note that promises something keeps to what happens.
+    /// Notes must not promise what does not happen.
     #[test]
     fn every_note_has_words_in_both_languages() {
         let hub = SocketAddr::from(([127, 0, 0, 1], 9999));
         let name = || Name::parse("狗哥".as_bytes()).unwrap();
         let second = Duration::from_secs(1);
+        let cause = || Cause::unconnected(hub, &std::io::Error::from_raw_os_error(113));
         let mut notes = vec![
             Note::Joined {
                 name: Some(name()),
                 members: 1,
                 format: Some(Format::Raw),
                 secure_port: None,
+                is_in: true,
+            },
+            Note::Joined {
+                name: None,
+                members: 0,
+                format: Some(Format::Chat),
+                secure_port: None,
+                is_in: false,
             },
             Note::NoName { address: hub },
             Note::JoinedPlainly { asked: true },
@@ -406,7 +364,7 @@ mod tests {
             Note::NameKept { name: name(), asked: true },
             Note::NameKept { name: name(), asked: false },
             Note::Unheard,
-            Note::CutOff { error: "No route to host".into() },
+            Note::CutOff { why: Why::System(cause()) },
             Note::NobodyListens { is_here: true },
             Note::NobodyListens { is_here: false },
             Note::NeverHeard,
@@ -416,6 +374,7 @@ mod tests {
             Note::Again { after: second, was_removed: false },
             Note::Moved { from: hub },
             Note::NotAdmitted(Refusal::new(Subject::Member, Reason::HubFull)),
+            Note::NotAdmitted(Refusal::new(Subject::Member, Reason::Password)),
             Note::IntoSilence,
             Note::Meant { command: "/who".into() },
             Note::NotDelivered(Gone::Kicked),
@@ -427,13 +386,21 @@ mod tests {
             Note::NotSent(LineError::Moved),
             Note::NotSent(LineError::Reserved),
             Note::Reached,
-            Note::Unsent { error: "Operation not permitted".into() },
+            Note::Unsent { cause: cause() },
             Note::Forward(Trouble::Refused { to: hub }),
-            Note::Forward(Trouble::CutOff { to: hub, cause: "No route to host".into() }),
+            Note::Forward(Trouble::CutOff { to: hub, cause: cause() }),
             Note::Forward(Trouble::Repeats { to: hub }),
             Note::Forward(Trouble::Loop { to: hub }),
             Note::NoCopy { said: "hi".into(), may_be_raw: true },
             Note::NotKept { error: "disk full".into() },
+            Note::Secure { fingerprint: "ab12".into(), is_first: true },
+            Note::Secure { fingerprint: "ab12".into(), is_first: false },
+            Note::NotSecure { error: "silent".into() },
+            Note::Delivery(Delivery::Waits),
+            Note::Delivery(Delivery::Back),
+            Note::Delivery(Delivery::NotTheHub),
+            Note::Delivery(Delivery::DiskFailed),
+            Note::Delivery(Delivery::Stored { text: "hi".into(), is_kept: true }),
         ];
         notes.extend(Gone::ALL.map(Note::Gone));
         for note in notes {

@@ -1,7 +1,8 @@
-//! `pigeon join --raw`: the room's payloads as they are to stdout, stdin's bytes as they are into it.
+//! `pigeon join --raw`: writes the room's payloads unchanged to stdout, and sends stdin's bytes
+//! unchanged.
 //!
-//! Stdin is a stream without datagrams in it, so each read of it makes one, of [`MOST`] bytes at the
-//! most. `pigeon send` writes into a room too, with other framings.
+//! Stdin is a stream without datagram boundaries, so each read becomes one datagram, of at most
+//! [`MOST`] bytes. `pigeon send` can also write into a room, with other framings.
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -14,23 +15,19 @@ use crate::base::thread;
 use crate::output::Spool;
 use crate::ui::lines::Printer;
 use crate::ui::typist::Typed;
+use crate::words::say;
 
-/// The most bytes of stdin in one datagram: seven packets of MPEG-TS, as players and encoders send
-/// them. A datagram of this size passes every usual path in one piece.
+/// Maximum bytes of stdin in one datagram: seven MPEG-TS packets, as players and encoders send
+/// them. It fits every common MTU.
 pub(super) const MOST: usize = 1_316;
 
-/// How many reads may wait for the loop; then reading waits.
+/// Queue length of reads to the loop; when it is full, reading waits.
 const WAITING: usize = 64;
 
-/// Takes stdin and stdout. At the end of stdin it stays `wait` longer, for replies.
+/// Takes stdin and stdout. At the end of stdin it waits for `wait`, for replies.
 pub(super) fn open(wait: Duration, waker: Waker) -> anyhow::Result<(Printer, Receiver<Typed>)> {
     if io::stdout().is_terminal() {
-        return Err(UsageError(
-            "--raw writes bytes as they come, and stdout is a terminal, which could take some for \
-             commands; redirect it, as in `> file` or `| ffplay -`"
-                .into(),
-        )
-        .into());
+        return Err(UsageError(say!("join-raw-terminal")).into());
     }
     let closed = waker.clone();
     let write = |payloads: &mut dyn Iterator<Item = Vec<u8>>, out: &mut dyn Write| {
@@ -57,11 +54,10 @@ pub(super) fn open(wait: Duration, waker: Waker) -> anyhow::Result<(Printer, Rec
                     break Status::Done;
                 }
                 Ok(length) if give(Typed::Line(buffer[..length].to_vec())) => {}
-                // The loop has ended.
                 Ok(_) => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    notes.line(format!("cannot read stdin: {}", error.kind()));
+                    notes.line(say!("screen-input-unreadable", error = &error.kind()));
                     break Status::Usage;
                 }
             }

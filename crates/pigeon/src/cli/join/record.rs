@@ -1,39 +1,42 @@
-//! What `pigeon join --json` prints: one flat object an event.
+//! Output of `pigeon join --json`: one flat object per event.
 //!
-//! Nothing is put into words. What a hub says stands in the words of its control lines, which
+//! Nothing is translated. A hub's notices use the words of its control lines, which
 //! `docs/protocol.md` describes. Every object has
 //!
 //! | field | |
 //! | --- | --- |
-//! | `time` | when it arrived, RFC 3339 with six digits of a second |
-//! | `kind` | what it is |
+//! | `time` | time of arrival, RFC 3339 with six fractional digits |
+//! | `kind` | its kind |
 //!
 //! and by its kind
 //!
 //! | `kind` | fields |
 //! | --- | --- |
-//! | `message` | `room` where it is known; in the chat format `from`, the speaker's name or address; `text`, or `base64` where the bytes are not UTF-8 |
-//! | `private` | `from` (somebody to us) or `to` (us to somebody), `text` |
-//! | `said` | `room`, `position`, `sent` (Unix time in seconds), `link`, `from`, `text`: what was said before |
-//! | `notice` | `room`, `version`, `change`, `names` (of `renamed` in pairs), `more`: how many are not named |
+//! | `message` | `room` if known; in the chat format `from`, the sender's name or address; `text`, or `base64` if the bytes are not UTF-8 |
+//! | `private` | `from` (received) or `to` (sent), `text` |
+//! | `said` | `room`, `position`, `sent` (Unix time in seconds), `link`, `from`, `text`: a stored message |
+//! | `notice` | `room`, `version`, `change`, `names` (of `renamed` in pairs), `more`: number not named |
 //! | `roster` | `room`, `version`, `people`, `senders`, `offset` of the first of `names`, `names` |
 //! | `rooms` | `offset`, `total`, `names`, `counts` |
 //! | `name` | `name` and `word`, or null; `room` |
-//! | `refused` | `what`, `reason`, and `detail` where there is one |
+//! | `refused` | `what`, `reason`, and optional `detail` |
 //! | `set` | `setting`, `value` |
 //! | `gone` | `reason` |
 //! | `help` | |
-//! | `joined` | `hub`, `plain`; of a pigeon hub `members`, `format`, `secure_port` (null: none) |
-//! | `away` | `hub`, `reason`: `refused`, or `timed-out` |
+//! | `joined` | `hub`, `plain`; for a pigeon hub `members`, `format`, `secure_port` (null: none) |
+//! | `away` | `hub`, `reason`: `refused` or `timed-out` |
 //! | `again` | `hub`, `after` in seconds |
-//! | `unreachable` | `hub`, `error`: the system's word about the way there |
+//! | `unreachable` | `hub`, `error`: the system's error for the path |
 //! | `reachable` | `hub`: heard again after that |
-//! | `unsent` | `hub`, `error`: a line was not sent, and the system's word about it |
-//! | `forward` | `to`, `reason` (`refused`, `unreachable`, `repeats`, `loop`), and `error` where the system gave one |
-//! | `moved` | `hub`, `from`: the hub's name stands for another address now |
-//! | `unheard` | `hub`: nothing was heard so far |
+//! | `unsent` | `hub`, `error`: a line was not sent, with the system's error |
+//! | `forward` | `to`, `reason` (`refused`, `unreachable`, `repeats`, `loop`), and the system's `error` if any |
+//! | `moved` | `hub`, `from`: the hub's name has a new address |
+//! | `secure` | `hub`, `fingerprint`, `first`: the session is encrypted and reliable now |
+//! | `insecure` | `hub`, `error`: the announced port for that does not work |
+//! | `delivery` | `hub`, `state`: `stored`, `relayed` or `refused` with `text` (and `reason`); `waiting`, `back`, `another-hub`, `disk-failed` |
+//! | `unheard` | `hub`: nothing was received so far |
 //!
-//! A text of a notice is escaped by the hub; a message is as it came.
+//! The hub escapes the text of a notice; a message is unchanged.
 
 use std::net::SocketAddr;
 
@@ -45,6 +48,7 @@ use pigeon_proto::{Format, Label, Notice, RoomName};
 use serde_json::Value;
 
 use super::forward::Trouble;
+use super::gate::Delivery;
 use super::note::Note;
 use crate::base::payload::without_end;
 use crate::output::{json, wall};
@@ -88,7 +92,7 @@ pub(super) fn notice(time: &Zoned, room: Option<&RoomName>, notice: &Notice) -> 
     let names = |names: &[Label]| names.iter().map(Label::as_str).collect::<Vec<_>>().into();
     let line = notice.to_bytes();
     let line = String::from_utf8_lossy(&line);
-    // `^hb^`, the kind, and what the kind needs.
+    // `^hb^`, the kind, and its arguments.
     let mut words = line.splitn(5, ' ').skip(2);
     let mut word = || Value::from(words.next().unwrap_or_default());
     let mut fields = begin(time, kind(notice));
@@ -184,7 +188,7 @@ fn kind(notice: &Notice) -> &'static str {
     }
 }
 
-/// News of the session. `None` for what a program reads elsewhere, or on stderr.
+/// A note about the session. `None` if programs get it elsewhere, or on stderr.
 pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String> {
     let of_hub = |kind| {
         let mut fields = begin(time, kind);
@@ -220,14 +224,14 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
             fields.push(("after", after.as_secs_f64().into()));
             fields
         }
-        Note::CutOff { error } => {
+        Note::CutOff { why } => {
             let mut fields = of_hub("unreachable");
-            fields.push(("error", error.as_str().into()));
+            fields.push(("error", why.to_string().into()));
             fields
         }
-        Note::Unsent { error } => {
+        Note::Unsent { cause } => {
             let mut fields = of_hub("unsent");
-            fields.push(("error", error.as_str().into()));
+            fields.push(("error", cause.to_string().into()));
             fields
         }
         Note::Reached => of_hub("reachable"),
@@ -240,7 +244,7 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
             };
             let mut fields = begin(time, "forward");
             fields.extend([("to", to.to_string().into()), ("reason", reason.into())]);
-            fields.extend(error.map(|error| ("error", error.as_str().into())));
+            fields.extend(error.map(|error| ("error", error.to_string().into())));
             fields
         }
         Note::Moved { from } => {
@@ -251,6 +255,35 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
         Note::Gone(gone) => return Some(notice(time, None, &Notice::Gone(*gone))),
         Note::NotAdmitted(refusal) => {
             return Some(notice(time, None, &Notice::Refused(refusal.clone())));
+        }
+        Note::Secure { fingerprint, is_first } => {
+            let mut fields = of_hub("secure");
+            fields.push(("fingerprint", fingerprint.as_str().into()));
+            fields.push(("first", (*is_first).into()));
+            fields
+        }
+        Note::NotSecure { error } => {
+            let mut fields = of_hub("insecure");
+            fields.push(("error", error.as_str().into()));
+            fields
+        }
+        Note::Delivery(delivery) => {
+            let mut fields = of_hub("delivery");
+            let (state, text) = match delivery {
+                Delivery::Stored { text, is_kept: true } => ("stored", Some(text)),
+                Delivery::Stored { text, is_kept: false } => ("relayed", Some(text)),
+                Delivery::Refused { text, .. } => ("refused", Some(text)),
+                Delivery::Waits => ("waiting", None),
+                Delivery::Back => ("back", None),
+                Delivery::NotTheHub => ("another-hub", None),
+                Delivery::DiskFailed => ("disk-failed", None),
+            };
+            fields.push(("state", state.into()));
+            fields.extend(text.map(|text| ("text", text.as_str().into())));
+            if let Delivery::Refused { why, .. } = delivery {
+                fields.push(("reason", why.text.as_str().into()));
+            }
+            fields
         }
         Note::NameKept { .. }
         | Note::NoName { .. }
@@ -358,7 +391,8 @@ mod tests {
                 name: None,
                 members: 3,
                 format: Some(Format::Chat),
-                secure_port: None
+                secure_port: None,
+                is_in: true,
             }),
             json(
                 r#"{"kind":"joined","hub":"127.0.0.1:9999","plain":false,"members":3,"format":"chat","secure_port":null}"#

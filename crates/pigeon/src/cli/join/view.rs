@@ -1,4 +1,4 @@
-//! How a session looks to a person: lines, or a full screen.
+//! The view of a session: lines, or a full screen.
 
 use std::net::SocketAddr;
 use std::time;
@@ -14,14 +14,13 @@ use super::lines::Lines;
 use super::meant::{OWN, OWN_OF_SCREEN};
 use super::note::Note;
 
-/// One of the two.
 pub(super) enum View {
     Lines(Lines),
     Full(Box<Full>),
 }
 
 impl View {
-    /// Something happened to the session. It comes before what is shown of it.
+    /// An event of the session. Called before its content is shown.
     pub(super) fn event(&mut self, now: Instant, event: &Event) {
         match self {
             View::Lines(_) => {}
@@ -29,7 +28,6 @@ impl View {
         }
     }
 
-    /// A message came from the hub.
     pub(super) fn received(&mut self, session: &Session<Pcg64>, payload: &[u8]) {
         match self {
             View::Lines(lines) => lines.received(session, payload),
@@ -37,7 +35,7 @@ impl View {
         }
     }
 
-    /// The room was read before, as far as this.
+    /// The room was read up to this position before.
     pub(super) fn seen(&mut self, room: &RoomName, position: u64) {
         match self {
             View::Lines(_) => {}
@@ -45,7 +43,7 @@ impl View {
         }
     }
 
-    /// The hub has another address now, and so may we.
+    /// The hub has a new address, and we may have too.
     pub(super) fn moved(&mut self, hub: SocketAddr, local: SocketAddr) {
         match self {
             View::Lines(lines) => lines.moved(hub),
@@ -53,7 +51,7 @@ impl View {
         }
     }
 
-    /// The hub says something of its own.
+    /// The hub sent a notice.
     pub(super) fn notice(&mut self, session: &Session<Pcg64>, now: Instant, notice: &Notice) {
         match self {
             View::Lines(lines) => lines.notice(session, notice),
@@ -61,7 +59,7 @@ impl View {
         }
     }
 
-    /// There is something to say about the session itself.
+    /// Shows a note about the session.
     pub(super) fn note(&mut self, note: &Note) {
         match self {
             View::Lines(lines) => lines.note(note),
@@ -69,7 +67,7 @@ impl View {
         }
     }
 
-    /// A line that the person typed is on its way, though it may be lost.
+    /// A typed line was sent; it may be lost.
     pub(super) fn typed(
         &mut self,
         session: &Session<Pcg64>,
@@ -83,8 +81,17 @@ impl View {
         }
     }
 
-    /// Once a second, and whenever something was typed: a look at how things stand.
-    /// `cut_off`: what the system says of the way to the hub, if that is the trouble.
+    /// Sets the delivery state of a member with a key: whether the hub is connected, and how many
+    /// messages it has not stored.
+    pub(super) fn set_delivery(&mut self, delivery: Option<(bool, usize)>) {
+        match self {
+            View::Lines(_) => {}
+            View::Full(full) => full.set_delivery(delivery),
+        }
+    }
+
+    /// Updates the view, once per second and after each input. `cut_off`: the error of the path to
+    /// the hub, if any.
     pub(super) fn look(
         &mut self,
         session: &mut Session<Pcg64>,
@@ -106,7 +113,7 @@ impl View {
         }
     }
 
-    /// Whether a program reads it.
+    /// Whether the output is for programs.
     pub(super) fn is_data(&self) -> bool {
         match self {
             View::Lines(lines) => lines.is_data(),
@@ -114,17 +121,17 @@ impl View {
         }
     }
 
-    /// Whether bytes are read and written, and no lines.
+    /// Whether input and output are bytes instead of lines.
     pub(super) fn is_raw(&self) -> bool {
         matches!(self, View::Lines(lines) if lines.is_raw())
     }
 
-    /// Whether nobody reads the bytes of the room any more.
+    /// Whether the reader of the room's bytes is gone.
     pub(super) fn is_closed(&self) -> bool {
         matches!(self, View::Lines(lines) if lines.is_closed())
     }
 
-    /// Whether nobody is looking, so that only the exit status can report a failure.
+    /// Whether no user is present, so that only the exit status can report a failure.
     pub(super) fn is_script(&self) -> bool {
         match self {
             View::Lines(lines) => lines.is_script(),
@@ -132,7 +139,7 @@ impl View {
         }
     }
 
-    /// Shows what is left, until `deadline`, and gives the terminal back.
+    /// Shows remaining output until `deadline`, and restores the terminal.
     pub(super) fn close(
         self,
         deadline: time::Instant,

@@ -1,4 +1,4 @@
-//! The machine of `listen`: it hears everything, and with `--reply` answers what it shows.
+//! The machine of `listen`: receives everything, and with `--reply` answers what it shows.
 
 use std::net::SocketAddr;
 
@@ -7,29 +7,29 @@ use pigeon_client::{Heard, Listener};
 use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
 use pigeon_services::Service;
 
-/// A listener, and the service that answers in its name.
+/// A listener, and the service that sends its replies.
 pub(super) struct Answering {
     pub(super) listener: Listener,
     pub(super) service: Option<Service>,
-    /// Networks that are answered; none is all.
+    /// Networks that get replies; empty: all.
     from: Vec<IpNet>,
-    /// How many datagrams are still wanted; those beyond are not answered.
+    /// How many more datagrams to accept; later ones get no reply.
     left: u64,
-    /// How many replies never left this host.
+    /// Replies that were not sent.
     unsent: u64,
-    /// How many replies met an error on their way.
+    /// Replies that caused a network error.
     undelivered: u64,
-    /// Whether the first of either has been reported.
+    /// Whether the first of each has been reported.
     told: [bool; 2],
 }
 
-/// What either of the two reports.
+/// Events of both.
 pub(super) enum Event {
     Heard(Heard),
     Answered(pigeon_services::Event),
-    /// The first reply that never left this host.
+    /// The first reply that was not sent.
     Unsent,
-    /// The first reply that met an error on its way.
+    /// The first reply that caused a network error.
     Undelivered,
 }
 
@@ -43,12 +43,12 @@ impl Answering {
         Answering { listener, service, from, left, unsent: 0, undelivered: 0, told: [false; 2] }
     }
 
-    /// How many replies never left this host.
+    /// Number of replies that were not sent.
     pub(super) fn unsent(&self) -> u64 {
         self.unsent
     }
 
-    /// How many replies met an error on their way. That nobody listens any more is none.
+    /// Number of replies that caused a network error, other than a port that is closed by now.
     pub(super) fn undelivered(&self) -> u64 {
         self.undelivered
     }
@@ -62,8 +62,8 @@ impl Machine for Answering {
         let shown = is_among(&self.from, datagram) && self.left > 0;
         if let Some(service) = self.service.as_mut().filter(|_| shown) {
             self.left -= 1;
-            // Replies leave from the first socket, and from its own address: the others are bound to
-            // groups.
+            // Replies leave from the first socket and its own address: the other sockets are bound
+            // to groups.
             let local = datagram.local.filter(|_| datagram.socket == SocketId::FIRST);
             service.handle_datagram(now, &Received { local, ..*datagram });
         }
@@ -115,7 +115,7 @@ impl Machine for Answering {
     }
 }
 
-/// Whether a datagram comes from one of these networks; if there are none, from anywhere.
+/// Whether a datagram comes from one of these networks; an empty list allows all.
 fn is_among(nets: &[IpNet], datagram: &Received<'_>) -> bool {
     nets.is_empty() || nets.iter().any(|net| net.contains(&datagram.from.ip()))
 }

@@ -1,6 +1,7 @@
-//! `pigeon listen`: prints every datagram of every peer, and answers if asked to.
+//! `pigeon listen`: prints every datagram of every peer, and can answer.
 
 mod answering;
+mod follow;
 mod printer;
 
 use std::io;
@@ -16,6 +17,7 @@ use pigeon_datagram::{Instant, SocketId, max_payload};
 use pigeon_net::{
     BufferSize, Clock, Driver, Host, Io, OpenError, Socket, SocketOptions, Stats, local_addresses,
 };
+use pigeon_proto::Seen;
 use pigeon_services::{Config, Ignored, Kind, Service};
 
 use answering::{Answering, Event};
@@ -23,9 +25,10 @@ use printer::{Form, Printer};
 
 use crate::base::bind::{explain, try_bind};
 use crate::base::cause::Cause;
-use crate::base::count::{count, count_of};
+use crate::base::cause::drop_reason;
 use crate::base::endpoint::{Family, ListenAddress, ListenHost};
 use crate::base::groups::{GroupSockets, Note, Wanted, interface_of};
+use crate::base::hub_target::{HubTarget, MemberArgs, WITH_HUB};
 use crate::base::multicast::{Group, group, no_interface};
 use crate::base::networks::{Nets, net, source_rules};
 use crate::base::payload::{PayloadArgs, PayloadFormat};
@@ -33,71 +36,91 @@ use crate::base::quantity::{self, PerSecond};
 use crate::base::services::{self, wall};
 use crate::base::signals::{Stop, on_stop};
 use crate::base::status::{Status, UsageError};
+use crate::base::system_error;
 use crate::output::file::is_stdout;
 use crate::output::{Capture, Spool};
+use crate::words::{self, say};
 
-/// How long output may still be written after the loop has ended.
+/// Time limit for writing output after the loop has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Print every datagram of every peer: time, sender, length, text
+/// Print every datagram that arrives: time, sender, length, text
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pigeon listen 9999                            on every address, IPv4 and IPv6
-  pigeon listen 127.0.0.1:9999 --json           one object a line, for scripts
-  pigeon listen 9999 --count 1                  wait for one datagram
-  pigeon listen 5000 --join 239.1.2.3           hear a multicast group, on every interface
-  pigeon listen 239.1.2.3:5000                  the same
-  pigeon listen 5353 --join 224.0.0.251 --share beside another listener, such as avahi
+  pigeon listen 9999  # on every address, IPv4 and IPv6
+  pigeon listen 127.0.0.1:9999 --json  # one object per line, for scripts
+  pigeon listen 9999 --count 1  # wait for one datagram
+  pigeon listen 5000 --join 239.1.2.3  # a multicast group, on every interface
+  pigeon listen 239.1.2.3:5000  # the same
+  pigeon listen 5353 --join 224.0.0.251 --share  # beside another listener, e.g. avahi
   pigeon listen 8080 --encoding gb2312 --from 192.168.1.0/24
-  pigeon listen 5000 --write lab.pcapng         keep what arrives for Wireshark
-  pigeon listen 5000 --write - | tshark -r -    hand it on as it arrives
-  pigeon listen 5000 --hexdump                  offset, hexadecimal and text, as xxd shows it
-  pigeon listen 5000 --reply OK                 answer each datagram
+  pigeon listen 5000 --write lab.pcapng  # capture for Wireshark
+  pigeon listen 5000 --write - | tshark -r -  # pass on while it arrives
+  pigeon listen 5000 --hexdump  # offset, hexadecimal and text, like xxd
+  pigeon listen 5000 --reply OK  # answer each datagram
+  pigeon listen hub:192.168.1.20 --json  # a hub's room: every message once, from where it left off
 
-Groups are joined on every interface, also on one that comes up later; with ADDR only on the
-interface that has it. A group of a link may name its interface: --join ff02::fb%eth0. With ADDR
-broadcasts are not heard: they go to the network's address.")]
+Groups are joined on every interface, including one that comes up later; with ADDR, only on the
+interface that has it. A link-local group may name its interface: --join ff02::fb%eth0. With ADDR,
+broadcasts are not received, as they are sent to the network's address.
+
+Exit status:
+  0  stopped, or heard --count datagrams
+  1  nothing arrived within --for, or the port is in use")]
 pub(crate) struct Args {
-    /// Where to listen: [ADDR:]PORT; port 0 lets the system choose
-    #[arg(value_name = "[ADDR:]PORT")]
-    listen: ListenAddress,
+    /// Where to listen: a port alone means every address, port 0 lets the system choose;
+    /// hub:HOST[:PORT] follows a room of a hub
+    #[arg(value_name = "[ADDR:]PORT|hub:HOST", value_parser = source)]
+    listen: Source,
 
-    /// Stop after so many datagrams
-    #[arg(long, value_name = "N", value_parser = quantity::whole(1_u64..))]
+    /// Begin after this message, named by its `at` in the JSON [default: the last one printed]
+    #[arg(long, value_name = "AT", value_parser = follow::seen, help_heading = WITH_HUB)]
+    after: Option<Seen>,
+
+    /// How many earlier messages to begin with the first time
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = quantity::whole(0_u64..=1_000), help_heading = WITH_HUB)]
+    last: u64,
+
+    #[command(flatten)]
+    member: MemberArgs,
+
+    /// Stop after this many datagrams
+    #[arg(short, long, value_name = "N", value_parser = quantity::whole(1_u64..))]
     count: Option<u64>,
 
-    /// Stop after so long; exit 1 if nothing came
+    /// Stop after this long; exit 1 if nothing arrived
     #[arg(long = "for", value_name = "DURATION", value_parser = quantity::interval)]
     duration: Option<Duration>,
 
-    /// Show only what comes from this network or address; may be given several times
+    /// Show only datagrams from this network or address; may be repeated
     #[arg(long, value_name = "NET", value_parser = net)]
     from: Vec<IpNet>,
 
-    /// Join a multicast group; may be given several times
+    /// Join a multicast group; may be repeated
     #[arg(long, value_name = "GROUP", value_parser = group)]
     join: Vec<Group>,
 
-    /// Join on this interface only: its name or one of its addresses [default: on all]
+    /// Join groups on this interface only: its name or one of its addresses [default: all]
     #[arg(long, value_name = "INTERFACE")]
     multicast_interface: Option<String>,
 
-    /// Listen beside a program that has the port and shares it: hear groups and broadcasts only, as
-    /// the kernel gives what is sent to one host to one program
+    /// Share the port with another program that allows it: receive multicast and broadcast only, as
+    /// the kernel delivers unicast to one program
     #[arg(long, conflicts_with = "reply")]
     share: bool,
 
-    /// Answer every datagram that is shown with this text
+    /// Answer every datagram shown with this text
     #[arg(long, value_name = "TEXT")]
     reply: Option<String>,
 
-    /// Replies a second to one source [default: 1k/s]
+    /// Maximum replies per second to one source [default: 1k/s]
     #[arg(long, value_name = "N/s", requires = "reply", value_parser = quantity::per_second)]
     per_source: Option<PerSecond>,
 
-    /// Networks beyond which a reply never exceeds its request
-    #[arg(long, value_name = "NETS", requires = "reply", default_value_t = Nets::default())]
+    /// Networks that may get a reply longer than their request [default: this machine and private
+    /// networks]
+    #[arg(long, value_name = "NETS", requires = "reply", default_value_t = Nets::default(), hide_default_value = true)]
     open: Nets,
 
     #[command(flatten)]
@@ -106,11 +129,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     payload: PayloadArgs,
 
-    /// Print one JSON object a datagram: time, from, to, len, text or base64, truncated
+    /// Print one JSON object per datagram: time, from, to, len, text or base64, truncated
     #[arg(long)]
     json: bool,
 
-    /// Write the payloads as they are, one behind the other, without anything between them
+    /// Write the payloads as they are, with nothing between them
     #[arg(long, conflicts_with_all = ["json", "hex", "base64"])]
     raw: bool,
 
@@ -118,18 +141,52 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["json", "raw", "hex", "base64"])]
     hexdump: bool,
 
-    /// The size of the kernel's receive buffer [default: as large as allowed]
+    /// Size of the kernel's receive buffer [default: as large as allowed]
     #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
     buffer: Option<usize>,
 
-    /// Also write what arrives to a new pcapng file, or only that to stdout (-)
+    /// Also write the datagrams to a new pcapng file; with - (stdout), print nothing else
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
+
+    /// For fingers used to `nc -klu`: this is what is done anyway
+    #[arg(short = 'l', short_alias = 'k', hide = true, action = clap::ArgAction::Count)]
+    _keep_listening: u8,
 }
 
-/// Listens until it is stopped, or has heard enough.
+/// The source of datagrams or messages.
+#[derive(Clone, Debug)]
+enum Source {
+    Address(ListenAddress),
+    Hub(HubTarget),
+}
+
+fn source(text: &str) -> Result<Source, String> {
+    match HubTarget::parse(text)? {
+        Some(hub) => Ok(Source::Hub(hub)),
+        None => text.parse().map(Source::Address),
+    }
+}
+
+/// Listens until it is stopped or has received enough.
 pub(crate) fn run(mut args: Args) -> anyhow::Result<Status> {
-    join_address(&mut args);
+    let mut listen = match &args.listen {
+        Source::Address(_) if args.member.are_given() || args.after.is_some() => {
+            return Err(UsageError(say!("tools-stored-needs-hub")).into());
+        }
+        Source::Address(address) => *address,
+        Source::Hub(hub) => {
+            let following = follow::Following {
+                json: args.json,
+                count: args.count,
+                duration: args.duration,
+                after: args.after,
+                last: args.last,
+            };
+            return follow::run(hub, &args.member, args.family, &following);
+        }
+    };
+    join_address(&mut args, &mut listen);
     let options = SocketOptions {
         receive_buffer: args.buffer.map_or(BufferSize::Largest, BufferSize::Bytes),
         refusals: args.reply.is_some(),
@@ -138,14 +195,13 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Status> {
     let format = PayloadFormat::from(&args.payload);
     let reply = args.reply.as_ref().map(|text| format.read(text.as_bytes())).transpose()?;
     let clock = Clock::start();
-    let Sockets { sockets, bound, groups, notes: joined } = open(&args, &options, clock.now())?;
+    let Sockets { sockets, bound, groups, notes: joined } =
+        open(&args, listen, &options, clock.now())?;
     let capture = args.write.as_deref().map(Capture::create).transpose()?;
     let losses = capture.as_ref().map(Capture::losses);
     let capture_to_stdout = args.write.as_deref().is_some_and(is_stdout);
     if capture_to_stdout && (args.json || args.raw || args.hexdump) {
-        let error =
-            "--write - writes to stdout, so there is no room for --json, --raw or --hexdump";
-        return Err(UsageError(error.into()).into());
+        return Err(UsageError(say!("tools-listen-stdout-taken")).into());
     }
     let form = match (args.json, args.raw, args.hexdump) {
         _ if capture_to_stdout => Form::Nothing,
@@ -162,8 +218,9 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Status> {
     let service = reply.map(|reply| service(&args, reply, bound, clock.now())).transpose()?;
     let left = args.count.unwrap_or(u64::MAX);
     let machine = Answering::new(listener, service, args.from.clone(), left);
-    let mut driver =
-        Driver::over(machine, sockets).context("cannot watch the sockets")?.with_clock(clock);
+    let mut driver = Driver::over(machine, sockets)
+        .with_context(|| say!("errors-watch-socket"))?
+        .with_clock(clock);
     let (waker, closed) = (driver.waker(), driver.waker());
     let spool = printer.start(move || closed.wake())?;
     let stop = on_stop(move || waker.wake())?;
@@ -188,26 +245,26 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Status> {
     notes.finish(deadline);
     outcome?;
     if let Some(kind) = spool.failure() {
-        bail!("cannot write what arrives: {kind}");
+        bail!(say!("tools-listen-cannot-write", error = &kind));
     }
     losses.map_or(Ok(()), |losses| losses.check())?;
     let in_vain = args.duration.is_some() && selection.heard == 0 && !selection.stop.is_set();
     Ok(if in_vain { Status::Failed } else { Status::Done })
 }
 
-/// Takes a group as the address for a group to join: bound to it alone, the system joins nothing.
-fn join_address(args: &mut Args) {
-    if let Some(address) = args.listen.address().filter(|address| address.ip().is_multicast()) {
+/// Treats a group as the address as a group to join: binding to it does not join it.
+fn join_address(args: &mut Args, listen: &mut ListenAddress) {
+    if let Some(address) = listen.address().filter(|address| address.ip().is_multicast()) {
         let interface = match address {
             SocketAddr::V6(v6) if v6.scope_id() != 0 => Some(v6.scope_id().to_string()),
             _ => None,
         };
         args.join.push(Group { address: address.ip(), interface });
-        args.listen.host = ListenHost::Unsaid;
+        listen.host = ListenHost::Unsaid;
     }
 }
 
-/// The service that answers in the listener's name.
+/// The service that sends the listener's replies.
 fn service(
     args: &Args,
     reply: Vec<u8>,
@@ -217,10 +274,10 @@ fn service(
     let most = max_payload(bound);
     if reply.len() > most {
         let length = reply.len();
-        let error = format!("--reply: {length} bytes, and a datagram carries at most {most}");
+        let error = say!("tools-listen-reply-too-long", length = &length, most = &most);
         return Err(UsageError(error).into());
     }
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let sources = source_rules(&args.open, [bound], &interfaces);
     let config = services::config(sources, args.per_source)?;
     Ok(Service::new(Kind::Fixed, Config { reply, ..config }, wall(now)))
@@ -229,16 +286,21 @@ fn service(
 /// The sockets of a listener.
 struct Sockets {
     sockets: Vec<Socket>,
-    /// The address that it listens on, besides groups.
+    /// The listening address, besides groups.
     bound: SocketAddr,
     groups: Option<GroupSockets>,
-    /// What to report of it.
+    /// Notes to report about it.
     notes: Vec<Note>,
 }
 
-fn open(args: &Args, options: &SocketOptions, now: Instant) -> anyhow::Result<Sockets> {
-    check_groups(args)?;
-    let listen = args.family.listen(args.listen)?;
+fn open(
+    args: &Args,
+    listen: ListenAddress,
+    options: &SocketOptions,
+    now: Instant,
+) -> anyhow::Result<Sockets> {
+    check_groups(args, listen)?;
+    let listen = args.family.listen(listen)?;
     let mut sockets = Vec::new();
     let bound = match args.share {
         true => listen.address().unwrap_or((Ipv6Addr::UNSPECIFIED, listen.port).into()),
@@ -250,13 +312,13 @@ fn open(args: &Args, options: &SocketOptions, now: Instant) -> anyhow::Result<So
         }
     };
     if args.join.is_empty() && !args.share {
-        let notes = vec![Note::Joined(format!("listening on {bound}"))];
+        let notes = vec![Note::Joined(say!("tools-listening", address = &bound))];
         return Ok(Sockets { sockets, bound, groups: None, notes });
     }
     let wanted = Wanted {
         groups: args.join.clone(),
         broadcasts: args.share && args.family.has(Ipv4Addr::BROADCAST.into()),
-        // One address means the network that it is in.
+        // One listening address selects its network.
         interface: args.multicast_interface.clone().or_else(|| interface_of(bound)),
         port: bound.port(),
         options: SocketOptions { share: args.share, ..options.clone() },
@@ -265,20 +327,26 @@ fn open(args: &Args, options: &SocketOptions, now: Instant) -> anyhow::Result<So
     let (groups, joined, failure) = GroupSockets::open(wanted, now, &mut sockets);
     if let Some(error) = failure {
         return Err(match args.share && error.source.kind() == io::ErrorKind::AddrInUse {
-            true => anyhow!("{:#}, as it does not share the port (SO_REUSEADDR)", explain(error)),
+            true => {
+                let error = system_error::chain(&explain(error));
+                anyhow!(say!("tools-listen-not-shared", error = error))
+            }
             false => explain(error),
         });
     }
     let addresses: Vec<String> =
         sockets.iter().map(|socket| socket.local_addr().to_string()).collect();
-    let beside = if args.share { ": groups and broadcasts only, beside others" } else { "" };
-    let listening = format!("listening on {}{beside}", addresses.join(", "));
+    let address = addresses.join(", ");
+    let listening = match args.share {
+        true => say!("tools-listening-beside", address = address),
+        false => say!("tools-listening", address = address),
+    };
     let mut notes = vec![Note::Joined(listening)];
     notes.extend(joined);
     Ok(Sockets { sockets, bound, groups: Some(groups), notes })
 }
 
-/// Prints a note, which `--quiet` leaves out unless it is a trouble.
+/// Prints a note; `--quiet` hides it unless it is a problem.
 fn tell(notes: &Spool<Vec<u8>>, note: Note) {
     match note {
         Note::Joined(note) => notes.remark(note),
@@ -286,85 +354,88 @@ fn tell(notes: &Spool<Vec<u8>>, note: Note) {
     };
 }
 
-/// Refuses groups and interfaces that are not there or do not go together.
-fn check_groups(args: &Args) -> anyhow::Result<()> {
-    if args.share && args.listen.port == 0 {
-        return Err(UsageError("--share needs the port that the other program has".into()).into());
+/// Rejects groups and interfaces that do not exist or do not match.
+fn check_groups(args: &Args, listen: ListenAddress) -> anyhow::Result<()> {
+    if args.share && listen.port == 0 {
+        return Err(UsageError(say!("tools-listen-share-port")).into());
     }
     if args.join.is_empty() {
         return match args.multicast_interface {
-            Some(_) => {
-                Err(UsageError("--multicast-interface needs a group: --join GROUP".into()).into())
-            }
+            Some(_) => Err(UsageError(say!("tools-listen-interface-group")).into()),
             None => Ok(()),
         };
     }
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     if let Some(wanted) = &args.multicast_interface {
         interfaces.only(wanted).ok_or_else(|| no_interface(wanted, &interfaces))?;
     }
     for group in &args.join {
         args.family.check(group.address)?;
         group.select(&interfaces)?;
-        if let Some(own) = args.listen.address()
+        if let Some(own) = listen.address()
             && own.is_ipv4() != group.address.is_ipv4()
         {
-            let error = format!("--join {group} and {} are not of one IP version", own.ip());
+            let error = say!("tools-listen-join-family", group = group, ip = &own.ip());
             return Err(UsageError(error).into());
         }
     }
     Ok(())
 }
 
-/// The error of a port that is taken, with the way to hear groups all the same.
+/// The error for a port in use, with a hint on receiving groups anyway.
 fn unless_shared(args: &Args, error: OpenError) -> anyhow::Error {
     match error.source.kind() == io::ErrorKind::AddrInUse && !args.join.is_empty() {
-        true => anyhow!("{:#}, or listen beside it: --share", explain(error)),
+        true => {
+            let error = system_error::chain(&explain(error));
+            anyhow!(say!("tools-listen-or-share", error = error))
+        }
         false => explain(error),
     }
 }
 
-/// The kernel's drops apart from our own: the first ask for a larger buffer, the second for a
-/// faster reader.
+/// The kernel's drops are separate from our own: the first call for a larger buffer, the second for
+/// a faster reader.
 fn summary(selection: &Selection, machine: &Answering, stats: &Stats, dropped_here: u64) -> String {
-    let mut line = count(selection.heard, "datagram").to_string();
+    let mut parts = vec![say!("tools-datagrams", count = selection.heard)];
     if selection.passed > 0 {
-        line += &format!(", {} from elsewhere not shown", selection.passed);
+        parts.push(say!("tools-listen-elsewhere", count = selection.passed));
     }
     if let Some(service) = &machine.service {
         let answered = service.snapshot();
         let sent = answered.replies.saturating_sub(machine.unsent());
-        line += &format!(", {}", count_of(sent, "reply", "replies"));
-        if machine.unsent() > 0 {
-            line += &format!(", {} not sent", count_of(machine.unsent(), "reply", "replies"));
-            if let Some(failure) = stats.sent.last_failure {
-                line += &format!(" ({})", failure.reason);
+        parts.push(say!("tools-replies", count = sent));
+        match (machine.unsent(), stats.sent.last_failure) {
+            (0, _) => {}
+            (unsent, None) => parts.push(say!("tools-replies-unsent", count = unsent)),
+            (unsent, Some(failure)) => {
+                let why = drop_reason(failure.reason);
+                parts.push(say!("tools-replies-unsent-why", count = unsent, why = why));
             }
         }
         if machine.undelivered() > 0 {
-            line += &format!(", {} of them came back as undeliverable", machine.undelivered());
+            parts.push(say!("tools-replies-undeliverable", count = machine.undelivered()));
         }
         for reason in Ignored::ALL.into_iter().filter(|&reason| answered.ignored(reason) > 0) {
-            let count = answered.ignored(reason);
-            line += &format!(", {count} not answered ({})", reason.describe());
+            let (count, why) = (answered.ignored(reason), services::reason(reason));
+            parts.push(say!("tools-not-answered", count = count, why = why));
         }
     }
     if stats.kernel_drops > 0 {
-        line += &format!(", {} dropped by the kernel (receive buffer full)", stats.kernel_drops);
+        parts.push(say!("tools-kernel-drops", count = stats.kernel_drops));
     }
     if dropped_here > 0 {
-        line += &format!(", {dropped_here} dropped here (output too slow)");
+        parts.push(say!("tools-output-drops", count = dropped_here));
     }
-    line
+    parts.join(words::between_items())
 }
 
-/// Selects the datagrams to print, counts them, and stops the loop when there were enough.
+/// Selects and counts datagrams to print, and stops the loop after enough.
 struct Selection {
     spool: Spool<Arrivals>,
     notes: Spool<Vec<u8>>,
     stop: Stop,
     groups: Option<GroupSockets>,
-    /// Networks that are shown; none is all.
+    /// Networks that are shown; empty: all.
     from: Vec<IpNet>,
     left: Option<u64>,
     heard: u64,
@@ -396,15 +467,18 @@ impl Host<Answering> for Selection {
             Event::Heard(heard) => heard,
             Event::Unsent => {
                 if let Some(failure) = io.stats().sent.last_failure {
-                    let (to, cause) = (failure.to, Cause::from(failure));
-                    self.notes.line(format!("cannot reply to {to}: {cause}"));
+                    let (to, cause) = (failure.to, Cause::from(failure).said());
+                    self.notes.line(say!("tools-cannot-reply", to = &to, cause = cause));
                 }
                 return ControlFlow::Continue(());
             }
             Event::Undelivered => {
                 if let Some(error) = io.stats().received.last_error {
-                    let to = error.to.map_or_else(String::new, |to| format!(" to {to}"));
-                    self.notes.line(format!("a reply{to} did not arrive: {}", Cause::from(error)));
+                    let cause = Cause::from(error).said();
+                    self.notes.line(match error.to {
+                        Some(to) => say!("tools-reply-lost-to", to = &to, cause = cause),
+                        None => say!("tools-reply-lost", cause = cause),
+                    });
                 }
                 return ControlFlow::Continue(());
             }

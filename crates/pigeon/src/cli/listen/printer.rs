@@ -1,8 +1,8 @@
-//! What arrives, as lines, as JSON or as it is, and into a capture.
+//! Prints datagrams as lines, JSON or raw bytes, and writes captures.
 //!
-//! A line costs less than its datagram cost the kernel, so that printing keeps up with receiving:
-//! everything is written into one buffer, and a time of day or an address that was written for the
-//! last line is copied, not worked out again.
+//! Printing a line is cheaper than receiving its datagram, so that printing keeps up: everything
+//! goes into one buffer, and the formatted time or address of the last line is copied if it is the
+//! same.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -15,31 +15,31 @@ use crate::base::count::count;
 use crate::base::payload::PayloadFormat;
 use crate::output::{Capture, Spool, json, wall};
 
-/// How arrivals are printed.
+/// The output format.
 #[derive(Clone, Copy)]
 pub(super) enum Form {
     Lines,
     Json,
     Raw,
-    /// A line as ever, but for the text, and below it the bytes as xxd(1) shows them.
+    /// The usual line without the text, and below it the bytes as xxd(1) prints them.
     Hexdump,
     /// A capture goes to stdout instead.
     Nothing,
 }
 
-/// Prints arrivals, in a thread of its own: parsing and printing never hold up receiving.
+/// Prints datagrams in a separate thread, so that formatting never delays receiving.
 pub(super) struct Printer {
     bound: SocketAddr,
     form: Form,
     format: PayloadFormat,
     capture: Option<Capture>,
-    /// The last time of day, by its millisecond since the Unix epoch, and the last address.
+    /// The last formatted time, by its milliseconds since the Unix epoch, and the last address.
     stamp: (u128, String),
     sender: (SocketAddr, String),
 }
 
 impl Printer {
-    /// A printer for a socket that is bound there.
+    /// A printer for a socket bound to this address.
     pub(super) fn new(
         bound: SocketAddr,
         form: Form,
@@ -50,7 +50,7 @@ impl Printer {
         Printer { bound, form, format, capture, stamp: (u128::MAX, String::new()), sender }
     }
 
-    /// Starts the thread. `closed` is called when nothing can be written any more.
+    /// Starts the thread. `closed` is called when the output is closed.
     pub(super) fn start(
         mut self,
         closed: impl FnOnce() + Send + 'static,
@@ -123,10 +123,10 @@ impl Printer {
     }
 }
 
-/// `00000000: 6865 6c6c 6f20 776f 726c 642c 2068 656c  hello world, hel`, a line each 16 bytes, each
-/// behind a newline.
+/// `00000000: 6865 6c6c 6f20 776f 726c 642c 2068 656c  hello world, hel`: one line per 16 bytes,
+/// each after a newline.
 fn hexdump(payload: &[u8], text: &mut Vec<u8>) {
-    // Two digits a byte, and a blank behind each second one.
+    // Two digits per byte, and a space after every second byte.
     const COLUMNS: usize = 40;
     for (at, bytes) in payload.chunks(16).enumerate() {
         // Writing to a vector cannot fail.

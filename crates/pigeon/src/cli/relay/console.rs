@@ -1,21 +1,18 @@
-//! What can be typed at a running relay.
+//! Commands of a running relay.
 
 use pigeon_text::escape;
 
 use super::Shapes;
 use super::knobs::{KNOBS, Setting, Settings};
 use crate::ui::console;
+use crate::words::{key, say};
 
-pub(super) const HELP: &str = "\
-loss 5%, up delay 20ms, down loss=1%,rate=1Mbit/s: change conditions, both ways or one; \
-clear, show, stats, clients, handover, quit";
-
-/// A command of the person at the relay.
+/// A command of the user.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Command {
-    /// Changes conditions one way or both.
+    /// Changes conditions in one or both directions.
     Set(Ways, Vec<Setting>),
-    /// Makes a perfect path of it again.
+    /// Removes all conditions.
     Clear(Ways),
     Show,
     Stats,
@@ -23,11 +20,11 @@ pub(super) enum Command {
     Handover,
     Quit,
     Help,
-    /// It could not be read, and why.
+    /// An invalid command, and why.
     Wrong(String),
 }
 
-/// Which directions are meant.
+/// One or both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ways {
     Both,
@@ -37,7 +34,7 @@ pub(super) enum Ways {
 
 impl console::Command for Command {
     const QUIT: Command = Command::Quit;
-    const CLOSED: &'static str = "the console is closed; the relay goes on (Ctrl-C stops it)";
+    const CLOSED: &'static str = key!("tools-relay-console-closed");
 
     fn parse(line: &str) -> Option<Command> {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -57,7 +54,7 @@ impl console::Command for Command {
             (Ways::Both, ["quit"]) => Command::Quit,
             (Ways::Both, ["help" | "?", ..]) => Command::Help,
             (Ways::Both, [word @ ("show" | "stats" | "clients" | "handover" | "quit"), ..]) => {
-                Command::Wrong(format!("{word} takes nothing behind it"))
+                Command::Wrong(say!("tools-relay-nothing-behind", word = word))
             }
             (ways, words) => match settings(words) {
                 Ok(settings) => Command::Set(ways, settings),
@@ -67,12 +64,14 @@ impl console::Command for Command {
     }
 }
 
-/// `loss 5% delay 20ms`, or `loss=5%,delay=20ms`.
+/// Parses `loss 5% delay 20ms` or `loss=5%,delay=20ms`.
 fn settings(words: &[&str]) -> Result<Vec<Setting>, String> {
     match words {
-        [knob, ..] if !KNOBS.contains(knob) && !knob.contains('=') => {
-            Err(format!("{} is no command; {HELP}", escape(*knob)))
-        }
+        [knob, ..] if !KNOBS.contains(knob) && !knob.contains('=') => Err(say!(
+            "tools-relay-no-command",
+            word = &escape(*knob),
+            help = say!("tools-relay-help")
+        )),
         [assigned] if assigned.contains('=') => Ok(assigned.parse::<Settings>()?.0),
         words if !words.is_empty() && words.len().is_multiple_of(2) => {
             let one = |pair: &[&str]| {
@@ -80,12 +79,12 @@ fn settings(words: &[&str]) -> Result<Vec<Setting>, String> {
             };
             words.chunks(2).map(one).collect()
         }
-        _ => Err(format!("a value is missing; {HELP}")),
+        _ => Err(say!("tools-relay-no-value", help = say!("tools-relay-help"))),
     }
 }
 
 impl Shapes {
-    /// The same with some knobs turned; an error if they do not go together.
+    /// Returns the conditions with some settings changed; fails if they contradict each other.
     pub(super) fn with(&self, ways: Ways, settings: &[Setting]) -> Result<Shapes, String> {
         let mut shapes = self.clone();
         for (meant, shape) in [(Ways::Up, &mut shapes.up), (Ways::Down, &mut shapes.down)] {
@@ -93,14 +92,14 @@ impl Shapes {
                 settings.iter().try_for_each(|setting| shape.set(setting))?;
                 shape.conditions().map_err(|error| error.to_string())?;
                 if settings.iter().any(Setting::is_queue) && !shape.has_rate() {
-                    return Err("a queue is nothing without a rate".to_string());
+                    return Err(say!("tools-relay-queue"));
                 }
             }
         }
         Ok(shapes)
     }
 
-    /// The same, but perfect.
+    /// Returns the conditions without those of `ways`.
     pub(super) fn cleared(&self, ways: Ways) -> Shapes {
         let perfect = Shapes::default();
         match ways {
@@ -135,11 +134,11 @@ mod tests {
         for (line, reason) in [
             ("loss", "a value is missing"),
             ("up", "a value is missing"),
-            ("up quit", "quit is no command"),
+            ("up quit", "there is no command quit"),
             ("loss 120%", "loss: \"120%\" is not between"),
-            ("handover now", "handover takes nothing behind it"),
-            ("los 1%", "los is no command"),
-            ("\x1b[2J", "\\x1b[2J is no command"),
+            ("handover now", "handover takes no arguments"),
+            ("los 1%", "there is no command los"),
+            ("\x1b[2J", "there is no command \\x1b[2J"),
         ] {
             let Some(Command::Wrong(said)) = Command::parse(line) else { panic!("{line}") };
             assert!(said.contains(reason), "{line}: {said}");

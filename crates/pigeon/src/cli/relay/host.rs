@@ -1,5 +1,4 @@
-//! The host of a running relay: its sockets, its console, its statistics, its record, a signal to
-//! stop.
+//! The host of a running relay: sockets, console, statistics, capture, a signal to stop.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -12,7 +11,7 @@ use pigeon_net::{Host, Io, Socket, SocketOptions};
 use pigeon_netsim::relay::{Event, LISTEN, Relay, Way};
 use pigeon_text::escape;
 
-use super::console::{self, Command};
+use super::console::Command;
 use super::record::Recorder;
 use super::report::{self, Screen, Totals};
 use super::{OwnAddress, Shapes, this_host};
@@ -21,20 +20,22 @@ use crate::base::cause::Watch;
 use crate::base::lookup::Lookup;
 use crate::base::quantity;
 use crate::base::signals::Stop;
+use crate::base::system_error;
 use crate::output::Spool;
 use crate::ui::console::WAITING;
+use crate::words::say;
 
-/// How often statistics are reported.
+/// Time between statistics.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How long the target may answer nothing before its name is looked up again.
+/// The target's name is resolved again after it has not answered for this long.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// Opens the relay's sockets, obeys its console, and reports.
+/// Opens the relay's sockets, runs console commands, and reports.
 pub(super) struct RelayHost {
     /// Whether answers from other ports of the target's host are followed.
     pub(super) follow: bool,
-    /// How a client's socket towards the target is opened.
+    /// Options of a client's socket to the target.
     pub(super) options: SocketOptions,
     pub(super) screen: Screen,
     pub(super) data: Spool<Vec<u8>>,
@@ -42,24 +43,24 @@ pub(super) struct RelayHost {
     pub(super) commands: Receiver<Command>,
     pub(super) stop: Stop,
     pub(super) recorder: Option<Recorder>,
-    /// When the last tick was, and the totals then.
+    /// The time and totals of the last tick.
     pub(super) before: (Instant, Totals),
     pub(super) told_no_socket: bool,
-    /// What the system says of the ways to the target and to clients.
+    /// Watches errors of the paths to the target and to clients.
     pub(super) ways: Watch,
-    /// Finds the target's address anew, where it was given by a name.
+    /// Resolves the target's name again, if it was given by name.
     pub(super) lookup: Option<Lookup>,
-    /// Refuses a target that is this relay itself.
+    /// Rejects a target that is this relay itself.
     pub(super) own: OwnAddress,
 }
 
 impl RelayHost {
-    /// Says which conditions are in force.
+    /// Shows the current conditions.
     pub(super) fn show(&mut self, relay: &Relay) {
         Shapes::of(relay).lines().into_iter().for_each(|line| self.screen.remark(line));
     }
 
-    /// Puts conditions in force.
+    /// Applies conditions.
     fn apply(&mut self, relay: &mut Relay, now: Instant, shapes: Shapes) {
         for (way, shape) in [(Way::Up, &shapes.up), (Way::Down, &shapes.down)] {
             let changed = shape.conditions();
@@ -89,26 +90,26 @@ impl RelayHost {
             Command::Clients => {
                 for (address, heard) in relay.clients() {
                     let ago = quantity::roughly(now - heard);
-                    self.screen.answer(format!("{address}  heard {ago} ago"));
+                    self.screen.answer(say!("tools-relay-heard", address = &address, time = ago));
                 }
                 self.screen.answer(report::clients(relay.statistics().clients));
             }
             Command::Handover => {
                 relay.handover();
-                self.screen.note("clients reach the target from new addresses");
+                self.screen.note(say!("tools-relay-handover"));
             }
-            Command::Help => self.screen.answer(console::HELP),
+            Command::Help => self.screen.answer(say!("tools-relay-help")),
             Command::Wrong(reason) => self.screen.note(reason),
             Command::Quit => self.stop.set(),
         }
     }
 
-    /// Opens a client's socket towards the target.
+    /// Opens a client's socket to the target.
     fn open(&mut self, relay: &mut Relay, io: &mut Io<'_>, id: SocketId) {
         let to = relay.target();
         let socket = match self.follow {
             true => Socket::bind_towards(to, &self.options),
-            // Of a connected socket the system reports refusals without being asked.
+            // The system reports refusals of a connected socket without the option.
             false => {
                 let options = SocketOptions { refusals: false, ..self.options.clone() };
                 Socket::connect(to, None, &options)
@@ -116,7 +117,7 @@ impl RelayHost {
         };
         let opened = socket.map_err(explain).and_then(|socket| {
             let local = socket.local_addr();
-            io.open(id, socket).context("cannot watch the socket")?;
+            io.open(id, socket).with_context(|| say!("errors-watch-socket"))?;
             Ok(local)
         });
         match opened {
@@ -128,18 +129,19 @@ impl RelayHost {
         }
     }
 
-    /// A client has no socket to the target.
+    /// A client's socket to the target could not be opened.
     fn lose(&mut self, relay: &mut Relay, id: SocketId, error: &anyhow::Error) {
         relay.cannot_open(id);
         if !std::mem::replace(&mut self.told_no_socket, true) {
-            self.screen.note(format!("a client has no socket to the target: {error:#}"));
+            self.screen.note(say!("tools-relay-no-socket", error = system_error::chain(error)));
         }
     }
 
-    /// Looks the target's name up again while it refuses or is silent, and goes on where it is now.
+    /// Resolves the target's name again while it refuses or is silent, and continues at its new
+    /// address.
     fn find_target(&mut self, relay: &mut Relay, now: Instant) {
         let Some(lookup) = &mut self.lookup else { return };
-        // While nobody says anything nobody misses it, and the resolver is left alone.
+        // If no client sends, the resolver is left alone.
         let is_lost = relay.unanswered().is_some_and(|[first, last]| {
             (relay.is_refused() || now - first >= SILENCE) && now - last < 2 * SILENCE
         });
@@ -153,24 +155,21 @@ impl RelayHost {
             Err(error) => self.screen.note(error.to_string()),
             Ok(()) => {
                 relay.set_target(target);
-                self.screen.remark(format!(
-                    "the target's name stands for {target} now, and no longer for {before}; \
-                     relaying to {target}"
-                ));
+                self.screen.remark(say!("tools-relay-moved", target = &target, before = &before));
             }
         }
     }
 
-    /// Says what the system says of the ways to the target and to clients.
+    /// Reports errors of the paths to the target and to clients.
     fn look_at_ways(&mut self, relay: &Relay, io: &mut Io<'_>) {
         let Some(cause) = self.ways.look(io.now, &io.stats()) else { return };
-        let whom = match cause.to() {
+        let said = cause.said();
+        self.screen.note(match cause.to() {
             Some(to) if relay.clients().any(|(client, _)| client == to) => {
-                format!("the client {to}")
+                say!("tools-relay-way-client", to = &to, cause = said)
             }
-            _ => format!("the target {}", relay.target()),
-        };
-        self.screen.note(format!("what goes to {whom} does not get there: {cause}"));
+            _ => say!("tools-relay-way-target", to = &relay.target(), cause = said),
+        });
     }
 
     fn note(&mut self, event: Event) {
@@ -179,32 +178,25 @@ impl RelayHost {
             Event::Joined(_) | Event::Idle(_) | Event::TooLarge { .. } | Event::Step(_)
         );
         let line = match event {
-            Event::Joined(client) => format!("client {client}"),
-            Event::Idle(client) => format!("client {client} is idle, its socket is closed"),
+            Event::Joined(client) => say!("tools-relay-client", client = &client),
+            Event::Idle(client) => say!("tools-relay-idle", client = &client),
             Event::Full(from) => {
-                format!("{from} is turned away: there are as many clients as may be")
+                say!("tools-relay-full", from = &from)
             }
             Event::Loop(from) => {
-                format!(
-                    "what {from} sends is dropped: it comes from this relay; the target leads back here"
-                )
+                say!("tools-relay-loop", from = &from)
             }
-            Event::FromTarget(from) => format!(
-                "what {from} sends is dropped: it is the target, or another address of its host, \
-                 and no client; a forged sender?"
-            ),
+            Event::FromTarget(from) => say!("tools-relay-from-target", from = &from),
             Event::Followed { client, from } => {
-                format!(
-                    "the target answers {client} from {from}; what {client} says goes there now"
-                )
+                say!("tools-relay-followed", client = &client, from = &from)
             }
-            Event::Refused => "the target refuses: nobody listens there".to_string(),
+            Event::Refused => say!("tools-relay-refused"),
             Event::TooLarge { way, length, mtu } => {
                 let way = if way == Way::Up { "up" } else { "down" };
-                format!("{way}: {length} bytes are too large for the MTU of {mtu}; dropped")
+                say!("tools-relay-too-large", way = way, length = &length, mtu = &mtu)
             }
             Event::Step(note) if note.is_empty() => return,
-            Event::Step(note) => format!("scenario: {}", escape(&note)),
+            Event::Step(note) => say!("tools-relay-step", note = &escape(&note)),
             // Handled already.
             Event::Open(_) | Event::Close(_) => return,
         };
@@ -264,8 +256,8 @@ impl Host<Relay> for RelayHost {
         }
     }
 
-    /// Without the socket that clients send to there is no relay; without one of theirs there is
-    /// one client less.
+    /// Losing the clients' listening socket ends the relay; losing one client's socket ends that
+    /// client.
     fn failed(&mut self, relay: &mut Relay, id: SocketId, error: io::Error) -> io::Result<()> {
         if id == LISTEN {
             return Err(error);

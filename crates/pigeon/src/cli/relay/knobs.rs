@@ -1,4 +1,4 @@
-//! The conditions of a path as people write them: one spelling for flags, the console and scenarios.
+//! Syntax of the conditions, the same for flags, the console and scenarios.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,44 +8,45 @@ use pigeon_netsim::path::{
 };
 
 use crate::base::quantity;
+use crate::words::say;
 
-/// What can be set, in the order in which a datagram meets it.
+/// All settings, in the order in which they apply to a datagram.
 pub(super) const KNOBS: [&str; 9] =
     ["mtu", "rate", "queue", "loss", "corrupt", "duplicate", "delay", "jitter", "reorder"];
 
-/// How much waits before a bottleneck where nothing is said: a tenth of a second of 5 Mbit/s, or
-/// some forty full packets.
+/// Default queue size before the rate limit: a tenth of a second at 5 Mbit/s, or about forty full
+/// packets.
 const DEFAULT_QUEUE: usize = 64 << 10;
 
-/// For how long a reordered datagram is held back where nothing is said.
+/// Default time for which a reordered datagram is held back.
 const DEFAULT_HOLD: Duration = Duration::from_millis(10);
 
-/// The conditions of one direction while they are being set.
+/// The conditions of one direction.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Shape {
     conditions: Conditions,
-    /// Kept apart, as it may be said before the rate is.
+    /// Stored separately, because it may be set before the rate.
     queue: usize,
 }
 
-/// A knob and a value that it takes.
+/// One setting and its value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Setting {
     knob: &'static str,
     value: String,
 }
 
-/// Several, as `--up loss=1%,delay=20ms` has them.
+/// Several, as in `--up loss=1%,delay=20ms`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Settings(pub(super) Vec<Setting>);
 
 impl Setting {
-    /// Checks a value by itself; whether it goes with the others is seen when all are known.
+    /// Checks a value alone; combinations are checked when all are known.
     pub(super) fn parse(knob: &str, value: &str) -> Result<Setting, String> {
         let known = KNOBS.into_iter().find(|known| *known == knob);
         let knob = known.ok_or_else(|| {
             let knob = pigeon_text::escape(knob);
-            format!("there is no {knob} to set; there are {}", KNOBS.join(", "))
+            say!("tools-knob-unknown", knob = &knob, known = KNOBS.join(", "))
         })?;
         let setting = Setting { knob, value: value.to_string() };
         Shape::default().set(&setting)?;
@@ -62,9 +63,7 @@ impl std::str::FromStr for Settings {
 
     fn from_str(text: &str) -> Result<Settings, String> {
         let one = |word: &str| {
-            let (knob, value) = word
-                .split_once('=')
-                .ok_or("write KNOB=VALUE, several with commas, e.g. loss=1%,delay=20ms")?;
+            let (knob, value) = word.split_once('=').ok_or_else(|| say!("tools-knob-form"))?;
             Setting::parse(knob.trim(), value.trim())
                 .map_err(|error| format!("{}: {error}", pigeon_text::escape(knob.trim())))
         };
@@ -73,7 +72,7 @@ impl std::str::FromStr for Settings {
 }
 
 impl Default for Shape {
-    /// A perfect path.
+    /// No conditions.
     fn default() -> Self {
         Shape { conditions: Conditions::default(), queue: DEFAULT_QUEUE }
     }
@@ -87,7 +86,6 @@ impl From<&Conditions> for Shape {
 }
 
 impl Shape {
-    /// Turns one knob.
     pub(super) fn set(&mut self, setting: &Setting) -> Result<(), String> {
         let Setting { knob, value } = setting;
         let text = value.as_str();
@@ -115,18 +113,18 @@ impl Shape {
         Ok(())
     }
 
-    /// The conditions for a link, if they go together.
+    /// The conditions for a path; fails if they contradict each other.
     pub(super) fn conditions(&self) -> Result<Conditions, ConditionsError> {
         self.conditions.check().map(|()| self.conditions.clone())
     }
 
-    /// Whether there is a bottleneck, which a queue stands before.
+    /// Whether there is a rate limit, which a queue needs.
     pub(super) fn has_rate(&self) -> bool {
         self.conditions.rate.is_some()
     }
 }
 
-/// `loss 1%, delay 50ms, jitter 10ms:normal`, as it could be typed again, or `perfect`.
+/// `loss 1%, delay 50ms, jitter 10ms:normal`, in the input syntax, or `perfect`.
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Conditions { loss, delay, jitter, reorder, duplicate, corrupt, rate, mtu } =
@@ -175,7 +173,7 @@ fn percent(share: Probability) -> String {
     format!("{}%", rounded(share.share() * 100.0))
 }
 
-/// At most four digits behind the point, and no more than needed.
+/// Rounds to four fractional digits.
 fn rounded(number: f64) -> f64 {
     (number * 1e4).round() / 1e4
 }
@@ -184,7 +182,7 @@ fn probability(text: &str) -> Result<Probability, String> {
     text.parse::<Probability>().map_err(|error| error.to_string())
 }
 
-/// The longest delay. A link keeps what is on its way in memory.
+/// Maximum delay. A path keeps delayed datagrams in memory.
 const MAX_DELAY: Duration = Duration::from_secs(3600);
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -193,25 +191,24 @@ fn duration(text: &str) -> Result<Duration, String> {
         return Ok(Duration::ZERO);
     }
     match quantity::duration(text)? {
-        long if long > MAX_DELAY => Err("is longer than an hour".to_string()),
+        long if long > MAX_DELAY => Err(say!("tools-knob-too-long")),
         duration => Ok(duration),
     }
 }
 
-/// `1%`, or `5%:4` for bursts of four in the mean.
+/// Parses `1%`, or `5%:4` for bursts of four on average.
 fn loss(text: &str) -> Result<Loss, String> {
     let Some((share, burst)) = text.split_once(':') else {
         return Ok(Loss::Random(probability(text)?));
     };
-    let mean = burst.parse::<f64>().map_err(|_| {
-        let burst = pigeon_text::escape(burst);
-        format!("`{burst}` is no length of a burst; e.g. 5%:4 for bursts of 4 datagrams")
-    })?;
+    let mean = burst
+        .parse::<f64>()
+        .map_err(|_| say!("tools-knob-burst", burst = &pigeon_text::escape(burst)))?;
     let bursts = Bursts::from_means(probability(share)?, mean);
     Ok(Loss::Bursts(bursts.map_err(|error| error.to_string())?))
 }
 
-/// `10ms`, `10ms:uniform`, `10ms:normal` or `10ms:pareto`.
+/// Parses `10ms`, `10ms:uniform`, `10ms:normal` or `10ms:pareto`.
 fn jitter(text: &str) -> Result<Jitter, String> {
     let (by, distribution) = text.split_once(':').unwrap_or((text, "uniform"));
     let by = duration(by)?;
@@ -220,14 +217,11 @@ fn jitter(text: &str) -> Result<Jitter, String> {
         "uniform" => Ok(Jitter::Uniform(by)),
         "normal" => Ok(Jitter::Normal(by)),
         "pareto" => Ok(Jitter::Pareto(by)),
-        other => Err(format!(
-            "`{}` is no distribution; there are uniform, normal, pareto",
-            pigeon_text::escape(other)
-        )),
+        other => Err(say!("tools-knob-distribution", word = &pigeon_text::escape(other))),
     }
 }
 
-/// `5%`, or `5%:20ms` for how long each of them is held back.
+/// Parses `5%`, or `5%:20ms` with the time for which each is held back.
 fn reorder(text: &str) -> Result<Reorder, String> {
     let (share, by) = match text.split_once(':') {
         Some((share, by)) => (share, duration(by)?),
@@ -236,7 +230,7 @@ fn reorder(text: &str) -> Result<Reorder, String> {
     Ok(Reorder { probability: probability(share)?, by })
 }
 
-/// `10Mbit/s`, `64KiB/s`, or `unlimited`, as bytes a second.
+/// Parses `10Mbit/s`, `64KiB/s` or `unlimited`, as bytes per second.
 fn rate(text: &str) -> Result<Option<u64>, String> {
     let bare = text.strip_suffix("/s").unwrap_or(text);
     let bits = [("Gbit", 1_000_000_000), ("Mbit", 1_000_000), ("kbit", 1_000), ("bit", 1)];
@@ -245,22 +239,20 @@ fn rate(text: &str) -> Result<Option<u64>, String> {
     });
     if let Some((number, scale)) = bits {
         let bytes = number.checked_mul(scale).map(|bits| bits / 8).filter(|&bytes| bytes > 0);
-        return bytes.map(Some).ok_or_else(|| "a rate is a byte a second at least".to_string());
+        return bytes.map(Some).ok_or_else(|| say!("tools-knob-rate-least"));
     }
     match quantity::bytes_per_second(text) {
         Ok(rate) => Ok(rate.0),
-        Err(_) => {
-            Err("a rate is a number with its unit, e.g. 10Mbit/s, 64KiB/s, or unlimited".into())
-        }
+        Err(_) => Err(say!("tools-knob-rate")),
     }
 }
 
-/// `1200`, or `none`.
+/// Parses `1200` or `none`.
 fn mtu(text: &str) -> Result<Option<usize>, String> {
     match text {
         "none" => Ok(None),
         text => match quantity::size(text) {
-            Ok(0) | Err(_) => Err("an MTU is a number of bytes, e.g. 1200, or none".to_string()),
+            Ok(0) | Err(_) => Err(say!("tools-knob-mtu")),
             Ok(bytes) => Ok(Some(bytes)),
         },
     }
@@ -311,22 +303,22 @@ mod tests {
                 "loss=90%:2",
                 "loss: a mean loss of 0.9 in bursts of 2 datagrams is not possible: at least one datagram must arrive between two bursts",
             ),
-            ("loss=5%:x", "loss: `x` is no length of a burst; e.g. 5%:4 for bursts of 4 datagrams"),
-            ("delay=-5ms", "delay: a duration is a number with its unit, e.g. 250ms, 3s, 2m"),
-            ("delay=9999h", "delay: is longer than an hour"),
+            (
+                "loss=5%:x",
+                "loss: `x` is not a valid burst length; write e.g. 5%:4 for bursts of 4 datagrams",
+            ),
+            ("delay=-5ms", "delay: write a number with its unit, e.g. 250ms, 3s, 2m"),
+            ("delay=9999h", "delay: must not be longer than an hour"),
             (
                 "jitter=5ms:cauchy",
-                "jitter: `cauchy` is no distribution; there are uniform, normal, pareto",
+                "jitter: `cauchy` is not a valid distribution; choose uniform, normal or pareto",
             ),
-            (
-                "rate=10",
-                "rate: a rate is a number with its unit, e.g. 10Mbit/s, 64KiB/s, or unlimited",
-            ),
-            ("rate=7bit/s", "rate: a rate is a byte a second at least"),
-            ("mtu=0", "mtu: an MTU is a number of bytes, e.g. 1200, or none"),
+            ("rate=10", "rate: write a number with its unit, e.g. 10Mbit/s, 64KiB/s, or unlimited"),
+            ("rate=7bit/s", "rate: must be at least one byte a second"),
+            ("mtu=0", "mtu: write a number of bytes, e.g. 1200, or none"),
             (
                 "los=1%",
-                "los: there is no los to set; there are mtu, rate, queue, loss, corrupt, duplicate, delay, jitter, reorder",
+                "los: los is not a condition; there are mtu, rate, queue, loss, corrupt, duplicate, delay, jitter, reorder",
             ),
             ("loss", "write KNOB=VALUE, several with commas, e.g. loss=1%,delay=20ms"),
         ] {

@@ -1,4 +1,4 @@
-//! `pigeon relay`: an unreliable network in the middle.
+//! `pigeon relay`: simulates an unreliable network.
 
 mod console;
 mod host;
@@ -38,11 +38,12 @@ use crate::output::file::is_stdout;
 use crate::output::{Capture, is_quiet};
 use crate::ui::suggestions::Suggestions;
 use crate::ui::{self, lines};
+use crate::words::say;
 
-/// How long output may still be written after the loop has ended.
+/// Time limit for writing output after the loop has ended.
 const LAST_WORDS: Duration = Duration::from_millis(400);
 
-/// Put an unreliable network between programs: loss, delay, jitter, reordering, a rate, an MTU
+/// Simulate an unreliable network between programs: loss, delay, jitter, reordering, rate, MTU
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -51,57 +52,63 @@ Examples:
   pigeon relay 5000 server:9999 --rate 2Mbit/s --down rate=20Mbit/s,delay=20ms
   pigeon relay 5000 127.0.0.1:9999 --scenario scenarios/wifi-edge.toml --record run.pcapng
 
-Clients send to LISTEN as if it were the target. Each has a socket of its own towards the target,
-and all share the two directions. Told nothing, the relay changes nothing. While it runs it takes
-commands: loss 5%, up delay 20ms, clear, show, stats, clients, handover, quit.")]
+Clients send to LISTEN instead of TARGET. Each client gets a socket of its own towards TARGET; all
+share the conditions of the two directions. Without conditions, the relay changes nothing.
+
+Commands while it runs:
+  loss 5%  sets a condition, both ways
+  up delay 20ms  sets it for one way: up or down
+  clear  removes all conditions
+  show, stats, clients  print conditions, counts, clients
+  handover  moves all clients to new sockets
+  help, quit  list the commands, stop")]
 pub(crate) struct Args {
-    /// Where clients send to: [ADDR:]PORT. A port alone means this machine; * is every address;
-    /// port 0 lets the system choose
+    /// Where clients send: a port alone means this machine, * every address; port 0 lets the system
+    /// choose
     #[arg(value_name = "LISTEN")]
     listen: ListenAddress,
 
-    /// Where their datagrams go: HOST:PORT
+    /// Where their datagrams go: HOST:PORT, or a contact's name
     #[arg(value_name = "TARGET", add = ArgValueCandidates::new(peer::candidates))]
     target: String,
 
-    /// The target's port, where it is a word of its own
+    /// Port of TARGET, if given as a word of its own
     #[arg(value_name = "PORT", value_parser = peer_port)]
     target_port: Option<u16>,
 
-    /// Begin randomness from this number: the same traffic then has the same fate again
-    /// [default: another each time, and shown]
+    /// Seed of the random numbers: the same traffic meets the same fate again [default: a new one
+    /// each time, which is shown]
     #[arg(long, value_name = "N", value_parser = quantity::whole(0_u64..))]
     seed: Option<u64>,
 
-    /// Follow a scenario: conditions that change in the course of time, from a TOML file
+    /// Follow a scenario: conditions that change over time, from a TOML file
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
 
-    /// The most clients at once; who comes beyond is turned away until another is idle
+    /// Maximum number of clients; more are refused until one is idle
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = quantity::whole(1_u32..=65_000))]
     max_clients: u32,
 
-    /// How long a client may be silent, both ways, before its socket is closed
+    /// Close a client's socket after this long without datagrams either way
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = quantity::interval)]
     idle: Duration,
 
-    /// Whether a target that answers from another port of its host is followed, as TFTP servers need:
-    /// what that client says then goes there. `off` drops such answers, and costs less
-    #[arg(long, value_enum, value_name = "on|off", hide_possible_values = true)]
-    #[arg(default_value_t = Switch::On)]
+    /// Follow a target that answers from another port of its host, as TFTP servers do: the client's
+    /// datagrams then go there; off drops such answers and costs less
+    #[arg(long, value_enum, value_name = "on|off", default_value_t = Switch::On)]
     follow: Switch,
 
-    /// Write what arrives, as it arrives, to a new pcapng file, or to stdout (-); `pigeon replay`
-    /// sends it again
+    /// Write arriving datagrams to a new pcapng file, or to stdout (-); `pigeon replay` sends them
+    /// again
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 
-    /// Print one JSON object a second with the totals so far
+    /// Print one JSON object per second with the totals so far
     #[arg(long)]
     json: bool,
 
-    /// Whether commands are taken from stdin; its end does not stop the relay
-    #[arg(long, value_enum, value_name = "WHETHER", default_value_t = Switch::On)]
+    /// Read commands from stdin; the end of stdin does not stop the relay
+    #[arg(long, value_enum, value_name = "on|off", default_value_t = Switch::On)]
     console: Switch,
 
     #[command(flatten)]
@@ -112,20 +119,20 @@ pub(crate) struct Args {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Conditions, both ways")]
 struct Knobs {
-    /// Lose this share, each datagram by itself; 5%:4 in bursts of 4 in the mean
+    /// Drop this share of datagrams, each independently; 5%:4 drops bursts of 4 on average
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true, value_parser = |text: &str| Setting::parse("loss", text))]
     loss: Option<Setting>,
 
-    /// Delay each by so long
+    /// Delay each datagram by this long
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = |text: &str| Setting::parse("delay", text))]
     delay: Option<Setting>,
 
-    /// Vary the delay by so much: evenly, or 10ms:normal or 10ms:pareto (a long tail), where it is
-    /// the standard deviation
+    /// Vary the delay by up to this much, uniformly; 10ms:normal and 10ms:pareto (long tail) give the
+    /// standard deviation instead
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = |text: &str| Setting::parse("jitter", text))]
     jitter: Option<Setting>,
 
-    /// Hold this share back by 10ms so that others overtake; 5%:20ms by so long
+    /// Hold this share back for 10ms so that later datagrams overtake; 5%:20ms sets how long
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true, value_parser = |text: &str| Setting::parse("reorder", text))]
     reorder: Option<Setting>,
 
@@ -133,32 +140,32 @@ struct Knobs {
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true, value_parser = |text: &str| Setting::parse("duplicate", text))]
     duplicate: Option<Setting>,
 
-    /// Flip a bit in this share
+    /// Flip one bit in this share
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true, value_parser = |text: &str| Setting::parse("corrupt", text))]
     corrupt: Option<Setting>,
 
-    /// Carry no more than this, payloads only: 10Mbit/s, 64KiB/s
+    /// Limit the rate, counting payloads only: 10Mbit/s, 64KiB/s
     #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = |text: &str| Setting::parse("rate", text))]
     rate: Option<Setting>,
 
-    /// How much waits for the rate before more is dropped [default: 64KiB]
+    /// How much may wait for --rate before more is dropped [default: 64KiB]
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = |text: &str| Setting::parse("queue", text))]
     queue: Option<Setting>,
 
-    /// Drop payloads that are larger
+    /// Drop payloads larger than this
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = |text: &str| Setting::parse("mtu", text))]
     mtu: Option<Setting>,
 
-    /// Conditions from clients to the target alone, over those above: KNOB=VALUE,…
+    /// Conditions from clients to the target only, overriding those above: KNOB=VALUE,…
     #[arg(long, value_name = "CONDITIONS")]
     up: Option<Settings>,
 
-    /// Conditions from the target to clients alone: KNOB=VALUE,…
+    /// Conditions from the target to clients only, likewise: KNOB=VALUE,…
     #[arg(long, value_name = "CONDITIONS")]
     down: Option<Settings>,
 }
 
-/// The conditions of both directions as people set them.
+/// The conditions of both directions as entered.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Shapes {
     up: Shape,
@@ -166,7 +173,7 @@ struct Shapes {
 }
 
 impl Shapes {
-    /// What is in force, set by flags, the console or a scenario.
+    /// The current conditions, set by flags, the console or a scenario.
     fn of(relay: &Relay) -> Shapes {
         let [up, down] = [Way::Up, Way::Down].map(|way| Shape::from(relay.conditions(way)));
         Shapes { up, down }
@@ -174,8 +181,10 @@ impl Shapes {
 
     fn lines(&self) -> Vec<String> {
         match self.up == self.down {
-            true => vec![format!("both ways: {}", self.up)],
-            false => vec![format!("up: {}", self.up), format!("down: {}", self.down)],
+            true => vec![say!("tools-relay-both-ways", shape = &self.up)],
+            false => [("up", &self.up), ("down", &self.down)]
+                .map(|(way, shape)| say!("tools-relay-one-way", way = way, shape = shape))
+                .into(),
         }
     }
 }
@@ -200,9 +209,11 @@ impl Knobs {
             let own = own.iter().flat_map(|settings| &settings.0);
             let set = both.into_iter().flatten().chain(own).try_for_each(|one| shape.set(one));
             set.map_err(UsageError)?;
-            shape.conditions().map_err(|error| UsageError(format!("{way}: {error}")))?;
+            shape.conditions().map_err(|error| {
+                UsageError(say!("tools-relay-one-way", way = way, shape = &error))
+            })?;
             if self.queue.is_some() && !shape.has_rate() {
-                return Err(UsageError(format!("{way}: a --queue is nothing without a --rate")));
+                return Err(UsageError(say!("tools-relay-queue-flag", way = way)));
             }
         }
         Ok(shapes)
@@ -218,23 +229,23 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     one_host(target)?;
     let seed = match args.seed {
         Some(seed) => seed,
-        // Short enough to be typed again.
+        // Short enough to retype.
         None => u64::from(random::u32()?),
     };
     let (follow, timestamps) = (args.follow == Switch::On, args.record.is_some());
-    // Errors on the way to one of many peers, and which port of the target's host refuses, stand in the
-    // error queue alone.
+    // Only the error queue has errors of paths to several peers, and the port of the target's host
+    // that refuses.
     let options = SocketOptions { timestamps, refusals: true, ..SocketOptions::default() };
     let listen = args.listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()));
     let socket = bind(listen, &options)?;
     let bound = socket.local_addr();
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let own = OwnAddress { bound, interfaces };
     own.refuse(target)?;
     let capture = args.record.as_deref().map(Capture::create).transpose()?;
     let records_to_stdout = args.record.as_deref().is_some_and(is_stdout);
     if records_to_stdout && args.json {
-        return Err(UsageError("--record - and --json both write to stdout".into()).into());
+        return Err(UsageError(say!("tools-relay-stdout-twice")).into());
     }
 
     let clock = Clock::start();
@@ -243,9 +254,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         Some(scenario) => relay.with_timeline(scenario.timeline(clock.now())?),
         None => relay,
     };
-    // A delay of 100 µs must not become one of a millisecond.
+    // A delay of 100 µs must not become a millisecond.
     let timing = Timing { precise: true, ..Timing::default() };
-    let driver = Driver::new(relay, socket).context("cannot watch the socket")?;
+    let driver = Driver::new(relay, socket).with_context(|| say!("errors-watch-socket"))?;
     let mut driver = driver.with_clock(clock).with_timing(timing);
 
     let (reader, printer) = lines::open("relay> ", Suggestions::default())?;
@@ -283,11 +294,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         lookup,
         own,
     };
-    host.screen.remark(format!("listening on {bound}, relaying to {target}, seed {seed}"));
+    host.screen.remark(say!("tools-relay-start", bound = &bound, target = &target, seed = &seed));
     host.show(driver.machine());
     if let Some(scenario) = &scenario {
         let description = escape(&scenario.description);
-        host.screen.remark(format!("scenario of {} steps: {description}", scenario.len()));
+        host.screen.remark(say!(
+            "tools-relay-scenario",
+            count = scenario.len(),
+            description = &description
+        ));
     }
     let outcome = driver.run(&mut host);
     let stats = driver.stats();
@@ -298,7 +313,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     totals.lines().into_iter().for_each(|line| host.screen.remark(line));
     let deadline = std::time::Instant::now() + LAST_WORDS;
     let recorded = host.recorder.map_or(Ok(()), |recorder| recorder.finish(deadline));
-    // The relay has done its work, even if nobody reads its console.
+    // Ignored: the relay has stopped, even if its console is closed.
     let _ = printer.close(deadline);
     outcome?;
     recorded?;
@@ -324,7 +339,7 @@ fn relay(
     })?)
 }
 
-/// A target's address as it answers: as a destination the unspecified address is loopback.
+/// The address from which a target answers: the unspecified address as a destination is loopback.
 fn this_host(target: SocketAddr) -> SocketAddr {
     let ip = match target.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -334,19 +349,19 @@ fn this_host(target: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, target.port())
 }
 
-/// Where the relay listens.
+/// The relay's listening address.
 struct OwnAddress {
     bound: SocketAddr,
     interfaces: Interfaces,
 }
 
 impl OwnAddress {
-    /// A relay with its own listening socket as its target would send everything round in circles.
+    /// Rejects the relay's own listening socket as its target, which would be an endless loop.
     fn refuse(&self, target: SocketAddr) -> Result<(), UsageError> {
         let (ip, target_ip) = (self.bound.ip(), target.ip());
         let is_own = ip == target_ip || ip.is_unspecified() && self.interfaces.is_own(target_ip);
         if self.bound.port() == target.port() && is_own {
-            return Err(UsageError(format!("{target} is this relay itself; name another target")));
+            return Err(UsageError(say!("tools-relay-itself", target = &target)));
         }
         Ok(())
     }

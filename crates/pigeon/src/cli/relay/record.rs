@@ -1,4 +1,4 @@
-//! Keeping what arrives at a relay as a capture, in a thread of its own.
+//! Writes datagrams that arrive at a relay to a capture, in a separate thread.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,8 +9,9 @@ use pigeon_datagram::Received;
 use pigeon_netsim::relay::{LISTEN, Relay};
 
 use crate::output::{Capture, Losses, Spool, wall};
+use crate::words::say;
 
-/// A datagram to be recorded, from end to end as if there were no relay.
+/// A captured datagram, addressed end to end as if there were no relay.
 struct Recorded {
     time: Duration,
     from: SocketAddr,
@@ -18,14 +19,14 @@ struct Recorded {
     payload: Vec<u8>,
 }
 
-/// Writes what arrives, in a thread of its own.
+/// Writes a capture in a separate thread.
 pub(super) struct Recorder {
     spool: Spool<Recorded>,
     losses: Losses,
 }
 
 impl Recorder {
-    /// Starts the thread. `closed` is called when nobody reads the record any more.
+    /// Starts the thread. `closed` is called when the output is closed.
     pub(super) fn start(
         mut capture: Capture,
         closed: impl FnOnce() + Send + 'static,
@@ -41,7 +42,7 @@ impl Recorder {
     }
 
     pub(super) fn record(&self, relay: &Relay, joined: &Received<'_>, segment: usize) {
-        // The target's name may stand for another address by then.
+        // Read now: the target's name may have another address later.
         let target = relay.target();
         let (from, to) = match joined.socket {
             LISTEN => (joined.from, target),
@@ -60,14 +61,12 @@ impl Recorder {
     pub(super) fn finish(self, deadline: Instant) -> anyhow::Result<()> {
         self.spool.finish(deadline);
         if let Some(kind) = self.spool.failure() {
-            bail!("the record is not complete: {kind}");
+            bail!(say!("tools-relay-record", error = &kind));
         }
         self.losses.check()?;
         match self.spool.dropped() {
             0 => Ok(()),
-            dropped => {
-                Err(anyhow!("{dropped} datagrams are not in the record: the disk was too slow"))
-            }
+            dropped => Err(anyhow!(say!("tools-relay-record-slow", count = dropped))),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What a relay says of itself: a line a second for people, an object a second for programs, all of
-//! it when asked and at the end.
+//! A relay's statistics: one line per second for people, one object per second for programs, and a
+//! summary on request and at the end.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use pigeon_netsim::path::PathCounters;
 use pigeon_netsim::relay::{Relay, Statistics, Way};
 use serde_json::Value;
 
-use crate::base::count::count;
 use crate::output::{is_quiet, json, wall};
 use crate::ui::lines::Printer;
+use crate::words::{self, key, say};
 
-/// The totals at one moment.
+/// The totals at one time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
     relay: Statistics,
@@ -29,7 +29,7 @@ impl Totals {
         }
     }
 
-    /// What has changed since `before`, in a line that fits a terminal of 80 columns.
+    /// The change since `before`, in a line for 80 columns.
     pub(super) fn since(&self, before: &Totals, passed: Duration) -> String {
         let seconds = passed.as_secs_f64().max(0.001);
         let way = |name: &str, now: &PathCounters, then: &PathCounters, in_flight: usize| {
@@ -37,9 +37,11 @@ impl Totals {
             let missing = (now.lost + now.dropped()) - (then.lost + then.dropped());
             let share = if sent == 0 { 0.0 } else { missing as f64 * 100.0 / sent as f64 };
             let rate = short(sent as f64 / seconds);
-            let mut line = format!("{name} {rate}/s {share:.1}% lost");
+            let share = format!("{share:.1}");
+            let mut line = say!("tools-relay-lost", way = name, rate = rate, share = share);
             if in_flight > 0 {
-                line += &format!(" {} held", short(in_flight as f64));
+                line += " ";
+                line += &say!("tools-relay-held", count = short(in_flight as f64));
             }
             line
         };
@@ -50,41 +52,43 @@ impl Totals {
         format!("{}  {up}  {down}", clients(now.clients))
     }
 
-    /// Everything, in a few lines; what never happened is left out.
+    /// All counters in a few lines, without zeros.
     pub(super) fn lines(&self) -> Vec<String> {
         let relay = &self.relay;
         let mut lines = vec![
             line("up", &relay.up, relay, Way::Up),
             line("down", &relay.down, relay, Way::Down),
         ];
-        let mut rest = vec![format!("{} now, {} ever", clients(relay.clients), relay.joined)];
+        let mut rest =
+            vec![say!("tools-relay-clients-now", count = relay.clients, ever = relay.joined)];
         for (count, what) in [
-            (relay.idle, "left idle"),
-            (relay.turned_away, "datagrams turned away (--max-clients)"),
-            (relay.looped, "datagrams from this relay itself"),
-            (relay.from_target, "datagrams from the target, which is no client"),
-            (relay.strangers, "datagrams of other hosts than the target, dropped"),
-            (relay.followed, "times the target answered from a new port, which was followed"),
-            (relay.no_socket, "sockets to the target that could not be opened"),
-            (relay.gone, "datagrams for clients that had gone"),
-            (relay.refused, "refusals by the target"),
-            (relay.handovers, "handovers"),
-            (relay.unsent[0], "not sent to the target (the reason was shown)"),
-            (relay.unsent[1], "not sent to clients (the reason was shown)"),
-            (relay.undelivered[0], "errors on the way to the target (no route, a firewall)"),
-            (relay.undelivered[1], "errors on the way to clients (no route, a firewall)"),
-            (self.kernel_drops, "dropped by the kernel (receive buffer full)"),
+            (relay.idle, key!("tools-relay-count-left")),
+            (relay.turned_away, key!("tools-relay-count-turned-away")),
+            (relay.looped, key!("tools-relay-count-looped")),
+            (relay.from_target, key!("tools-relay-count-from-target")),
+            (relay.strangers, key!("tools-relay-count-strangers")),
+            (relay.followed, key!("tools-relay-count-followed")),
+            (relay.no_socket, key!("tools-relay-count-no-socket")),
+            (relay.gone, key!("tools-relay-count-gone")),
+            (relay.refused, key!("tools-relay-count-refusals")),
+            (relay.handovers, key!("tools-relay-count-handovers")),
+            (relay.unsent[0], key!("tools-relay-count-unsent-up")),
+            (relay.unsent[1], key!("tools-relay-count-unsent-down")),
+            (relay.undelivered[0], key!("tools-relay-count-errors-up")),
+            (relay.undelivered[1], key!("tools-relay-count-errors-down")),
+            (self.kernel_drops, key!("tools-relay-count-kernel")),
         ] {
             if count > 0 {
-                rest.push(format!("{count} {what}"));
+                rest.push(say!(what, count = count));
             }
         }
-        lines.push(rest.join(", "));
+        lines.push(rest.join(words::between_items()));
         lines
     }
 
     /// One object: `time`, `clients`, then for `up_` and `down_` each the counts of
-    /// [`PathCounters`], `bytes` received and `in_flight`, where `delivered` is what was sent on, then what befell clients. All are totals.
+    /// [`PathCounters`], `bytes` received and `in_flight`, where `delivered` counts datagrams sent
+    /// on; then counters of clients. All are totals.
     pub(super) fn json(&self) -> String {
         let relay = &self.relay;
         let mut fields: Vec<(String, Value)> = vec![
@@ -135,7 +139,7 @@ impl Totals {
     }
 }
 
-/// Three digits or so: `12`, `12.3k`, `1.23M`.
+/// About three digits: `12`, `12.3k`, `1.23M`.
 fn short(number: f64) -> String {
     let (scaled, unit) = match number {
         n if n < 1e3 => return format!("{n:.0}"),
@@ -151,37 +155,38 @@ fn short(number: f64) -> String {
 
 /// `1 client`, `2 clients`
 pub(super) fn clients(number: usize) -> String {
-    count(number, "client").to_string()
+    say!("tools-relay-clients", count = number)
 }
 
 /// `up: 1000 in (64000 bytes), 989 out, 11 lost`
 fn line(name: &str, link: &PathCounters, relay: &Statistics, way: Way) -> String {
     let [bytes, out] = [relay.bytes, relay.out].map(|counts| counts[way as usize]);
     let in_flight = relay.in_flight[way as usize];
-    let mut line = format!("{name}: {} in ({bytes} bytes), {out} out", link.sent);
+    let mut parts =
+        vec![say!("tools-relay-line", way = name, received = link.sent, bytes = bytes, out = out)];
     for (count, what) in [
-        (link.lost, "lost"),
-        (link.duplicated, "doubled"),
-        (link.corrupted, "damaged"),
-        (link.held_back, "held back"),
-        (link.dropped_mtu, "too large for the MTU"),
-        (link.dropped_queue_full, "dropped as the queue was full"),
-        (link.dropped_in_flight_full, "dropped as too much was on the way"),
-        (in_flight as u64, "on the way"),
+        (link.lost, key!("tools-relay-way-lost")),
+        (link.duplicated, key!("tools-relay-way-doubled")),
+        (link.corrupted, key!("tools-relay-way-damaged")),
+        (link.held_back, key!("tools-relay-way-held-back")),
+        (link.dropped_mtu, key!("tools-relay-way-too-large-for-the")),
+        (link.dropped_queue_full, key!("tools-relay-way-dropped-as-the-que")),
+        (link.dropped_in_flight_full, key!("tools-relay-way-dropped-as-too-muc")),
+        (in_flight as u64, key!("tools-relay-way-on-the-way")),
     ] {
         if count > 0 {
-            line += &format!(", {count} {what}");
+            parts.push(say!(what, count = count));
         }
     }
-    line
+    parts.join(words::between_items())
 }
 
-/// Lines for people, one of which is refreshed in its place.
+/// Output lines, with a status line that is updated in place.
 pub(super) struct Screen {
     printer: Printer,
-    /// Whether there is somebody to refresh a line for.
+    /// Whether the status line is shown.
     live: bool,
-    /// Whether the last line is the refreshed one.
+    /// Whether the last line is the status line.
     is_last: bool,
 }
 
@@ -190,20 +195,20 @@ impl Screen {
         Screen { printer, live, is_last: false }
     }
 
-    /// A line that stays, on stderr.
+    /// Prints a permanent line on stderr.
     pub(super) fn note(&mut self, line: impl Into<String>) {
         let clear = self.leave_status();
         self.printer.notes.line(format!("{clear}{}", line.into()));
     }
 
-    /// The same for a remark.
+    /// Prints a remark, which `--quiet` hides.
     pub(super) fn remark(&mut self, line: impl Into<String>) {
         if !is_quiet() {
             self.note(line);
         }
     }
 
-    /// An answer to a command, on stdout.
+    /// Prints a command's answer on stdout.
     pub(super) fn answer(&mut self, line: impl Into<String>) {
         let clear = self.leave_status();
         if !clear.is_empty() {
@@ -212,7 +217,7 @@ impl Screen {
         self.printer.data.line(line.into());
     }
 
-    /// The line that is refreshed. Beside an editor it stands above the prompt, else it is the last.
+    /// Updates the status line: above the prompt of an editor, else the last line.
     pub(super) fn status(&mut self, line: &str) {
         if !self.live {
             return;
@@ -228,7 +233,7 @@ impl Screen {
         self.is_last = true;
     }
 
-    /// What to print before a line that stays.
+    /// What to print before a permanent line.
     fn leave_status(&mut self) -> &'static str {
         let was_last = std::mem::take(&mut self.is_last);
         if was_last && !self.printer.interactive { "\r\x1b[K" } else { "" }

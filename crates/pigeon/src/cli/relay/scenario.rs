@@ -1,13 +1,13 @@
-//! Scenarios: what a path does in the course of time, as a TOML file.
+//! Scenarios: conditions that change over time, as a TOML file.
 //!
 //! ```toml
 //! description = "A lift between two floors"
-//! repeat = "20s"            # begins anew after so long; without it the last step stays
+//! repeat = "20s"            # restarts after this time; without it the last step stays
 //!
 //! [[step]]
 //! at = "0s"
-//! delay = "20ms"            # both ways, spelled as the flags are
-//! down = { loss = "1%" }    # one way
+//! delay = "20ms"            # both directions, the flags' syntax
+//! down = { loss = "1%" }    # one direction
 //!
 //! [[step]]
 //! at = "8s"
@@ -16,8 +16,8 @@
 //! handover = true           # clients reach the target from new addresses
 //! ```
 //!
-//! A step changes what it names; everything else stays as the step before left it, and as the
-//! command line says before the first. Each round begins from there again.
+//! A step changes only the conditions it names. The first starts from those of the command line,
+//! and so does each repetition.
 
 use std::ops::Range;
 use std::path::Path;
@@ -36,13 +36,15 @@ use super::knobs::{KNOBS, Setting, Shape};
 use crate::base::place::place;
 use crate::base::quantity;
 use crate::base::status::UsageError;
+use crate::base::system_error;
 use crate::base::text_file;
+use crate::words::{self, say};
 
-/// The largest file that is read, and the most steps of it.
+/// Maximum size of the file, and maximum number of steps.
 const MAX_BYTES: u64 = 1 << 20;
 const MAX_STEPS: usize = 10_000;
 
-/// A scenario, checked.
+/// A valid scenario.
 #[derive(Debug)]
 pub(super) struct Scenario {
     pub(super) description: String,
@@ -50,7 +52,7 @@ pub(super) struct Scenario {
     repeat: Option<Duration>,
 }
 
-/// What is wrong, and where.
+/// An error and its position.
 struct Fault {
     span: Range<usize>,
     reason: String,
@@ -64,15 +66,18 @@ impl Scenario {
     /// Reads a file. Its steps change `base`.
     pub(super) fn read(path: &Path, base: &Shapes) -> anyhow::Result<Scenario> {
         let shown = escape(&path.to_string_lossy().into_owned()).to_string();
-        let cannot = |error| anyhow!(UsageError(format!("cannot read {shown}: {error}")));
+        let cannot = |error| {
+            let file = say!("errors-cannot-read", file = &shown);
+            anyhow!(UsageError(words::because(file, system_error::said(&error))))
+        };
         let text = text_file::read(path, MAX_BYTES).map_err(cannot)?;
         let scenario = Scenario::parse(&text, base);
-        Ok(scenario.map_err(|error| UsageError(format!("{shown}: {error}")))?)
+        Ok(scenario.map_err(|error| UsageError(words::because(shown.clone(), error)))?)
     }
 
-    /// Reads a scenario's text. The error is a line with the place in it.
+    /// Parses a scenario. The error is one line with its position.
     pub(super) fn parse(text: &str, base: &Shapes) -> Result<Scenario, String> {
-        let placed = |fault: Fault| format!("{}: {}", place(text, fault.span.start), fault.reason);
+        let placed = |fault: Fault| words::because(place(text, fault.span.start), fault.reason);
         let table = DeTable::parse(text).map_err(|error| {
             let reason = error.message().replace('\n', ", ");
             placed(Fault { span: error.span().unwrap_or_default(), reason })
@@ -80,9 +85,9 @@ impl Scenario {
         read_table(table.get_ref(), base).map_err(placed)
     }
 
-    /// The steps as they come after `start`.
+    /// The steps after `start`.
     pub(super) fn timeline(&self, start: Instant) -> anyhow::Result<Timeline<Step>> {
-        // Order and period were checked with their places.
+        // Order and period were checked before, with their positions.
         Ok(Timeline::new(start, self.steps.clone(), self.repeat)?)
     }
 
@@ -100,21 +105,19 @@ fn read_table(table: &DeTable<'_>, base: &Shapes) -> Result<Scenario, Fault> {
             "repeat" => repeat = Some((duration(value)?, value.span())),
             "step" => steps = read_steps(value, base)?,
             other => {
-                let reason = "there is description, repeat, step";
-                return fault(
-                    key.span(),
-                    format!("there is no setting {}; {reason}", escape(other)),
-                );
+                let known = "description, repeat, step";
+                let reason = say!("tools-scenario-setting", name = &escape(other), known = known);
+                return fault(key.span(), reason);
             }
         }
     }
     if steps.is_empty() {
-        return fault(0..0, "there is no step; a scenario has [[step]] at least once");
+        return fault(0..0, say!("tools-scenario-empty"));
     }
     if let (Some((period, span)), Some((last, _))) = (&repeat, steps.last())
         && period <= last
     {
-        let reason = format!("it would begin again before its last step, which comes at {last:?}");
+        let reason = say!("tools-scenario-repeat", last = format!("{last:?}"));
         return fault(span.clone(), reason);
     }
     Ok(Scenario { description, steps, repeat: repeat.map(|(period, _)| period) })
@@ -122,20 +125,20 @@ fn read_table(table: &DeTable<'_>, base: &Shapes) -> Result<Scenario, Fault> {
 
 fn read_steps(value: &Spanned<DeValue<'_>>, base: &Shapes) -> Result<Vec<(Duration, Step)>, Fault> {
     let Some(array) = value.get_ref().as_array() else {
-        return fault(value.span(), "a step is written [[step]]");
+        return fault(value.span(), say!("tools-scenario-form"));
     };
     if array.len() > MAX_STEPS {
-        return fault(value.span(), format!("it has more than {MAX_STEPS} steps"));
+        return fault(value.span(), say!("tools-scenario-many", most = &MAX_STEPS));
     }
     let mut shapes = base.clone();
     let mut steps: Vec<(Duration, Step)> = Vec::new();
     for item in array {
         let Some(table) = item.get_ref().as_table() else {
-            return fault(item.span(), "a step is written [[step]]");
+            return fault(item.span(), say!("tools-scenario-form"));
         };
         let (at, span, step) = read_step(table, item.span(), &mut shapes)?;
         if steps.last().is_some_and(|(before, _)| at < *before) {
-            return fault(span, "comes before the step above it");
+            return fault(span, say!("tools-scenario-order"));
         }
         steps.push((at, step));
     }
@@ -149,7 +152,7 @@ fn read_step(
 ) -> Result<(Duration, Range<usize>, Step), Fault> {
     let mut at = None;
     let mut step = Step::default();
-    // What holds for both ways first, whatever the order in the file.
+    // Settings for both directions first, regardless of the order in the file.
     for (key, value) in table {
         let name = key.get_ref().as_ref();
         match name {
@@ -157,7 +160,7 @@ fn read_step(
             "note" => step.note = string(value)?.to_string(),
             "handover" => match value.get_ref().as_bool() {
                 Some(handover) => step.handover = handover,
-                None => return fault(value.span(), "handover is true or false"),
+                None => return fault(value.span(), say!("tools-scenario-handover")),
             },
             "up" | "down" => {}
             _ => {
@@ -169,7 +172,11 @@ fn read_step(
     for (name, shape) in [("up", &mut shapes.up), ("down", &mut shapes.down)] {
         let Some(value) = table.get(name) else { continue };
         let Some(table) = value.get_ref().as_table() else {
-            let reason = format!("{name} is a table, e.g. {name} = {{ loss = \"1%\" }}");
+            let reason = say!(
+                "tools-scenario-table",
+                name = name,
+                example = format!("{name} = {{ loss = \"1%\" }}")
+            );
             return fault(value.span(), reason);
         };
         for (key, value) in table {
@@ -181,12 +188,12 @@ fn read_step(
     {
         match shape.conditions() {
             Ok(sound) => *conditions = sound,
-            Err(error) => return fault(span, format!("{way}: {error}")),
+            Err(error) => return fault(span, words::because(way, error)),
         }
     }
     match at {
         Some((at, at_span)) => Ok((at, at_span, step)),
-        None => fault(span, "a step says when it comes, e.g. at = \"5s\""),
+        None => fault(span, say!("tools-scenario-at")),
     }
 }
 
@@ -198,9 +205,10 @@ fn set(
     let name = key.get_ref().as_ref();
     if !KNOBS.contains(&name) {
         let known = KNOBS.join(", ");
-        let reason = format!(
-            "there is no setting {}; there are at, note, handover, up, down, {known}",
-            escape(name)
+        let reason = say!(
+            "tools-scenario-setting",
+            name = &escape(name),
+            known = format!("at, note, handover, up, down, {known}")
         );
         return fault(key.span(), reason);
     }
@@ -211,13 +219,13 @@ fn set(
     };
     let setting = Setting::parse(name, &text);
     let set = setting.and_then(|setting| shape.set(&setting));
-    set.map_err(|error| Fault { span: value.span(), reason: format!("{name}: {error}") })
+    set.map_err(|error| Fault { span: value.span(), reason: words::because(name, error) })
 }
 
 fn string<'a>(value: &'a Spanned<DeValue<'_>>) -> Result<&'a str, Fault> {
     match value.get_ref().as_str() {
         Some(text) => Ok(text),
-        None => fault(value.span(), "expected a text in quotes"),
+        None => fault(value.span(), say!("tools-scenario-text")),
     }
 }
 
@@ -287,7 +295,7 @@ mod tests {
                 "[[step]]\nat = '5s'\n  up = { los = '1%' }",
                 "line 3, column 10: there is no setting los; ",
             ),
-            ("[[step]]\nloss = '1%'", "line 1, column 1: a step says when it comes"),
+            ("[[step]]\nloss = '1%'", "line 1, column 1: a step needs its time"),
             ("[[step]]\nat='5s'\n[[step]]\nat = '4s'", "line 4, column 6: comes before the step"),
             (
                 "repeat = '5s'\n[[step]]\nat = '5s'",
@@ -298,10 +306,10 @@ mod tests {
                 "line 1, column 1: up: a jitter of 3ms exceeds",
             ),
             ("speed = 3", "line 1, column 1: there is no setting speed"),
-            ("step = 3", "line 1, column 8: a step is written [[step]]"),
+            ("step = 3", "line 1, column 8: write a step as [[step]]"),
             ("[[step]]\nat = 3", "line 2, column 6: expected a text in quotes"),
             ("", "line 1, column 1: there is no step"),
-            ("[[step]]\nat = '1s'\nup = 3", "line 3, column 6: up is a table"),
+            ("[[step]]\nat = '1s'\nup = 3", "line 3, column 6: up must be a table"),
         ] {
             let error = error(text);
             assert!(error.starts_with(expected) && error.lines().count() == 1, "{text}: {error}");

@@ -1,13 +1,13 @@
-//! Who asks and who answers in a capture. TARGET takes the part of the servers, so what they sent is
-//! not sent to it.
+//! Finds the clients and servers of a capture. TARGET replaces the servers, so their datagrams are
+//! not sent.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-/// The most addresses remembered. Later ones count as strangers each time.
+/// Maximum number of addresses remembered. Later ones always count as unknown.
 const MAX_ADDRESSES: usize = 65_536;
 
-/// Tells replies from what they answer: who is heard first is a client, and its peer a server.
+/// Distinguishes replies from requests: the first sender is a client, and its peer a server.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Direction(HashMap<SocketAddr, Role>);
 
@@ -18,13 +18,13 @@ enum Role {
 }
 
 impl Direction {
-    /// With a server that is known before.
+    /// A direction with a known server.
     pub(super) fn to(server: SocketAddr) -> Direction {
         Direction(HashMap::from([(server, Role::Server)]))
     }
 
-    /// Whether a server sent this. A stranger that writes to a client is a server: some answer from
-    /// another port than was asked, as TFTP does.
+    /// Whether a server sent this. An unknown sender that writes to a client is a server: some
+    /// answer from another port, as TFTP does.
     pub(super) fn is_reply(&mut self, from: SocketAddr, to: SocketAddr) -> bool {
         match (self.0.get(&from), self.0.get(&to)) {
             (Some(Role::Server), _) => true,
@@ -40,8 +40,8 @@ impl Direction {
         }
     }
 
-    /// An address keeps its first role: peers that write to each other from the same ports are no
-    /// servers because one of them answers.
+    /// An address keeps its first role: a peer that answers from the same port does not become a
+    /// server.
     fn note(&mut self, address: SocketAddr, role: Role) {
         if self.0.len() < MAX_ADDRESSES {
             self.0.entry(address).or_insert(role);
@@ -53,7 +53,7 @@ impl Direction {
 mod tests {
     use super::*;
 
-    /// Whether each of these is a reply, from and to the hosts and ports of one network.
+    /// Whether each datagram is a reply, given hosts and ports of one network.
     fn replies(ways: &[(&str, &str)]) -> Vec<bool> {
         let at = |text: &str| format!("10.0.0.{text}").parse().unwrap();
         let mut direction = Direction::to(at("99:53"));
@@ -68,7 +68,7 @@ mod tests {
         // TFTP answers from another port.
         let ways = [("1:50000", "9:69"), ("9:40000", "1:50000"), ("1:50000", "9:40000")];
         assert_eq!(replies(&ways), [false, true, false]);
-        // Hosts that tell all others, each from the same port.
+        // Hosts that write to a group, each from the same port.
         let ways = [("1:5353", "251:5353"), ("2:5353", "251:5353"), ("1:5353", "251:5353")];
         assert_eq!(replies(&ways), [false; 3]);
         // The target itself.

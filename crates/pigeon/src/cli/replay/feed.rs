@@ -1,5 +1,5 @@
-//! Reads a capture in a thread of its own: a pipe from `tcpdump -w -` may stay silent for hours, and
-//! the loop must not wait for it.
+//! Reads a capture in a separate thread: a pipe from `tcpdump -w -` may be silent for hours, and
+//! the loop must not block.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -13,17 +13,18 @@ use pigeon_capture::{Decoder, Packet, ReadError, Reader, Skip};
 use pigeon_net::Waker;
 
 use crate::base::thread;
+use crate::words::say;
 
-/// The most items that wait, and as many are taken at once: 32 MiB of the longest datagrams.
+/// Maximum number of items queued and taken at once: 32 MiB of the longest datagrams.
 const AHEAD: usize = 256;
 
-/// What a packet of the capture turned out to be, or why there are no more.
+/// A decoded packet, or the end of the capture.
 #[derive(Debug)]
 pub(super) enum Item {
     Datagram(Found),
     /// A packet of this link type that is not sent.
     Skipped(Skip, u32),
-    /// The capture's end, or what keeps the rest from being read.
+    /// The end of the capture, or the error that ends it.
     End(Option<ReadError>),
 }
 
@@ -34,48 +35,48 @@ pub(super) struct Found {
     pub(super) from: SocketAddr,
     pub(super) to: SocketAddr,
     pub(super) payload: Vec<u8>,
-    /// How many packets before, skipped as fragments, are parts of it.
+    /// Number of preceding packets, skipped as fragments, that are part of it.
     pub(super) fragments: u64,
 }
 
-/// Where items come from.
+/// A source of items.
 pub(super) trait Feed {
-    /// The next one. `None` if it is not here yet.
+    /// The next item. `None` if it has not been read yet.
     fn next(&mut self) -> Option<Item>;
 }
 
-/// Items from the thread that reads. All that wait are taken at once: a bounded channel that is full
-/// would wake its sender for each.
+/// Items from the reading thread. Takes all queued items at once: a full bounded channel would wake
+/// its sender for each.
 pub(super) struct ThreadFeed {
     queue: Arc<Queue>,
     taken: VecDeque<Item>,
 }
 
-/// What both threads share.
+/// The state shared by both threads.
 #[derive(Default)]
 struct Queue {
     state: Mutex<State>,
-    /// Items were taken.
+    /// Signals that items were taken.
     taken: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     items: VecDeque<Item>,
-    /// Whether the loop has nothing to do until the next item.
+    /// Whether the loop is waiting for the next item.
     is_starved: bool,
-    /// Whether nobody takes items any more.
+    /// Whether the receiver is gone.
     is_closed: bool,
 }
 
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves the queue as sound as before.
+        // A panic elsewhere leaves the queue intact.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an item once there is room for it. `None` if nobody takes it; otherwise whether the loop
-    /// waits for it.
+    /// Adds an item, after waiting for room. `None` if the receiver is gone; otherwise whether the
+    /// loop is waiting.
     fn push(&self, item: Item) -> Option<bool> {
         let is_full = |state: &mut State| state.items.len() >= AHEAD && !state.is_closed;
         let state = self.taken.wait_while(self.lock(), is_full);
@@ -88,30 +89,28 @@ impl Queue {
     }
 }
 
-/// Opens a file, or standard input for `-`, and reads its beginning.
+/// Opens a file, or stdin for `-`, and reads its header.
 pub(super) fn open(path: &Path) -> Result<Reader<Box<dyn Read + Send>>, ReadError> {
     if path != Path::new("-") {
         return Reader::new(Box::new(File::open(path)?));
     }
     if io::stdin().is_terminal() {
-        return Err(ReadError::Io(io::Error::other(
-            "it is a terminal; give a file, or pipe into it",
-        )));
+        return Err(ReadError::Io(io::Error::other(say!("errors-stdin-terminal"))));
     }
     Reader::new(Box::new(io::stdin()))
 }
 
-/// The other end, before the thread runs.
+/// The sending end, before the thread runs.
 pub(super) struct Source(Arc<Queue>);
 
-/// A feed and what fills it.
+/// A feed and its sending end.
 pub(super) fn pair() -> (ThreadFeed, Source) {
     let queue = Arc::<Queue>::default();
     (ThreadFeed { queue: Arc::clone(&queue), taken: VecDeque::new() }, Source(queue))
 }
 
 impl Source {
-    /// Starts the thread. It wakes the loop when an item comes that the loop waits for.
+    /// Starts the thread. It wakes the loop when an item arrives that the loop waits for.
     pub(super) fn start<R: Read + Send + 'static>(
         self,
         reader: Reader<R>,
@@ -149,7 +148,7 @@ impl Drop for ThreadFeed {
     }
 }
 
-/// Hands on every packet, until nobody takes them any more.
+/// Passes on every packet until the receiver is gone.
 fn read_all<R: Read>(mut reader: Reader<R>, mut give: impl FnMut(Item) -> bool) {
     let mut decoder = Decoder::new();
     loop {
@@ -164,7 +163,7 @@ fn read_all<R: Read>(mut reader: Reader<R>, mut give: impl FnMut(Item) -> bool) 
     }
 }
 
-/// What a packet turns out to be.
+/// Decodes a packet.
 fn item(decoder: &mut Decoder, packet: &Packet) -> Item {
     match decoder.decode(packet) {
         Ok(found) => Item::Datagram(Found {
@@ -198,7 +197,7 @@ mod tests {
             next += 1;
         }
         let woken: Vec<bool> = reader.join().unwrap();
-        // It was starved before the first.
+        // The loop was waiting for the first item.
         assert!(woken[0]);
     }
 

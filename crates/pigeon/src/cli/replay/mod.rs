@@ -1,4 +1,4 @@
-//! `pigeon replay`: sends a capture's datagrams again, with their timing.
+//! `pigeon replay`: sends a capture's datagrams again with their timing.
 
 mod direction;
 mod feed;
@@ -25,16 +25,17 @@ use self::playback::{Counts, Event, Playback};
 use self::player::{LeftOut, Player};
 use crate::base::bind::{explain, one_host};
 use crate::base::cause::{Cause, Watch};
-use crate::base::count::count;
 use crate::base::endpoint::peer_port;
 use crate::base::quantity;
 use crate::base::signals::{Stop, on_stop};
 use crate::base::status::{Status, UsageError};
+use crate::base::system_error;
 use crate::contacts::peer;
 use crate::output::Spool;
+use crate::words::{self, say};
 
-/// A datagram is sent when it is due, to some microseconds, and there is nothing else to do than to
-/// wait for room in a send buffer.
+/// Datagrams are sent within microseconds of their time, and the loop may block for room in a send
+/// buffer.
 const TIMING: Timing = Timing {
     patience: Duration::from_secs(1),
     precise: true,
@@ -42,31 +43,35 @@ const TIMING: Timing = Timing {
     kernel_drops: None,
 };
 
-/// How long the last lines on stderr may take.
+/// Time limit for the last lines on stderr.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Send a capture's datagrams again, with their timing
+/// Send the datagrams of a capture again, with their original timing
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pigeon replay run.pcapng 127.0.0.1:9999                     as it was
-  pigeon replay run.pcapng 127.0.0.1:9999 --speed 2x          twice as fast
-  pigeon replay run.pcapng 127.0.0.1:9999 --speed max         as fast as it goes
-  pigeon replay run.pcapng 127.0.0.1:9999 --max-pause 5s      waits no longer than that
+  pigeon replay run.pcapng 127.0.0.1:9999  # as recorded
+  pigeon replay run.pcapng 127.0.0.1:9999 --speed 2x  # twice as fast
+  pigeon replay run.pcapng 127.0.0.1:9999 --speed max  # without pauses
+  pigeon replay run.pcapng 127.0.0.1:9999 --max-pause 5s  # shorten long pauses
   pigeon replay day.pcap 127.0.0.1:514 --port 514 --from 192.168.1.0/24
   tcpdump -i eth0 -U -w - udp port 514 | pigeon replay - 10.0.0.9:514
-  pigeon relay 5000 127.0.0.1:9999 --record run.pcapng        records one
+  pigeon relay 5000 127.0.0.1:9999 --record run.pcapng  # records one
 
-Reads pcapng and pcap, as Wireshark, tcpdump and `pigeon relay --record` write them, also from a pipe
-while it is being written. Payloads go to TARGET, those of each sender from a socket of its own.
-TARGET takes the part of the servers, so what they sent is left out unless --both, --from or --to asks
-for it: who is heard first is a client, and its peer a server. Fragments are put together. What is not
-a whole UDP datagram is left out and counted; so is how late anything was sent.
+Reads pcapng and pcap from Wireshark, tcpdump and `pigeon relay --record`, also from a pipe while
+it is being written. Payloads go to TARGET, each sender's from a socket of its own. TARGET plays the
+servers, so datagrams sent by servers are left out unless --both, --from or --to includes them; the
+side that sends first is a client, its peer a server. Fragments are reassembled. What is not a
+whole UDP datagram is left out and counted; datagrams sent late are counted too.
 
-Looks for IP in Ethernet (VLAN, QinQ, MPLS, PPPoE, 802.3), Linux cooked v1 and v2, raw IP, loopback,
-NFLOG, PFLOG, PPP, Cisco HDLC, frame relay, MPLS, PKTAP and unencrypted 802.11; not in tunnels.")]
+Finds IP in Ethernet (VLAN, QinQ, MPLS, PPPoE, 802.3), Linux cooked v1 and v2, raw IP, loopback,
+NFLOG, PFLOG, PPP, Cisco HDLC, frame relay, MPLS, PKTAP and unencrypted 802.11; not in tunnels.
+
+Exit status:
+  0  everything was sent
+  1  a datagram was not sent, or was refused")]
 pub(crate) struct Args {
-    /// The capture; - reads it from stdin
+    /// Capture to read; - reads stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -74,31 +79,31 @@ pub(crate) struct Args {
     #[arg(value_name = "TARGET", add = ArgValueCandidates::new(peer::candidates))]
     target: String,
 
-    /// The target's port, where it is a word of its own
+    /// Port of TARGET, if given as a word of its own
     #[arg(value_name = "PORT", value_parser = peer_port)]
     target_port: Option<u16>,
 
-    /// How fast: 2x, 0.5x, or max
+    /// How fast to send: 2x, 0.5x, or max
     #[arg(long, value_name = "SPEED", default_value = "1x")]
     speed: Speed,
 
-    /// The longest pause between two datagrams
-    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
+    /// Longest pause between two datagrams
+    #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
     max_pause: Option<Duration>,
 
-    /// Send what servers sent too
+    /// Also send what servers sent
     #[arg(long)]
     both: bool,
 
-    /// Send only what came from here: an address, a network, or ADDR:PORT
+    /// Send only datagrams from here: an address, a network, or ADDR:PORT
     #[arg(long, value_name = "WHERE")]
     from: Option<Place>,
 
-    /// Send only what went there: an address, a network, or ADDR:PORT
+    /// Send only datagrams to here: an address, a network, or ADDR:PORT
     #[arg(long, value_name = "WHERE")]
     to: Option<Place>,
 
-    /// Send only what went to this port
+    /// Send only datagrams to this port
     #[arg(long, value_name = "PORT", value_parser = peer_port)]
     port: Option<u16>,
 
@@ -107,7 +112,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// How fast time passes.
+/// The speed of the replay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Speed {
     Times(f64),
@@ -122,20 +127,20 @@ impl std::str::FromStr for Speed {
             return Ok(Speed::Max);
         }
         let number = text.strip_suffix('x').unwrap_or(text).parse::<f64>().ok();
-        // Beyond these bounds it stands still, or is `max`.
+        // Beyond these bounds time stands still, or the speed is `max`.
         let number = number.filter(|number| (1e-6..=1e6).contains(number));
-        number.map(Speed::Times).ok_or_else(|| "a speed is e.g. 2x, 0.5x, or max".to_string())
+        number.map(Speed::Times).ok_or_else(|| say!("tools-replay-speed"))
     }
 }
 
-/// How fast time passes, and how long a pause may be.
+/// The speed, and the longest pause.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
     speed: Speed,
     max_pause: Option<Duration>,
 }
 
-/// An end of a datagram's way.
+/// A filter for the source or destination of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Place {
     net: IpNet,
@@ -151,10 +156,7 @@ impl std::str::FromStr for Place {
         }
         let alone = || text.parse::<IpAddr>().ok().map(IpNet::from);
         let net = text.parse::<IpNet>().ok().or_else(alone);
-        let net = net.ok_or_else(|| {
-            let text = escape(text);
-            format!("`{text}` is no address; e.g. 192.168.1.7, 192.168.1.0/24, 192.168.1.7:9999")
-        })?;
+        let net = net.ok_or_else(|| say!("tools-replay-place", text = &escape(text)))?;
         Ok(Place { net, port: None })
     }
 }
@@ -165,7 +167,7 @@ impl Place {
     }
 }
 
-/// Which datagrams are sent.
+/// The filters of datagrams to send.
 #[derive(Clone, Debug, Default)]
 struct Filter {
     from: Option<Place>,
@@ -181,7 +183,7 @@ impl Filter {
     }
 }
 
-/// Replays until the end of the file, or until it is stopped.
+/// Replays until the end of the capture, or until it is stopped.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let shown = match args.file.to_str() {
         Some("-") => "stdin".to_string(),
@@ -199,7 +201,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let player = Player::new(feed, filter, direction, pace);
     let is_live = !std::fs::metadata(&args.file).is_ok_and(|file| file.is_file());
     let playback = Playback::new(clock.now(), player, target, pace.speed).live(is_live);
-    let driver = Driver::over(playback, []).context("cannot watch sockets")?;
+    let driver = Driver::over(playback, []).with_context(|| say!("errors-watch-socket"))?;
     let mut driver = driver.with_clock(clock).with_timing(TIMING);
     source.start(reader, driver.waker())?;
     let waker = driver.waker();
@@ -218,8 +220,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     }
     driven?;
     if let Some(error) = unread {
-        let packets = count(left_out.packets, "packet");
-        bail!("{}, after {packets}", describe(&shown, &error));
+        let what = describe(&shown, &error);
+        bail!(say!("tools-replay-after", what = what, count = left_out.packets));
     }
     if let Some(status) = host.stop.status() {
         return Ok(status);
@@ -231,39 +233,46 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
-/// Why not everything reached the target, as far as that is known.
+/// Why datagrams did not reach the target, if known.
 fn failure(counts: &Counts, target: SocketAddr, cause: Option<Cause>) -> Option<anyhow::Error> {
-    let because = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+    let because = |what: String| match cause {
+        Some(cause) => words::because(what, cause.said()),
+        None => what,
+    };
     let Counts { not_sent, refused, undelivered, .. } = *counts;
-    if not_sent > 0 {
-        let datagrams = count(not_sent, "datagram");
-        return Some(anyhow!("{datagrams} could not be sent to {target}{because}"));
-    }
-    if refused > 0 {
-        let times = count(refused, "time");
-        return Some(anyhow!("{target} refused {times}: nobody listens there"));
-    }
-    let errors = count(undelivered, "error");
-    (undelivered > 0).then(|| anyhow!("{errors} came back from the way to {target}{because}"))
+    let to = &target;
+    Some(anyhow!(match (not_sent, refused, undelivered) {
+        (0, 0, 0) => return None,
+        (0, 0, errors) => because(say!("tools-replay-errors", count = errors, to = to)),
+        (0, times, _) => say!("tools-replay-refused", count = times, to = to),
+        (unsent, ..) => because(say!("tools-replay-unsent", count = unsent, to = to)),
+    }))
 }
 
 fn nothing_to_send(shown: &str, left_out: &LeftOut) -> String {
     let LeftOut { filtered, replies, .. } = *left_out;
     match (filtered, replies) {
-        (0, 0) => format!("{shown} holds no datagram to send"),
-        (0, _) => format!("{shown} holds only replies; --both sends them"),
-        _ => format!("{shown} holds no datagram as asked for; see --from, --to, --port"),
+        (0, 0) => say!("tools-replay-empty", file = shown),
+        (0, _) => say!("tools-replay-replies", file = shown),
+        _ => say!("tools-replay-filtered", file = shown),
     }
 }
 
 fn describe(shown: &str, error: &ReadError) -> String {
     match error {
-        ReadError::Io(error) => format!("cannot read {shown}: {error}"),
+        ReadError::Io(error) => {
+            words::because(say!("errors-cannot-read", file = shown), system_error::said(error))
+        }
+        ReadError::NoCapture => say!("tools-replay-no-capture", file = shown),
+        ReadError::CutShort => say!("tools-replay-cut-short", file = shown),
+        ReadError::Damaged(what) => {
+            say!("tools-replay-damaged", file = shown, what = &escape(what))
+        }
         error => format!("{shown} {error}"),
     }
 }
 
-/// Opens the sockets of a playback, ends it, and reports what goes wrong while it goes on.
+/// Opens the sockets of a playback, ends it, and reports its problems.
 struct ReplayHost {
     target: SocketAddr,
     stop: Stop,
@@ -278,7 +287,7 @@ impl ReplayHost {
             SocketOptions { timestamps: false, refusals: true, ..SocketOptions::default() };
         let socket = Socket::connect(self.target, None, &options).map_err(explain)?;
         let local = socket.local_addr();
-        io.open(id, socket).context("cannot watch the socket")?;
+        io.open(id, socket).with_context(|| say!("errors-watch-socket"))?;
         Ok(local)
     }
 
@@ -312,17 +321,20 @@ impl<F: Feed> Host<Playback<F>> for ReplayHost {
                 }
             },
             Event::Refused => {
-                self.tell(format!("{target} refused: nobody listens there; sending on"));
+                self.tell(say!("tools-replay-sending-on", to = &target));
             }
             Event::TooLong(length) => {
                 let most = max_payload(target);
-                let what = format!("a datagram of {length} bytes is not sent");
-                self.tell(format!("{what}: one to {target} carries at most {most}"));
+                self.tell(say!(
+                    "tools-replay-too-long",
+                    length = &length,
+                    to = &target,
+                    most = &most
+                ));
             }
             Event::Pause(pause) => {
                 let pause = quantity::roughly(pause);
-                let hint = "as in the capture; --max-pause 5s waits no longer than that";
-                self.notes.remark(format!("the next datagram follows in {pause}, {hint}"));
+                self.notes.remark(say!("tools-replay-pause", pause = pause));
             }
             Event::Over => return ControlFlow::Break(()),
         }
@@ -335,7 +347,7 @@ impl<F: Feed> Host<Playback<F>> for ReplayHost {
 
     fn tick(&mut self, _: &mut Playback<F>, io: &mut Io<'_>) -> ControlFlow<()> {
         if let Some(cause) = self.watch.look(io.now, &io.stats()) {
-            self.tell(format!("cannot send to {}: {cause}; trying on", self.target));
+            self.tell(say!("tools-replay-trying-on", to = &self.target, cause = cause.said()));
         }
         ControlFlow::Continue(())
     }

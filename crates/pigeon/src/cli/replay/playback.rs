@@ -1,4 +1,4 @@
-//! A capture being played: what is to be sent from which socket, and how punctual that was.
+//! Plays a capture: what to send from which socket, and how punctual it was.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
@@ -12,47 +12,46 @@ use pigeon_net::Stats;
 use super::Speed;
 use super::feed::Feed;
 use super::player::{Cue, LeftOut, Next, Player};
-use crate::base::count::count;
 use crate::output::{json, remark};
+use crate::words::{self, say};
 
-/// The most sockets: sources beyond share the last one.
+/// Maximum number of sockets: further sources share the last one.
 const MAX_SOURCES: u16 = 500;
 
-/// The most datagrams sent at once; replies are read before more are.
+/// Maximum number of datagrams sent before replies are read.
 const BATCH: usize = 64;
 
-/// A datagram sent so long after its time is late.
+/// A datagram sent this long after its time is late.
 const LATE: Duration = Duration::from_millis(1);
 
-/// A pause until the next datagram that is long enough to report.
+/// Minimum length of a pause to report.
 const LONG_PAUSE: Duration = Duration::from_secs(10);
 
-/// How long to listen for a refusal after the last datagram.
+/// How long to wait for a refusal after the last datagram.
 const LAST_LOOK: Duration = Duration::from_millis(100);
 
-/// What a playback reports.
 pub(super) enum Event {
-    /// This socket is needed, connected to the target. The answer is [`Playback::opened`].
+    /// A socket connected to the target is needed. The answer is [`Playback::opened`].
     Open(SocketId),
     /// The target does not listen. Reported once.
     Refused,
-    /// A datagram of so many bytes, which is more than one to the target carries. Reported once.
+    /// A datagram of this length is too long for the target. Reported once.
     TooLong(usize),
-    /// Nothing is sent for so long.
+    /// Nothing is sent for this long.
     Pause(Duration),
     /// Everything was sent, as far as the capture could be read.
     Over,
 }
 
-/// Sends a capture's datagrams when they are due, those of each source from a socket of its own.
+/// Sends a capture's datagrams when they are due, with one socket per source.
 pub(super) struct Playback<F> {
     player: Player<F>,
     target: SocketAddr,
     speed: Speed,
-    /// Whether the capture comes through a pipe, perhaps while it is made.
+    /// Whether the capture comes through a pipe, perhaps while it is being recorded.
     is_live: bool,
     sockets: BTreeMap<SocketAddr, SocketId>,
-    /// The sockets up to this number are open.
+    /// Number of open sockets.
     opened: usize,
     outbox: Outbox,
     /// The next transmit; its socket is not open yet.
@@ -60,9 +59,9 @@ pub(super) struct Playback<F> {
     events: VecDeque<Event>,
     /// When the next datagram is due.
     next: Option<Instant>,
-    /// Whether the capture has not been read as far as that.
+    /// Whether the next datagram has not been read yet.
     is_starved: bool,
-    /// When all is over.
+    /// When the playback ends.
     ends: Option<Instant>,
     began: Option<Instant>,
     error: Option<ReadError>,
@@ -74,11 +73,10 @@ pub(super) struct Playback<F> {
 pub(super) struct Counts {
     pub(super) sent: u64,
     bytes: u64,
-    /// Datagrams that did not leave this host.
     pub(super) not_sent: u64,
-    /// Those among them that were longer than a datagram to the target can be.
+    /// Datagrams of `not_sent` that were too long for the target.
     too_long: u64,
-    /// How often the target refused, and how often another error came back.
+    /// Number of refusals, and of other errors.
     pub(super) refused: u64,
     pub(super) undelivered: u64,
     replies: u64,
@@ -88,7 +86,7 @@ pub(super) struct Counts {
 }
 
 impl<F: Feed> Playback<F> {
-    /// A playback that begins at once.
+    /// A playback that starts at once.
     pub(super) fn new(now: Instant, player: Player<F>, target: SocketAddr, speed: Speed) -> Self {
         Playback {
             player,
@@ -109,12 +107,12 @@ impl<F: Feed> Playback<F> {
         }
     }
 
-    /// For a capture that comes through a pipe.
+    /// Sets whether the capture comes through a pipe.
     pub(super) fn live(self, is_live: bool) -> Self {
         Playback { is_live, ..self }
     }
 
-    /// The socket that was asked for last is open, at this address.
+    /// The requested socket is open, at this address.
     pub(super) fn opened(&mut self, local: SocketAddr) {
         self.opened += 1;
         if self.is_live {
@@ -122,14 +120,14 @@ impl<F: Feed> Playback<F> {
         }
     }
 
-    /// More of the capture may have been read.
+    /// Continues, because more of the capture may have been read.
     pub(super) fn fed(&mut self, now: Instant) {
         if std::mem::take(&mut self.is_starved) {
             self.next = Some(now);
         }
     }
 
-    /// What became of everything, given what the sockets did.
+    /// The counts, given the sockets' statistics.
     pub(super) fn counts(&self, stats: &Stats) -> Counts {
         Counts {
             sent: stats.sent.datagrams,
@@ -174,12 +172,12 @@ impl<F: Feed> Playback<F> {
         self.outbox.push(Transmit { socket, to, from: None, range, segment: None });
     }
 
-    /// The socket of a source, a new one if need be.
+    /// The socket of a source, created if necessary.
     fn socket(&mut self, source: SocketAddr) -> SocketId {
         if let Some(socket) = self.sockets.get(&source) {
             return *socket;
         }
-        // Sources that are not remembered share the last socket.
+        // Sources beyond the maximum share the last socket.
         let number = u16::try_from(self.sockets.len()).unwrap_or(u16::MAX);
         if number >= MAX_SOURCES {
             return SocketId::new(MAX_SOURCES - 1);
@@ -223,7 +221,7 @@ impl<F: Feed> Machine for Playback<F> {
                 }
             }
             Ok(Next::Unread) => self.is_starved = true,
-            // What stands before the damage is sent all the same.
+            // Datagrams before the damage are sent.
             ended => {
                 self.error = ended.err();
                 self.ends = Some(self.began.map_or(now, |_| now + LAST_LOOK));
@@ -254,10 +252,10 @@ impl<F: Feed> Machine for Playback<F> {
 }
 
 impl Counts {
-    /// Says what was done: words to stderr, or an object to stdout.
+    /// Prints the summary: text to stderr, or an object to stdout.
     pub(super) fn print(&self, left_out: &LeftOut, as_json: bool) {
         match as_json {
-            // The reader may have gone; what was sent was sent.
+            // Ignores closed output.
             true => drop(writeln!(io::stdout(), "{}", self.json(left_out))),
             false => remark(self.words(left_out)),
         }
@@ -265,28 +263,30 @@ impl Counts {
 
     fn words(&self, left_out: &LeftOut) -> String {
         let Counts { sent, bytes, not_sent, replies, late, worst, elapsed, .. } = *self;
-        let datagrams = count(sent, "datagram");
-        let mut line = format!("{datagrams} ({bytes} bytes) in {:.3} s", elapsed.as_secs_f64());
+        let seconds = format!("{:.3}", elapsed.as_secs_f64());
+        let mut parts =
+            vec![say!("tools-replay-done", count = sent, bytes = bytes, seconds = seconds)];
         if late > 0 {
-            let worst = worst.as_secs_f64() * 1e3;
-            line += &format!("; {late} more than 1 ms late, the worst by {worst:.1} ms");
+            let worst = format!("{:.1}", worst.as_secs_f64() * 1e3);
+            parts.push(say!("tools-replay-late", count = late, worst = worst));
         }
         if not_sent > 0 {
-            line += &format!("; {not_sent} could not be sent");
+            parts.push(say!("tools-replay-not-sent", count = not_sent));
         }
         if replies > 0 {
-            line += &format!("; {replies} came back");
+            parts.push(say!("tools-replay-came-back", count = replies));
         }
         let reasons: Vec<String> = left_out.reasons().collect();
         if !reasons.is_empty() {
-            line += &format!("; left out: {}", reasons.join(", "));
+            let reasons = reasons.join(words::between_items());
+            parts.push(say!("tools-replay-left-out", reasons = reasons));
         }
-        line
+        parts.join(words::between_parts())
     }
 
-    /// One object: `sent`, `bytes`, `not_sent`, `refused` and `errors` that came back, `replies` that
-    /// did, `late`, and in seconds `worst_late` and `elapsed`; then of the file `packets` and what was
-    /// left out: `not_udp`, `fragments`, `cut`, `malformed`, `tunnel`, `encrypted`, `unknown_link`,
+    /// One object: `sent`, `bytes`, `not_sent`, received `refused`, `errors` and `replies`, `late`,
+    /// and in seconds `worst_late` and `elapsed`; then of the file `packets` and what was left out:
+    /// `not_udp`, `fragments`, `cut`, `malformed`, `tunnel`, `encrypted`, `unknown_link`,
     /// `filtered`, `other_direction`, `own`.
     fn json(&self, left_out: &LeftOut) -> String {
         json::counts(&[

@@ -1,4 +1,4 @@
-//! Which datagrams of a capture are to be sent, and when.
+//! Selects the datagrams of a capture and their times.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -10,58 +10,73 @@ use pigeon_datagram::Instant;
 use super::direction::Direction;
 use super::feed::{Feed, Found, Item};
 use super::{Filter, Pace, Speed};
+use crate::words::{key, say};
 
 /// A datagram to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cue {
-    /// Its sender in the capture: senders are kept apart.
+    /// The datagram's sender in the capture: each has its own socket.
     pub(super) from: SocketAddr,
     pub(super) due: Instant,
     pub(super) payload: Vec<u8>,
 }
 
-/// What comes next.
+/// The next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// A datagram is due then.
+    /// A datagram is due at this time.
     Due(Instant),
-    /// It is not read yet. The feed says when it is.
+    /// The next datagram has not been read. The feed wakes the loop.
     Unread,
-    /// Nothing: the capture has ended.
+    /// The capture has ended.
     End,
 }
 
-/// What became of packets that are not sent.
+/// Counts of packets that were not sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct LeftOut {
-    /// Packets read in all.
+    /// All packets read.
     pub(super) packets: u64,
     skipped: [u64; Skip::ALL.len()],
-    /// The first link type that is not read.
+    /// The first unsupported link type.
     unknown_link: Option<u32>,
-    /// Datagrams that the filters left out.
+    /// Datagrams excluded by filters.
     pub(super) filtered: u64,
-    /// What servers sent.
+    /// Datagrams from servers.
     pub(super) replies: u64,
-    /// What this replay sent, as a capture that is still being made shows it.
+    /// This replay's own datagrams, in a capture that is still being recorded.
     pub(super) own: u64,
+}
+
+fn key_of(skip: Skip) -> &'static str {
+    match skip {
+        Skip::NotUdp => key!("tools-skip-not-udp"),
+        Skip::Fragment => key!("tools-skip-fragment"),
+        Skip::Cut => key!("tools-skip-cut"),
+        Skip::Malformed => key!("tools-skip-malformed"),
+        Skip::Tunnel => key!("tools-skip-tunnel"),
+        Skip::Encrypted => key!("tools-skip-encrypted"),
+        Skip::UnknownLink => key!("tools-skip-unknown-link"),
+    }
 }
 
 impl LeftOut {
     /// Every reason that occurred, with its count.
     pub(super) fn reasons(&self) -> impl Iterator<Item = String> {
         let skipped = Skip::ALL.into_iter().zip(self.skipped);
-        let skipped = skipped.map(|(skip, count)| (skip.describe(), count));
+        let skipped = skipped.map(|(skip, count)| (key_of(skip), count));
         let ours = [
-            ("not asked for", self.filtered),
-            ("replies (--both)", self.replies),
-            ("sent by this replay", self.own),
+            (key!("tools-skip-filtered"), self.filtered),
+            (key!("tools-skip-replies"), self.replies),
+            (key!("tools-skip-own"), self.own),
         ];
         let counted = skipped.chain(ours).filter(|&(_, count)| count > 0);
-        let link = self.unknown_link.map(|link| format!(" (type {link})")).unwrap_or_default();
-        counted.map(move |(reason, count)| {
-            let is_link = reason == Skip::UnknownLink.describe();
-            format!("{count} {reason}{}", if is_link { &link } else { "" })
+        let link = self.unknown_link;
+        counted.map(move |(key, count)| match link {
+            Some(link) if key == key_of(Skip::UnknownLink) => {
+                say!("tools-skip-type", what = say!(key, count = count), link = &link)
+            }
+            _ => say!(key, count = count),
         })
     }
 
@@ -70,23 +85,23 @@ impl LeftOut {
     }
 }
 
-/// Goes through a capture's packets.
+/// Iterates over a capture's packets.
 pub(super) struct Player<F> {
     feed: F,
     filter: Filter,
-    /// Which of both directions to send, unless both.
+    /// The direction to send; `None`: both.
     direction: Option<Direction>,
     pace: Pace,
     /// The first time in the capture, and when its datagram was due.
     began: Option<(Duration, Instant)>,
-    /// What was cut from long pauses.
+    /// Total time cut from long pauses.
     cut: Duration,
     /// When the last datagram was due.
     last: Option<Instant>,
     next: Option<Cue>,
     is_over: bool,
-    /// Where this replay sends from, if the capture may be of the same network: to send again what it
-    /// sent would never end.
+    /// This replay's own addresses, if the capture may be of the same network: sending its own
+    /// datagrams again would never end.
     pub(super) own: BTreeSet<SocketAddr>,
     pub(super) left_out: LeftOut,
 }
@@ -171,14 +186,15 @@ impl<F: Feed> Player<F> {
         Some(Cue { from, due, payload })
     }
 
-    /// When to send what was captured at this time. Without a time it follows the one before at once.
+    /// When to send a datagram captured at this time. Without a time it follows the previous one at
+    /// once.
     fn due(&mut self, now: Instant, time: Option<Duration>) -> Instant {
         let last = self.last.unwrap_or(now);
         let (Speed::Times(times), Some(time)) = (self.pace.speed, time) else {
             return now.max(last);
         };
         let (first, start) = *self.began.get_or_insert((time, now.max(last)));
-        // Captures of several interfaces may step back in time.
+        // In captures of several interfaces, time may step back.
         let after = divided(time.saturating_sub(first), times).saturating_sub(self.cut);
         let latest = self.pace.max_pause.map(|pause| (last - start).saturating_add(pause));
         let cut = after.saturating_sub(latest.unwrap_or(Duration::MAX));
@@ -187,7 +203,7 @@ impl<F: Feed> Player<F> {
     }
 }
 
-/// A time at another speed. A damaged capture may name any, so it must not overflow.
+/// Scales a time. A damaged capture may contain any time, so it must not overflow.
 fn divided(time: Duration, speed: f64) -> Duration {
     match speed == 1.0 {
         true => time,
@@ -199,7 +215,6 @@ fn divided(time: Duration, speed: f64) -> Duration {
 mod tests {
     use super::*;
 
-    /// Items from memory.
     struct Memory(std::vec::IntoIter<Option<Item>>);
 
     impl Feed for Memory {
@@ -243,13 +258,13 @@ mod tests {
         assert_eq!(due(&capture, at(Speed::Times(2.0))), [0, 5, 5, 50]);
         assert_eq!(due(&capture, at(Speed::Times(0.5))), [0, 20, 20, 200]);
         assert_eq!(due(&capture, at(Speed::Max)), [0, 0, 0, 0]);
-        // Back in time is at once.
+        // A step back in time is due at once.
         assert_eq!(due(&[1_000, 900, 1_001].map(Some), at(Speed::Times(1.0))), [0, 0, 1]);
-        // And never is never, not a panic.
+        // A far future must not panic.
         assert!(due(&[0, u64::MAX].map(Some), at(Speed::Times(1e-6)))[1] > 1 << 40);
     }
 
-    /// Otherwise what follows the first would wait from 1970 until it was captured.
+    /// Otherwise the second datagram would wait for the time since 1970.
     #[test]
     fn without_a_time_a_datagram_follows_the_one_before() {
         let year = 56 * 365 * 24 * 3_600_000;
@@ -289,7 +304,7 @@ mod tests {
     fn what_is_left_out_is_counted() {
         let skipped = |skip, link| Some(Item::Skipped(skip, link));
         let mut items = vec![Some(datagram(None, 0)), skipped(Skip::UnknownLink, 147)];
-        // Two fragments, with which the third is a datagram.
+        // Two fragments, which complete a datagram with the third.
         items.extend([Skip::Fragment; 3].map(|skip| skipped(skip, 1)));
         let Item::Datagram(found) = datagram(None, 0) else { unreachable!() };
         items.push(Some(Item::Datagram(Found { fragments: 2, ..found })));

@@ -1,4 +1,4 @@
-//! How a stream of bytes becomes datagrams.
+//! Splits a stream of bytes into datagrams.
 
 use std::io::{self, BufRead, Read};
 
@@ -8,19 +8,20 @@ use crate::base::length::check_length;
 use crate::base::payload::{Unwritable, read_hex};
 use crate::base::quantity;
 use crate::ui::lines::{Input, next_line, next_line_with_end};
+use crate::words::say;
 
 /// Where a datagram ends in a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// At the end of each line, which is not part of it. An empty line is an empty datagram.
+    /// At the end of each line, excluding the line ending. An empty line is an empty datagram.
     Line,
-    /// At the end of each line, with what ends it.
+    /// At the end of each line, including the line ending.
     Keep,
     /// At the end of the stream.
     Whole,
-    /// After so many bytes.
+    /// After this many bytes.
     Size(usize),
-    /// Lines of hexadecimal.
+    /// One datagram per line of hexadecimal.
     HexLines,
 }
 
@@ -28,7 +29,7 @@ impl std::str::FromStr for Framing {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "one of line, keep, whole, size:N (as size:512), hex-lines".to_string();
+        let wrong = || say!("tools-framing");
         match text {
             "line" => Ok(Framing::Line),
             "keep" => Ok(Framing::Keep),
@@ -43,42 +44,59 @@ impl std::str::FromStr for Framing {
 }
 
 impl Framing {
-    /// What a datagram is made of, for people.
-    pub(super) fn unit(self) -> &'static str {
+    /// The unit shown to people.
+    pub(super) fn unit(self) -> Unit {
         match self {
-            Framing::Line | Framing::Keep | Framing::HexLines => "line",
-            Framing::Whole | Framing::Size(_) => "datagram",
+            Framing::Line | Framing::Keep | Framing::HexLines => Unit::Line,
+            Framing::Whole | Framing::Size(_) => Unit::Datagram,
         }
     }
 }
 
-/// Makes the bytes of a datagram of what stands in the stream.
+/// The unit shown to people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    Line,
+    Datagram,
+}
+
+impl Unit {
+    /// `line 3`.
+    pub(super) fn said(self, number: u64) -> String {
+        match self {
+            Unit::Line => say!("tools-line", number = number),
+            Unit::Datagram => say!("tools-datagram", number = number),
+        }
+    }
+}
+
+/// Converts a part of the stream to the bytes of a datagram.
 type MakeBytes = Box<dyn Fn(&[u8]) -> Result<Vec<u8>, Unwritable> + Send>;
 
-/// The datagrams of a stream, one by one. One that cannot be sent does not end it.
+/// The datagrams of a stream. An invalid one does not end it.
 pub(super) struct Frames<R> {
     from: R,
     framing: Framing,
     read: MakeBytes,
-    /// The most bytes a datagram carries to where it goes.
+    /// Maximum payload for the destination.
     most: usize,
     number: u64,
     over: bool,
 }
 
-/// What comes next in a stream.
+/// The next item of a stream.
 #[derive(Debug)]
 pub(super) enum Frame {
-    /// The datagram of this number, which counts those that cannot be sent.
+    /// A datagram and its number, which counts invalid ones too.
     Datagram(u64, Box<[u8]>),
-    /// Datagram or line of this number cannot be sent.
+    /// The datagram or line with this number is invalid.
     Bad(u64, anyhow::Error),
     /// The stream cannot be read.
     Unreadable(io::ErrorKind),
 }
 
 impl<R: BufRead> Frames<R> {
-    /// `read` makes bytes of what stands in the stream.
+    /// `read` converts a part of the stream to bytes.
     pub(super) fn new(
         from: R,
         framing: Framing,
@@ -88,7 +106,7 @@ impl<R: BufRead> Frames<R> {
         Frames { from, framing, read: Box::new(read), most, number: 0, over: false }
     }
 
-    /// The next one; `None` at the end.
+    /// The next item; `None` at the end.
     pub(super) fn next(&mut self) -> Option<Frame> {
         loop {
             if self.over {
@@ -112,7 +130,7 @@ impl<R: BufRead> Frames<R> {
         }
     }
 
-    /// The bytes that a datagram is to be made of; `Some(None)` if they are too many to be kept.
+    /// The next part of the stream; `Some(None)` if it is too long to be kept.
     fn read_written(&mut self) -> Result<Option<Option<Vec<u8>>>, io::ErrorKind> {
         let line = match self.framing {
             Framing::Line | Framing::HexLines => next_line(&mut self.from),
@@ -136,7 +154,7 @@ impl<R: BufRead> Frames<R> {
     }
 
     fn payload(&self, written: Option<Vec<u8>>) -> anyhow::Result<Box<[u8]>> {
-        let Some(written) = written else { bail!("not sent: longer than any datagram") };
+        let Some(written) = written else { bail!(say!("errors-longer-than-any")) };
         let payload = match self.framing {
             Framing::HexLines => read_hex(&written)?,
             _ => (self.read)(&written)?,
@@ -152,7 +170,7 @@ impl<R: BufRead> Frames<R> {
     }
 }
 
-/// Whether a line of hexadecimal has nothing but a comment: it is not an empty datagram.
+/// Whether a line of hexadecimal is only a comment, which is not an empty datagram.
 fn is_comment(line: Option<&[u8]>) -> bool {
     line.is_some_and(|line| line.trim_ascii_start().starts_with(b"#"))
 }
@@ -162,7 +180,7 @@ mod tests {
     use super::*;
     use crate::base::payload::PayloadFormat;
 
-    /// The datagrams, and what is wrong with the others.
+    /// The datagrams, and the errors of the others.
     fn frames(text: &[u8], framing: &str, most: usize) -> (Vec<Vec<u8>>, Vec<String>) {
         let framing = framing.parse().unwrap();
         let format = PayloadFormat::utf8();

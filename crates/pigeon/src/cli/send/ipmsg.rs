@@ -1,4 +1,4 @@
-//! `pigeon send --ipmsg`: one text to a user of IP Messenger, FeiQ or iptux, for scripts.
+//! `pigeon send --ipmsg`: sends one text to a user of IP Messenger, FeiQ or iptux, for scripts.
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -13,11 +13,12 @@ use crate::base::ipmsg;
 use crate::base::signals::{Stop, on_stop};
 use crate::base::status::{Status, UsageError};
 use crate::output::remark;
+use crate::words::say;
 
-/// The most of stdin that is read: what is longer fits no packet in any encoding.
+/// Maximum length read from stdin: a longer text fits no packet in any encoding.
 const MAX_STDIN: u64 = 64 * 1_024;
 
-/// Sends the text, and waits until it is acknowledged.
+/// Sends the text, and waits for its acknowledgement.
 pub(super) fn run(
     to: SocketAddr,
     words: &[String],
@@ -25,10 +26,10 @@ pub(super) fn run(
     charset: Option<Charset>,
 ) -> anyhow::Result<Status> {
     if !to.is_ipv4() {
-        return Err(UsageError(format!("{to} is not an IPv4 address; --ipmsg needs one")).into());
+        return Err(UsageError(say!("tools-ipmsg-ipv4", to = &to)).into());
     }
     let text = text(words)?;
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let encoding = match charset {
         Some(Charset::Fixed(encoding)) => Some(encoding),
         _ => None,
@@ -38,27 +39,22 @@ pub(super) fn run(
     let clock = Clock::start();
     messenger.add(clock.now(), to);
     messenger.send(clock.now(), to, text.into()).map_err(|error| match error {
-        SendError::TooLong { length } => anyhow!(UsageError(format!(
-            "the text is {length} bytes long, and IP Messenger programs read {MAX_TEXT}; send it in \
-             parts"
-        ))),
-        SendError::Unknown => anyhow!("nothing was sent"),
+        SendError::TooLong { length } => {
+            anyhow!(UsageError(say!("tools-ipmsg-too-long", length = &length, most = &MAX_TEXT,)))
+        }
+        SendError::Unknown => anyhow!(say!("tools-ipmsg-nothing")),
     })?;
-    let mut driver =
-        Driver::new(messenger, socket).context("cannot watch the socket")?.with_clock(clock);
+    let mut driver = Driver::new(messenger, socket)
+        .with_context(|| say!("errors-watch-socket"))?
+        .with_clock(clock);
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
     let mut task = Task { to, stop, outcome: None };
     driver.run(&mut task)?;
     match task.outcome {
         Some(None) => Ok(Status::Done),
-        Some(Some(WhyUndelivered::Refused)) => {
-            Err(anyhow!("{to} refused: no IP Messenger program runs there"))
-        }
-        Some(Some(_)) => Err(anyhow!(
-            "{to} did not acknowledge the text; it may not be there, or a firewall keeps UDP port \
-             {PORT} closed at either end"
-        )),
+        Some(Some(WhyUndelivered::Refused)) => Err(anyhow!(say!("tools-ipmsg-refused", to = &to))),
+        Some(Some(_)) => Err(anyhow!(say!("tools-ipmsg-unacknowledged", to = &to, port = &PORT))),
         None => Ok(Status::Interrupted),
     }
 }
@@ -69,14 +65,15 @@ fn text(words: &[String]) -> anyhow::Result<String> {
         [] => {
             let mut bytes = Vec::new();
             let mut stdin = std::io::stdin().lock().take(MAX_STDIN);
-            stdin.read_to_end(&mut bytes).context("cannot read stdin")?;
-            let text = String::from_utf8(bytes).ok().context("stdin is not UTF-8")?;
+            stdin.read_to_end(&mut bytes).with_context(|| say!("tools-ipmsg-stdin"))?;
+            let text =
+                String::from_utf8(bytes).ok().with_context(|| say!("tools-ipmsg-not-utf8"))?;
             text.trim_end().to_string()
         }
         words => words.join(" "),
     };
     match text.trim().is_empty() {
-        true => Err(UsageError("the text is empty".into()).into()),
+        true => Err(UsageError(say!("tools-ipmsg-empty")).into()),
         false => Ok(text),
     }
 }
@@ -84,12 +81,12 @@ fn text(words: &[String]) -> anyhow::Result<String> {
 struct Task {
     to: SocketAddr,
     stop: Stop,
-    /// Why it was not delivered; the inner `None`: it was.
+    /// The result; the inner `None`: it was delivered.
     outcome: Option<Option<WhyUndelivered>>,
 }
 
 impl Task {
-    /// Leaves no contact behind that nobody answers at.
+    /// Takes leave, so that the contact does not list a peer that is gone.
     fn end(&mut self, messenger: &mut Messenger, io: &Io<'_>) -> ControlFlow<()> {
         messenger.leave(io.now, &[]);
         ControlFlow::Break(())
@@ -113,7 +110,7 @@ impl Host<Messenger> for Task {
         match event {
             Event::Delivered(..) => self.outcome = Some(None),
             Event::Undelivered(_, _, why) => self.outcome = Some(Some(why)),
-            // A gateway may want an acknowledgement before it gives one.
+            // A gateway may require an acknowledgement before it sends one.
             Event::Text(text) if text.from == self.to => {
                 messenger.accept(io.now, &text);
                 remark(format_args!("{}: {}", self.to, escape(&text.text)));

@@ -2,6 +2,7 @@
 
 mod framing;
 mod ipmsg;
+mod stored;
 mod task;
 
 use std::io::{self, BufReader};
@@ -15,11 +16,12 @@ use pigeon_client::{SENDER_QUEUE, Sender};
 use pigeon_datagram::{SocketId, max_payload};
 use pigeon_net::{Clock, Driver, Receipt, Socket, SocketOptions, Waker};
 
-use self::framing::{Frame, Frames, Framing};
+use self::framing::{Frame, Frames, Framing, Unit};
 use self::task::{Task, Way};
 use crate::base::asking::{self, asks_anybody};
 use crate::base::bind::{explain, is_broadcast};
 use crate::base::endpoint::{Family, socket_address};
+use crate::base::hub_target::{HubTarget, MemberArgs, WITH_HUB};
 use crate::base::length::check_length;
 use crate::base::multicast;
 use crate::base::payload::{PayloadArgs, PayloadFormat};
@@ -28,29 +30,36 @@ use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
 use crate::base::thread;
 use crate::contacts::peer;
+use crate::words::say;
 
-/// Send datagrams: TEXT is one; without it each line of stdin is one
+/// Send datagrams: TEXT as one, or each line of stdin as one
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   pigeon send 127.0.0.1:9999 hello
-  pigeon send 127.0.0.1 9999 hello there              HOST PORT works too
-  seq 3 | pigeon send 127.0.0.1:9999                  three datagrams
-  pigeon send 127.0.0.1:7000 ping --wait 2s           print what comes back
+  pigeon send 127.0.0.1 9999 hello there  # host and port as two words
+  seq 3 | pigeon send 127.0.0.1:9999  # three datagrams
+  pigeon send 127.0.0.1:7000 ping --wait 2s  # print what comes back
   pigeon send 192.168.1.103:8080 你好 --encoding gb2312
-  pigeon send --ipmsg 192.168.1.7 'the build is done'  to an IP Messenger user
+  pigeon send hub:192.168.1.20 'backup done' --nick cron  # exit 0 once the hub has stored it
+  pigeon send --ipmsg 192.168.1.7 'the build is done'  # to an IP Messenger user
   pigeon send 239.1.2.3:5000 tick --every 1s --count 10 --ttl 4
-  pigeon send 127.0.0.1:9999 beat --every 10s         until Ctrl-C
-  pigeon send 192.168.1.9:23 'AT\\r\\n' --escapes       bytes that a keyboard has no keys for
-  pigeon send 192.168.1.9:9 --hex 'ff:ff:ff:ff:ff:ff # Wake-on-LAN begins so'
+  pigeon send 127.0.0.1:9999 beat --every 10s  # until Ctrl-C
+  pigeon send 192.168.1.9:23 'AT\\r\\n' --escapes  # control characters
+  pigeon send 192.168.1.9:9 --hex 'ff ff ff ff ff ff # Wake-on-LAN'
 
-A line that cannot be sent is told with its number, and the rest goes on; exit status 1 at the end.")]
+A line that cannot be sent is reported with its number, and the rest is still sent.
+
+Exit status:
+  0  everything was sent; with --wait, a reply came
+  1  a datagram was not sent or was refused; with --wait, no reply came")]
 pub(crate) struct Args {
-    /// Where to: HOST:PORT, [V6]:PORT, HOST PORT as two words, or a contact's name
+    /// Where to send: HOST:PORT, [V6]:PORT, HOST PORT as two words, a contact's name, or
+    /// hub:HOST[:PORT] for a message that the hub stores
     #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(peer::candidates))]
     endpoint: String,
 
-    /// The text of one datagram; several words are joined by spaces; - reads stdin
+    /// Text of the datagram; words are joined by spaces, - reads stdin
     #[arg(value_name = "TEXT")]
     text: Vec<String>,
 
@@ -58,8 +67,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["text", "framing"])]
     empty: bool,
 
-    /// Where a datagram ends in stdin: line (without its end), keep (a line with its end), whole,
-    /// size:N, hex-lines
+    /// How to split stdin into datagrams: line (without its line ending), keep (line with its ending),
+    /// whole, size:N, hex-lines
     #[arg(long, value_name = "FRAMING", default_value = "line")]
     framing: Framing,
 
@@ -69,24 +78,24 @@ pub(crate) struct Args {
     #[command(flatten)]
     payload: PayloadArgs,
 
-    /// Read escapes in text: \n, \r, \t, \0, \\, \xNN for a byte, \u{N} for a character
+    /// Interpret escapes in TEXT: \n, \r, \t, \0, \\, \xNN for a byte, \u{N} for a character
     #[arg(long, conflicts_with_all = ["hex", "base64"])]
     escapes: bool,
 
-    /// How many times to send TEXT [default: once; with --every or --rate until stopped]; of stdin,
-    /// the most datagrams
-    #[arg(long, value_name = "N", value_parser = quantity::whole(1_u64..))]
+    /// How many times to send TEXT [default: once; with --every or --rate, until stopped]; with stdin,
+    /// the maximum number of datagrams
+    #[arg(short, long, value_name = "N", value_parser = quantity::whole(1_u64..))]
     count: Option<u64>,
 
-    /// The time between two datagrams
-    #[arg(long, value_name = "DURATION", value_parser = quantity::interval)]
+    /// Pause between two datagrams, e.g. 100ms
+    #[arg(short = 'i', long, value_name = "DURATION", value_parser = quantity::interval)]
     every: Option<Duration>,
 
-    /// Datagrams a second, e.g. 10k/s
+    /// Datagrams per second, e.g. 10k/s
     #[arg(long, value_name = "N/s", value_parser = quantity::per_second, conflicts_with = "every")]
     rate: Option<PerSecond>,
 
-    /// The address and port to send from; port 0 lets the system choose
+    /// Address and port to send from; port 0 lets the system choose
     #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
     source: Option<SocketAddr>,
 
@@ -94,32 +103,46 @@ pub(crate) struct Args {
     #[arg(long, value_name = "HOPS", value_parser = quantity::whole(1_u32..=255))]
     ttl: Option<u32>,
 
-    /// Allow a broadcast address
-    #[arg(long)]
+    /// Allow sending to a broadcast address
+    #[arg(short, long)]
     broadcast: bool,
 
-    /// The interface that multicast leaves by: its name or one of its addresses
+    /// Interface to send multicast from: its name or one of its addresses
     #[arg(long, value_name = "INTERFACE")]
     multicast_interface: Option<String>,
 
-    /// Send TEXT, or all of stdin, to a user of IP Messenger, FeiQ or iptux, in the encoding that the
-    /// program reads: exit 0 when it is acknowledged, 1 when it is not. The port is 2425
+    /// Send TEXT, or all of stdin, as one message to a user of IP Messenger, FeiQ or iptux on port
+    /// 2425, in the encoding that program reads; exit 0 if it is acknowledged, 1 if not
     #[arg(long, conflicts_with_all = ["empty", "framing", "count", "every", "rate", "ttl", "broadcast", "multicast_interface", "wait"])]
     ipmsg: bool,
 
-    /// Print replies for so long after the last datagram; exit 1 if none came
-    /// Print replies for so long after the last datagram, with the address where it is not the one
-    /// sent to; exit 1 if none came
-    #[arg(long, value_name = "DURATION", value_parser = quantity::interval)]
+    /// Exit 0 only once the hub has stored every message (always so with hub:HOST). What is not stored
+    /// within --wait (30s) stays in the outbox for the next command
+    #[arg(long, help_heading = WITH_HUB)]
+    stored: bool,
+
+    #[command(flatten)]
+    member: MemberArgs,
+
+    /// Print replies until this long after the last datagram, with the sender's address if it is
+    /// not ENDPOINT; exit 1 if none came
+    #[arg(short, long, value_name = "DURATION", value_parser = quantity::interval)]
     wait: Option<Duration>,
 }
 
-/// How long a datagram that is not waited on may take to be rejected: about as long as a network in
-/// the same house does. On this host a rejection is there with the datagram.
+/// How long a rejection may take if no reply is awaited: about as long as in a local network. On
+/// this host it is immediate.
 const LINGER: Duration = Duration::from_millis(10);
 
-/// Sends, and perhaps waits for replies.
+/// Sends, and waits for replies if requested.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
+    if let Some(hub) = HubTarget::parse(&args.endpoint).map_err(UsageError)? {
+        check_stored(&args)?;
+        return stored::run(&hub, &args.text, &args.member, args.family, args.wait);
+    }
+    if args.stored || args.member.are_given() {
+        return Err(UsageError(say!("tools-stored-needs-hub")).into());
+    }
     let is_ipmsg = || peer::parse(&args.endpoint, None).is_ok_and(|peer| peer.is_ipmsg);
     if args.ipmsg || is_ipmsg() {
         let to = peer::resolve(&args.endpoint, pigeon_ipmsg::PORT, args.family)?;
@@ -138,7 +161,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         }
     };
 
-    // What is on the command line is checked before anything is opened, let alone sent.
+    // The command line is checked before anything is opened or sent.
     let text = match (args.empty, words) {
         (true, _) => Some(Vec::new()),
         (false, []) => None,
@@ -152,7 +175,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         && format.passes_bytes()
         && size > most
     {
-        let error = format!("--framing size:{size}: a datagram there carries at most {most} bytes");
+        let error = say!("tools-framing-too-long", size = &size, most = &most);
         return Err(UsageError(error).into());
     }
     let socket = open(&args, to)?;
@@ -166,13 +189,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let linger = if to.ip().is_loopback() { Duration::ZERO } else { LINGER };
     let sender = Sender::new(clock.now(), to, every, args.wait.unwrap_or(linger));
     let mut driver =
-        Driver::new(sender, socket).context("cannot watch the socket")?.with_clock(clock);
+        Driver::new(sender, socket).with_context(|| say!("errors-watch-socket"))?.with_clock(clock);
 
     let paced = args.every.is_some() || args.rate.is_some();
     let is_one = text.is_some() && !paced && args.count.is_none_or(|count| count == 1);
-    let unit = if text.is_some() { "datagram" } else { args.framing.unit() };
+    let unit = if text.is_some() { Unit::Datagram } else { args.framing.unit() };
     let (input, count) = match text {
-        // With a pace and no count: until it is stopped.
+        // With a rate and no count, sends until it is stopped.
         Some(text) => (Input::Text(text.into()), args.count.or((!paced).then_some(1))),
         None => (
             Input::Stdin(Frames::new(BufReader::new(io::stdin()), args.framing, read, most)),
@@ -188,7 +211,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     driver.run(&mut task)?;
     let mut stats = driver.stats();
     let (_, mut sockets) = driver.into_parts();
-    // On this host a rejection is there as soon as the datagram is.
+    // On this host a rejection arrives as soon as the datagram does.
     if let Some(mut socket) = sockets.take(SocketId::FIRST).filter(|_| args.wait.is_none()) {
         if let Ok(Receipt::Refused) = socket.receive(&mut |_| {}) {
             task.count_refusal();
@@ -199,19 +222,38 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     task.outcome(&stats, args.wait)
 }
 
-/// What is to be sent.
+/// Rejects options without a meaning for a hub.
+fn check_stored(args: &Args) -> Result<(), UsageError> {
+    let given = [
+        ("--empty", args.empty),
+        ("--escapes", args.escapes),
+        ("--count", args.count.is_some()),
+        ("--every", args.every.is_some()),
+        ("--rate", args.rate.is_some()),
+        ("--source", args.source.is_some()),
+        ("--ttl", args.ttl.is_some()),
+        ("--broadcast", args.broadcast),
+        ("--multicast-interface", args.multicast_interface.is_some()),
+        ("--ipmsg", args.ipmsg),
+    ];
+    match given.into_iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) => Err(UsageError(say!("tools-stored-option", option = &option))),
+        None => Ok(()),
+    }
+}
+
 enum Input {
     Text(Box<[u8]>),
     Stdin(Frames<BufReader<io::Stdin>>),
 }
 
-/// Starts the thread that reads the input, which may block, and wakes the loop for each item. The
-/// end of the channel is the end of the input.
+/// Starts a thread that reads the input, which may block, and wakes the loop for each item. The
+/// channel closes at the end of the input.
 fn start_reading(input: Input, count: u64, waker: Waker) -> anyhow::Result<Receiver<Frame>> {
     let (giver, items) = sync_channel(SENDER_QUEUE);
     let read = move || {
         let give = |item| {
-            // Fails only when the loop has ended.
+            // Fails only after the loop has ended.
             let given = giver.send(item).is_ok();
             waker.wake();
             given
@@ -237,14 +279,13 @@ fn start_reading(input: Input, count: u64, waker: Waker) -> anyhow::Result<Recei
     Ok(items)
 }
 
-/// A socket that learns what becomes of what it sends. Where replies are waited for it hears every
-/// port of the peer, and everybody where many may answer; else it hears the peer alone, and leaves it
-/// to the system to drop the rest.
+/// Opens a socket that reports delivery errors. If replies are awaited, it receives from every port
+/// of the peer, and from every host if many may answer; else it is connected, so that the system
+/// drops other datagrams.
 fn open(args: &Args, to: SocketAddr) -> anyhow::Result<Socket> {
     let group = to.ip().is_multicast();
     if !group && !args.broadcast && is_broadcast(to.ip()) {
-        let error = "is a broadcast address: add --broadcast to send there";
-        return Err(UsageError(format!("{} {error}", to.ip())).into());
+        return Err(UsageError(say!("tools-send-broadcast", ip = &to.ip())).into());
     }
     let options = SocketOptions {
         broadcast: args.broadcast,

@@ -1,7 +1,5 @@
-//! What stands around the sender: the input that feeds it, replies that are printed, troubles that are
-//! told, and what came of it all.
+//! The host of the sender: input, replies, errors, and the exit status.
 
-use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -13,55 +11,56 @@ use pigeon_client::{Heard, SENDER_QUEUE, Sender};
 use pigeon_datagram::Instant;
 use pigeon_net::{Host, Io, Stats, Undelivered, Waker};
 
-use super::framing::Frame;
+use super::framing::{Frame, Unit};
 use crate::base::asking::asks_anybody;
 use crate::base::cause::Cause;
-use crate::base::count::count;
 use crate::base::payload::PayloadFormat;
 use crate::base::quantity;
 use crate::base::signals::Stop;
 use crate::base::status::{Status, UsageError};
+use crate::base::system_error;
 use crate::output::remark;
+use crate::words::{self, key, say};
 
-/// Problems that are reported one by one; further ones are only counted.
+/// Maximum number of problems reported one by one; further ones are counted.
 const TOLD: u64 = 20;
 
-/// What is sent where, and what is shown of it.
+/// What is sent to which address, and what is shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way {
     pub(super) to: SocketAddr,
     /// Whether replies are shown.
     pub(super) shows: bool,
-    /// Whether one datagram is all: then the error says all that is to be said.
+    /// Whether only one datagram is sent, so that its error is the whole report.
     pub(super) is_one: bool,
-    /// What the input is made of: lines, or datagrams.
-    pub(super) unit: &'static str,
+    /// The unit of the input: lines or datagrams.
+    pub(super) unit: Unit,
 }
 
-/// Gives the sender what is to be sent, prints replies, and works out the exit status.
+/// Feeds the sender, prints replies, and determines the exit status.
 pub(super) struct Task {
     way: Way,
     items: Receiver<Frame>,
     waker: Waker,
     stop: Stop,
     format: PayloadFormat,
-    /// The input has ended.
+    /// Whether the input has ended.
     ended: bool,
-    /// What ended it before its time.
+    /// The error that ended it early.
     fatal: Option<anyhow::Error>,
-    /// Items that were read, and the number of the last that was to be sent.
+    /// Number of items read, and the number of the last one sent.
     given: u64,
     last: u64,
-    /// Items that cannot be sent, and datagrams that the system did not send.
+    /// Items that are invalid, and datagrams that the system did not send.
     bad: u64,
     unsent: u64,
-    /// How often the peer refused, or a firewall rejected, what was sent.
+    /// Number of rejections by the peer or a firewall.
     rejected: u64,
     told: u64,
     replies: u64,
-    /// Whether it was said that another port of the peer replies.
+    /// Whether a reply from another port of the peer has been reported.
     elsewhere: bool,
-    /// What was last said of the way that may pass.
+    /// The last reported temporary error of the path.
     passing: Option<Cause>,
 }
 
@@ -93,19 +92,19 @@ impl Task {
         }
     }
 
-    /// A refusal that came when the loop had ended.
+    /// Counts a refusal that arrived after the loop had ended.
     pub(super) fn count_refusal(&mut self) {
         self.rejected += 1;
     }
 
-    /// What came of it all.
+    /// The exit status or error.
     pub(super) fn outcome(self, stats: &Stats, wait: Option<Duration>) -> anyhow::Result<Status> {
         if let Some(error) = self.fatal {
             return Err(error);
         }
         let Way { to, is_one, .. } = self.way;
         let (sent, unsent) = (stats.sent.datagrams, stats.sent.dropped.total());
-        // What never left was not refused there, but by this host's own firewall.
+        // Datagrams that were not sent were rejected by this host's firewall, not by the peer.
         let refused = if sent > 0 { self.rejected } else { 0 };
         let undelivered = self.undelivered(stats);
         let rejected = refused.max(u64::from(undelivered.is_some()));
@@ -119,57 +118,57 @@ impl Task {
             bail!("{}", self.summary(stats, rejected));
         }
         if let Some(failure) = stats.sent.last_failure {
-            bail!("{to}: not sent: {}", Cause::from(failure));
+            bail!(say!("errors-not-sent-cause", to = &to, cause = Cause::from(failure).said()));
         }
         if let Some(error) = undelivered {
-            bail!("{to}: not delivered: {}", Cause::from(error));
+            bail!(say!("errors-not-delivered-cause", to = &to, cause = Cause::from(error).said()));
         }
         if refused > 0 {
-            bail!("{to} refused: nobody listens there");
+            bail!(say!("errors-refused", to = &to));
         }
         if sent == 0 {
-            bail!("nothing was sent: no TEXT, and stdin is empty");
+            bail!(say!("tools-send-nothing"));
         }
         match wait {
             Some(wait) if self.replies == 0 => {
-                let late = match stats.received.last_error {
-                    Some(error) => format!("; the system said: {}", Cause::from(error)),
-                    None => String::new(),
-                };
-                bail!("no reply from {to} in {}{late}", quantity::roughly(wait))
+                let time = quantity::roughly(wait);
+                let mut parts = vec![say!("tools-send-no-reply", to = &to, time = time)];
+                let error = stats.received.last_error.map(|error| Cause::from(error).said());
+                parts.extend(error.map(|cause| say!("errors-system-said", cause = cause)));
+                bail!(parts.join(words::between_parts()))
             }
             _ => Ok(Status::Done),
         }
     }
 
-    /// How much of a stream was sent, and what became of the rest.
+    /// How much of a stream was sent, and what happened to the rest.
     fn summary(&self, stats: &Stats, rejected: u64) -> String {
         let Way { to, unit, .. } = self.way;
         let sent = &stats.sent;
-        let mut line = format!("{} of {} sent to {to}", sent.datagrams, count(self.given, unit));
+        let key = match unit {
+            Unit::Line => key!("tools-send-lines"),
+            Unit::Datagram => key!("tools-send-datagrams"),
+        };
+        let mut parts = vec![say!(key, sent = sent.datagrams, given = self.given, to = &to)];
         if self.bad > 0 {
-            line += &format!("; {} could not be made into datagrams", self.bad);
+            parts.push(say!("tools-send-bad", count = self.bad));
         }
         if let Some(failure) = sent.last_failure {
-            line += &format!("; {} not sent: {}", sent.dropped.total(), Cause::from(failure));
+            let (count, cause) = (sent.dropped.total(), Cause::from(failure).said());
+            parts.push(say!("tools-send-unsent", count = count, cause = cause));
         }
         match self.undelivered(stats) {
             Some(error) => {
-                line += &format!("; {rejected} or more not delivered: {}", Cause::from(error));
+                let cause = Cause::from(error).said();
+                parts.push(say!("tools-send-undelivered", count = rejected, cause = cause));
             }
-            None if rejected > 0 => {
-                line += &format!(
-                    "; refused {}: nobody listened, and what was sent then is lost",
-                    count(rejected, "time")
-                );
-            }
+            None if rejected > 0 => parts.push(say!("tools-send-refused", count = rejected)),
             None => {}
         }
-        line
+        parts.join(words::between_parts())
     }
 
-    /// The last error that what was sent met on its way, unless it may pass, or is a refusal, which is
-    /// counted by itself.
+    /// The last delivery error, unless it is temporary or a refusal, which is counted separately.
     fn undelivered(&self, stats: &Stats) -> Option<Undelivered> {
         stats
             .received
@@ -177,23 +176,23 @@ impl Task {
             .filter(|error| stats.sent.datagrams > 0 && !error.passing && !error.is_refusal())
     }
 
-    /// Tells what went wrong, while there is something left to do.
+    /// Reports a problem while sending continues.
     fn tell(&mut self, line: &str) {
         self.told += 1;
         match self.told {
             _ if self.way.is_one => {}
             ..=TOLD => self.say(line),
-            told if told == TOLD + 1 => self.say("further troubles are only counted"),
+            told if told == TOLD + 1 => self.say(&say!("tools-send-more-troubles")),
             _ => {}
         }
     }
 
     fn say(&self, line: &str) {
-        // If nobody reads stderr, nobody can be warned.
+        // Ignored if stderr is closed.
         let _ = writeln!(io::stderr(), "pigeon: {line}");
     }
 
-    /// Moves items from the input to the sender, as far as it has room.
+    /// Moves items from the input to the sender while it has room.
     fn feed(&mut self, sender: &mut Sender, now: Instant) -> ControlFlow<()> {
         for _ in 0..SENDER_QUEUE {
             if self.ended || !sender.has_room() {
@@ -203,16 +202,18 @@ impl Task {
                 Ok(Frame::Datagram(number, payload)) => {
                     self.given += 1;
                     self.last = number;
-                    // There is room: checked above.
+                    // Has room, as checked above.
                     drop(sender.push(now, number, payload));
                 }
                 Ok(Frame::Bad(number, error)) => {
                     self.given += 1;
                     self.bad += 1;
-                    self.tell(&format!("{} {number}: {error:#}", self.way.unit));
+                    let (which, error) = (self.way.unit.said(number), system_error::chain(&error));
+                    self.tell(&say!("tools-send-bad-one", which = which, error = error));
                 }
                 Ok(Frame::Unreadable(kind)) => {
-                    self.fatal = Some(UsageError(format!("cannot read stdin: {kind}")).into());
+                    self.fatal =
+                        Some(UsageError(say!("errors-cannot-read-stdin", error = &kind)).into());
                     return ControlFlow::Break(());
                 }
                 Err(TryRecvError::Empty) => return ControlFlow::Continue(()),
@@ -223,12 +224,12 @@ impl Task {
                 }
             }
         }
-        // An input that is always quicker does not keep the loop from sending.
+        // Lets the loop send even if the input is always faster.
         self.waker.wake();
         ControlFlow::Continue(())
     }
 
-    /// Ends the wait for replies where nothing at all was sent.
+    /// Ends the wait for replies if nothing was sent.
     fn unless_hopeless(&self) -> ControlFlow<()> {
         match self.ended && self.unsent > 0 && self.unsent == self.given - self.bad {
             true => ControlFlow::Break(()),
@@ -236,14 +237,20 @@ impl Task {
         }
     }
 
-    /// The network says that what was sent does not arrive: told, and the rest is sent all the same,
-    /// since a receiver that restarts is back in a moment. It ends only the wait for a reply.
-    fn rejected(&mut self, sender: &Sender, what: &dyn Display) -> ControlFlow<()> {
+    /// The network rejected a datagram. Reports it and sends the rest, because a restarting
+    /// receiver is soon back. Ends only the wait for a reply.
+    fn rejected(&mut self, sender: &Sender, cause: Option<Cause>) -> ControlFlow<()> {
         self.rejected += 1;
-        // Which of them it was the network does not say.
+        // The network does not identify the datagram.
         let Way { to, unit, .. } = self.way;
-        let line = format!("{unit} {}, or one before it: {to} {what}", self.last);
-        self.tell(&line);
+        let which = unit.said(self.last);
+        self.tell(&match cause {
+            None => say!("tools-send-one-refused", which = which, to = &to),
+            Some(cause) => {
+                let cause = cause.said();
+                say!("tools-send-one-undelivered", which = which, to = &to, cause = cause)
+            }
+        });
         match sender.is_done() && self.replies == 0 {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
@@ -259,16 +266,16 @@ impl Task {
         self.replies += 1;
         let is_elsewhere = !anybody && from != to;
         if is_elsewhere && !std::mem::replace(&mut self.elsewhere, true) {
-            remark(format_args!("{from} replies, another port of {to}"));
+            remark(say!("tools-other-port-replies", from = &from, to = &to));
         }
         let text = self.format.show(payload);
         let line = if from == to { text } else { format!("{from}: {text}") };
-        // One reader of a one-shot tool: if it has gone, there is nobody to print for.
+        // If the reader is gone, a one-shot command ends.
         match writeln!(io::stdout(), "{line}") {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ControlFlow::Break(()),
             Err(error) => {
-                self.fatal = Some(anyhow!(error).context("cannot write to stdout"));
+                self.fatal = Some(anyhow!(error).context(say!("errors-stdout")));
                 ControlFlow::Break(())
             }
         }
@@ -289,7 +296,7 @@ impl Host<Sender> for Task {
                 arrivals.iter().try_for_each(|arrival| self.print(arrival.from, arrival.payload))
             }
             Heard::Room => self.feed(sender, io.now),
-            Heard::Refused => self.rejected(sender, &"refused: nobody listens there now"),
+            Heard::Refused => self.rejected(sender, None),
             Heard::Undelivered { passing } => {
                 let Some(error) = io.stats().received.last_error else {
                     return ControlFlow::Continue(());
@@ -297,16 +304,22 @@ impl Host<Sender> for Task {
                 let cause = Cause::from(error);
                 if passing {
                     if self.passing.replace(cause) != Some(cause) {
-                        self.say(&format!("{}: {cause}", self.way.to));
+                        self.say(&say!("tools-passing", to = &self.way.to, cause = cause.said()));
                     }
                     return ControlFlow::Continue(());
                 }
-                self.rejected(sender, &format_args!("does not get it: {cause}"))
+                self.rejected(sender, Some(cause))
             }
             Heard::Unsent(number) => {
                 let cause = io.stats().sent.last_failure.map(Cause::from);
-                let cause = cause.map_or(String::new(), |cause| format!(": {cause}"));
-                self.tell(&format!("{} {number}: not sent{cause}", self.way.unit));
+                let which = self.way.unit.said(number);
+                self.tell(&match cause {
+                    Some(cause) => {
+                        let cause = cause.said();
+                        say!("errors-not-sent-cause", to = which, cause = cause)
+                    }
+                    None => say!("errors-not-sent", to = which),
+                });
                 self.unsent += 1;
                 self.unless_hopeless()
             }

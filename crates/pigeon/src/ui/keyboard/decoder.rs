@@ -1,62 +1,61 @@
-//! Decodes a terminal's bytes into keys, pastes and turns of the mouse wheel. Pure: its owner reports
-//! silence.
+//! Decodes a terminal's bytes into keys, pastes and turns of the mouse wheel. Pure: the owner
+//! reports silences.
 //!
-//! crossterm's and termwiz's parsers wait without limit for the end of a sequence or a paste, so garbage
-//! locks the keyboard; vte parses what a terminal receives, not what it sends. Here every byte sequence,
-//! finished or not, gives way to Ctrl-C and to silence, and memory is bounded.
+//! Hand-written: the parsers of crossterm and termwiz wait without limit for the end of a sequence
+//! or paste, so garbage blocks the keyboard; vte parses a terminal's output. Here Ctrl-C and
+//! silence end any sequence, and memory is bounded.
 //!
-//! What a sequence means does not depend on how its bytes are cut into reads, only on silences: Esc is
-//! a key if nothing follows it.
+//! A sequence's meaning does not depend on the division into reads, only on silences: Esc is a key
+//! if nothing follows it.
 
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// The most bytes of a paste.
+/// The longest paste, in bytes.
 pub(crate) const MAX_PASTE: usize = 1 << 20;
 
-/// The most bytes of a sequence's parameters. A longer sequence is ignored.
+/// The longest parameters of a sequence, in bytes. A longer sequence is ignored.
 const MAX_PARAMETERS: usize = 64;
 
-/// How long Esc waits for the rest of a sequence. Within it people type no second key.
+/// How long Esc waits for the rest of a sequence. People do not type a second key that fast.
 const AFTER_ESCAPE: Duration = Duration::from_millis(50);
 
-/// How long a sequence may pause before its rest. A slow connection may cut it anywhere.
+/// How long a sequence may pause. A slow connection may split it anywhere.
 const IN_SEQUENCE: Duration = Duration::from_millis(500);
 
-/// How long a paste may pause. The rest of one that is given up too early is typed, and its lines are
-/// sent.
+/// How long a paste may pause. After a premature end, its rest would count as typed, and its lines
+/// would be sent.
 const IN_PASTE: Duration = Duration::from_secs(1);
 
-/// The most bytes between two silences that a key may be.
+/// The most bytes of one key press between two silences.
 const KEYSTROKE: usize = 8;
 
-/// How long no key follows another while somebody types.
+/// The shortest silence between two typed keys.
 const BETWEEN_KEYS: Duration = Duration::from_millis(50);
 
-/// After so many keys with silences between them a paste is over: a person types, and its end was lost.
+/// After this many single keys a paste ends: a person is typing, and the end of the paste was lost.
 const KEYSTROKES: u8 = 4;
 
-/// What ends a paste.
 const PASTE_END: &[u8] = b"\x1b[201~";
 
 const ESC: u8 = 0x1b;
 const CTRL_C: u8 = 0x03;
 
-/// What the bytes mean. Replies of the terminal, reports of focus and unknown sequences mean nothing.
+/// A decoded input. Replies of the terminal, focus reports and unknown sequences are ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     Key(KeyEvent),
-    /// A paste; what was not UTF-8 in it is U+FFFD.
+    /// A paste; invalid UTF-8 becomes U+FFFD.
     Paste(String),
-    /// A paste of more than [`MAX_PASTE`] bytes, which were not kept.
+    /// A paste of more than [`MAX_PASTE`] bytes, which was discarded.
     PasteTooLong,
-    /// The mouse wheel was turned over this column.
+    /// A turn of the mouse wheel over this column.
     Wheel {
         up: bool,
         column: u16,
     },
-    /// The first byte of a line that is not UTF-8.
+    /// The first invalid UTF-8 byte of a line.
     NotUtf8,
 }
 
@@ -64,7 +63,7 @@ pub(crate) enum Input {
 enum State {
     #[default]
     Ground,
-    /// The first bytes of a character.
+    /// An incomplete character.
     Character {
         bytes: [u8; 4],
         length: usize,
@@ -77,12 +76,12 @@ enum State {
     Console,
     /// `ESC O`, and the modifiers that old terminals put there.
     Ss3(u8),
-    /// `ESC [ M` and the first of three bytes, as terminals report the mouse that know no SGR.
+    /// `ESC [ M` and the first of three bytes: mouse reports of terminals without SGR.
     Mouse {
         bytes: [u8; 3],
         length: usize,
     },
-    /// A string until `ESC \`: OSC, DCS, APC, PM or SOS.
+    /// A string up to `ESC \`: OSC, DCS, APC, PM or SOS.
     Text {
         opener: u8,
         is_empty: bool,
@@ -94,34 +93,33 @@ enum State {
     },
 }
 
-/// Decodes bytes, in pieces of any length.
+/// Decodes bytes in pieces of any length.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
     state: State,
-    /// Whether Esc came before the character or sequence: Alt is held.
+    /// Whether Esc preceded the character or sequence: Alt is held.
     alt: bool,
     /// Bytes of a paste since the last silence.
     fresh: usize,
-    /// Silences of a paste behind no more than [`KEYSTROKE`] bytes, one after the other.
+    /// Consecutive silences of a paste after at most [`KEYSTROKE`] bytes.
     keystrokes: u8,
     /// Whether [`Input::NotUtf8`] was reported since the last Enter.
     complained: bool,
 }
 
 impl Decoder {
-    /// Decodes the next bytes.
     pub(crate) fn feed(&mut self, bytes: &[u8], take: &mut impl FnMut(Input)) {
         bytes.iter().for_each(|&byte| self.byte(byte, take));
     }
 
-    /// How long a silence must last before [`Decoder::give_up`] is called. `None`: nothing is open.
+    /// How long a silence must last before [`Decoder::give_up`]. `None`: no sequence is open.
     pub(crate) fn patience(&self) -> Option<Duration> {
         Some(match &self.state {
             State::Ground => return None,
             State::Escape | State::Ss3(0) | State::Text { is_empty: true, .. } => AFTER_ESCAPE,
             State::Csi(parameters) if parameters.is_empty() => AFTER_ESCAPE,
-            // Ctrl-C may be a byte of the paste: with silence behind it, a person pressed it. Taking it
-            // at once would leave the rest of the paste to the shell.
+            // Ctrl-C may belong to the paste; followed by silence, a person pressed it. Accepting
+            // it at once would leave the rest of the paste to the shell.
             State::Paste { bytes, .. } if bytes.last() == Some(&CTRL_C) => AFTER_ESCAPE,
             State::Paste { .. } if self.fresh > 0 => BETWEEN_KEYS,
             State::Paste { .. } => IN_PASTE,
@@ -129,8 +127,8 @@ impl Decoder {
         })
     }
 
-    /// Ends what is open, after a silence: its first bytes are keys, if they can be. A paste may stay open
-    /// for a longer one.
+    /// Ends an open sequence after a silence: its bytes become keys, if possible. A paste may stay
+    /// open for a longer silence.
     pub(crate) fn give_up(&mut self, take: &mut impl FnMut(Input)) {
         let alt = std::mem::take(&mut self.alt);
         let mut esc = |opener: Option<u8>| {
@@ -182,7 +180,7 @@ impl Decoder {
         }
     }
 
-    /// Drops what is open; the byte begins anew.
+    /// Drops an open sequence, and starts over with this byte.
     fn restart(&mut self, byte: u8, take: &mut impl FnMut(Input)) {
         self.alt = false;
         self.ground(byte, take);
@@ -219,7 +217,7 @@ impl Decoder {
             Ok(text) => {
                 let alt = if self.alt { KeyModifiers::ALT } else { KeyModifiers::NONE };
                 self.alt = false;
-                // The control characters U+0080 to U+009F are no keys.
+                // The controls U+0080 to U+009F are not keys.
                 text.chars().filter(|c| !c.is_control()).for_each(|c| take(character(c, alt)));
             }
             Err(error) if error.error_len().is_none() => {
@@ -228,7 +226,7 @@ impl Decoder {
             Err(_) => {
                 self.complain(take);
                 self.alt = false;
-                // This byte may begin something; alone it is what is wrong.
+                // This byte may start a character; alone it is invalid.
                 if length > 0 {
                     self.ground(byte, take);
                 }
@@ -293,7 +291,7 @@ impl Decoder {
     }
 
     fn ss3(&mut self, modifiers: u8, byte: u8, take: &mut impl FnMut(Input)) {
-        // The keypad's keys, by the letters from `j` on.
+        // The keypad's keys, in the order of their letters from `j`.
         const KEYPAD: &[u8; 16] = b"*+,-./0123456789";
         let held = self::modifiers(modifiers.into()).unwrap_or(KeyModifiers::NONE);
         let (code, held) = match byte {
@@ -304,7 +302,7 @@ impl Decoder {
             b'I' => (KeyCode::Tab, held),
             b'X' => (KeyCode::Char('='), held),
             b' ' => (KeyCode::Char(' '), held),
-            // As rxvt sends it.
+            // rxvt's form.
             b'a'..=b'd' => match arrow(byte.to_ascii_uppercase()) {
                 Some(code) => (code, KeyModifiers::CONTROL),
                 None => return,
@@ -340,7 +338,7 @@ impl Decoder {
                 self.escape(byte, take);
             }
             (false, ESC) => self.state = State::Text { opener, is_empty: false, escaped: true },
-            // No reply of a terminal holds these; a person presses Enter or Backspace.
+            // Replies never contain these; a person pressed Enter or Backspace.
             (false, ..=0x1f | 0x7f) => self.restart(byte, take),
             (false, _) => self.state = State::Text { opener, is_empty: false, escaped: false },
         }
@@ -392,21 +390,21 @@ fn paste(bytes: &[u8], too_long: bool) -> Input {
     }
 }
 
-/// What a control sequence means, if it is a key or a turn of the wheel.
+/// The meaning of a control sequence, if it is a key or a turn of the wheel.
 fn sequence(parameters: &[u8], last: u8, alt: bool) -> Option<Input> {
     let text = std::str::from_utf8(parameters).ok()?;
     if matches!(last, b'M' | b'm') {
         let mut numbers = text.trim_start_matches('<').split(';').map(|n| n.parse().ok());
         let (button, column): (u16, u16) = (numbers.next()??, numbers.next()??);
-        // SGR reports numbers as they are, urxvt those of X10.
+        // SGR reports the plain numbers, urxvt those of X10.
         let button = if text.starts_with('<') { button } else { button.checked_sub(32)? };
         return wheel(button, column).filter(|_| last == b'M');
     }
     if !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b';' | b':')) {
         return None;
     }
-    // A field may have sub-fields: the character with Shift behind the key, the kind of event behind
-    // the modifiers.
+    // A field may have sub-fields: after the key the shifted character, after the modifiers the
+    // kind of event.
     let field = |n: usize, part: usize| -> Option<u32> {
         text.split(';').nth(n)?.split(':').nth(part)?.parse().ok()
     };
@@ -416,20 +414,20 @@ fn sequence(parameters: &[u8], last: u8, alt: bool) -> Option<Input> {
     let first = field(0, 0).unwrap_or(1);
     let (code, held) = match last {
         b'P' | b'Q' | b'S' => (KeyCode::F(last - b'P' + 1), held),
-        // Otherwise it reports where the cursor is.
+        // Otherwise a cursor position report.
         b'R' if first == 1 => (KeyCode::F(3), held),
         b'Z' => (KeyCode::BackTab, held | KeyModifiers::SHIFT),
         b'~' if first == 27 => code_point(field(2, 0)?, None, held)?,
         b'~' => (numbered(first)?, held),
         b'u' => code_point(first, field(0, 1), held)?,
-        // As rxvt sends it.
+        // rxvt's form.
         b'a'..=b'd' => (arrow(last.to_ascii_uppercase())?, held | KeyModifiers::SHIFT),
         _ => (arrow(last)?, held),
     };
     (!is_release).then(|| key(code, held))
 }
 
-/// A key of which the terminal reports the character, and the one that Shift makes of it.
+/// A key reported by its character and the shifted one.
 fn code_point(
     code: u32,
     shifted: Option<u32>,
@@ -442,7 +440,7 @@ fn code_point(
         13 => KeyCode::Enter,
         27 => KeyCode::Esc,
         8 | 127 => KeyCode::Backspace,
-        // Keys without a character have numbers of the private use area.
+        // Keys without a character have numbers in the private use area.
         0xe000..=0xf8ff => return None,
         _ => {
             let c = char::from_u32(code).filter(|c| !c.is_control())?;
@@ -459,7 +457,7 @@ fn code_point(
     Some((code, held))
 }
 
-/// A key that a terminal sends as `CSI number ~`.
+/// The key of `CSI number ~`.
 fn numbered(number: u32) -> Option<KeyCode> {
     let function = |before: u32| u8::try_from(number - before).ok().map(KeyCode::F);
     match number {
@@ -490,8 +488,8 @@ fn arrow(letter: u8) -> Option<KeyCode> {
     })
 }
 
-/// The keys held, of a number that is one more than their bits. `None` with a key held that no shortcut
-/// has, such as Super.
+/// The modifier keys; the number is one more than their bits. `None` with a modifier that no
+/// shortcut uses, such as Super.
 fn modifiers(number: u32) -> Option<KeyModifiers> {
     let bits = number.saturating_sub(1);
     let held = [(1, KeyModifiers::SHIFT), (2 | 32, KeyModifiers::ALT), (4, KeyModifiers::CONTROL)];
@@ -499,9 +497,9 @@ fn modifiers(number: u32) -> Option<KeyModifiers> {
     (bits & (8 | 16) == 0).then_some(held)
 }
 
-/// A turn of the wheel, of a button's number and a column that counts from 1.
+/// A turn of the wheel from a button's number and a column counted from 1.
 fn wheel(button: u16, column: u16) -> Option<Input> {
-    // Shift, Alt and Ctrl, which change nothing.
+    // Shift, Alt and Ctrl, which are ignored.
     const HELD: u16 = 4 | 8 | 16;
     let up = match button & !HELD {
         64 => true,
@@ -515,7 +513,7 @@ fn wheel(button: u16, column: u16) -> Option<Input> {
 mod tests {
     use super::*;
 
-    /// What the pieces mean, with a long silence behind each if `silent`.
+    /// The inputs of these pieces, with a long silence after each if `silent`.
     fn decode(pieces: &[&[u8]], silent: bool) -> Vec<Input> {
         let mut decoder = Decoder::default();
         let mut inputs = Vec::new();
@@ -548,7 +546,7 @@ mod tests {
     const SHIFT: KeyModifiers = KeyModifiers::SHIFT;
     const NONE: KeyModifiers = KeyModifiers::NONE;
 
-    /// Sequences that terminals send, and what each means.
+    /// Terminals' sequences with their meaning.
     fn sequences() -> Vec<(&'static [u8], Vec<Input>)> {
         let c = KeyCode::Char;
         let wheel = |up, column| vec![Input::Wheel { up, column }];
@@ -589,7 +587,7 @@ mod tests {
             (b"\x1b[24~", with(KeyCode::F(12), NONE)),
             (b"\x1bOM", with(KeyCode::Enter, NONE)),
             (b"\x1bOs", with(c('3'), NONE)),
-            // Keys by their characters: of kitty, and of xterm.
+            // Keys reported by their characters: kitty's and xterm's forms.
             (b"\x1b[99;5u", with(c('c'), CTRL)),
             (b"\x1b[27;6;67~", with(c('c'), CTRL | SHIFT)),
             (b"\x1b[97:65;2u", with(c('A'), SHIFT)),
@@ -613,7 +611,7 @@ mod tests {
             (b"\x1b[200~a\x03b\x1b[20\x1b[201~", pasted("a\x03b\x1b[20")),
             (b"\x1b[200~\xff\x1b[201~", pasted("\u{fffd}")),
             (b"\x1b[201~", vec![]),
-            // Focus, and replies
+            // Focus reports, and replies to queries.
             (b"\x1b[I", vec![]),
             (b"\x1b[O", vec![]),
             (b"\x1b[?1;2c", vec![]),
@@ -671,7 +669,7 @@ mod tests {
             assert_eq!(decode(&[bytes], true), [alt(letter)]);
         }
         assert_eq!(decode(&[b"\x1bO"], true), with(KeyCode::Char('O'), ALT | SHIFT));
-        // The rest of a paste that was given up is typed.
+        // The rest of an abandoned paste counts as typed.
         let expected = [Input::Paste("on".into()), plain(KeyCode::Char('e'))];
         assert_eq!(decode(&[b"\x1b[200~on", b"e\x1b[201~"], true), expected);
     }

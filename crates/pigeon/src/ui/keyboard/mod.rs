@@ -1,7 +1,7 @@
-//! The keyboard: what a person types at the terminal, and what happens to the terminal itself.
+//! The keyboard: input from the terminal, and events of the terminal itself.
 //!
-//! [`decoder`] decodes the bytes; here two threads read them and the signals. The end of the terminal
-//! and changes of its size are events that no bytes can produce.
+//! [`decoder`] decodes the bytes; two threads here read the bytes and the signals. The terminal's
+//! end and size changes are separate events, which no bytes can forge.
 
 pub(crate) mod decoder;
 
@@ -11,27 +11,27 @@ pub(crate) use decoder::{Input, MAX_PASTE};
 
 use crate::base::thread;
 
-/// What comes from the terminal.
+/// An event from the terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// What a person did.
+    /// The user's input.
     Input(Input),
-    /// The terminal has another size.
+    /// The terminal's size has changed.
     Resized,
-    /// The shell asks the program to stop; see [`crate::base::terminal::suspend`].
+    /// The shell wants the program to stop; see [`crate::base::terminal::suspend`].
     Stop,
-    /// The program goes on after a stop. Nobody knows what the terminal shows, nor its modes.
+    /// The program continues after a stop. The terminal's content and modes are unknown.
     Continued,
     /// The terminal was closed.
     Gone,
 }
 
-/// Starts the threads. `take` may wait; when it returns false they end.
+/// Starts the threads. `take` may block; they end when it returns false.
 pub(crate) fn start(take: impl Fn(Event) -> bool + Send + Sync + 'static) -> anyhow::Result<()> {
     let take = Arc::new(take);
     let watcher = Arc::clone(&take);
     source::watch(move |event| watcher(event))?;
-    // It ends with the process: reading cannot be interrupted.
+    // The thread ends with the process: reading cannot be interrupted.
     thread::spawn("keys", move || source::read(&*take))?;
     Ok(())
 }
@@ -68,7 +68,7 @@ mod source {
 
     /// Reads keys until the terminal is closed.
     pub(super) fn read(take: &impl Fn(Event) -> bool) {
-        // Not through the buffer of `io::stdin`, which poll does not see.
+        // Bypasses the buffer of `io::stdin`, which poll does not see.
         let terminal = io::stdin().as_fd().try_clone_to_owned().map(File::from);
         if let Ok(mut terminal) = terminal
             && read_from(&mut terminal, take).is_err()
@@ -77,7 +77,7 @@ mod source {
         }
     }
 
-    /// Ends without an error when `take` wants no more.
+    /// Ends without an error when `take` returns false.
     fn read_from(terminal: &mut File, take: &impl Fn(Event) -> bool) -> io::Result<()> {
         let mut decoder = Decoder::default();
         let mut buffer = [0; 4_096];
@@ -109,7 +109,7 @@ mod source {
     }
 }
 
-/// Elsewhere the system reports keys and not bytes.
+/// Other systems report keys instead of bytes.
 #[cfg(not(unix))]
 mod source {
     use crossterm::event::{Event as Crossterm, MouseEventKind};

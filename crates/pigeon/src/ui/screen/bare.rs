@@ -1,19 +1,20 @@
-//! The messages alone, so that the terminal's own selection copies them: no border, no names beside
-//! them, the mouse left to the terminal, and long lines wrapped by the terminal, which joins them again
-//! when they are copied.
+//! The messages alone, for copying by the terminal's own selection: without borders, names and
+//! mouse reports. The terminal wraps long lines itself, so that copying joins them.
 
 use super::draw::time_of;
 use super::log::Entry;
 use super::model::Model;
 use super::wrap::{cautious, clusters};
+use crate::words::say_in;
 
-/// What the picture needs: the terminal keeps the mouse and wraps lines.
+/// Enters this view: the terminal keeps the mouse and wraps lines.
 const ENTER: &str = "\x1b[?2026h\x1b[?1006l\x1b[?1000l\x1b[?7h\x1b[?25l\x1b[0m\x1b[H\x1b[2J";
 
-/// What a picture of cells needs again.
+/// Restores the modes for a screen of cells.
 pub(crate) const LEAVE: &[u8] = b"\x1b[?7l\x1b[?1000h\x1b[?1006h";
 
-/// The bytes that show as many messages as fit, down to the lowest on the screen, and how to come back.
+/// The bytes that show as many messages as fit, up to the lowest on the screen, with a hint how to
+/// return.
 pub(crate) fn paint(model: &Model) -> Vec<u8> {
     let (columns, height) = (usize::from(model.size.0).max(1), usize::from(model.size.1));
     let mut left = height.saturating_sub(1);
@@ -22,7 +23,7 @@ pub(crate) fn paint(model: &Model) -> Vec<u8> {
         let line = line(model, entry);
         let wide: usize = clusters(&line).map(|(_, cluster)| cautious(cluster)).sum();
         let rows = wide.div_ceil(columns).max(1);
-        // One that is longer than the screen is shown to its end.
+        // A message longer than the screen is shown with its end.
         if rows > left && !lines.is_empty() {
             break;
         }
@@ -30,12 +31,13 @@ pub(crate) fn paint(model: &Model) -> Vec<u8> {
         left = left.saturating_sub(rows);
     }
     lines.reverse();
-    let hint: String = model.words.bare().chars().take(columns / 2).collect();
-    let hint = if columns >= 2 * hint.len() { model.words.bare() } else { &hint };
+    let hint = say_in!(model.language, "screen-bare");
+    let fits = columns >= pigeon_text::width(&hint);
+    let hint: String = if fits { hint } else { hint.chars().take(columns / 2).collect() };
     format!("{ENTER}{}\r\n\x1b[2m{hint}\x1b[0m\x1b[?2026l", lines.join("\r\n")).into_bytes()
 }
 
-/// A message behind its time; all of it is escaped.
+/// A message with its time, escaped.
 fn line(model: &Model, entry: &Entry) -> String {
     if entry.is_mark() {
         return entry.shown.to_string();
@@ -69,7 +71,7 @@ mod tests {
         for size in [(80, 24), (100, 6), (30, 14)] {
             let parser = screen(&mut model, size);
             let shown = parser.screen();
-            // This terminal joins rows that it has wrapped itself.
+            // This terminal joins rows that it wrapped itself.
             assert!(shown.contents().contains(&link), "{}", shown.contents());
             assert_eq!(shown.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
             assert!(!shown.contents().contains('│'));

@@ -1,22 +1,21 @@
-//! Colours and attributes. Colour alone never carries information, and all of it can be switched
-//! off.
+//! Colours and attributes. Colour alone never carries information, and can be switched off.
 
 use ratatui::style::{Color, Modifier, Style};
 
-/// Colours of names: those of the 256 that have about the same contrast with black and with white,
-/// 4:1 or more, so that they can be read on a dark and on a light screen. The sixteen named ones
-/// will not do: yellow vanishes on white, blue on black, and every theme changes them.
+/// Colours of names: those of the 256 with about the same contrast to black and to white, 4:1 or
+/// more, so that they are readable on dark and light screens. The sixteen named colours are
+/// unsuitable: yellow vanishes on white, blue on black, and every theme changes them.
 const NAMES: [u8; 12] = [131, 130, 64, 28, 29, 30, 31, 27, 98, 129, 164, 162];
 
-/// How everything looks.
+/// The style of all parts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Look {
-    /// Whether colours may be used; attributes always may.
+    /// Whether colours are enabled; attributes always are.
     pub(crate) color: bool,
 }
 
 impl Look {
-    /// How a name looks: the same everywhere, on every machine.
+    /// The style of a name: the same on every machine.
     pub(crate) fn name(self, name: &str) -> Style {
         match self.color {
             true => Style::new().fg(Color::Indexed(NAMES[hash(name) as usize % NAMES.len()])),
@@ -24,12 +23,12 @@ impl Look {
         }
     }
 
-    /// Our own name.
+    /// The style of the user's own name.
     pub(crate) fn mine(self, name: &str) -> Style {
         self.name(name).add_modifier(Modifier::BOLD)
     }
 
-    /// What is less important than what people say.
+    /// The style of secondary text.
     pub(crate) fn dim(self) -> Style {
         Style::new().add_modifier(Modifier::DIM)
     }
@@ -38,12 +37,12 @@ impl Look {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// What stands out: the status line, the place that is shown, what was found.
+    /// The style of the status line, the selected place and found text.
     pub(crate) fn reverse(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
-    /// The reader's own name in what others say.
+    /// The style of the reader's own name in messages.
     pub(crate) fn mention(self) -> Style {
         self.reverse().add_modifier(Modifier::BOLD)
     }
@@ -62,7 +61,7 @@ fn hash(name: &str) -> u32 {
 mod tests {
     use super::*;
 
-    /// Relative luminance (WCAG 2.1) of a colour of the 6×6×6 cube.
+    /// The relative luminance (WCAG 2.1) of a colour of the 6×6×6 cube.
     fn luminance(index: u8) -> f64 {
         let level = |n: u8| f64::from([0, 95, 135, 175, 215, 255][usize::from(n)]) / 255.0;
         let linear =

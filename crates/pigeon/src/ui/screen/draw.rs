@@ -1,4 +1,4 @@
-//! The model as cells. Pure: the same model on the same area gives the same cells.
+//! Draws the model as cells. Pure: the same model and area give the same cells.
 
 use std::ops::Range;
 
@@ -16,9 +16,10 @@ use super::people;
 use super::update::{PlaceId, Presence};
 use super::wall_clock::WallTime;
 use super::wrap::{cautious, clusters, columns};
+use crate::words::say_in;
 
-/// Draws everything, and says where the cursor stands: where typing happens, so that an input
-/// method shows its candidates there.
+/// Draws everything, and returns the cursor's position in the input line, where an input method
+/// shows its candidates.
 pub(crate) fn draw(model: &Model, look: Look, buffer: &mut Buffer) -> Option<Position> {
     let area = buffer.area;
     let areas = Areas::of((area.width, area.height));
@@ -31,7 +32,7 @@ pub(crate) fn draw(model: &Model, look: Look, buffer: &mut Buffer) -> Option<Pos
         Mode::Help(at) => draw_help(model, look, *at, areas.messages, buffer),
         Mode::People(at) => draw_people(model, look, *at, areas.messages, buffer),
         Mode::Pasted(lines) => {
-            // At most half of what can be seen is covered.
+            // At most half of the visible rows are covered.
             let covered = (lines.len() as u16).min(areas.messages.height / 2);
             let (above, below) = split(areas.messages, covered);
             draw_messages(model, look, &areas, above, buffer);
@@ -48,8 +49,8 @@ fn split(area: Rect, below: u16) -> (Rect, Rect) {
     (Rect { height: above, ..area }, Rect { y: area.y + above, height: below, ..area })
 }
 
-/// Writes text into the first row of `area`, from its column `at` on, as far as there is room.
-/// Returns the column behind it.
+/// Writes text into the first row of `area`, from its column `at`, as far as it fits. Returns the
+/// column after it.
 fn put(buffer: &mut Buffer, area: Rect, at: usize, text: &str, style: Style) -> usize {
     let most = usize::from(area.width);
     let mut column = at;
@@ -58,11 +59,11 @@ fn put(buffer: &mut Buffer, area: Rect, at: usize, text: &str, style: Style) -> 
     }
     for (_, cluster) in clusters(text) {
         let wide = columns(cluster);
-        // Nothing unescaped may come as far as this; what does is not drawn.
+        // Text should be escaped already; control characters are not drawn.
         if column + cautious(cluster) > most || cluster.contains(char::is_control) {
             break;
         }
-        // Below the width of the area, which is one of `u16`.
+        // Less than the area's width, which is a `u16`.
         let x = area.x + column as u16;
         let on_nothing = pigeon_text::width(cluster) == 0;
         if let Some(cell) = buffer.cell_mut((x, area.y)) {
@@ -83,7 +84,7 @@ fn put(buffer: &mut Buffer, area: Rect, at: usize, text: &str, style: Style) -> 
     column
 }
 
-/// The same, but a text that does not fit ends in `…`.
+/// Like `put`, but a text that does not fit ends in `…`.
 fn put_short(buffer: &mut Buffer, area: Rect, at: usize, text: &str, style: Style) -> usize {
     let room = usize::from(area.width).saturating_sub(at);
     let all: usize = clusters(text).map(|(_, cluster)| cautious(cluster)).sum();
@@ -106,7 +107,7 @@ fn draw_side(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) {
     if area.area() == 0 {
         return;
     }
-    let (side, members, words) = (model.side(), &model.members, model.words);
+    let (side, members, language) = (model.side(), &model.members, model.language);
     let mut y = 0;
     let mut next = || {
         y += 1;
@@ -117,17 +118,19 @@ fn draw_side(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) {
     }
     if side.title {
         let people = members.more.saturating_add(members.people.len() as u64);
-        put_short(buffer, next(), 0, &format!(" {}", words.people(people)), look.dim());
+        let people = say_in!(language, "screen-people", people = people);
+        put_short(buffer, next(), 1, &people, look.dim());
     }
     for name in members.people.get(side.people).unwrap_or_default() {
         let shown = pigeon_text::escape(name).to_string();
         put_short(buffer, next(), 2, &shown, look.name(name));
     }
     if side.hidden > 0 {
-        put_short(buffer, next(), 2, &words.more_people(side.hidden), look.dim());
+        let more = say_in!(language, "screen-more-people", more = side.hidden);
+        put_short(buffer, next(), 2, &more, look.dim());
     }
     if side.senders {
-        let senders = words.senders(members.senders.len());
+        let senders = say_in!(language, "screen-senders", senders = members.senders.len());
         put_short(buffer, next(), 1, &senders, look.dim());
     }
 }
@@ -153,14 +156,17 @@ fn draw_place(model: &Model, look: Look, at: usize, area: Rect, buffer: &mut Buf
     let count = match (place.unread, place.count) {
         (0, None) => String::new(),
         (0, Some(members)) => format!(" {members} "),
-        // Marked by more than a colour.
+        // A mention is marked by `!`, not only by its colour.
         (unread, _) if place.mentioned => format!(" ({unread}!) "),
         (unread, _) => format!(" ({unread}) "),
     };
     let room = usize::from(area.width).saturating_sub(count.len());
     let name = match &place.id {
-        PlaceId::Room(name) if name.is_empty() => model.words.unnamed_room(model.is_in).to_string(),
-        PlaceId::Person(name) if name.is_empty() => model.words.nobody().to_string(),
+        PlaceId::Room(name) if name.is_empty() && model.is_in => {
+            say_in!(model.language, "screen-room-here")
+        }
+        PlaceId::Room(name) if name.is_empty() => say_in!(model.language, "screen-room-not-joined"),
+        PlaceId::Person(name) if name.is_empty() => say_in!(model.language, "screen-nobody"),
         id => pigeon_text::escape(id.name()).to_string(),
     };
     // Columns of a screen fit `u16`.
@@ -173,7 +179,8 @@ fn draw_place(model: &Model, look: Look, at: usize, area: Rect, buffer: &mut Buf
 fn draw_header(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) {
     if let (Mode::Hits, Some(hits)) = (&model.mode, &model.hits) {
         let query = pigeon_text::escape(&*hits.query).to_string();
-        put_short(buffer, area, 0, &model.words.hits(&query, hits.found), look.bold());
+        let hits = say_in!(model.language, "screen-hits", hits = hits.found, query = &query);
+        put_short(buffer, area, 0, &hits, look.bold());
         return;
     }
     let place = model.place();
@@ -183,16 +190,19 @@ fn draw_header(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) {
     let what = if place.about.is_empty() { &model.title } else { &*place.about };
     let mut rest = format!("{gap}{what}");
     if !model.is_here() {
-        rest.push_str(model.words.not_in_room());
+        rest.push_str(&format!("  {}", say_in!(model.language, "screen-not-in-room")));
     }
-    // Where there are no names on the left, this says how many there are, and what is unread elsewhere.
+    // If the names on the left are hidden, the title has their number, and that of unread
+    // messages elsewhere.
     let unread: u64 = model.places.iter().map(|place| place.unread).sum();
     if area.x == 0 && unread > 0 {
-        rest.push_str(&model.words.unread_elsewhere(unread));
+        let unread = say_in!(model.language, "screen-unread-elsewhere", unread = unread);
+        rest.push_str(&format!("  {unread}"));
     }
     let people = model.members.more.saturating_add(model.members.people.len() as u64);
     if area.x == 0 && people > 0 {
-        rest.push_str(&format!("  {}: F2", model.words.people(people)));
+        let people = say_in!(model.language, "screen-people", people = people);
+        rest.push_str(&format!("  {people}: F2"));
     }
     put_short(buffer, area, at, &rest, look.dim());
 }
@@ -205,7 +215,7 @@ fn draw_messages(model: &Model, look: Look, areas: &Areas, area: Rect, buffer: &
         _ => Vec::new(),
     };
     let rows = log.rows(areas.text_columns(dated), area.height.into());
-    // Few lines stand above the line being typed, like the last of many.
+    // A few lines are at the bottom, next to the input line.
     let empty = area.height - u16::try_from(rows.len()).unwrap_or(area.height).min(area.height);
     for (n, line) in (empty..).zip(&rows) {
         draw_row(model, line, look, areas, &sought, row(area, n), buffer);
@@ -232,7 +242,7 @@ fn draw_row(
     let all = |range: &Range<usize>| range.start < line.bytes.end && range.end > line.bytes.start;
     let found: Vec<Range<usize>> = match sought {
         [] => Vec::new(),
-        // Only what is seen is searched, and what runs into it from the row before.
+        // Searches only the visible part, and matches that continue into it from the row before.
         sought => {
             let near = line.bytes.start.saturating_sub(8 * sought.len());
             let near = (near..).find(|&at| entry.shown.is_char_boundary(at)).unwrap_or(0);
@@ -263,8 +273,7 @@ fn draw_row(
     }
 }
 
-/// A time in so many columns: with the date where that is not today's, and with the year where it is
-/// not this one.
+/// A time in this many columns: with the date if not today's, and with the year if not this one.
 pub(crate) fn time_of(time: WallTime, now: WallTime, columns: u16) -> String {
     let (hours, minutes, seconds) = time.time_of_day();
     let ((year, month, day), (this_year, ..)) = (time.date(), now.date());
@@ -283,7 +292,7 @@ pub(crate) fn time_of(time: WallTime, now: WallTime, columns: u16) -> String {
 
 fn draw_people(model: &Model, look: Look, from: usize, area: Rect, buffer: &mut Buffer) {
     let rows = people::rows(model, area.width.into());
-    // A screen that has grown shows more than it did.
+    // A larger screen shows more rows.
     let from = from.min(rows.len().saturating_sub(area.height.into()));
     for (y, line) in (0..area.height).zip(rows.iter().skip(from)) {
         for (n, name) in line.names.iter().enumerate() {
@@ -295,12 +304,12 @@ fn draw_people(model: &Model, look: Look, from: usize, area: Rect, buffer: &mut 
 }
 
 fn draw_help(model: &Model, look: Look, from: usize, area: Rect, buffer: &mut Buffer) {
-    let rows = help::rows(model.commands(), model.words.0, area.width.into());
-    // A screen that has grown shows more than it did.
+    let rows = help::rows(model.commands(), model.language, area.width.into());
+    // A larger screen shows more rows.
     let from = from.min(rows.len().saturating_sub(area.height.into()));
     for (y, line) in (0..area.height).zip(rows.iter().skip(from)) {
-        put_short(buffer, row(area, y), 0, line.key, look.bold());
-        put(buffer, row(area, y), line.indent, line.what, Style::new());
+        put_short(buffer, row(area, y), 0, &line.key, look.bold());
+        put(buffer, row(area, y), line.indent, &line.what, Style::new());
     }
 }
 
@@ -308,8 +317,11 @@ fn draw_pasted(model: &Model, lines: &[String], look: Look, area: Rect, buffer: 
     for (n, line) in (0..area.height).zip(lines) {
         let last = n + 1 == area.height && lines.len() > usize::from(area.height);
         let shown: String = match last {
-            true => model.words.more_lines(lines.len() - usize::from(n)),
-            // A row shows no more than its columns.
+            true => {
+                let lines = lines.len() - usize::from(n);
+                say_in!(model.language, "screen-more-lines", lines = lines)
+            }
+            // A row shows at most its columns.
             false => pigeon_text::escape(&line.chars().take(500).collect::<String>()).to_string(),
         };
         let at = put(buffer, row(area, n), 0, "| ", look.dim());
@@ -325,25 +337,26 @@ fn draw_status(model: &Model, look: Look, areas: &Areas, buffer: &mut Buffer) {
     let style = if *alarm { look.alarm() } else { look.reverse() };
     buffer.set_style(area, style);
     let mut right = Vec::new();
-    let (log, words) = (model.shown(), model.words);
+    let (log, language) = (model.shown(), model.language);
     let rows_below = keys::rows_below(model);
     if rows_below > 0 {
-        right.push(words.rows_below(rows_below));
+        right.push(say_in!(language, "screen-rows-below", rows = rows_below));
     } else if !log.follows() {
-        right.push(words.below(log.below(areas.text_columns(model.is_dated()))));
-        // Who reads back should know where it ends.
+        let messages = log.below(areas.text_columns(model.is_dated()));
+        right.push(say_in!(language, "screen-below", messages = messages));
+        // Tells readers of the history where it ends.
         if model.forgotten() > 0 {
-            right.push(words.gone(model.forgotten()));
+            right.push(say_in!(language, "screen-gone", messages = model.forgotten()));
         }
     }
     let lost = model.dropped + model.missed;
     if lost > 0 {
-        right.push(words.lost(lost));
+        right.push(say_in!(language, "screen-lost", messages = lost));
     }
-    right.push(words.keys().to_string());
+    right.push(say_in!(language, "screen-help"));
     let right = format!(" {} ", right.join(" | "));
     let room = usize::from(area.width).saturating_sub(pigeon_text::width(&right));
-    // On a screen too narrow for both, what is wrong with the hub matters more.
+    // On a narrow screen a problem with the hub takes precedence.
     let beside = room >= pigeon_text::width(text).min(20) + 2;
     let left = if beside { room } else { area.width.into() };
     put_short(buffer, Rect { width: left as u16, ..area }, usize::from(left > 20), text, style);
@@ -356,26 +369,41 @@ fn draw_input(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) -> Opt
     let (prompt, input) = match &model.mode {
         Mode::Search(search) => {
             let none = search.found.is_none() && !search.sought.is_empty();
-            (model.words.search_prompt(!none, model.keeps), &search.sought)
+            let prompt = match (none, model.keeps) {
+                (false, _) => say_in!(model.language, "screen-search"),
+                (true, false) => say_in!(model.language, "screen-search-nothing"),
+                (true, true) => say_in!(model.language, "screen-search-hub"),
+            };
+            (prompt, &search.sought)
         }
         Mode::Pasted(lines) => {
-            let messages = Some(messages_in(lines)).filter(|_| lines.len() <= MAX_PASTED);
-            let question = model.words.pasted(lines.len(), messages, area.width.into());
+            let question = pasted_question(model, lines, area.width);
             let at = put_short(buffer, area, 0, &question, look.bold());
             return position(area, at.min(usize::from(area.width.saturating_sub(1))));
         }
-        _ => ("> ", &model.input),
+        _ => ("> ".to_string(), &model.input),
     };
-    // The prompt takes no more than half.
-    let prompt =
-        if usize::from(area.width) >= 2 * pigeon_text::width(prompt) { prompt } else { "" };
-    let at = put(buffer, area, 0, prompt, look.dim());
+    // The prompt takes at most half.
+    let fits = usize::from(area.width) >= 2 * pigeon_text::width(&prompt);
+    let at = put(buffer, area, 0, if fits { &prompt } else { "" }, look.dim());
     let view = input.view(usize::from(area.width) - at);
     put(buffer, area, at, &view.shown, Style::new());
     position(area, at + view.cursor)
 }
 
-/// How many messages the lines would be: empty lines do not count.
+/// A question about pasted lines, as complete as the space allows.
+fn pasted_question(model: &Model, lines: &[String], columns: u16) -> String {
+    let (language, count, messages) = (model.language, lines.len(), messages_in(lines));
+    match columns {
+        ..40 if count > MAX_PASTED => format!("{count}: j/Esc"),
+        ..40 => format!("{messages}: s/j/Esc"),
+        _ if count > MAX_PASTED => say_in!(language, "screen-pasted-many", lines = count),
+        40..70 => say_in!(language, "screen-pasted-short", messages = messages),
+        _ => say_in!(language, "screen-pasted", lines = count, messages = messages),
+    }
+}
+
+/// The number of messages in the lines: empty lines do not count.
 fn messages_in(lines: &[String]) -> u64 {
     lines.iter().filter(|line| !line.trim().is_empty()).count() as u64
 }

@@ -1,8 +1,7 @@
-//! What comes to the screen from other threads: updates from the loop, events from the terminal.
+//! The screen's input from other threads: updates from the loop, events from the terminal.
 //!
-//! The loop never waits here. An update beyond a bound displaces the oldest waiting one that may be
-//! lost: lines, which would be the first to leave the scroll back and are counted, and strangers'
-//! coming and going.
+//! The loop never blocks here. At the limit, an update replaces the oldest queued one that may be
+//! lost: a line, which would leave the scroll-back first and is counted, or a stranger's presence.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,13 +10,13 @@ use std::time::Instant;
 use super::update::Update;
 use crate::ui::keyboard::Event;
 
-/// The most bytes of updates that wait.
+/// The most bytes of queued updates.
 const MAX_BYTES: usize = 32 << 20;
 
-/// The most events that wait; beyond that, the thread that reads the terminal waits.
+/// The most queued events; at the limit the thread that reads the terminal blocks.
 const MAX_EVENTS: usize = 1_024;
 
-/// A queue from other threads to the one that draws.
+/// A queue from other threads to the drawing thread.
 #[derive(Default)]
 pub(crate) struct Feed {
     state: Mutex<State>,
@@ -31,24 +30,24 @@ struct State {
     dropped: u64,
     events: VecDeque<Event>,
     closed: bool,
-    /// Whether the reader would like to be woken by an update. It would not while it holds a frame
-    /// back: ten thousand wake-ups a second would cost more than the frames.
+    /// Whether an update should wake the reader. Not while it delays a frame: ten thousand wake-ups
+    /// per second would cost more than the frames.
     idle: bool,
 }
 
-/// All that has come since the last look.
+/// All input since the last call.
 #[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) updates: VecDeque<Update>,
     pub(crate) events: VecDeque<Event>,
     /// Lines dropped so far.
     pub(crate) dropped: u64,
-    /// Whether it is to go away for good.
+    /// Whether the screen should close.
     pub(crate) closed: bool,
 }
 
 impl Feed {
-    /// From the loop.
+    /// Queues an update from the loop.
     pub(crate) fn tell(&self, update: Update) {
         let mut state = self.lock();
         state.bytes += update.cost();
@@ -65,7 +64,8 @@ impl Feed {
         }
     }
 
-    /// From the terminal. Waits while too many wait already; false when the screen is closed.
+    /// Queues an event from the terminal. Blocks while the queue is full; returns false when the
+    /// screen is closed.
     pub(crate) fn press(&self, event: Event) -> bool {
         let mut state = self.lock();
         while state.events.len() >= MAX_EVENTS && !state.closed {
@@ -78,13 +78,13 @@ impl Feed {
         open
     }
 
-    /// The screen is to go away.
+    /// Closes the screen.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
-    /// Waits for an event, the end, or `deadline`; for updates too if `idle`. Takes all there is.
+    /// Waits for an event, the end, or `deadline`; also for updates if `idle`. Takes everything.
     pub(crate) fn wait(&self, deadline: Instant, idle: bool) -> Batch {
         let mut state = self.lock();
         loop {
@@ -112,7 +112,7 @@ impl Feed {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves the queues as sound as before.
+        // A panic elsewhere leaves the queues consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

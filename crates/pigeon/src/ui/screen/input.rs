@@ -1,26 +1,26 @@
-//! The line being typed. It moves by clusters, so that é and 👩‍🚀 are one step.
+//! The input line. The cursor moves by clusters, so that é and 👩‍🚀 are one step.
 //!
-//! Not ratatui-textarea: that moves by characters, and shows what it holds unescaped.
+//! Replaces ratatui-textarea, which moves by characters and shows its content unescaped.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use unicode_segmentation::GraphemeCursor;
 
 use super::wrap::{clusters, columns};
 
-/// The most bytes of a line: more no datagram carries.
+/// The longest line in bytes: a datagram's maximum.
 pub(crate) const MAX_BYTES: usize = 65_507;
 
-/// A line and where the cursor stands in it.
+/// A line with a cursor.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     text: String,
-    /// In bytes, at the beginning of a cluster.
+    /// The cursor's position in bytes, at the start of a cluster.
     cursor: usize,
-    /// What was cut last, for Ctrl-Y.
+    /// The last cut text, for Ctrl-Y.
     cut: String,
 }
 
-/// What of a line is seen through a window, and where the cursor is in it.
+/// The visible part of a line, with the cursor.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct View {
     pub(crate) shown: String,
@@ -37,12 +37,12 @@ impl Input {
         self.text.is_empty()
     }
 
-    /// Where the cursor stands, in bytes.
+    /// The cursor's position in bytes.
     pub(crate) fn cursor(&self) -> usize {
         self.cursor
     }
 
-    /// Takes in a key that edits. The keys are those of a shell.
+    /// Handles an editing key. The keys are a shell's.
     pub(crate) fn press(&mut self, key: KeyEvent) {
         let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
         let alt = key.modifiers.contains(KeyModifiers::ALT);
@@ -77,19 +77,19 @@ impl Input {
         }
     }
 
-    /// Puts another text in, the cursor behind it.
+    /// Replaces the text, with the cursor at its end.
     pub(crate) fn set(&mut self, text: impl Into<String>) {
         self.text = text.into();
         self.cursor = self.text.len();
     }
 
-    /// Takes the text out.
+    /// Takes the text.
     pub(crate) fn take(&mut self) -> String {
         self.cursor = 0;
         std::mem::take(&mut self.text)
     }
 
-    /// Writes at the cursor. False if it would be too long; then nothing is written.
+    /// Inserts at the cursor. Returns false, and inserts nothing, if the line would be too long.
     pub(crate) fn insert(&mut self, text: &str) -> bool {
         if self.text.len() + text.len() > MAX_BYTES {
             return false;
@@ -108,8 +108,8 @@ impl Input {
         }
     }
 
-    /// A mark written behind a letter joins it: the cursor goes behind both. Looks only as far
-    /// around the cursor as it must, for a line may be long.
+    /// Moves the cursor to a cluster's boundary: a mark typed after a letter joins it. Examines
+    /// only the surroundings of the cursor, because a line may be long.
     fn settle(&mut self) {
         let mut cursor = self.graphemes();
         if cursor.is_boundary(&self.text, 0) == Ok(false) {
@@ -121,7 +121,7 @@ impl Input {
         GraphemeCursor::new(self.cursor, self.text.len(), true)
     }
 
-    // The whole text is at hand, so a boundary can always be found.
+    // The whole text is available, so a boundary can always be found.
 
     fn before(&self) -> usize {
         self.graphemes().prev_boundary(&self.text, 0).ok().flatten().unwrap_or(0)
@@ -132,14 +132,14 @@ impl Input {
         self.graphemes().next_boundary(&self.text, 0).ok().flatten().unwrap_or(end)
     }
 
-    /// The beginning of the word before the cursor.
+    /// The start of the word before the cursor.
     fn word_before(&self) -> usize {
         let trimmed = self.text[..self.cursor].trim_end();
         let gap = trimmed.char_indices().rev().find(|(_, c)| c.is_whitespace());
         gap.map_or(0, |(at, c)| at + c.len_utf8())
     }
 
-    /// The end of the word behind the cursor.
+    /// The end of the word after the cursor.
     fn word_behind(&self) -> usize {
         let rest = &self.text[self.cursor..];
         let skipped = rest.len() - rest.trim_start().len();
@@ -205,9 +205,9 @@ impl Input {
         self.insert(&cut);
     }
 
-    /// What is seen of it through so many columns: the cursor, what is before it, and a third of
-    /// the window for what is behind. Escaped: what was pasted may hold anything. A password is shown
-    /// as asterisks: others may see the screen.
+    /// The visible part at this width: the cursor, the text before it, and a third of the width for
+    /// the text after it. Escaped, because a paste may contain anything. Shows a password as
+    /// asterisks, because others may see the screen.
     pub(crate) fn view(&self, most: usize) -> View {
         let most = most.max(1);
         let secret = secret_from(&self.text);
@@ -216,10 +216,10 @@ impl Input {
             _ => pigeon_text::escape(cluster).to_string(),
         };
         let behind = clusters(&self.text[self.cursor..]).map(|(at, c)| shown(self.cursor + at, c));
-        // Enough to fill the window; the rest of a long line is not looked at.
+        // Enough to fill the window; the rest of a long line is skipped.
         let behind: Vec<String> = behind.take(most).collect();
         let behind_columns: usize = behind.iter().map(|cluster| wide(cluster)).sum();
-        // A column stays free for the cursor itself.
+        // A column is kept free for the cursor.
         let room = (most - 1).saturating_sub(behind_columns.min(most / 3));
         let mut before = Vec::new();
         let mut cursor = 0;
@@ -244,7 +244,7 @@ impl Input {
     }
 }
 
-/// Where the password begins in a line that gives one.
+/// The start of the password in a `/pass` line.
 fn secret_from(text: &str) -> Option<usize> {
     let command = text.trim_start().strip_prefix(['/', '／'])?.strip_prefix("pass")?;
     command.starts_with(char::is_whitespace).then(|| text.len() - command.len() + 1)
@@ -255,19 +255,19 @@ fn wide(shown: &str) -> usize {
     clusters(shown).map(|(_, cluster)| columns(cluster)).sum()
 }
 
-/// Lines typed before, newest last.
+/// Earlier lines, newest last.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     lines: Vec<String>,
-    /// Which is shown, and what was being typed before.
+    /// The line shown, and the previous draft.
     at: Option<(usize, String)>,
 }
 
 impl History {
-    /// The most lines kept; the oldest goes first.
+    /// The most lines kept; the oldest is dropped first.
     const MAX_LINES: usize = 500;
 
-    /// Remembers a line, unless it only repeats the last.
+    /// Adds a line, unless it repeats the last.
     pub(crate) fn push(&mut self, line: &str) {
         self.at = None;
         if self.lines.last().is_some_and(|last| last == line) {
@@ -279,7 +279,7 @@ impl History {
         self.lines.push(line.to_string());
     }
 
-    /// An older line into the input.
+    /// Shows an older line in the input.
     pub(crate) fn older(&mut self, input: &mut Input) {
         let (at, draft) = match self.at.take() {
             Some((at, draft)) => (at.saturating_sub(1), draft),
@@ -290,7 +290,7 @@ impl History {
         self.at = Some((at, draft));
     }
 
-    /// The next older line that holds what was being typed, into the input.
+    /// Shows the next older line that contains the draft.
     pub(crate) fn search(&mut self, input: &mut Input) {
         let is_shown =
             |(at, _): &(usize, String)| self.lines.get(*at).is_some_and(|l| l == input.text());
@@ -302,11 +302,11 @@ impl History {
         if let Some(found) = found {
             input.set(self.lines[found].as_str());
         }
-        // Without an older one the last that was found stays.
+        // Without an older match the last one stays.
         self.at = found.or((at < self.lines.len()).then_some(at)).map(|at| (at, draft));
     }
 
-    /// A newer line into the input, at last what was being typed.
+    /// Shows a newer line, and finally the draft.
     pub(crate) fn newer(&mut self, input: &mut Input) {
         let Some((at, draft)) = self.at.take() else { return };
         match self.lines.get(at + 1) {
@@ -356,7 +356,7 @@ mod tests {
         input.end();
         input.backspace();
         assert_eq!(input.text(), "a");
-        // A mark on its own, as an input method may send it, joins the letter.
+        // A separate mark, as from an input method, joins the letter.
         input.insert("\u{301}");
         input.left();
         assert_eq!(input.cursor(), 0);

@@ -1,4 +1,4 @@
-//! What a key does: changes the model, and at most asks the loop for one thing.
+//! Handles keys: each changes the model, and requests at most one action of the loop.
 //!
 //! The keys are those of weechat and irssi where these agree, and of a shell's line editor.
 
@@ -11,27 +11,28 @@ use super::people;
 use super::update::PlaceId;
 use crate::base::status::Status;
 use crate::ui::keyboard::{self, MAX_PASTE};
+use crate::words::say_in;
 
-/// The most lines of a paste that are sent as messages.
+/// The most pasted lines that can be sent as messages.
 pub(crate) const MAX_PASTED: usize = 1_000;
 
-/// How many rows the mouse wheel scrolls at a turn.
+/// Rows per turn of the mouse wheel.
 const WHEEL: usize = 3;
 
-/// What the person wants of the loop.
+/// An action requested from the loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Lines to send, each for itself, as typed: also commands.
     Say(PlaceId, Vec<String>),
-    /// To leave, with this exit status.
+    /// Leave with this exit status.
     Leave(Status),
-    /// To go to the shell for a while.
+    /// Suspend the program and return to the shell.
     Suspend,
-    /// To have the screen drawn anew.
+    /// Redraw the screen.
     Redraw,
-    /// To look at this place from now on.
+    /// Show this place from now on.
     Look(PlaceId),
-    /// To read what the hub keeps of the room before this position, or before its end.
+    /// Request the hub's older messages of the room, before this position or before its end.
     Older(Option<u64>),
     /// Nobody asked, but the status line should be brought up to date.
     Refresh,
@@ -43,12 +44,12 @@ pub(crate) fn take(model: &mut Model, input: keyboard::Input) -> Option<Action> 
         keyboard::Input::Key(key) => press(model, key),
         keyboard::Input::Paste(text) => paste(model, &text),
         keyboard::Input::PasteTooLong => {
-            model.note(&model.words.paste_too_long(MAX_PASTE));
+            model.note(&say_in!(model.language, "screen-paste-too-long", most = MAX_PASTE));
             None
         }
         keyboard::Input::Wheel { up, column } => turn_wheel(model, up, column),
         keyboard::Input::NotUtf8 => {
-            model.note(model.words.not_utf8());
+            model.note(&say_in!(model.language, "screen-input-not-utf8"));
             None
         }
     }
@@ -107,8 +108,8 @@ pub(crate) fn press(model: &mut Model, key: KeyEvent) -> Option<Action> {
     }
 }
 
-/// Whether a character with Alt, which means nothing here, is Esc and the character typed behind it.
-/// A terminal sends the same bytes for both, and a lost `/` would send a password to the room.
+/// Whether an unassigned Alt-character means Esc followed by the character. A terminal sends the
+/// same bytes for both, and a lost `/` would send a password to the room.
 fn is_escape_and_more(model: &Model, key: KeyEvent) -> bool {
     let KeyCode::Char(c) = key.code else { return false };
     let has_meaning = match model.mode {
@@ -121,8 +122,8 @@ fn is_escape_and_more(model: &Model, key: KeyEvent) -> bool {
     is_alt && !key.modifiers.contains(KeyModifiers::CONTROL) && !has_meaning
 }
 
-/// Closes what covers the messages. A key that prints also goes into the line: without its first
-/// character a command like `/pass` would be said to the whole room.
+/// Closes the view that covers the messages. A printing key also goes to the input line: without
+/// its first character a command such as `/pass` would be sent to the whole room.
 fn close_by(model: &mut Model, key: KeyEvent) -> Option<Action> {
     model.mode = Mode::Typing;
     if prints(key) { type_line(model, key) } else { None }
@@ -133,7 +134,7 @@ fn prints(key: KeyEvent) -> bool {
     is_plain && matches!(key.code, KeyCode::Char(c) if !c.is_control())
 }
 
-/// Takes in what was pasted. One line goes where typing does; of several the person is asked.
+/// Handles a paste. One line goes to the input line; for several the user is asked.
 pub(crate) fn paste(model: &mut Model, text: &str) -> Option<Action> {
     let text = text.replace("\r\n", "\n").replace(['\r', '\u{2028}', '\u{2029}'], "\n");
     let mut lines: Vec<String> = text.trim_end_matches('\n').split('\n').map(plain).collect();
@@ -147,18 +148,24 @@ pub(crate) fn paste(model: &mut Model, text: &str) -> Option<Action> {
                 model.mode = Mode::Typing;
                 model.completion = None;
                 if !model.input.insert(&line) {
-                    model.note(&model.words.too_long(line.len(), MAX_BYTES));
+                    note_too_long(model, line.len());
                 }
             }
         }
         return None;
     }
-    // What was typed already stands before the first of them.
+    // The text typed before becomes a part of the first line.
     model.mode = Mode::Pasted(lines);
     None
 }
 
-/// A tab is a space; other control characters would be sent unseen.
+/// Notes that a pasted line does not fit the input line.
+fn note_too_long(model: &mut Model, length: usize) {
+    let language = model.language;
+    model.note(&say_in!(language, "screen-line-too-long", length = length, most = MAX_BYTES));
+}
+
+/// Converts tabs to spaces; drops other control characters, which would be sent invisibly.
 fn plain(line: &str) -> String {
     line.chars().map(|c| if c == '\t' { ' ' } else { c }).filter(|c| !c.is_control()).collect()
 }
@@ -199,7 +206,7 @@ fn type_line(model: &mut Model, key: KeyEvent) -> Option<Action> {
     None
 }
 
-/// Keys that go to another conversation.
+/// Keys that select another conversation.
 fn go(model: &mut Model, key: KeyEvent, ctrl: bool, alt: bool) -> bool {
     let (count, current) = (model.places.len(), model.current);
     let to = match key.code {
@@ -223,7 +230,7 @@ fn go(model: &mut Model, key: KeyEvent, ctrl: bool, alt: bool) -> bool {
 /// Keys that scroll the messages.
 fn scroll(model: &mut Model, key: KeyEvent, ctrl: bool) -> bool {
     let (columns, height) = model.pane();
-    // A row stays in sight, to read on from.
+    // One row stays visible for orientation.
     let page = height.saturating_sub(1).max(1);
     let log = model.shown_mut();
     match key.code {
@@ -262,7 +269,7 @@ fn send(model: &mut Model) -> Option<Action> {
     })
 }
 
-/// Does what a command asks of the screen itself. False if it is for the loop.
+/// Executes the screen's own commands. Returns false for the loop's.
 fn do_here(model: &mut Model, line: &str) -> bool {
     let line = line.trim();
     let Some(line) = line.strip_prefix(['/', '／']) else { return false };
@@ -272,7 +279,7 @@ fn do_here(model: &mut Model, line: &str) -> bool {
         return false;
     }
     match (&*word, rest) {
-        // What is found is shown by the hub, where it keeps anything.
+        // With a history, the hub shows the matches.
         ("/search", sought) if !model.keeps || sought.is_empty() => {
             model.input.take();
             search(model, sought);
@@ -285,9 +292,12 @@ fn do_here(model: &mut Model, line: &str) -> bool {
         ("/bell", on_off) => match on_off {
             "on" | "off" => {
                 model.bell = on_off == "on";
-                model.note(model.words.bell(model.bell));
+                model.note(&match model.bell {
+                    true => say_in!(model.language, "screen-bell-on"),
+                    false => say_in!(model.language, "screen-bell-off"),
+                });
             }
-            _ => model.note(model.words.bell_usage()),
+            _ => model.note(&say_in!(model.language, "screen-bell-usage")),
         },
         _ => return false,
     }
@@ -296,7 +306,7 @@ fn do_here(model: &mut Model, line: &str) -> bool {
     true
 }
 
-/// Lines for the place that is shown, if one can speak there.
+/// Sends lines to the selected place, if possible.
 fn say(model: &mut Model, lines: Vec<String>) -> Option<Action> {
     let command = lines.first().is_some_and(|line| {
         let line = line.trim();
@@ -305,7 +315,8 @@ fn say(model: &mut Model, lines: Vec<String>) -> Option<Action> {
     if !model.is_here() && !command {
         let room = model.place().id.name().to_string();
         let here = model.here.as_deref().unwrap_or_default().to_string();
-        model.note(&model.words.not_here(&here, &room));
+        let language = model.language;
+        model.note(&say_in!(language, "screen-not-here", here = &here, room = &room));
         return None;
     }
     lines.iter().for_each(|line| model.history.push(line));
@@ -333,21 +344,21 @@ fn decide_paste(model: &mut Model, key: KeyEvent, lines: Vec<String>) -> Option<
             let joined = joined.collect::<Vec<_>>().join(" ");
             model.input.end();
             if !model.input.insert(&joined) {
-                model.note(&model.words.too_long(joined.len(), MAX_BYTES));
+                note_too_long(model, joined.len());
             }
             None
         }
         KeyCode::Esc => None,
         KeyCode::Char('c') if prints(key) => None,
-        // There are too many to send.
+        // There are too many lines to send.
         KeyCode::Char('s') if prints(key) => {
             model.mode = Mode::Pasted(lines);
             None
         }
-        // A person who types on has not read the question. If it stayed, it would take an `s` out of
-        // `/pass s…` for its answer.
+        // A user who types on has not read the question. If it stayed, the `s` of `/pass s…` would
+        // answer it.
         _ if prints(key) => {
-            model.note(model.words.paste_dropped());
+            model.note(&say_in!(model.language, "screen-paste-dropped"));
             close_by(model, key)
         }
         _ => {
@@ -357,20 +368,20 @@ fn decide_paste(model: &mut Model, key: KeyEvent, lines: Vec<String>) -> Option<
     }
 }
 
-/// Asks for what the hub keeps, if there is nothing older to scroll to.
+/// Requests stored messages at the top of the scroll-back.
 fn older(model: &mut Model) -> Option<Action> {
     model.older().map(Action::Older)
 }
 
 fn help_rows(model: &Model) -> usize {
-    help::rows(model.commands(), model.words.0, model.areas().messages.width.into()).len()
+    help::rows(model.commands(), model.language, model.areas().messages.width.into()).len()
 }
 
 fn people_rows(model: &Model) -> usize {
     people::rows(model, model.areas().messages.width.into()).len()
 }
 
-/// How many rows of the help or of the list of people stand below those that are shown.
+/// The rows of the help or the list of people below the visible ones.
 pub(crate) fn rows_below(model: &Model) -> usize {
     let (at, rows) = match model.mode {
         Mode::Help(at) => (at, help_rows(model)),
@@ -380,7 +391,7 @@ pub(crate) fn rows_below(model: &Model) -> usize {
     rows.saturating_sub(usize::from(model.areas().messages.height)).saturating_sub(at)
 }
 
-/// Where a list of so many rows is scrolled to by a key. `None` closes it.
+/// A list's scroll position after a key. `None` closes it.
 fn scroll_list(model: &Model, key: KeyEvent, at: usize, rows: usize) -> Option<usize> {
     let height = usize::from(model.areas().messages.height);
     let last = rows.saturating_sub(height);
@@ -394,8 +405,8 @@ fn scroll_list(model: &Model, key: KeyEvent, at: usize, rows: usize) -> Option<u
     }
 }
 
-/// Scrolls by rows and by pages. False if the key has another use. The wheel of a terminal that keeps the
-/// mouse is arrows.
+/// Scrolls by rows and pages. Returns false for other keys. Terminals that keep the mouse send the
+/// wheel as arrow keys.
 fn scroll_rows(model: &mut Model, key: KeyEvent) -> bool {
     let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
     let (columns, height) = model.pane();
@@ -407,7 +418,7 @@ fn scroll_rows(model: &mut Model, key: KeyEvent) -> bool {
     true
 }
 
-/// Scrolls the names on the left by so many, or by as many as are shown.
+/// Scrolls the names on the left by `by`, at most by the number shown.
 fn scroll_people(model: &mut Model, up: bool, by: usize) {
     let shown = model.side().people;
     let by = by.min(shown.len().max(1));
@@ -418,7 +429,7 @@ fn scroll_people(model: &mut Model, up: bool, by: usize) {
     };
 }
 
-/// Takes in a turn of the mouse wheel: over the names it scrolls them, elsewhere what is shown.
+/// Handles the mouse wheel: over the names it scrolls them, elsewhere the shown list.
 pub(crate) fn turn_wheel(model: &mut Model, up: bool, column: u16) -> Option<Action> {
     if column < model.areas().border.right() {
         scroll_people(model, up, WHEEL);
@@ -444,7 +455,7 @@ fn turned(model: &Model, up: bool, at: usize, rows: usize) -> usize {
     if up { at.min(last).saturating_sub(WHEEL) } else { (at + WHEEL).min(last) }
 }
 
-/// Begins to look for something.
+/// Starts a search.
 fn search(model: &mut Model, sought: &str) {
     let mut search = Search { before: model.place().log.place(), ..Search::default() };
     search.sought.set(sought);
@@ -462,7 +473,7 @@ fn search_key(model: &mut Model, key: KeyEvent, mut search: Search) {
         KeyCode::Down | KeyCode::PageDown => find(model, &mut search, false),
         _ => {
             search.sought.press(key);
-            // What is sought has changed: from the newest line again.
+            // The text has changed, so the search restarts at the newest line.
             search.found = None;
             find(model, &mut search, true);
         }
@@ -470,7 +481,7 @@ fn search_key(model: &mut Model, key: KeyEvent, mut search: Search) {
     model.mode = Mode::Search(search);
 }
 
-/// The next older or newer line that matches; if there is none, the last match stays.
+/// Finds the next older or newer match; without one, the last match stays.
 fn find(model: &mut Model, search: &mut Search, older: bool) {
     let (columns, height) = model.pane();
     let log = &mut model.place_mut().log;
@@ -483,7 +494,7 @@ fn find(model: &mut Model, search: &mut Search, older: bool) {
     }
 }
 
-/// Puts the next candidate for the word before the cursor in its place.
+/// Inserts the next candidate for the word before the cursor.
 fn complete(model: &mut Model, back: bool) {
     let completion = match model.completion.take() {
         Some(completion) => completion,
@@ -494,7 +505,7 @@ fn complete(model: &mut Model, back: bool) {
     };
     let Completion { candidates, next, from } = completion;
     let count = candidates.len();
-    // `next` is what comes with Tab; what is shown now is the one before it.
+    // `next` is for the next Tab; the candidate shown now is the one before.
     let at = if back { (next + 2 * count - 2) % count } else { next };
     model.input.replace(from, &candidates[at]);
     model.completion = Some(Completion { next: (at + 1) % count, candidates, from });
@@ -510,14 +521,14 @@ fn candidates(model: &Model) -> Option<Completion> {
     let word = word.strip_prefix('／').map(|word| format!("/{word}")).unwrap_or(word);
     let fits = |name: &&str| name.to_lowercase().starts_with(&word);
     let mut candidates: Vec<String> = if from == 0 && word.starts_with('/') {
-        let commands = model.commands().iter().map(|(command, _)| *command);
+        let commands = model.commands().iter().map(|entry| &*entry.key);
         let commands = commands.map(|command| command.split(' ').next().unwrap_or(command));
         commands.filter(fits).map(|command| format!("{command} ")).collect()
     } else {
         let members = model.members.people.iter().chain(&model.members.senders);
         let names = members.chain(&model.names).map(String::as_str);
         let names = names.chain(model.places.iter().map(|place| place.id.name()));
-        // As in other rooms: at the beginning of a line a name is an address.
+        // As usual in chats: at the start of a line a name is an address.
         let end = if from == 0 { ": " } else { " " };
         names.filter(fits).map(|name| format!("{name}{end}")).collect()
     };

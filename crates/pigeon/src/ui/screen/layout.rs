@@ -1,15 +1,14 @@
-//! Where everything stands on a screen of any size. What has no room is left out, the line being
-//! typed last of all.
+//! The layout for a screen of any size. Parts that do not fit are omitted, the input line last.
 
 use ratatui::layout::Rect;
 
-/// From this width on there are names beside the messages.
+/// The least width with names beside the messages.
 const SIDE_FROM: u16 = 60;
 
-/// The places of the parts; those without room have no rows or columns.
+/// The areas of the parts; omitted ones have no rows or columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Areas {
-    /// Conversations and members.
+    /// The area of conversations and members.
     pub(crate) side: Rect,
     /// The line between the names and the rest.
     pub(crate) border: Rect,
@@ -20,7 +19,7 @@ pub(crate) struct Areas {
 }
 
 impl Areas {
-    /// Divides columns and rows. What is shown in them changes no width.
+    /// Divides columns and rows. Independent of the content.
     pub(crate) fn of((width, height): (u16, u16)) -> Areas {
         let row = |from_bottom: u16, least: u16| match height >= least {
             true => Rect::new(0, height - from_bottom, width, 1),
@@ -29,7 +28,7 @@ impl Areas {
         let (input, status) = (row(1, 1), row(2, 2));
         let top = height.saturating_sub(2);
         let (side_width, border_width) = match width >= SIDE_FROM && height >= 4 {
-            // Two columns for marks, and an IPv4 address with its port fits from 80 columns on.
+            // Two columns for marks; an IPv4 address with port fits from 80 columns on.
             true => ((width * 3 / 10).clamp(16, 28), 1),
             false => (0, 0),
         };
@@ -50,7 +49,7 @@ impl Areas {
         }
     }
 
-    /// The columns that the time before a message takes, with a date where some are `dated`.
+    /// The columns of the time before a message, with a date if some messages are `dated`.
     pub(crate) fn time_columns(&self, dated: bool) -> u16 {
         match self.messages.width {
             50.. if dated => 15,
@@ -60,8 +59,8 @@ impl Areas {
         }
     }
 
-    /// The columns of a message's text. The screen's last column stays free where there is room:
-    /// terminals differ in what they do after writing there.
+    /// The columns of a message's text. Leaves the screen's last column free if possible, because
+    /// terminals differ in their behaviour after writing there.
     pub(crate) fn text_columns(&self, dated: bool) -> usize {
         let free = u16::from(self.messages.width >= 20);
         usize::from(self.messages.width.saturating_sub(self.time_columns(dated) + free)).max(1)

@@ -1,8 +1,7 @@
-//! The lines of one conversation, and which of them are on the screen.
+//! The lines of one conversation, and the visible part.
 //!
-//! Kept as they are shown, escaped, because they are searched and measured as shown. How a line
-//! wraps is worked out when it is first seen and remembered, so that ten thousand lines that nobody
-//! looks at cost nothing.
+//! Lines are stored escaped, as shown, because they are searched and measured that way. Wrapping is
+//! computed at first display and cached, so ten thousand unseen lines cost nothing.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -11,36 +10,36 @@ use std::ops::Range;
 use super::wall_clock::WallTime;
 use super::wrap::breaks;
 
-/// The most lines kept of a conversation; the oldest goes first.
+/// The most lines of a conversation; the oldest is dropped first.
 pub(crate) const MAX_LINES: usize = 20_000;
 
-/// How far the hub's clock may be from ours, in seconds, for a line that came live to be found again
-/// among those that the hub keeps.
+/// The largest difference between the hub's clock and ours, in seconds, for matching a live line
+/// with a stored one.
 const SKEW: i64 = 120;
 
-/// What an entry costs beside its text, in bytes.
+/// The cost of an entry besides its text, in bytes.
 const ENTRY: usize = std::mem::size_of::<Entry>();
 
-/// Shown in place of an empty message: an empty datagram is a message too. Without this a line
-/// would look like a slip of the screen.
+/// Shown for an empty message, which an empty datagram is. Without it a line would look like a
+/// display error.
 const EMPTY: &str = "(empty)";
 
-/// What kind of line it is.
+/// The kind of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Somebody's words.
+    /// Another member's message.
     Said,
-    /// Our own.
+    /// The user's own message.
     Mine,
-    /// The hub's own words.
+    /// A notice of the hub.
     Notice,
-    /// A copy of words between the person and one other.
+    /// A copy of a private message.
     Private,
-    /// Ours, about the session.
+    /// A note of the screen about the session.
     Note,
-    /// A mark: the lines behind it are new since the last visit.
+    /// A mark: the lines after it are new since the last visit.
     Mark,
-    /// The first line of all: the hub keeps nothing older.
+    /// The first line: the hub stores nothing older.
     End,
 }
 
@@ -49,50 +48,50 @@ pub(crate) enum Kind {
 pub(crate) struct Line {
     pub(crate) time: WallTime,
     pub(crate) kind: Kind,
-    /// Who said it; empty for notices.
+    /// The sender; empty for notices.
     pub(crate) sender: Box<str>,
-    /// What was said, as it came.
+    /// The text as received.
     pub(crate) text: Box<str>,
-    /// Where it stands in what the hub keeps, if the hub has said so.
+    /// The message's position in the hub's history, if known.
     pub(crate) position: Option<u64>,
-    /// By which link it came, where that is not plain datagrams.
+    /// The message's link, unless plain datagrams.
     pub(crate) link: Option<&'static str>,
 }
 
 impl Line {
-    /// About how many bytes it takes.
+    /// The line's approximate size in bytes.
     pub(crate) fn cost(&self) -> usize {
         ENTRY + self.sender.len() + self.text.len()
     }
 }
 
-/// A line as it is kept.
+/// A stored line.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) time: WallTime,
     pub(crate) kind: Kind,
     position: Option<u64>,
-    /// `SENDER: TEXT`, or a notice behind its mark; escaped.
+    /// `SENDER: TEXT`, or a notice after its mark; escaped.
     pub(crate) shown: Box<str>,
-    /// How many bytes of it are the sender's name, and where the text begins.
+    /// The lengths of the sender's name and of the part before the text, in bytes.
     pub(crate) sender: usize,
     text: usize,
-    /// Whether there was nothing in it, and `shown` says so.
+    /// Whether the message is empty, and `shown` says so.
     pub(crate) empty: bool,
-    /// Where it names the person who reads.
+    /// The position of the reader's name.
     pub(crate) mention: Option<Range<usize>>,
-    /// Row beginnings, and the columns they hold for.
+    /// Cached starts of rows, with their width.
     rows: RefCell<(usize, Box<[u32]>)>,
 }
 
 impl Entry {
-    /// `me` is the name of the person who reads.
+    /// `me` is the reader's name.
     fn new(line: &Line, me: Option<&str>) -> Entry {
         let sender = pigeon_text::escape(&*line.sender).to_string();
         let empty = line.text.is_empty() && matches!(line.kind, Kind::Said | Kind::Mine);
         let text = pigeon_text::escape(if empty { EMPTY } else { &*line.text });
         let before = match (line.kind, line.link) {
-            // As no member's line begins.
+            // No member's line begins like this.
             (Kind::Notice | Kind::Private, _) => "* ".to_string(),
             (Kind::Note | Kind::Mark | Kind::End, _) => "-- ".to_string(),
             (Kind::Said | Kind::Mine, _) if sender.is_empty() => String::new(),
@@ -107,31 +106,31 @@ impl Entry {
         Entry { time, kind, position, shown: shown.into(), sender, text, empty, mention, rows }
     }
 
-    /// About how many bytes it takes, beside the beginnings of its rows if it was ever seen.
+    /// The entry's approximate size in bytes, including cached rows.
     fn cost(&self) -> usize {
         ENTRY + self.shown.len()
     }
 
-    /// Whether this line is one that the hub keeps: it has the same position, or came live, at about
-    /// that time and with the same words.
+    /// Whether this line is a stored one: it has the same position, or arrived live at about that
+    /// time with the same text.
     fn is_same(&self, kept: &Entry) -> bool {
         if self.position.is_some() || kept.is_mark() {
             return self.position == kept.position && self.is_mark() == kept.is_mark();
         }
         let is_speech = matches!(self.kind, Kind::Said | Kind::Mine);
-        // A line that came live does not say by which link.
+        // A live line does not contain its link.
         is_speech
             && (self.time.0 - kept.time.0).abs() <= SKEW
             && self.shown[..self.sender] == kept.shown[..kept.sender]
             && self.shown[self.text..] == kept.shown[kept.text..]
     }
 
-    /// Whether it is the screen's own mark, which has no time.
+    /// Whether the entry is the screen's own mark, which has no time.
     pub(crate) fn is_mark(&self) -> bool {
         matches!(self.kind, Kind::Mark | Kind::End)
     }
 
-    /// How many rows it takes at so many columns.
+    /// The entry's number of rows at this width.
     pub(crate) fn height(&self, columns: usize) -> usize {
         let mut rows = self.rows.borrow_mut();
         if rows.0 != columns {
@@ -148,32 +147,30 @@ impl Entry {
     }
 }
 
-/// One row on the screen.
 pub(crate) struct Row<'a> {
     pub(crate) entry: &'a Entry,
-    /// Which bytes of the entry it shows.
+    /// The bytes of the entry in this row.
     pub(crate) bytes: Range<usize>,
-    /// Whether the entry begins here.
+    /// Whether the row is the entry's first.
     pub(crate) first: bool,
 }
 
-/// A row by its entry's number and its own.
+/// A row, by the entry's number and the row in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Anchor {
     entry: u64,
     row: usize,
 }
 
-/// A conversation's lines.
 #[derive(Debug)]
 pub(crate) struct Log {
     entries: VecDeque<Entry>,
     /// The number of the first entry. Older ones get smaller numbers.
     first: u64,
-    /// Entries that have gone.
+    /// Dropped entries.
     forgotten: u64,
     bytes: usize,
-    /// The lowest row on the screen; `None` follows what comes.
+    /// The lowest visible row; `None` follows new lines.
     bottom: Option<Anchor>,
 }
 
@@ -185,7 +182,7 @@ impl Default for Log {
 }
 
 impl Log {
-    /// Appends a line. The oldest goes if there are too many. Returns whether it names `me`.
+    /// Appends a line; drops the oldest if there are too many. Returns whether it mentions `me`.
     pub(crate) fn push(&mut self, line: &Line, me: Option<&str>) -> bool {
         let entry = Entry::new(line, me);
         let names_me = entry.mention.is_some();
@@ -197,9 +194,9 @@ impl Log {
         names_me
     }
 
-    /// Inserts a line that the hub keeps: by its position among lines with a position, by its time
-    /// among the others. A line that the log has is not inserted again; if it came live it gets its
-    /// position. A full log takes no line older than its first.
+    /// Inserts a stored line: by its position among lines with a position, by its time among the
+    /// others. A line already present is not repeated, but a live one gets its position. A full log
+    /// accepts no line older than its first.
     pub(crate) fn insert(&mut self, line: &Line, me: Option<&str>) {
         let Some(position) = line.position else { return };
         let entry = Entry::new(line, me);
@@ -211,7 +208,7 @@ impl Log {
             Some(known) if other.kind == Kind::Mark => known >= position,
             known => known.is_some_and(|known| known > position),
         };
-        // Before the next position, and before what came live since.
+        // Inserts it before the next position, and before later live lines.
         let len = self.entries.len();
         let mut at = self.entries.iter().position(is_behind).unwrap_or(len);
         while at
@@ -226,7 +223,7 @@ impl Log {
         }
         self.bytes += entry.cost();
         self.entries.insert(at, entry);
-        // Those before it count one down, so that those behind it keep their numbers.
+        // Earlier lines are renumbered, so that later ones keep their numbers.
         let number = self.first + at as u64;
         self.first -= 1;
         if let Some(bottom) = self.bottom.as_mut().filter(|bottom| bottom.entry < number) {
@@ -234,7 +231,7 @@ impl Log {
         }
     }
 
-    /// Takes the mark of what is new away.
+    /// Removes the mark of new lines.
     pub(crate) fn unmark(&mut self) {
         let Some(at) = self.entries.iter().position(|entry| entry.kind == Kind::Mark) else {
             return;
@@ -252,33 +249,33 @@ impl Log {
         }
     }
 
-    /// Drops all lines.
+    /// Removes all lines.
     pub(crate) fn clear(&mut self) {
         self.first += self.entries.len() as u64;
         self.entries.clear();
         (self.bytes, self.bottom) = (0, None);
     }
 
-    /// The smallest position that it knows.
+    /// The smallest known position.
     pub(crate) fn oldest_position(&self) -> Option<u64> {
         let lines = self.entries.iter().filter(|entry| !entry.is_mark());
         lines.filter_map(|entry| entry.position).next()
     }
 
-    /// Whether it holds a line of another day than `now`.
+    /// Whether the log has a line of another day than `now`.
     pub(crate) fn is_dated(&self, now: WallTime) -> bool {
         let mut lines = self.entries.iter().filter(|entry| !entry.is_mark());
         lines.next().is_some_and(|oldest| oldest.time.day() != now.day())
     }
 
-    /// Whether the first row of all is on the screen.
+    /// Whether the very first row is visible.
     pub(crate) fn is_at_top(&self, columns: usize, height: usize) -> bool {
         let rows = self.rows(columns, height);
         let top = rows.first().map(|row| (std::ptr::from_ref(row.entry), row.bytes.start));
         top == self.entries.front().map(|entry| (std::ptr::from_ref(entry), 0))
     }
 
-    /// Drops the oldest line. False if there is none.
+    /// Drops the oldest line. Returns false if there is none.
     pub(crate) fn forget_oldest(&mut self) -> bool {
         let Some(entry) = self.entries.pop_front() else { return false };
         self.bytes -= entry.cost();
@@ -291,23 +288,22 @@ impl Log {
         true
     }
 
-    /// About the bytes it holds.
+    /// The log's approximate size in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// How many lines were dropped for newer ones.
+    /// The number of lines dropped for newer ones.
     pub(crate) fn forgotten(&self) -> u64 {
         self.forgotten
     }
 
-    /// How many lines there are.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// How many lines are not to be read to their end on a screen of so many columns: those below
-    /// it, and one that it cuts.
+    /// The number of lines not fully visible at this width: those below the screen, and one cut by
+    /// its end.
     pub(crate) fn below(&self, columns: usize) -> u64 {
         let Some(bottom) = self.bottom.and(self.bottom(columns)) else { return 0 };
         let end = self.first + self.entries.len() as u64;
@@ -315,7 +311,7 @@ impl Log {
         end - bottom.entry - u64::from(!cut)
     }
 
-    /// Whether the screen follows what comes.
+    /// Whether new lines scroll the screen.
     pub(crate) fn follows(&self) -> bool {
         self.bottom.is_none()
     }
@@ -330,7 +326,6 @@ impl Log {
         Some(Anchor { entry: number, row: entry.height(columns) - 1 })
     }
 
-    /// The row above.
     fn above(&self, at: Anchor, columns: usize) -> Option<Anchor> {
         if at.row > 0 {
             return Some(Anchor { row: at.row - 1, ..at });
@@ -339,7 +334,6 @@ impl Log {
         Some(Anchor { entry: number, row: self.entry(number)?.height(columns) - 1 })
     }
 
-    /// The row beneath.
     fn beneath(&self, at: Anchor, columns: usize) -> Option<Anchor> {
         if at.row + 1 < self.entry(at.entry)?.height(columns) {
             return Some(Anchor { row: at.row + 1, ..at });
@@ -347,21 +341,21 @@ impl Log {
         self.entry(at.entry + 1).map(|_| Anchor { entry: at.entry + 1, row: 0 })
     }
 
-    /// The lowest row on the screen, where it is after a change of width.
+    /// The lowest visible row, adjusted to the current width.
     fn bottom(&self, columns: usize) -> Option<Anchor> {
         let Some(bottom) = self.bottom else { return self.end(columns) };
         let entry = self.entry(bottom.entry)?;
         Some(Anchor { row: bottom.row.min(entry.height(columns) - 1), ..bottom })
     }
 
-    /// The entries from the lowest on the screen upwards.
+    /// The entries from the lowest visible one upwards.
     pub(crate) fn upwards(&self, columns: usize) -> impl Iterator<Item = &Entry> {
         let lowest = self.bottom(columns).map(|bottom| bottom.entry);
         let entries = lowest.map(|lowest| (self.first..=lowest).rev());
         entries.into_iter().flatten().filter_map(|number| self.entry(number))
     }
 
-    /// The rows on a screen of so many columns and rows, from the top.
+    /// The visible rows at this size, from the top.
     pub(crate) fn rows(&self, columns: usize, height: usize) -> Vec<Row<'_>> {
         let mut rows = Vec::with_capacity(height);
         let mut at = self.bottom(columns);
@@ -378,11 +372,11 @@ impl Log {
         rows
     }
 
-    /// Moves up by so many rows, no further than to the first.
+    /// Scrolls up by rows, at most to the first.
     pub(crate) fn up(&mut self, by: usize, columns: usize, height: usize) {
         let Some(start) = self.bottom(columns) else { return };
         let mut top = start;
-        // The screen stays full: its top row can go no higher than the first.
+        // The screen stays full: its top row is at most the first.
         for _ in 1..height {
             match self.above(top, columns) {
                 Some(above) => top = above,
@@ -400,7 +394,7 @@ impl Log {
         }
     }
 
-    /// Moves down by so many rows; at the last it follows again.
+    /// Scrolls down by rows; at the last it follows new lines again.
     pub(crate) fn down(&mut self, by: usize, columns: usize) {
         let Some(mut at) = self.bottom.and(self.bottom(columns)) else { return };
         for _ in 0..by {
@@ -413,7 +407,6 @@ impl Log {
         self.bottom = (!ends).then_some(at);
     }
 
-    /// To the very first line.
     pub(crate) fn go_to_top(&mut self, columns: usize, height: usize) {
         self.bottom = Some(Anchor { entry: self.first, row: 0 });
         for _ in 1..height {
@@ -425,22 +418,22 @@ impl Log {
         }
     }
 
-    /// Follows what comes.
+    /// Follows new lines.
     pub(crate) fn follow(&mut self) {
         self.bottom = None;
     }
 
-    /// Where the screen is, to come back to.
+    /// The current position, for [`Log::return_to`].
     pub(crate) fn place(&self) -> Option<Anchor> {
         self.bottom
     }
 
-    /// Back to a place.
+    /// Returns to a position.
     pub(crate) fn return_to(&mut self, place: Option<Anchor>) {
         self.bottom = place.filter(|place| place.entry >= self.first);
     }
 
-    /// The number of the nearest line with `needle` before (or behind) line `from`.
+    /// The number of the nearest line with `needle` before (or after) line `from`.
     pub(crate) fn find(&self, needle: &str, from: Option<u64>, older: bool) -> Option<u64> {
         let folded = fold(needle);
         let has = |number: &u64| {
@@ -453,7 +446,7 @@ impl Log {
         }
     }
 
-    /// Puts a line into the middle of the screen.
+    /// Scrolls a line to the middle of the screen.
     pub(crate) fn show(&mut self, number: u64, columns: usize, height: usize) {
         let Some(entry) = self.entry(number) else { return };
         let row = entry.height(columns) - 1;
@@ -462,8 +455,9 @@ impl Log {
     }
 }
 
-/// Where a line names somebody behind its first `from` bytes. A name that begins or ends with a
-/// letter or digit is no part of a longer word; in scripts without spaces any place will do.
+/// The position of a name in a line after its first `from` bytes. A name that begins or ends with a
+/// letter or digit must not be part of a longer word; in scripts without spaces any occurrence
+/// counts.
 fn mention(shown: &str, from: usize, me: &str) -> Option<Range<usize>> {
     let name = fold(&pigeon_text::escape(me).to_string());
     let is_word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -478,12 +472,12 @@ fn mention(shown: &str, from: usize, me: &str) -> Option<Range<usize>> {
     Some(found.start + from..found.end + from)
 }
 
-/// A text without the difference of capitals.
+/// Folds case.
 pub(crate) fn fold(text: &str) -> Vec<char> {
     text.chars().flat_map(char::to_lowercase).collect()
 }
 
-/// Where a folded needle stands in a text, in bytes. Matches do not overlap.
+/// The positions of a folded needle in a text, in bytes, without overlaps.
 pub(crate) fn find_in<'a>(
     text: &'a str,
     needle: &'a [char],
@@ -499,7 +493,7 @@ pub(crate) fn find_in<'a>(
     })
 }
 
-/// How many bytes at the beginning of `text` are the needle.
+/// The length in bytes of a match at the start of `text`.
 fn match_at(text: &str, needle: &[char]) -> Option<usize> {
     let mut left = needle;
     for (at, c) in text.char_indices() {
@@ -531,7 +525,7 @@ mod tests {
         log
     }
 
-    /// A line that the hub keeps.
+    /// A stored line.
     fn kept(position: u64, time: i64, text: &str) -> Line {
         Line { time: WallTime(time), position: Some(position), ..line(text) }
     }
@@ -625,12 +619,12 @@ mod tests {
         }
         assert_eq!(shown(&log, 20, 9), ["狗哥: five", "狗哥: six", "狗哥: seven", "狗哥: live"]);
         assert_eq!(log.oldest_position(), Some(5));
-        // The line that came live is kept too; said again much later it is another.
+        // A stored copy of a live line is the same; the same text much later is another.
         log.insert(&Line { link: Some("page"), ..kept(9, 1_003, "live") }, None);
         log.insert(&kept(10, 5_000, "live"), None);
         assert_eq!(log.len(), 5);
         assert_eq!(shown(&log, 20, 2), ["狗哥: live", "狗哥: live"]);
-        // Missed while away: between what came before and after.
+        // Missed while away: inserted by time.
         log.insert(&kept(8, 900, "missed"), None);
         assert_eq!(shown(&log, 20, 3), ["狗哥: missed", "狗哥: live", "狗哥: live"]);
     }
@@ -688,7 +682,7 @@ mod tests {
             assert!(!named(text, "dog"), "{text}");
         }
         assert!(named("老师叫小明回答", "小明") && !named("小红", "小明"));
-        // The speaker's own name is no mention.
+        // The speaker's own name does not count as a mention.
         assert!(!named("hi", "狗哥") && !named("hi", ""));
     }
 }

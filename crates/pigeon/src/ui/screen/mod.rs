@@ -1,4 +1,4 @@
-//! The full screen: conversations and members, messages, a line to type.
+//! The full screen: conversations and members, messages, an input line.
 //!
 //! ```text
 //!   the loop ──Update──▶ Feed ──▶ this thread: Model ──draw──▶ cells ──paint──▶ terminal
@@ -6,21 +6,22 @@
 //!                                 └──Action──▶ the loop
 //! ```
 //!
-//! - [`update`]: what the loop sends. [`model`]: all that is shown; [`log`]: the lines of one
-//!   conversation; [`input`]: the line being typed.
-//! - [`keys`]: what a key does; [`help`]: what the screen says of that. [`draw`]: the model as
-//!   cells, in the places of [`layout`] and [`side`], wrapped by [`wrap`], in the [`colors`] there
-//!   are; [`people`]: the list of everybody. All of them know no terminal.
-//! - [`paint`]: cells as bytes. [`bare`]: messages alone, to copy. [`feed`]: what comes from other threads. [`wall_clock`]: the time before
-//!   a line. [`words`]: what the screen itself says.
+//! - [`update`]: updates from the loop. [`model`]: the screen's whole state; [`log`]: the lines of
+//!   one conversation; [`input`]: the input line.
+//! - [`keys`]: handles keys; [`help`]: their descriptions. [`draw`]: draws the model as cells, in
+//!   the areas of [`layout`] and [`side`], wrapped by [`wrap`], in [`colors`]; [`people`]: the list
+//!   of members. All of these are independent of a terminal.
+//! - [`paint`]: cells as bytes. [`bare`]: messages alone, for copying. [`feed`]: input from other
+//!   threads. [`wall_clock`]: times of lines.
 //!
-//! Messages are drawn thirty times a second at most; a key at once, with whatever has come by then.
+//! Messages are drawn at most thirty times a second; a key is drawn at once, with all updates until
+//! then.
 
 mod bare;
 mod colors;
 mod draw;
 mod feed;
-mod help;
+pub(crate) mod help;
 pub(crate) mod input;
 mod keys;
 mod layout;
@@ -31,8 +32,7 @@ mod people;
 mod side;
 mod update;
 mod wall_clock;
-mod words;
-mod wrap;
+pub(crate) mod wrap;
 
 #[cfg(test)]
 mod terminal_tests;
@@ -60,28 +60,27 @@ use model::Mode;
 pub(crate) use model::{MAX_PLACES, Model};
 pub(crate) use update::{Members, PlaceId, Presence, Update};
 pub(crate) use wall_clock::WallClock;
-pub(crate) use words::Words;
 
-/// The least time between two frames that no key asked for.
+/// The least time between two frames without a key.
 const FRAME: Duration = Duration::from_millis(33);
 
 /// The least time between two rings of the bell.
 const BELL_EVERY: Duration = Duration::from_secs(2);
 
-/// How often the status line is brought up to date.
+/// How often the status line is updated.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// A running screen. Dropping it does not close it; the process's end gives the terminal back only
-/// through [`Screen::close`], a signal or a panic.
+/// A running screen. Dropping it does not close it; only [`Screen::close`], a signal or a panic
+/// restores the terminal.
 pub(crate) struct Screen {
     feed: Arc<Feed>,
     ended: Receiver<()>,
 }
 
 impl Screen {
-    /// Takes the terminal. `act` is called on the screen's own thread with what the person wants,
-    /// once a second with [`Action::Refresh`], and with [`Action::Look`] when another place is shown,
-    /// whatever the reason; when it returns false the loop has ended.
+    /// Takes over the terminal. `act` is called on the screen's own thread with the user's actions,
+    /// once a second with [`Action::Refresh`], and with [`Action::Look`] whenever another place is
+    /// shown; it returns false when the loop has ended.
     pub(crate) fn open(
         model: Model,
         look: Look,
@@ -109,8 +108,8 @@ impl Screen {
                 let _sender = sender;
                 let run = std::panic::AssertUnwindSafe(|| painter.run());
                 if std::panic::catch_unwind(run).is_err() {
-                    // Reported already, and the terminal given back: nobody sees the session any
-                    // more.
+                    // The error was reported and the terminal restored; the session is no longer
+                    // visible.
                     painter.feed.close();
                     (painter.act)(Action::Leave(Status::Panicked));
                 }
@@ -123,12 +122,12 @@ impl Screen {
         Ok(Screen { feed, ended })
     }
 
-    /// Sends the screen an update. Never waits.
+    /// Sends the screen an update without blocking.
     pub(crate) fn tell(&self, update: Update) {
         self.feed.tell(update);
     }
 
-    /// Gives the terminal back. Waits for the last frame, but no later than `deadline`.
+    /// Restores the terminal. Waits for the last frame, but no later than `deadline`.
     pub(crate) fn close(self, deadline: Instant) {
         self.feed.close();
         // An error also means that the thread has ended.
@@ -137,7 +136,7 @@ impl Screen {
     }
 }
 
-/// What the terminal shows.
+/// The terminal's current view.
 enum Shown {
     Unknown,
     Cells(Buffer),
@@ -145,17 +144,17 @@ enum Shown {
     Bare,
 }
 
-/// The thread that draws.
+/// The drawing thread.
 struct Painter<A> {
     feed: Arc<Feed>,
     model: Model,
     look: Look,
     act: A,
-    /// The place that the loop knows to be shown.
+    /// The place last reported to the loop.
     looked: PlaceId,
     clock: WallClock,
     shown: Shown,
-    /// What its window is called.
+    /// The window's title.
     title: String,
     /// When the bell last rang.
     rang: Option<Instant>,
@@ -196,7 +195,7 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
         }
     }
 
-    /// Takes in all that has come. False when the loop has ended.
+    /// Handles all input. Returns false when the loop has ended.
     fn take(&mut self, batch: Batch) -> bool {
         self.model.dropped = batch.dropped;
         self.model.time = self.clock.time();
@@ -209,8 +208,8 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
                 Event::Resized => Some(Action::Redraw),
                 Event::Stop => Some(Action::Suspend),
                 Event::Continued => {
-                    // The shell has changed modes, and written where the cursor stood. A terminal that
-                    // is gone is reported by the keyboard.
+                    // The shell has changed modes, and written at the cursor. The keyboard reports
+                    // a terminal that is gone.
                     let _ = terminal::enter(Use::Full);
                     Some(Action::Redraw)
                 }
@@ -227,7 +226,7 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
                     self.measure();
                     true
                 }
-                // What is said is said in the place that is shown.
+                // A message belongs to the place that is shown.
                 Some(action) => self.tell_look() && (self.act)(action),
             };
             if !goes_on {
@@ -237,7 +236,7 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
         self.tell_look()
     }
 
-    /// Reports if another place is shown than before. False when the loop has ended.
+    /// Reports a change of the shown place. Returns false when the loop has ended.
     fn tell_look(&mut self) -> bool {
         let shown = &self.model.place().id;
         if *shown == self.looked {
@@ -247,7 +246,7 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
         (self.act)(Action::Look(self.looked.clone()))
     }
 
-    /// Asks the terminal for its size, and forgets what it shows.
+    /// Reads the terminal's size, and invalidates its content.
     fn measure(&mut self) {
         self.model.size = self.size();
         self.shown = Shown::Unknown;
@@ -256,7 +255,7 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
 
     fn size(&self) -> (u16, u16) {
         let size = crossterm::terminal::size().unwrap_or(self.model.size);
-        // Of what is larger than any screen nobody sees the rest.
+        // Larger sizes than any real screen are capped.
         (size.0.min(1_000), size.1.min(500))
     }
 
@@ -266,7 +265,7 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
             self.measure();
         }
         let mut bytes = match (&self.model.mode, &self.shown) {
-            // A change would take what is selected away.
+            // A redraw would clear the selection.
             (Mode::Bare, Shown::Bare) => Vec::new(),
             (Mode::Bare, _) => {
                 self.shown = Shown::Bare;
@@ -292,7 +291,7 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
         let (width, height) = self.model.size;
         let mut cells = Buffer::empty(Rect::new(0, 0, width, height));
         let cursor = draw::draw(&self.model, self.look, &mut cells);
-        // Whatever was shown before: it may have been messages alone.
+        // Leaves any previous view: it may have been messages alone.
         let mut bytes = Vec::new();
         let before = match &self.shown {
             Shown::Cells(before) => Some(before),
@@ -306,7 +305,7 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
         bytes
     }
 
-    /// The terminal cannot be written to: nobody is there any more.
+    /// Ends because the terminal cannot be written to.
     fn leave_lost(&mut self) {
         (self.act)(Action::Leave(Status::HungUp));
     }

@@ -1,90 +1,90 @@
-//! All that the screen shows: conversations, who is here, the line being typed.
+//! The screen's state: conversations, members, the input line.
 //!
-//! The loop that holds the connection changes it by [`Update`]s, the person by keys
-//! ([`super::keys`]); [`super::draw`] only reads it.
+//! The loop changes it with [`Update`]s, the user with keys ([`super::keys`]); [`super::draw`] only
+//! reads it.
 
 use pigeon_proto::{Language, fold};
 
+use super::help::{self, Entry};
 use super::input::{History, Input};
 use super::layout::Areas;
 use super::log::{Anchor, Kind, Line, Log, MAX_LINES};
 use super::side::Side;
 use super::update::{Members, PlaceId, Presence, Update};
 use super::wall_clock::WallTime;
-use super::words::Words;
+use crate::words::say_in;
 
-/// The most bytes of all conversations together. Beyond, the oldest line of the one that holds the
-/// most goes.
+/// The most bytes of all conversations together. Beyond it, the largest one's oldest line is
+/// dropped.
 pub(crate) const MAX_BYTES: usize = 64 << 20;
 
-/// The most conversations. Beyond, the one that has been silent longest is closed.
+/// The most conversations. Beyond it, the one that has been silent longest is closed.
 pub(crate) const MAX_PLACES: usize = 200;
 
-/// Slash commands and what they do, in a language.
-pub(crate) type Commands = fn(Language) -> &'static [(&'static str, &'static str)];
+/// Slash commands with descriptions, in a language: a table that [`help::entries`] reads.
+pub(crate) type Commands = fn(Language) -> String;
 
-/// The most names that are ignored.
+/// The most ignored names.
 const MAX_IGNORED: usize = 1_000;
 
-/// How many seconds pass before the same older lines are asked for again. The loop repeats what gets no
-/// answer; the hub may also have said that it has no time for them just now.
+/// Seconds before the same older lines are requested again. The loop repeats unanswered requests,
+/// but the hub may also have declined for the moment.
 const OLDER_WITHIN: i64 = 1;
 
-/// One conversation.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) id: PlaceId,
-    /// Who it is beside the name; may be empty.
+    /// Further information on the peer; may be empty.
     pub(crate) about: Box<str>,
     pub(crate) presence: Presence,
-    /// How many are in it, if it is a room and the hub has said so.
+    /// The number of members, if it is a room and the number is known.
     pub(crate) count: Option<u64>,
-    /// Lines that came while another place was shown.
+    /// Lines received while another place was shown.
     pub(crate) unread: u64,
-    /// Whether one of them names the person.
+    /// Whether an unread line mentions the user.
     pub(crate) mentioned: bool,
     pub(crate) log: Log,
-    /// Whether the hub keeps nothing older than what is shown.
+    /// Whether the hub stores nothing older than the first line.
     whole: bool,
-    /// How far it was read at the last visit, until something newer is shown.
+    /// The last position read at the last visit, until newer lines are shown.
     seen: Option<u64>,
-    /// Before which position older lines were asked for, and when.
+    /// The last request for older lines: its position and time.
     asked: Option<(Option<u64>, WallTime)>,
-    /// When it last had a line, as a number that grows.
+    /// When the place last got a line, as an increasing number.
     touched: u64,
 }
 
-/// What the keys mean just now.
+/// The current meaning of keys.
 #[derive(Debug, Default)]
 pub(crate) enum Mode {
-    /// A line is being typed.
+    /// Edits the input line.
     #[default]
     Typing,
-    /// The keys are explained; how many lines are scrolled away.
+    /// Shows the help, scrolled by this many lines.
     Help(usize),
-    /// Everybody in the room is listed; how many lines are scrolled away.
+    /// Shows the list of people, scrolled by this many lines.
     People(usize),
-    /// What the hub has found is listed.
+    /// Shows the hub's search results.
     Hits,
-    /// The messages stand alone, to be copied.
+    /// Shows the messages alone, for copying.
     Bare,
-    /// Something is looked for.
+    /// Searches.
     Search(Search),
-    /// Several lines were pasted: the person must choose what to do with them.
+    /// Asks about several pasted lines.
     Pasted(Vec<String>),
 }
 
-/// A search in the conversation that is shown.
+/// A search in the shown conversation.
 #[derive(Debug, Default)]
 pub(crate) struct Search {
     pub(crate) sought: Input,
-    /// The line that was found.
+    /// The line found.
     pub(crate) found: Option<u64>,
-    /// Where the screen was before.
+    /// The position before the search.
     pub(crate) before: Option<Anchor>,
 }
 
-/// What the hub has found.
+/// The hub's search results.
 #[derive(Debug)]
 pub(crate) struct Hits {
     pub(crate) query: Box<str>,
@@ -92,56 +92,57 @@ pub(crate) struct Hits {
     pub(crate) found: usize,
 }
 
-/// What Tab goes through.
+/// A completion with Tab.
 #[derive(Debug)]
 pub(crate) struct Completion {
     pub(crate) candidates: Vec<String>,
     pub(crate) next: usize,
-    /// Where in the line the candidates go, in bytes.
+    /// The start of the completed word in the line, in bytes.
     pub(crate) from: usize,
 }
 
 /// The whole screen.
 #[derive(Debug)]
 pub(crate) struct Model {
-    /// What stands above everything: to what one is connected.
+    /// The title: the address of the connection.
     pub(crate) title: String,
-    /// The slash commands that Tab and the help know.
+    /// The slash commands for Tab and the help, also in the current language.
     commands: Commands,
-    pub(crate) words: Words,
+    entries: Vec<Entry>,
+    pub(crate) language: Language,
     pub(crate) places: Vec<Place>,
     pub(crate) current: usize,
-    /// The room in which the person is, of all those shown.
+    /// The user's current room.
     pub(crate) here: Option<Box<str>>,
-    /// Whether the hub lists the person as a member; true without a hub.
+    /// Whether the user is a member of the hub; true without a hub.
     pub(crate) is_in: bool,
     pub(crate) members: Members,
-    /// How many people are scrolled away on the left.
+    /// The number of people scrolled past on the left.
     pub(crate) members_at: usize,
-    /// What others call the person.
+    /// The user's name.
     pub(crate) me: Option<Box<str>>,
-    /// Whose words are not shown.
+    /// Names with hidden messages.
     ignored: Vec<String>,
-    /// Whether a mention rings, and whether one did.
+    /// Whether a mention rings the bell, and whether one has occurred.
     pub(crate) bell: bool,
     pub(crate) rings: bool,
-    /// Whether the hub keeps what is said.
+    /// Whether the hub stores messages.
     pub(crate) keeps: bool,
     pub(crate) hits: Option<Hits>,
-    /// Names that Tab knows beside those that are shown.
+    /// Additional names for Tab.
     pub(crate) names: Vec<String>,
     pub(crate) input: Input,
     pub(crate) history: History,
     pub(crate) mode: Mode,
     pub(crate) completion: Option<Completion>,
     pub(crate) status: (String, bool),
-    /// Lines that came faster than the screen could take them in.
+    /// Lines dropped because the screen was too slow.
     pub(crate) dropped: u64,
-    /// Lines that did not come as far as the screen.
+    /// Lines dropped before they reached the screen.
     pub(crate) missed: u64,
     /// Columns and rows.
     pub(crate) size: (u16, u16),
-    /// Now.
+    /// The current time.
     pub(crate) time: WallTime,
     /// Lines of closed conversations.
     closed: u64,
@@ -159,7 +160,8 @@ impl Model {
         let mut model = Model {
             title,
             commands,
-            words: Words(language),
+            entries: help::entries(&commands(language)),
+            language,
             places: Vec::new(),
             current: 0,
             here: match &first {
@@ -192,9 +194,7 @@ impl Model {
         model
     }
 
-    // What can be seen.
-
-    /// The place that is shown.
+    /// The shown place.
     pub(crate) fn place(&self) -> &Place {
         &self.places[self.current]
     }
@@ -203,7 +203,7 @@ impl Model {
         &mut self.places[self.current]
     }
 
-    /// Whether what is typed here goes to the room in which the person is.
+    /// Whether the shown place is the user's current room, so that input goes there.
     pub(crate) fn is_here(&self) -> bool {
         match &self.place().id {
             PlaceId::Room(room) => self.here.as_ref() == Some(room),
@@ -211,33 +211,33 @@ impl Model {
         }
     }
 
-    /// Lines that are no more, because newer ones took their place.
+    /// Lines dropped for newer ones.
     pub(crate) fn forgotten(&self) -> u64 {
         self.closed + self.places.iter().map(|place| place.log.forgotten()).sum::<u64>()
     }
 
-    /// Columns and rows of the messages.
+    /// The size of the message area.
     pub(crate) fn pane(&self) -> (usize, usize) {
         let areas = self.areas();
         (areas.text_columns(self.is_dated()), areas.messages.height.into())
     }
 
-    /// Where everything stands.
+    /// The layout.
     pub(crate) fn areas(&self) -> Areas {
         Areas::of(self.size)
     }
 
-    /// What stands in which row on the left.
+    /// The rows on the left.
     pub(crate) fn side(&self) -> Side {
         Side::of(self, self.areas().side.height.into())
     }
 
-    /// Whether the lines that are shown have dates.
+    /// Whether the shown lines have dates.
     pub(crate) fn is_dated(&self) -> bool {
         self.shown().is_dated(self.time)
     }
 
-    /// The lines that are shown: of a place, or what the hub has found.
+    /// The shown lines: of a place, or search results.
     pub(crate) fn shown(&self) -> &Log {
         match (&self.mode, &self.hits) {
             (Mode::Hits, Some(hits)) => &hits.log,
@@ -252,19 +252,19 @@ impl Model {
         }
     }
 
-    /// The slash commands that Tab and the help know, with what they do.
-    pub(crate) fn commands(&self) -> &'static [(&'static str, &'static str)] {
-        (self.commands)(self.words.0)
+    /// The slash commands for Tab and the help, with descriptions.
+    pub(crate) fn commands(&self) -> &[Entry] {
+        &self.entries
     }
 
     /// Whether a slash command is the screen's own, which not every screen has.
     pub(crate) fn has_command(&self, word: &str) -> bool {
-        self.commands().iter().any(|(command, _)| command.split(' ').next() == Some(word))
+        self.commands().iter().any(|entry| entry.key.split(' ').next() == Some(word))
     }
 
-    /// Before which position the hub is asked for older lines of the place that is shown, if it is
-    /// to be asked at all: the first row of all is in sight, and nothing was asked just now. The
-    /// inner `None` is the end of the room.
+    /// The position before which to request older lines of the shown place, if a request is due:
+    /// the very first row is visible, and there was no recent request. The inner `None` means the
+    /// newest lines.
     pub(crate) fn older(&mut self) -> Option<Option<u64>> {
         let (columns, height) = self.pane();
         let (now, keeps, here) = (self.time, self.keeps, self.here.clone().map(PlaceId::Room));
@@ -283,7 +283,6 @@ impl Model {
         Some(before)
     }
 
-    /// What the terminal's window is called.
     pub(crate) fn window_title(&self) -> String {
         let unread: u64 = self.places.iter().map(|place| place.unread).sum();
         let name = match self.place().id.name() {
@@ -297,9 +296,9 @@ impl Model {
         }
     }
 
-    // What the loop does.
+    // Updates.
 
-    /// Takes an update in.
+    /// Applies an update.
     pub(crate) fn apply(&mut self, update: Update) {
         match update {
             Update::Line(place, line) => self.add(place, &line),
@@ -329,15 +328,18 @@ impl Model {
             }
             Update::Missed(lines) => self.missed = lines,
             Update::Me(me) => self.me = Some(me),
-            Update::Language(words) => self.words = words,
+            Update::Language(language) => {
+                self.language = language;
+                self.entries = help::entries(&(self.commands)(language));
+            }
             Update::Keeps(keeps) => self.keeps = keeps,
             Update::Kept(id, line) => self.keep(id, &line),
             Update::Oldest(id) => {
                 let at = self.place_or_new(id);
                 let place = &mut self.places[at];
                 place.whole = true;
-                let end = note(self.time, self.words.nothing_older());
-                // Before all, whatever the clocks say.
+                let end = note(self.time, &say_in!(self.language, "screen-nothing-older"));
+                // Sorts before all others, whatever the clocks.
                 let time = WallTime(i64::MIN);
                 place.log.insert(&Line { kind: Kind::End, position: Some(0), time, ..end }, None);
             }
@@ -347,7 +349,7 @@ impl Model {
             }
             Update::Sought(query) => {
                 self.hits = Some(Hits { query, log: Log::default(), found: 0 });
-                // A question that came up meanwhile is answered first.
+                // A pending question is answered first.
                 if !matches!(self.mode, Mode::Pasted(_) | Mode::Search(_)) {
                     self.mode = Mode::Hits;
                 }
@@ -383,7 +385,7 @@ impl Model {
             place.unread += 1;
             place.mentioned |= names_me;
         }
-        // What is said to one alone is meant for them as well.
+        // A private message counts as a mention.
         let is_private = matches!((&place.id, line.kind), (PlaceId::Person(_), Kind::Said));
         self.rings |= names_me || (is_private && self.me.is_some());
         self.bound();
@@ -393,33 +395,37 @@ impl Model {
         if is_ignored(&self.ignored, line) {
             return;
         }
-        let other = Some(person.name());
-        let (from, to) = if line.kind == Kind::Mine { (None, other) } else { (other, None) };
-        let text = self.words.whisper(from, to, &line.text);
+        let (language, name, text) = (self.language, person.name(), &line.text);
+        let text = match line.kind {
+            Kind::Mine => say_in!(language, "screen-whisper-to", name = name, text = text),
+            _ => say_in!(language, "screen-whisper-from", name = name, text = text),
+        };
         self.add(Some(person.clone()), line);
         if self.place().id != person {
             self.add(None, &Line { kind: Kind::Private, ..note(line.time, &text) });
         }
     }
 
-    /// Puts a line that the hub keeps where it belongs.
+    /// Inserts a stored line.
     fn keep(&mut self, id: PlaceId, line: &Line) {
         if is_ignored(&self.ignored, line) {
             return;
         }
-        let (at, me, mark) = (self.place_or_new(id), self.me.as_deref(), self.words.new_since());
+        let language = self.language;
+        let (at, me) = (self.place_or_new(id), self.me.as_deref());
         let place = &mut self.places[at];
         let is_new = |seen: &mut u64| line.position.is_some_and(|position| position > *seen);
         if let Some(seen) = place.seen.take_if(is_new) {
             place.log.unmark();
-            let mark = Line { kind: Kind::Mark, position: Some(seen), ..note(line.time, mark) };
+            let mark = say_in!(language, "screen-new-since");
+            let mark = Line { kind: Kind::Mark, position: Some(seen), ..note(line.time, &mark) };
             place.log.insert(&mark, None);
         }
         place.log.insert(line, me);
         self.bound();
     }
 
-    /// Forgets the oldest lines where all together are too many.
+    /// Drops the oldest lines if all together are too large.
     fn bound(&mut self) {
         while self.places.iter().map(|place| place.log.bytes()).sum::<usize>() > MAX_BYTES {
             let largest = self.places.iter_mut().max_by_key(|place| place.log.bytes());
@@ -433,7 +439,7 @@ impl Model {
         if self.here.as_ref() == Some(&room) {
             return;
         }
-        // What was said before the room's name was known was said in it.
+        // Lines before the room's name was known belong to it.
         let unnamed = PlaceId::Room("".into());
         if let Some(at) = self.find(&unnamed) {
             let named = PlaceId::Room(room.clone());
@@ -447,7 +453,7 @@ impl Model {
             return;
         }
         let was_shown = self.is_here() && matches!(self.place().id, PlaceId::Room(_));
-        // Both had us counted otherwise.
+        // The room's counts before and after included the user differently.
         let left = self.here.take().map(PlaceId::Room);
         let at = self.place_or_new(PlaceId::Room(room.clone()));
         for at in left.and_then(|left| self.find(&left)).into_iter().chain([at]) {
@@ -455,7 +461,7 @@ impl Model {
         }
         self.here = Some(room);
         (self.members, self.members_at) = (Members::default(), 0);
-        // Who looks at a conversation meanwhile is left with it.
+        // A closed conversation stays if the user is looking at it.
         if was_shown {
             self.look_at(at);
         }
@@ -466,7 +472,7 @@ impl Model {
         self.members = members;
         let here = self.here.clone().map(PlaceId::Room);
         if let Some(at) = here.and_then(|here| self.find(&here)) {
-            // We are in it: an empty list is one that has not come yet.
+            // The user is in it, so an empty list is incomplete.
             self.places[at].count = Some(count).filter(|&count| count > 0);
         }
     }
@@ -477,13 +483,13 @@ impl Model {
         }
         for (room, count) in rooms.iter().take(MAX_PLACES / 2) {
             let at = self.place_or_new(PlaceId::Room(room.as_str().into()));
-            // Who is here is known better than how many were when the rooms were counted.
+            // For the current room the member list is more recent than the list of rooms.
             let is_here = self.here.as_deref() == Some(room);
             self.places[at].count = Some(*count).filter(|_| !is_here);
         }
         let members = std::mem::take(&mut self.members);
         self.list_members(members);
-        // Rooms that no longer exist, and have no lines to read.
+        // Rooms that no longer exist and have no lines.
         let mut at = 0;
         while let Some(place) = self.places.get(at) {
             let is_room =
@@ -513,7 +519,7 @@ impl Model {
         self.places.iter().position(|place| place.id == *id)
     }
 
-    /// The place of this name; rooms stand before people.
+    /// The place with this id; rooms come before people.
     pub(crate) fn place_or_new(&mut self, id: PlaceId) -> usize {
         if let Some(at) = self.find(&id) {
             return at;
@@ -565,7 +571,7 @@ impl Model {
         self.look_at(self.current);
     }
 
-    // What the person does.
+    // Actions of the user.
 
     /// Shows another place.
     pub(crate) fn look_at(&mut self, at: usize) {
@@ -575,12 +581,12 @@ impl Model {
         }
     }
 
-    /// Says something to the person where they are looking.
+    /// Shows a note at the shown place.
     pub(crate) fn note(&mut self, text: &str) {
         self.add(None, &note(self.time, text));
     }
 
-    /// Hides what somebody says, or shows it again.
+    /// Hides a member's messages, or shows them again.
     pub(crate) fn ignore(&mut self, name: &str) {
         match self.ignored.iter().position(|ignored| fold(ignored) == fold(name)) {
             _ if name.is_empty() => {}
@@ -588,14 +594,19 @@ impl Model {
             None if self.ignored.len() < MAX_IGNORED => self.ignored.push(name.into()),
             None => {}
         }
-        self.note(&self.words.ignored(&self.ignored));
+        let language = self.language;
+        let names = self.ignored.join(&say_in!(language, "screen-names-separator"));
+        self.note(&match self.ignored.is_empty() {
+            true => say_in!(language, "screen-ignoring-nobody"),
+            false => say_in!(language, "screen-ignoring", names = &names),
+        });
     }
 
-    /// Closes the conversation that is shown. A room stays as long as one is in it.
+    /// Closes the shown conversation. The current room stays.
     pub(crate) fn close_shown(&mut self) {
         match self.place().id {
             PlaceId::Person(_) if self.places.len() > 1 => self.close(self.current),
-            _ => self.note(self.words.not_closed()),
+            _ => self.note(&say_in!(self.language, "screen-not-closed")),
         }
     }
 }
@@ -633,7 +644,7 @@ pub(crate) mod tests {
     }
 
     fn model() -> Model {
-        Model::new("127.0.0.1:9999".into(), room(""), |_| &[], Language::English)
+        Model::new("127.0.0.1:9999".into(), room(""), |_| String::new(), Language::English)
     }
 
     #[test]
@@ -681,7 +692,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_place_that_is_renamed_keeps_its_lines_unless_the_name_is_taken() {
-        let mut model = Model::new("chat".into(), person(""), |_| &[], Language::English);
+        let mut model = Model::new("chat".into(), person(""), |_| String::new(), Language::English);
         model.apply(Update::Line(None, said("", "hello")));
         model.apply(Update::Rename(person(""), person("狗哥")));
         assert_eq!((&model.place().id, model.place().log.len()), (&person("狗哥"), 1));

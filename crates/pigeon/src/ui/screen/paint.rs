@@ -1,11 +1,10 @@
-//! Cells as bytes for a terminal: only the rows that changed, each written whole.
+//! Cells as bytes for a terminal: only changed rows, each written completely.
 //!
-//! Not ratatui's own terminal, which writes cell by cell what differs and trusts the terminal to
-//! take as many columns for a character as it does. Terminals differ there: joined emoji, new emoji,
-//! and in the East Asian tradition also é and ●. Here a row that changed is cleared
-//! and written whole, and behind every character beyond ASCII the cursor is put where the next belongs.
-//! So a wrong guess costs a character its looks, never its neighbours their place, and a character
-//! narrower than its columns uncovers nothing of what stood there before.
+//! Replaces ratatui's terminal, which writes only the cells that differ and trusts the terminal's
+//! character widths. Terminals differ there: joined emoji, new emoji, and in East Asian settings é
+//! and ●. Here a changed row is cleared and rewritten, and the cursor is positioned after every
+//! non-ASCII character. So a wrong width damages only that character, never its neighbours, and a
+//! narrower character leaves no residue.
 
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::queue;
@@ -19,15 +18,15 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Position;
 use ratatui::style::{Color, Modifier};
 
-/// The attributes that are used, and how they are switched on.
+/// The used attributes, with their sequences.
 const ATTRIBUTES: [(Modifier, Attribute); 3] = [
     (Modifier::BOLD, Attribute::Bold),
     (Modifier::DIM, Attribute::Dim),
     (Modifier::REVERSED, Attribute::Reverse),
 ];
 
-/// Appends to `out` what turns a terminal that shows `before` into one that shows `after`.
-/// `before` is `None` where nobody knows what it shows.
+/// Appends the bytes that change a terminal's content from `before` to `after`. `before` is `None`
+/// if unknown.
 pub(crate) fn paint(
     out: &mut Vec<u8>,
     before: Option<&Buffer>,
@@ -53,9 +52,9 @@ pub(crate) fn paint(
     let _ = queue!(out, EndSynchronizedUpdate);
 }
 
-/// Appends to `out` what names the terminal's window.
+/// Appends the bytes that set the window's title.
 pub(crate) fn name_window(out: &mut Vec<u8>, title: &str) {
-    // The end of the title must not come from within it.
+    // The text must not contain the end of the sequence.
     let title: String = title.chars().filter(|c| !c.is_control()).collect();
     let _ = queue!(out, SetTitle(title));
 }

@@ -1,31 +1,35 @@
-//! Everybody in the room, in columns: people first, then the programs that only send.
+//! The list of a room's members in columns: people first, then programs that only send.
 
 use super::model::Model;
+use crate::words::say_in;
 
-/// The widest name that is shown whole.
+/// The widest name shown in full.
 const WIDEST: usize = 34;
 
-/// Rows of names, each in a column of so many columns of the screen; of a heading the only one.
+/// A row of names in columns of equal width; a heading has one.
 pub(crate) struct Row {
     pub(crate) names: Vec<String>,
     pub(crate) width: usize,
     pub(crate) is_heading: bool,
 }
 
-/// All rows of the list at so many columns.
+/// The list's rows at this width.
 pub(crate) fn rows(model: &Model, columns: usize) -> Vec<Row> {
-    let (words, members) = (model.words, &model.members);
+    let (language, members) = (model.language, &model.members);
     let heading = |text: String| Row { names: vec![text], width: columns, is_heading: true };
     let known = members.people.len() as u64;
     let room = pigeon_text::escape(model.here.as_deref().unwrap_or_default()).to_string();
-    let mut rows = vec![heading(words.everybody(known.saturating_add(members.more), &room))];
+    let people = say_in!(language, "screen-people", people = known.saturating_add(members.more));
+    let everybody = say_in!(language, "screen-everybody", people = &people, room = &room);
+    let mut rows = vec![heading(everybody)];
     rows.extend(in_columns(&members.people, columns));
     if members.more > 0 {
-        rows.push(heading(words.unnamed(members.more)));
+        rows.push(heading(say_in!(language, "screen-more-unnamed", more = members.more)));
     }
     if !members.senders.is_empty() {
         rows.push(heading(String::new()));
-        rows.push(heading(words.senders(members.senders.len())));
+        let senders = say_in!(language, "screen-senders", senders = members.senders.len());
+        rows.push(heading(senders));
         rows.extend(in_columns(&members.senders, columns));
     }
     rows

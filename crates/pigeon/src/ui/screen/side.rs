@@ -1,31 +1,30 @@
-//! What stands in which row on the left: conversations, the people of the room, and in one line the
-//! programs that only send.
+//! The rows on the left: conversations, the room's people, and one line for programs that only
+//! send.
 
 use std::ops::Range;
 
 use super::model::Model;
 
-/// The rows on the left, from the top.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Side {
-    /// The conversations that are shown, by number.
+    /// The visible conversations, by index.
     pub(crate) places: Range<usize>,
-    /// Whether a row above the names says how many there are.
+    /// Whether a row above the names shows their number.
     pub(crate) title: bool,
-    /// The people that are shown, by number.
+    /// The visible people, by index.
     pub(crate) people: Range<usize>,
-    /// How many people are not shown, if a row says so.
+    /// The number of hidden people, if a row shows it.
     pub(crate) hidden: u64,
     /// Whether a row counts the programs that only send.
     pub(crate) senders: bool,
 }
 
 impl Side {
-    /// Divides so many rows.
+    /// Divides this many rows.
     pub(crate) fn of(model: &Model, height: usize) -> Side {
         let members = &model.members;
         let (people, senders) = (members.people.len(), usize::from(!members.senders.is_empty()));
-        // Members get at least half, if there are so many; the place that is shown is always seen.
+        // Members get at least half, if there are enough; the shown place is always visible.
         let wanted = people + senders + 2;
         let for_places = height.saturating_sub(wanted).max(height / 2).max(1);
         let for_places = model.places.len().min(for_places);

@@ -1,4 +1,4 @@
-//! What a terminal makes of the screen's bytes: hostile text, and every size.
+//! The screen's bytes in a terminal emulator: hostile text, and every size.
 
 use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
@@ -12,7 +12,7 @@ use super::tests::{cells, key, lobby};
 use super::update::{Members, Update};
 use super::{Action, Look, Screen};
 
-/// Everything that could do harm, as messages, names, and words being typed.
+/// Harmful texts, as messages, names and input.
 fn hostile_texts() -> Vec<String> {
     let mut texts = vec![
         "\x1b]0;title\x07 \x1b]52;c;AAAA\x07 \x1b[2J\x1b[H\x1b[31m \x1b[?1049l \x1b[?25l \x1bc"
@@ -33,13 +33,13 @@ fn hostile_texts() -> Vec<String> {
         "\u{fdfd}".repeat(100),
         "\t\r\n\x0b\x0c".repeat(100),
     ];
-    // Where marks have letters to stand on.
+    // Marks after letters.
     let marked = ('\u{300}'..'\u{3000}').flat_map(|c| ['a', c, '中']);
     texts.push(marked.collect());
     texts
 }
 
-/// Every Unicode scalar that is shown as itself, two thousand a text.
+/// Every displayable Unicode scalar, two thousand per text.
 fn every_character() -> Vec<String> {
     let shown =
         |c: &char| pigeon_text::escape(c.encode_utf8(&mut [0; 4])).to_string() == c.to_string();
@@ -48,7 +48,7 @@ fn every_character() -> Vec<String> {
     scalars.chunks(2_000).map(|chunk| chunk.iter().collect()).collect()
 }
 
-/// What a terminal shows that was given all the bytes.
+/// An emulator that was given all bytes.
 struct Emulator {
     parser: vt100::Parser,
     shown: Option<Buffer>,
@@ -82,8 +82,8 @@ impl Emulator {
         (0..width).map(|x| if cell(x).is_empty() { " " } else { cell(x) }).collect()
     }
 
-    /// Asserts that nothing has moved: the border is where it belongs, and so are the status line
-    /// and the line being typed; no cell holds what is no character.
+    /// Asserts that nothing has moved: the border, the status line and the input line are in place,
+    /// and every cell is a valid character.
     #[track_caller]
     fn assert_intact(&self, _: &Model, cursor: Option<Position>, about: &str) {
         let screen = self.parser.screen();
@@ -101,7 +101,7 @@ impl Emulator {
             assert!(!self.row(y).chars().any(bad), "row {y} of {about}");
         }
         assert!(self.row(areas.status.y).contains("last heard 3 s ago"), "{about}");
-        assert!(self.row(areas.status.y).trim_end().ends_with("? keys"), "{about}");
+        assert!(self.row(areas.status.y).trim_end().ends_with("? help"), "{about}");
         assert!(self.row(areas.input.y).starts_with("> "), "{about}: {}", self.row(areas.input.y));
         let at = cursor.unwrap();
         assert_eq!(screen.cursor_position(), (at.y, at.x), "{about}");
@@ -110,7 +110,7 @@ impl Emulator {
 
 #[test]
 fn every_character_keeps_to_its_place() {
-    // All the others are escapes.
+    // All other characters are escaped.
     for c in '\0'..=char::MAX {
         let shown = pigeon_text::escape(c.encode_utf8(&mut [0; 4])).to_string();
         assert!(shown.is_ascii() || shown == c.to_string(), "{shown}");
@@ -147,7 +147,7 @@ fn hostile_text_moves_nothing() {
             model.input.take();
             model.mode = Mode::Typing;
         }
-        // As members, rooms and people too; and all of it goes away without a trace.
+        // As members, rooms and people too; afterwards no trace remains.
         let names: Vec<String> =
             hostile_texts().iter().map(|t| t.chars().take(9).collect()).collect();
         for name in &names {
@@ -186,8 +186,8 @@ fn a_terminal_shows_what_was_drawn_through_every_change_of_size() {
                     x -= 1;
                 }
                 let row: String = emulator.row(y).split(' ').collect();
-                // This terminal draws the parts of joined emoji side by side, and the cells behind
-                // them cover some; the rest is the same.
+                // This emulator draws the parts of joined emoji side by side, and later cells cover
+                // some; the rest is the same.
                 if !row.contains(['👩', '👋']) {
                     assert_eq!(row, expected.split(' ').collect::<String>(), "{width}x{height}");
                 }
@@ -196,7 +196,7 @@ fn a_terminal_shows_what_was_drawn_through_every_change_of_size() {
     }
 }
 
-/// This terminal gives ❤️ one column, where the screen counts two.
+/// This emulator gives ❤️ one column, where the screen counts two.
 #[test]
 fn a_character_narrower_than_thought_uncovers_nothing() {
     let mut emulator = Emulator::new(80, 24);
@@ -216,7 +216,7 @@ fn a_character_narrower_than_thought_uncovers_nothing() {
     }
 }
 
-/// What the other test runs on a terminal.
+/// Helper process of the other test, on a terminal.
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "takes the terminal it runs on"]

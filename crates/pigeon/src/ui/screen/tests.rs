@@ -1,10 +1,9 @@
-//! The screen without a terminal: pictures of it, and what keys do to it.
+//! The screen without a terminal: snapshots, and the effects of keys.
 //!
-//! A change of the pictures is looked at and accepted with
-//! `INSTA_UPDATE=always cargo test -p pigeon screen`.
+//! Review changed snapshots and accept them with `INSTA_UPDATE=always cargo test -p pigeon screen`.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use pigeon_proto::Language;
+use pigeon_proto::{Format, Language};
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -17,30 +16,28 @@ use super::model::tests::{people, person, room, said};
 use super::model::{Mode, Model};
 use super::update::{Members, Presence, Update};
 use super::wall_clock::WallTime;
-use super::words::Words;
-use super::{Look, draw};
+use super::{Look, draw, help};
 use crate::base::status::Status;
 use crate::ui::keyboard::decoder::Decoder;
+use crate::words::say_in;
 
-fn commands(_: Language) -> &'static [(&'static str, &'static str)] {
-    const COMMANDS: &[(&str, &str)] = &[
-        ("/nick NAME", "what others call you"),
-        ("/search WORDS", "what was said"),
-        ("/ignore NAME", "hide what somebody says"),
-        ("/clear", "empty the conversation"),
-        ("/close", "close the conversation"),
-        ("/bell on|off", "whether the bell rings"),
-        ("/help", "this"),
-        ("quit", "leave"),
-    ];
-    COMMANDS
+fn commands(_: Language) -> String {
+    "/nick NAME | what others call you\n\
+     /search WORDS | what was said\n\
+     /ignore NAME | hide what somebody says\n\
+     /clear | empty the conversation\n\
+     /close | close the conversation\n\
+     /bell on|off | whether the bell rings\n\
+     /help | this\n\
+     quit | leave"
+        .to_string()
 }
 
 fn line(kind: Kind, sender: &str, text: &str) -> Line {
     Line { kind, ..said(sender, text) }
 }
 
-/// A lobby in which people talk.
+/// A lobby with a conversation.
 pub(super) fn lobby() -> Model {
     let mut model = Model::new("hub 127.0.0.1:9999".into(), room(""), commands, Language::English);
     let tell = |model: &mut Model, line| model.apply(Update::Line(Some(room("lobby")), line));
@@ -74,7 +71,7 @@ fn write(model: &mut Model, text: &str) {
     text.chars().for_each(|c| assert_eq!(key(model, KeyCode::Char(c)), None));
 }
 
-/// As ratatui's own terminal shows it.
+/// As drawn by ratatui's own terminal.
 fn picture(model: &mut Model, width: u16, height: u16) -> String {
     model.size = (width, height);
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -149,7 +146,7 @@ fn people_without_a_hub_are_marked_by_what_is_known_of_them() {
     let text = "gb2312, last heard 3 s ago, listening on 0.0.0.0:8080".into();
     model.apply(Update::Status { text, alarm: false });
     insta::assert_snapshot!("peers", picture(&mut model, 80, 10));
-    // Names that nobody has written under yet complete too.
+    // Names without messages complete too.
     model.apply(Update::Names(vec!["镜子".into()]));
     write(&mut model, "/to 镜");
     key(&mut model, KeyCode::Tab);
@@ -165,19 +162,19 @@ fn the_keys_explain_themselves() {
     key(&mut model, KeyCode::Down);
     assert!(matches!(model.mode, Mode::Help(1)));
     key(&mut model, KeyCode::PageUp);
-    // Page by page down to the end every row is seen, and the last page is full.
+    // Scrolling page by page shows every row, and the last page is full.
     let mut seen = picture(&mut model, 40, 12);
     for _ in 0..20 {
         key(&mut model, KeyCode::PageDown);
         seen.push_str(&picture(&mut model, 40, 12));
     }
-    let rows = super::help::rows(model.commands(), Language::English, 40);
-    assert!(rows.iter().all(|row| seen.contains(row.key) && seen.contains(row.what)), "{seen}");
+    let rows = help::rows(model.commands(), Language::English, 40);
+    assert!(rows.iter().all(|row| seen.contains(&row.key) && seen.contains(&row.what)), "{seen}");
     assert!(matches!(model.mode, Mode::Help(at) if at == rows.len() - 9), "{:?}", model.mode);
     assert_eq!(key(&mut model, KeyCode::Char('x')), None);
     assert!(model.input.text() == "x" && matches!(model.mode, Mode::Typing));
     key(&mut model, KeyCode::Backspace);
-    // Behind other text it is a question mark.
+    // After other text it is a question mark.
     write(&mut model, "how?");
     assert_eq!(model.input.text(), "how?");
 }
@@ -202,7 +199,7 @@ fn what_is_typed_on_over_a_list_is_typed_whole() {
         let sent = || vec!["/pass 我的密码s".to_string()];
         assert_eq!(key(&mut model, KeyCode::Enter), Some(Action::Say(room("lobby"), sent())));
 
-        // So it is right behind Esc, where the terminal makes Alt-/ of the two.
+        // Alt-/ also works directly after Esc, where the terminal makes it of the two keys.
         cover(&mut model);
         assert_eq!(alt(&mut model, '/'), None);
         write(&mut model, "who");
@@ -216,7 +213,7 @@ fn what_is_typed_on_over_a_list_is_typed_whole() {
         assert_eq!(model.input.text(), "s");
         ctrl(&mut model, 'u');
 
-        // A pasted line goes there too; Enter, Esc and the arrows are no text.
+        // A pasted line goes there too; Enter, Esc and the arrows are not text.
         cover(&mut model);
         paste(&mut model, "/msg 猴哥 psst");
         assert_eq!(model.input.text(), "/msg 猴哥 psst");
@@ -232,7 +229,7 @@ fn what_is_typed_on_over_a_list_is_typed_whole() {
         assert_eq!(key(&mut model, KeyCode::Enter), None);
         assert_eq!(model.input.text(), "draft");
     }
-    // What the hub finds covers no question.
+    // Search results do not cover a question.
     let mut model = lobby();
     paste(&mut model, "one\ntwo");
     model.apply(Update::Sought("今天".into()));
@@ -281,7 +278,7 @@ fn search_marks_what_it_finds_and_comes_back() {
     write(&mut model, "LINE 42");
     insta::assert_snapshot!("search", picture(&mut model, 80, 14));
     let (cells, _) = cells(&mut model, 80, 14);
-    // The two lowest rows are not the messages'.
+    // Excludes the two lowest rows, which are not messages.
     let marked = cells.content[..80 * 12].iter().filter(|cell| {
         cell.modifier.contains(ratatui::style::Modifier::REVERSED) && cell.symbol() == "4"
     });
@@ -313,7 +310,7 @@ fn what_is_typed_goes_where_one_looks() {
     alt(&mut model, 'a');
     key(&mut model, KeyCode::Up);
     assert_eq!(key(&mut model, KeyCode::Enter), Some(Action::Say(person("猴哥"), hello())));
-    // A room that one is not in hears nothing, and the line is not lost.
+    // A room that the user is not in gets nothing, and the line is kept.
     alt(&mut model, '2');
     assert_eq!(model.place().id, room("7b"));
     model.time = WallTime(3_661);
@@ -388,7 +385,7 @@ fn scrolling_back_stays_where_it_is_while_messages_come() {
     );
     press(&mut model, KeyEvent::new(KeyCode::End, KeyModifiers::CONTROL));
     assert!(picture(&mut model, 80, 14).contains("猴哥: new"));
-    // Two rows of messages, of which a page leaves one.
+    // The screen has two rows of messages, and a page keeps one of them.
     model.size = (80, 5);
     key(&mut model, KeyCode::PageUp);
     assert!(picture(&mut model, 80, 5).contains(" 1 message below "));
@@ -416,7 +413,7 @@ fn losses_are_shown() {
     assert!(picture.contains("not answering since 12 s"));
 }
 
-/// A class: forty people, the person among them, and twelve sensors.
+/// A class: forty people, the user among them, and twelve sensors.
 fn class() -> Model {
     let mut model = lobby();
     let people: Vec<String> = (1..=40).map(|n| format!("学生{n:02}")).collect();
@@ -441,7 +438,7 @@ fn of_a_class_everybody_is_in_sight_or_one_key_away() {
         assert!((1..=40).all(|n| is_shown(&all, n)), "{all}");
         assert!((0..12).all(|n| all.contains(&format!("103:400{n:02}"))), "{all}");
         key(&mut model, KeyCode::Esc);
-        // Or they are scrolled through.
+        // Scrolling works too.
         press(&mut model, KeyEvent::new(KeyCode::PageDown, KeyModifiers::ALT));
         press(&mut model, KeyEvent::new(KeyCode::PageDown, KeyModifiers::ALT));
         assert!(is_shown(&picture(&mut model, width, height), 40));
@@ -453,7 +450,7 @@ fn of_a_class_everybody_is_in_sight_or_one_key_away() {
     key(&mut model, KeyCode::F(2));
     insta::assert_snapshot!("class_people", picture(&mut model, 80, 24));
     key(&mut model, KeyCode::Esc);
-    // On a screen without names one key shows them all the same.
+    // On a screen without names a key shows them.
     assert!(picture(&mut model, 50, 20).contains("40 people: F2"));
 }
 
@@ -494,12 +491,12 @@ fn a_mention_is_marked_and_rings_wherever_one_looks() {
         .collect();
     assert_eq!(marked.replace(' ', ""), "小明");
     assert!(picture(&mut model, 80, 14).contains("!老师: 请小明回答"));
-    // What one says oneself, or what was said long ago, rings no bell.
+    // The user's own messages and old ones ring no bell.
     model.apply(Update::Line(Some(room("lobby")), line(Kind::Mine, "小明", "小明在")));
     let kept = Line { position: Some(3), ..said("老师", "小明呢？") };
     model.apply(Update::Kept(room("lobby"), kept));
     assert!(!model.rings);
-    // Elsewhere it is unread, with a mark; words for one alone ring as well.
+    // Elsewhere they are unread, with a mark; private messages ring as well.
     alt(&mut model, '2');
     assert!(tell(&mut model, "老师", "小明？"));
     assert!(picture(&mut model, 80, 14).contains("(1!)"));
@@ -515,24 +512,24 @@ fn a_mention_is_marked_and_rings_wherever_one_looks() {
 fn a_whisper_shows_where_one_looks_and_in_its_conversation() {
     let mut model = lobby();
     model.apply(Update::Me("狗哥".into()));
-    model.apply(Update::Language(Words(Language::Chinese)));
+    model.apply(Update::Language(Language::Chinese));
     let whisper = |model: &mut Model, kind, sender: &str, text: &str| {
         model.apply(Update::Whisper(person("小红"), line(kind, sender, text)));
     };
     whisper(&mut model, Kind::Mine, "狗哥", "借我笔记");
     whisper(&mut model, Kind::Said, "小红", "给你");
     let shown = picture(&mut model, 80, 20);
-    for words in ["* 你 → 小红（悄悄话）: 借我笔记", "* 小红 → 你（悄悄话）: 给你"]
+    for words in ["* 你 → 小红（私聊）：借我笔记", "* 小红 → 你（私聊）：给你"]
     {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     assert!(std::mem::take(&mut model.rings));
-    // In their own conversation each stands once.
+    // In their own conversations each name appears once.
     alt(&mut model, 'a');
     whisper(&mut model, Kind::Said, "小红", "看完还我");
     let shown = picture(&mut model, 80, 20);
-    assert!(shown.contains("小红: 看完还我") && !shown.contains("悄悄话"), "{shown}");
-    // What is ignored shows in neither.
+    assert!(shown.contains("小红: 看完还我") && !shown.contains("私聊"), "{shown}");
+    // Ignored messages appear in neither.
     write(&mut model, "/ignore 小红");
     key(&mut model, KeyCode::Enter);
     whisper(&mut model, Kind::Said, "小红", "unheard");
@@ -582,15 +579,112 @@ fn the_screens_own_commands_stay_here() {
 #[test]
 fn the_screen_speaks_chinese_too() {
     let mut model = class();
-    model.apply(Update::Language(Words(Language::Chinese)));
+    model.apply(Update::Language(Language::Chinese));
     let shown = picture(&mut model, 80, 24);
-    for words in ["40 人", "另有 23 人：F2", "12 个只发送的程序", "? 按键"] {
+    for words in ["40 人", "另有 23 人：F2", "12 个只发送的程序", "? 帮助"] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     key(&mut model, KeyCode::F(1));
-    let rows = super::help::rows(model.commands(), Language::Chinese, 60);
-    assert!(rows.iter().any(|row| row.what.contains("往回翻")));
+    let rows = help::rows(model.commands(), Language::Chinese, 60);
+    assert!(rows.iter().any(|row| row.what.contains("翻页")));
     assert!(picture(&mut model, 80, 24).contains("补全名字或命令"));
+}
+
+#[test]
+fn the_keys_are_the_same_in_every_language() {
+    let keys = |language| {
+        let entries = help::entries(&say_in!(language, "screen-keys"));
+        entries.into_iter().map(|entry| entry.key).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(Language::English).len(), 21);
+    assert_eq!(keys(Language::English), keys(Language::Chinese));
+}
+
+/// The terminal's content, without the marks of [`picture`] for wide characters.
+fn page(model: &mut Model, width: u16, height: u16) -> String {
+    let (cells, _) = cells(model, width, height);
+    let row = |y| {
+        let mut row = String::new();
+        let mut x = 0;
+        while x < width {
+            row.push_str(cells[(x, y)].symbol());
+            x += u16::try_from(pigeon_text::width(cells[(x, y)].symbol()).max(1)).unwrap();
+        }
+        format!("{}\n", row.trim_end())
+    };
+    format!("{width} x {height}\n{}", (0..height).map(row).collect::<String>())
+}
+
+/// A hub that stores messages, with an unread conversation and a private message.
+fn chinese_class() -> Model {
+    let commands = |language| say_in!(language, "join-commands");
+    let language = Language::Chinese;
+    let title = say_in!(language, "screen-title", hub = "192.168.1.20:9999");
+    let mut model = Model::new(title, room(""), commands, language);
+    model.apply(Update::Enter("lobby".into()));
+    model.apply(Update::Me("小明".into()));
+    model.apply(Update::Keeps(true));
+    let people: Vec<String> = (1..=40).map(|n| format!("学生{n:02}")).collect();
+    let senders = (0..12).map(|n| format!("192.168.1.103:400{n:02}")).collect();
+    model.apply(Update::Members(Members { people, senders, more: 0 }));
+    model.apply(Update::Rooms(vec![("lobby".into(), 52), ("第二组".into(), 12)]));
+    model.apply(Update::Seen(room("lobby"), 1));
+    for (position, text) in [(1, "昨天的作业"), (2, "今天交作业")] {
+        let kept = Line { position: Some(position), ..said("老师", text) };
+        model.apply(Update::Kept(room("lobby"), kept));
+    }
+    let joined = say_in!(
+        language,
+        "join-joined",
+        hub = "192.168.1.20:9999",
+        members = 0,
+        format = Format::Chat.word(),
+    );
+    model.apply(Update::Line(None, line(Kind::Note, "", &joined)));
+    model.apply(Update::Line(None, said("老师", "小明，请回答第一题")));
+    model.apply(Update::Line(None, line(Kind::Mine, "小明", "好的 👋")));
+    model.apply(Update::Whisper(person("小红"), said("小红", "借我笔记")));
+    model.apply(Update::Line(Some(room("第二组")), said("小李", "在吗")));
+    model
+}
+
+/// A class in Chinese in a sequence of screens: the room, the members, the help, a search, a
+/// question about pasted lines, an absent hub.
+#[test]
+fn a_class_in_chinese_fits_every_screen() {
+    let language = Language::Chinese;
+    let status = |model: &mut Model, text, alarm| model.apply(Update::Status { text, alarm });
+    for (name, width, height) in
+        [("chinese_narrow", 60, 16), ("chinese", 80, 24), ("chinese_wide", 120, 40)]
+    {
+        let mut model = chinese_class();
+        let time = "0.4 ms";
+        let heard = say_in!(language, "join-status-round-trip", time = time);
+        status(&mut model, heard, false);
+        let mut pages = vec![page(&mut model, width, height)];
+        key(&mut model, KeyCode::F(2));
+        pages.push(page(&mut model, width, height));
+        key(&mut model, KeyCode::Esc);
+        key(&mut model, KeyCode::F(1));
+        loop {
+            pages.push(page(&mut model, width, height));
+            let Mode::Help(before) = model.mode else { panic!() };
+            key(&mut model, KeyCode::PageDown);
+            if matches!(model.mode, Mode::Help(at) if at == before) {
+                break;
+            }
+        }
+        key(&mut model, KeyCode::Esc);
+        ctrl(&mut model, 'f');
+        write(&mut model, "没有的");
+        pages.push(page(&mut model, width, height));
+        key(&mut model, KeyCode::Esc);
+        paste(&mut model, "第一行\n第二行\n第三行");
+        let away = say_in!(language, "join-status-silent", ago = "12 秒");
+        status(&mut model, away, true);
+        pages.push(page(&mut model, width, height));
+        insta::assert_snapshot!(name, pages.join("\n"));
+    }
 }
 
 #[test]
@@ -644,7 +738,7 @@ fn reading_back_goes_on_into_what_the_hub_keeps() {
     assert_eq!(page_up(&mut model), Some(Action::Older(None)));
     assert_eq!(page_up(&mut model), None, "asked just now");
     let kept = |position: u64, text: &str| {
-        // Of the day before.
+        // A line of the day before.
         Line { time: WallTime(-10_000), position: Some(position), ..said("老师", text) }
     };
     model.apply(Update::Seen(room("lobby"), 6));
@@ -658,12 +752,12 @@ fn reading_back_goes_on_into_what_the_hub_keeps() {
     model.apply(Update::Oldest(room("lobby")));
     assert_eq!(page_up(&mut model), None);
     assert!(picture(&mut model, 80, 16).contains("-- nothing older is kept"));
-    // Another room's past is asked for in that room.
+    // Another room's history is requested in that room.
     alt(&mut model, '2');
     assert_eq!(page_up(&mut model), None);
 }
 
-/// When older lines are asked for again.
+/// When older lines are requested again.
 const OLDER_AGAIN: i64 = 60;
 
 #[test]
@@ -682,7 +776,7 @@ fn what_the_hub_finds_is_a_list_of_its_own() {
         let time = WallTime(day * 86_400 + 3_600);
         let link = (position == 2).then_some("page");
         let hit = Line { time, position: Some(position), link, ..said("老师", "交作业") };
-        // A repeated question is answered twice.
+        // A repeated request is answered twice.
         model.apply(Update::Hit(hit.clone()));
         model.apply(Update::Hit(hit));
     }

@@ -1,14 +1,15 @@
-//! What the loop sends the screen, and what it calls the places that it refers to.
+//! Updates from the loop to the screen, and ids of places.
+
+use pigeon_proto::Language;
 
 use super::log::Line;
-use super::words::Words;
 
-/// What a conversation is known by.
+/// The id of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PlaceId {
     /// A room of a hub.
     Room(Box<str>),
-    /// One other, by its name or address; nobody, if that is empty.
+    /// Another person, by name or address; empty means none.
     Person(Box<str>),
 }
 
@@ -20,95 +21,95 @@ impl PlaceId {
     }
 }
 
-/// Whether somebody is there.
+/// Whether a peer is present.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Presence {
-    /// It is unknown.
+    /// Unknown.
     #[default]
     Unknown,
-    /// Was heard, and nothing has said since that nobody is there.
+    /// The peer was heard, and has not refused since.
     Here,
-    /// The network says that nobody listens there.
+    /// The peer's port is closed.
     Refused,
 }
 
-/// Who is in a room.
+/// The members of a room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Members {
-    /// The people that are known by name, in order.
+    /// The known people, in order.
     pub(crate) people: Vec<String>,
-    /// The programs that only send, in order.
+    /// The known programs that only send, in order.
     pub(crate) senders: Vec<String>,
-    /// How many more there are.
+    /// The number of further members.
     pub(crate) more: u64,
 }
 
 impl Members {
-    /// How many there are.
+    /// The number of all members.
     pub(crate) fn count(&self) -> u64 {
         self.more.saturating_add((self.people.len() + self.senders.len()) as u64)
     }
 }
 
-/// What the loop sends the screen.
+/// An update from the loop.
 #[derive(Debug)]
 pub(crate) enum Update {
-    /// A line in a place, which is made if it is new; in the one that is shown if `None`.
+    /// A line in a place, which is created if new; `None` means the shown one.
     Line(Option<PlaceId>, Line),
-    /// Words between the person and one other. Shown in their conversation, and marked as private
-    /// in the place that is shown, so that nobody answers in the room.
+    /// A private message. Shown in its conversation, and marked as private in the shown place, so
+    /// that nobody answers in the room by mistake.
     Whisper(PlaceId, Line),
-    /// Whether the hub lists the person as a member.
+    /// Whether the user is a member of the hub.
     IsIn(bool),
-    /// The person is in this room now.
+    /// The user's current room.
     Enter(Box<str>),
-    /// The rooms there are, and how many are in each.
+    /// The rooms with their numbers of members.
     Rooms(Vec<(String, u64)>),
-    /// Who is in the room.
+    /// The room's members.
     Members(Members),
-    /// What the hub calls the person.
+    /// The user's name at the hub.
     Me(Box<str>),
-    /// A line that the hub keeps of a room.
+    /// A stored line of a room.
     Kept(PlaceId, Line),
-    /// Whether the hub keeps what is said.
+    /// Whether the hub stores messages.
     Keeps(bool),
-    /// The hub keeps nothing older of a room than what was shown.
+    /// The hub stores nothing older of this room.
     Oldest(PlaceId),
-    /// How far the room was read at the last visit: behind that everything is new.
+    /// The last position read in a room at the last visit: later lines are new.
     Seen(PlaceId, u64),
-    /// The hub looks for these words; what it found so far is of no interest.
+    /// The hub searches for these words; earlier results are dropped.
     Sought(Box<str>),
-    /// A line that it has found.
+    /// A search result.
     Hit(Line),
-    /// Why it finds none.
+    /// Why there are no results.
     NoHits(Box<str>),
-    /// The language of the screen.
-    Language(Words),
-    /// Who a person is beside the name: the address. The place is made if it is new.
+    /// The screen's language.
+    Language(Language),
+    /// Further information on a person: the address. The place is created if new.
     About(PlaceId, Box<str>),
-    /// A place is called otherwise now. If there is one of that name already, only that one stays.
+    /// A place has a new id. If a place with the new id exists, only that place stays.
     Rename(PlaceId, PlaceId),
-    /// Names that Tab knows beside those that are shown.
+    /// Additional names for Tab.
     Names(Vec<String>),
-    /// Whether somebody is there.
+    /// A peer's presence.
     Presence(PlaceId, Presence),
-    /// The person asked for this place: show it.
+    /// The user selected this place: show it.
     Look(PlaceId),
-    /// A conversation is over.
+    /// Closes a conversation.
     Close(PlaceId),
-    /// So many lines never came as far as this: the system or the loop had no room for them.
+    /// Lines lost before the screen, by the system or the loop.
     Missed(u64),
-    /// What the status line says, and whether something is wrong.
+    /// The status line's text, and whether something is wrong.
     Status { text: String, alarm: bool },
 }
 
 impl Update {
-    /// About how many bytes it takes in a queue.
+    /// The update's approximate size in a queue, in bytes.
     pub(crate) fn cost(&self) -> usize {
         std::mem::size_of::<Update>()
             + match self {
                 Update::Line(_, line) | Update::Kept(_, line) | Update::Hit(line) => line.cost(),
-                // It is shown twice.
+                // A whisper is shown twice.
                 Update::Whisper(_, line) => 2 * line.cost(),
                 Update::Rooms(rooms) => rooms.iter().map(|(name, _)| name.len() + 32).sum(),
                 Update::Members(members) => {
@@ -120,8 +121,8 @@ impl Update {
             }
     }
 
-    /// Whether it may be lost where too many wait: what strangers can cause any number of. The rest
-    /// comes as slowly as a person types, or the clock ticks.
+    /// Whether it may be dropped if too many are queued: those that strangers can cause in any
+    /// number. The others arrive at the pace of a person or a clock.
     pub(crate) fn is_spare(&self) -> bool {
         matches!(
             self,

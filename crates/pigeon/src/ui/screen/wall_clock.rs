@@ -1,4 +1,4 @@
-//! The time before each line, from the wall clock: it is for people.
+//! The time before each line, from the wall clock: for display only.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, date};
@@ -6,13 +6,13 @@ use jiff::tz::TimeZone;
 
 use super::log::{Kind, Line};
 
-/// Seconds of a day. Days on which clocks change count as many: only the shown time matters.
+/// Seconds per day. Changes of daylight saving time do not matter here: only the shown time counts.
 const DAY: i64 = 86_400;
 
-/// Where days are counted from.
+/// The origin of day numbers.
 const EPOCH: Date = date(1970, 1, 1);
 
-/// A time as the clock on the wall shows it, in seconds since 1970 by that clock.
+/// A local time, in seconds since 1970 by the local clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct WallTime(pub(crate) i64);
 
@@ -26,18 +26,16 @@ impl WallTime {
         WallTime(days * DAY + seconds)
     }
 
-    /// The day, counted from 1970.
+    /// The number of the day since 1970.
     pub(crate) fn day(self) -> i64 {
         self.0.div_euclid(DAY)
     }
 
-    /// Hours, minutes and seconds of the day.
     pub(crate) fn time_of_day(self) -> (i64, i64, i64) {
         let seconds = self.0.rem_euclid(DAY);
         (seconds / 3600, seconds / 60 % 60, seconds % 60)
     }
 
-    /// Year, month and day.
     pub(crate) fn date(self) -> (i16, i8, i8) {
         let days = jiff::Span::new().try_days(self.day()).unwrap_or_default();
         let date = EPOCH.saturating_add(days);
@@ -45,8 +43,8 @@ impl WallTime {
     }
 }
 
-/// The wall clock. How far it is from UTC is found anew each minute: a time zone is not looked up
-/// for every line.
+/// The wall clock. Its offset from UTC is cached for a minute, so that lines need no lookup of the
+/// time zone.
 #[derive(Default)]
 pub(crate) struct WallClock {
     ahead: i64,
@@ -54,7 +52,7 @@ pub(crate) struct WallClock {
 }
 
 impl WallClock {
-    /// Now.
+    /// The current time.
     pub(crate) fn time(&mut self) -> WallTime {
         let now = Timestamp::now().as_second();
         if now >= self.until || now < self.until - 60 {
@@ -64,13 +62,13 @@ impl WallClock {
         WallTime(now + self.ahead)
     }
 
-    /// A Unix time.
+    /// The local time of a Unix time.
     pub(crate) fn at(unix: i64) -> WallTime {
         let time = Timestamp::from_second(unix).unwrap_or_default();
         WallTime::of(TimeZone::system().to_datetime(time))
     }
 
-    /// A line of now.
+    /// A line with the current time.
     pub(crate) fn line(&mut self, kind: Kind, sender: &str, text: &str) -> Line {
         let (time, sender, text) = (self.time(), sender.into(), text.into());
         Line { time, kind, sender, text, position: None, link: None }

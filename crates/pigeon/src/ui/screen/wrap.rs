@@ -1,24 +1,22 @@
-//! Text cut into rows of a terminal, by display width.
+//! Wraps text into rows of a terminal by display width.
 //!
 //! Rows break at spaces and between ideographs. A run without either (a link, a long word) moves to
-//! the next row whole if it fits there, so that it can still be clicked; if it fits nowhere it is
-//! cut where the row ends.
+//! the next row if it fits there, so that it stays clickable; otherwise it is cut at the row's end.
 
 use pigeon_text::width;
 use unicode_segmentation::UnicodeSegmentation;
 
-/// What may not begin a row: closing marks, which belong to what they close (the shortest form of
-/// kinsoku).
+/// Characters that may not begin a row: closing marks (a minimal kinsoku).
 const CLOSING: &str = "，。、；：？！）》」』】〉”’…)]},.;:?!";
 
-/// What may not end a row.
+/// Characters that may not end a row.
 const OPENING: &str = "（《「『【〈“‘([{";
 
-/// The most characters of a cluster. The longest that anybody means have ten (two people of
-/// different skin, a heart and a kiss); thousands can be joined, and would be drawn as thousands.
+/// The longest cluster in characters. Meaningful ones have at most ten (two people of different
+/// skin colour, a heart and a kiss); thousands can be joined, and would be drawn as thousands.
 const MAX_CHARS: usize = 12;
 
-/// The clusters of a text: what a person takes for one character.
+/// The clusters of a text: user-perceived characters.
 pub(crate) fn clusters(text: &str) -> impl DoubleEndedIterator<Item = (usize, &str)> {
     text.grapheme_indices(true).flat_map(|(start, cluster)| {
         // Nearly all are shorter in bytes than that.
@@ -37,13 +35,13 @@ pub(crate) fn clusters(text: &str) -> impl DoubleEndedIterator<Item = (usize, &s
     })
 }
 
-/// The columns a cluster is given. A mark that stands on nothing is given one of its own.
+/// The columns of a cluster. A mark without a base gets one.
 pub(crate) fn columns(cluster: &str) -> usize {
     width(cluster).max(1)
 }
 
-/// The most columns a terminal may take for a cluster: many draw the parts of a joined emoji side
-/// by side. It must fit too, or it would run over the edge.
+/// The most columns that a terminal may use for a cluster: many draw the parts of a joined emoji
+/// side by side. It must fit in this width, or it would run over the edge.
 pub(crate) fn cautious(cluster: &str) -> usize {
     if cluster.len() <= 4 {
         return columns(cluster);
@@ -52,12 +50,12 @@ pub(crate) fn cautious(cluster: &str) -> usize {
     columns(cluster).max(parts)
 }
 
-/// Where the second and later rows of `text` begin, in bytes, if a row has `most` columns. A
-/// cluster wider than a row has a row for itself.
+/// The starts of the second and later rows of `text` in bytes, for rows of `most` columns. A
+/// cluster wider than a row gets its own row.
 pub(crate) fn breaks(text: &str, most: usize) -> Vec<u32> {
     let most = most.max(1);
     let mut breaks = Vec::new();
-    // Where the row may be ended, and the column there.
+    // The last possible break, and its column.
     let mut chance: Option<(usize, usize)> = None;
     let (mut row, mut column) = (0, 0);
     let mut before: Option<&str> = None;
@@ -70,10 +68,10 @@ pub(crate) fn breaks(text: &str, most: usize) -> Vec<u32> {
         }
         let mut start = |at: usize| {
             row = at;
-            // No text is longer than a datagram, whatever its escapes.
+            // No text is longer than a datagram, even escaped.
             breaks.push(u32::try_from(at).unwrap_or(u32::MAX));
         };
-        // Blanks at the end of a row hang over it, unseen.
+        // Blanks at the end of a row may exceed it, invisibly.
         if !blank && column + cautious(cluster) > most {
             if let Some((at, columns)) = chance.take() {
                 start(at);
@@ -134,7 +132,7 @@ mod tests {
         let link = "https://pigeon.example/a/b?c=d";
         assert_eq!(rows(&format!("看这里{link}很好"), 31), ["看这里", link, "很好"]);
         assert_eq!(rows(&format!("see {link} now"), 30), ["see", link, "now"]);
-        // It fits nowhere: the row is filled.
+        // The word fits in no row, so the row is filled.
         assert_eq!(rows(link, 20), ["https://pigeon.examp", "le/a/b?c=d"]);
     }
 

@@ -1,9 +1,9 @@
-//! Two hosts and a bad way between them: made by the kernel's netem, by a packet filter that drops
-//! and counts (nftables), or by a program that holds, loses, repeats and counts (`bad_network.py`).
-//! What they count is the truth that others' figures are held against.
+//! Two hosts with a bad path between them: made by the kernel's netem, by a packet filter that
+//! drops and counts (nftables), or by a program that delays, drops, duplicates and counts
+//! (`bad_network.py`). Tests compare other programs' figures with these counts.
 //!
 //! ```text
-//!   near 10.77.1.1 ── bad way ── 10.77.1.2 far
+//!   near 10.77.1.1 ── bad path ─ 10.77.1.2 far
 //! ```
 
 mod netem;
@@ -19,26 +19,26 @@ use std::fmt::Debug;
 use crate::namespace::Namespace;
 use crate::process::wait_until;
 
-/// How bad a way is, spelt for those that make it so.
+/// The conditions of a path, in the notation of each tool.
 pub(crate) struct Way {
-    /// For netem, behind its name: `loss 10%`.
+    /// The conditions for netem, after its name: `loss 10%`.
     pub(crate) netem: &'static str,
-    /// For `bad_network.py`.
+    /// The conditions for `bad_network.py`.
     pub(crate) program: &'static str,
 }
 
-/// Two hosts and a way between them that is equally bad in both directions.
+/// Two hosts with a path between them that is equally bad in both directions.
 pub(crate) trait BadPath {
     fn near(&self) -> &Namespace;
     fn far(&self) -> &Namespace;
 
-    /// Makes it as bad as this from now on.
+    /// Sets the conditions from now on.
     fn become_as(&mut self, way: &Way);
 
-    /// What each direction has carried so far.
+    /// The counts of each direction so far.
     fn carried(&mut self) -> Carried;
 
-    /// The same, once nothing is on its way.
+    /// Like `carried`, after all datagrams in flight have arrived.
     fn settled(&mut self) -> Carried {
         wait_until("nothing is on its way", || {
             let carried = self.carried();
@@ -47,14 +47,14 @@ pub(crate) trait BadPath {
     }
 }
 
-/// The datagrams carried from near to far, and back.
+/// The datagrams from near to far, and back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Carried {
     pub(crate) there: Direction,
     pub(crate) back: Direction,
 }
 
-/// How many came to one direction, how many left it, copies too, and how many still have to.
+/// The datagrams that entered one direction, left it (including duplicates), and are in flight.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Direction {
     pub(crate) came: u64,

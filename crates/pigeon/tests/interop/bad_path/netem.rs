@@ -1,11 +1,11 @@
-//! By netem, the bad network of the Linux kernel. Not every kernel has it, and who is not root may
-//! not use it: then a test runs on a kernel of its own.
+//! netem, the Linux kernel's network emulator. Not every kernel has it, and it needs root;
+//! otherwise a test runs on its own kernel.
 
 use super::{BadPath, Carried, Direction, Way};
 use crate::namespace::Namespace;
 use crate::user_mode_linux;
 
-/// Runs the rest of a test, named by itself, where there is netem.
+/// Runs the rest of a test, passed as itself, where netem is available.
 #[track_caller]
 pub(crate) fn on_netem(test: impl Fn(), rest: impl FnOnce()) {
     if user_mode_linux::is_here() || is_here() {
@@ -19,7 +19,7 @@ fn is_here() -> bool {
     Namespace::if_possible().is_some_and(|host| divert_udp(&host, "lo") && spoil(&host, "lo", ""))
 }
 
-/// Two hosts between which netem carries UDP.
+/// Two hosts with netem on the UDP between them.
 pub(crate) struct Netem {
     near: Namespace,
     far: Namespace,
@@ -35,8 +35,8 @@ impl Netem {
     }
 }
 
-/// Sends UDP through the first of three queues, everything else through the second: whatever else a
-/// host says by itself (IGMP, neighbours, routers) is neither spoilt nor counted.
+/// Puts UDP into the first of three queues and everything else into the second, so that a host's
+/// other traffic (IGMP, neighbours, routers) is neither disturbed nor counted.
 fn divert_udp(host: &Namespace, interface: &str) -> bool {
     let second = "1 ".repeat(16);
     let queues = format!("qdisc add dev {interface} root handle 1: prio priomap {second}");
@@ -45,9 +45,9 @@ fn divert_udp(host: &Namespace, interface: &str) -> bool {
         && host.tc(&format!("filter add dev {interface} parent 1: {udp}")).is_some()
 }
 
-/// Puts netem on the first of them.
+/// Adds netem to the first queue.
 fn spoil(host: &Namespace, interface: &str, knobs: &str) -> bool {
-    // A longer queue than its own of 1,000: what is dropped is dropped by chance.
+    // Longer than the default of 1,000, so that only random loss drops datagrams.
     let netem = format!("netem limit 10000 {knobs}");
     let place = format!("qdisc replace dev {interface} parent 1:1");
     host.tc(&format!("{place} {}", netem.trim_end())).is_some()

@@ -1,4 +1,4 @@
-//! By nftables: datagrams that are dropped by chance where they arrive, and counted.
+//! nftables: datagrams dropped at random on arrival, and counted.
 
 use std::process::Command;
 
@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::namespace::{Namespace, skipped};
 
-/// Makes a host drop so many of a thousand of the datagrams that match, where they arrive. False
-/// where the kernel cannot, which is said.
+/// Makes a host drop `per_mille` of a thousand matching datagrams on arrival. Returns false, with a
+/// note, if the kernel cannot.
 pub(crate) fn filter(host: &Namespace, matching: &str, per_mille: u32) -> bool {
     let rules = format!(
         "table ip bad {{
@@ -27,7 +27,7 @@ pub(crate) fn filter(host: &Namespace, matching: &str, per_mille: u32) -> bool {
     done.is_some()
 }
 
-/// How many the filter has dropped and let pass.
+/// The numbers of datagrams dropped and passed by the filter.
 pub(crate) fn filtered(host: &Namespace) -> [u64; 2] {
     let said = nft(host, &["-j", "list", "counters"]).unwrap();
     let said: Value = serde_json::from_str(&said).unwrap();

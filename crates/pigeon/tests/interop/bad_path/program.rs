@@ -1,4 +1,4 @@
-//! By `bad_network.py`, which carries every frame between two hosts and knows what it did to it.
+//! `bad_network.py`, which carries and counts every frame between two hosts.
 
 use serde_json::Value;
 
@@ -7,17 +7,18 @@ use crate::namespace::{Namespace, skipped};
 use crate::peers::installed;
 use crate::process::{Process, SOON};
 
-/// Two hosts between which `bad_network.py` carries all that passes.
+/// Two hosts connected by `bad_network.py`.
 pub(crate) struct BadNetwork {
     program: Process,
-    /// How many lines it has printed.
+    /// The number of lines it has printed.
     lines: usize,
     near: Namespace,
     far: Namespace,
 }
 
 impl BadNetwork {
-    /// As bad as the knobs say, `loss=0.1 seed=3`. `None` where it cannot be, which is said.
+    /// A network with these settings, such as `loss=0.1 seed=3`. `None`, with a note, if
+    /// impossible.
     pub(crate) fn new(knobs: &str) -> Option<BadNetwork> {
         if !installed("python3") {
             return None;
@@ -33,13 +34,13 @@ impl BadNetwork {
         program.expect_line(|line| line == "ready", SOON);
         for (host, address) in [(&near, "10.77.1.1/24"), (&far, "10.77.1.2/24")] {
             assert!(host.ip(&["address", "add", address, "broadcast", "+", "dev", "wire"]));
-            // The program may be busy for a moment; what waits meanwhile must not be dropped.
+            // A long queue, so that nothing is dropped while the program is busy.
             assert!(host.ip(&["link", "set", "wire", "txqueuelen", "10000", "up"]));
         }
         Some(BadNetwork { program, lines: 1, near, far })
     }
 
-    /// Turns knobs, and returns the counts so far.
+    /// Changes settings, and returns the counts so far.
     pub(crate) fn set(&mut self, knobs: &str) -> Counts {
         self.program.say(knobs);
         self.lines += 1;
@@ -47,7 +48,7 @@ impl BadNetwork {
         Counts(serde_json::from_str(&lines[self.lines - 1]).unwrap())
     }
 
-    /// The counts, once nothing is on its way.
+    /// The counts, after all datagrams in flight have arrived.
     pub(crate) fn settled_counts(&mut self) -> Counts {
         self.settled();
         self.set("")
@@ -78,7 +79,7 @@ impl BadPath for BadNetwork {
     }
 }
 
-/// What the network did, by direction (`there`: from near to far; `back`) and kind (`test`: the
+/// The network's counts, by direction (`there`: from near to far; `back`) and kind (`test`: the
 /// numbered datagrams of `pigeon bench`; `other`).
 pub(crate) struct Counts(Value);
 
@@ -87,7 +88,7 @@ impl Counts {
         self.0[way][kind][field].as_u64().unwrap_or_else(|| panic!("{way} {kind} {field}: {self}"))
     }
 
-    /// The mean time on the way, in seconds.
+    /// The mean time in flight, in seconds.
     pub(crate) fn mean(&self, way: &str, kind: &str) -> f64 {
         self.0[way][kind]["mean"].as_f64().unwrap()
     }

@@ -1,32 +1,32 @@
-//! The bad ways, spelt for each judge, and what must come of them: the counts that chance makes
-//! likely, within five standard deviations.
+//! The conditions of bad paths for each tool, and the expected results: counts within five standard
+//! deviations.
 
 use serde_json::Value;
 
 use crate::bad_path::Way;
 use crate::bench::{adds_up, count};
 
-/// One bad way, the same in both directions, and what is sent over it.
+/// The conditions, the same in both directions, and the traffic.
 pub(super) struct Case {
     pub(super) way: Way,
-    /// For `pigeon relay`.
+    /// The conditions for `pigeon relay`.
     pub(super) relay: &'static str,
     pub(super) args: &'static str,
-    /// Datagrams a second, and seconds.
+    /// Datagrams per second, and seconds.
     pub(super) iperf3: (u64, u64),
     pub(super) due: Due,
 }
 
-/// What must come of it.
+/// The expected result.
 #[derive(Clone, Copy)]
 pub(super) enum Due {
     /// This share is lost.
     Loss(f64),
-    /// This share comes twice.
+    /// This share is duplicated.
     Duplicates(f64),
-    /// Some overtake others: 5 % go at once, the rest wait for 10 ms.
+    /// Reordering: 5 % are sent at once, the rest after 10 ms.
     Reordering,
-    /// Each way takes 50 ms, evenly varied by up to 10 ms.
+    /// Each direction takes 50 ms, with a uniform jitter of up to 10 ms.
     Delay,
 }
 
@@ -63,17 +63,17 @@ pub(super) const REORDER_5: Case = Case {
 pub(super) const DELAY_50: Case = Case {
     way: Way { netem: "delay 50ms 10ms", program: "delay=0.05 jitter=0.01" },
     relay: "--delay 50ms --jitter 10ms",
-    // Farther apart than the delay varies, so that none overtakes another.
+    // Farther apart than the jitter, so no datagram overtakes another.
     args: "--for 4s --ping --rate 40/s",
     iperf3: (40, 4),
     due: Due::Delay,
 };
 
-/// What a busy machine may add to a median or a mean of times; nothing makes them shorter.
+/// How much a busy machine may add to a median or mean time; nothing makes them shorter.
 pub(super) const LATE: f64 = 0.025;
 
-/// Five standard deviations of the median of 160 sums of two delays that vary evenly by 10 ms. Such
-/// a sum lies 80 to 120 ms apart with a density of 50 a second in the middle; the deviation of a
+/// Five standard deviations of the median of 160 sums of two delays with uniform jitter of 10 ms.
+/// Such a sum is 80 to 120 ms, with a density of 50 per second in the middle; the deviation of a
 /// median of n is 1 / (2 × density × √n), 0.79 ms.
 pub(super) const MEDIAN: f64 = 5.0 * 0.00079;
 
@@ -84,7 +84,7 @@ pub(super) const MEDIAN: f64 = 5.0 * 0.00079;
 const JITTER: (f64, f64) = (0.020 / 3.0, 0.046 * 0.020);
 
 impl Case {
-    /// The share of which chance decides.
+    /// The share that is random.
     pub(super) fn share(&self) -> f64 {
         match self.due {
             Due::Loss(share) | Due::Duplicates(share) => share,
@@ -92,7 +92,7 @@ impl Case {
         }
     }
 
-    /// Fails unless the figures are what is due.
+    /// Fails unless the figures are as expected.
     #[track_caller]
     pub(super) fn judge(&self, summary: &Value) {
         let sent = adds_up(summary, "up");
@@ -119,39 +119,39 @@ impl Case {
 fn judge_delay(summary: &Value) {
     assert_eq!((adds_up(summary, "trip"), &summary["trip_lost"]), (160, &0.into()));
     let [min, median] = ["rtt_min", "rtt_p50"].map(|field| seconds(summary, field));
-    // Three digits of a histogram.
+    // The histogram has three digits.
     assert!(min >= 0.080 * 0.999, "{summary}");
     assert!((0.100 - MEDIAN..0.100 + MEDIAN + LATE).contains(&median), "{summary}");
-    // No two delays are longer together: what is, the machine has made late.
+    // No two delays add up to more, so any excess is the machine's.
     let late = (seconds(summary, "rtt_max") - 0.120).max(0.0);
     for way in ["up", "down"] {
         expect_jitter(seconds(summary, &format!("{way}_jitter")), late, way);
     }
 }
 
-/// Fails unless so many of a thousand a second are late where 5 % go at once and the rest wait for
-/// 10 ms. Each that goes at once overtakes the ten that were sent in the 10 ms before. So one is late
-/// unless it went at once itself, or all ten after it waited.
+/// Checks the share of late datagrams when 5 % are sent at once and the rest after 10 ms. Each one
+/// sent at once overtakes the ten of the last 10 ms. So a datagram is late unless it was sent at
+/// once itself, or all ten after it waited.
 #[track_caller]
 pub(super) fn expect_late(late: u64, sent: u64) {
     let due = (1.0 - 0.95_f64.powi(10)) * 0.95;
     let told = late as f64 / sent as f64;
-    // Nine or eleven may be on the way.
+    // Nine or eleven may be in flight.
     assert!((told - due).abs() < 0.08, "{told} of {sent} late, {due} due");
 }
 
-/// Fails unless this is the jitter, in seconds, of a delay varied evenly by 10 ms, where the machine
-/// made some `late` by so much.
+/// Checks the jitter, in seconds, of a delay with uniform jitter of 10 ms, given that the machine
+/// delayed some by `late`.
 #[track_caller]
 pub(super) fn expect_jitter(jitter: f64, late: f64, what: &str) {
     let (mean, deviation) = JITTER;
-    // One that is late makes two differences, of which a sixteenth each counts at most.
+    // A late datagram makes two differences, each with a weight of a sixteenth at most.
     let due = mean - 5.0 * deviation..mean + 5.0 * deviation + late / 8.0;
     assert!(due.contains(&jitter), "jitter {what}: {jitter} s, {due:?} due");
 }
 
-/// Fails unless `hits` of `tries` is what chance makes of this probability, within five standard
-/// deviations: a test that holds fails once in a million runs.
+/// Checks that `hits` of `tries` are within five standard deviations of this probability: a correct
+/// program fails once in a million runs.
 #[track_caller]
 pub(crate) fn expect_share(hits: u64, tries: u64, probability: f64, what: &str) {
     let mean = tries as f64 * probability;

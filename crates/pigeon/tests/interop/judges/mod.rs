@@ -1,7 +1,6 @@
-//! `pigeon bench` before judges: the same bad ways made by the kernel's netem, by a packet filter
-//! that counts what it drops, and by a program that counts all it does. Where the judge counts,
-//! `bench` must agree to the datagram; where chance alone is known, with what chance makes of it.
-//! Then `pigeon relay` beside them, on the same knobs.
+//! Compares `pigeon bench` with known bad paths: the kernel's netem, a packet filter that counts
+//! drops, and a program that counts everything. With exact counts, `bench` must agree exactly;
+//! otherwise within the statistical error. Then compares `pigeon relay` with the same conditions.
 
 mod cases;
 mod netem;
@@ -18,7 +17,7 @@ use crate::namespace::{Namespace, skipped};
 use crate::peers::installed;
 use crate::process::{Process, SOON, Voice};
 
-/// Two hosts and a cable, and a bench server on the second.
+/// Two connected hosts, with a bench server on the second.
 struct Hosts {
     _server: Process,
     near: Namespace,
@@ -28,7 +27,7 @@ struct Hosts {
 const FAR: &str = "10.77.1.2:7777";
 
 impl Hosts {
-    /// `None` where they cannot be, which is said.
+    /// `None`, with a note, if impossible.
     fn new() -> Option<Hosts> {
         let [near, far] = Namespace::pair()?;
         Some(Hosts { _server: bench_server(&far), near, far })
@@ -52,18 +51,17 @@ fn measure(from: &Namespace, args: &str) -> Value {
     summary(from.pigeon("pigeon bench", &args))
 }
 
-/// What iperf3 reports.
+/// iperf3's report.
 struct Iperf3 {
     packets: u64,
     lost: u64,
     late: u64,
-    /// In seconds.
+    /// Jitter in seconds.
     jitter: f64,
 }
 
-/// iperf3 between two hosts: so many datagrams of 64 bytes a second, for so many seconds. They go
-/// from far to near, since only the receiver reports which were late. `None` where it is not
-/// installed, which is said.
+/// Runs iperf3 between two hosts with 64-byte datagrams at a rate. They are sent from far to near,
+/// because only the receiver reports late ones. `None`, with a note, if it is not installed.
 fn iperf3(near: &Namespace, far: &Namespace, (per_second, seconds): (u64, u64)) -> Option<Iperf3> {
     if !installed("iperf3") {
         return None;
@@ -73,13 +71,13 @@ fn iperf3(near: &Namespace, far: &Namespace, (per_second, seconds): (u64, u64)) 
     let try_once = || -> Value {
         let server = far.run("iperf3 -s", "iperf3", &["-s", "-1", "--forceflush"]);
         server.expect_line(|line| line.contains("listening"), SOON);
-        // Where its control connection loses too much it takes half a minute and more.
+        // If its control connection loses too much, it takes more than half a minute.
         let args = [&["15", "iperf3"], &args[..]].concat();
         let mut client = near.run("iperf3 -c", "timeout", &args);
         client.expect_end(SOON + SOON);
         serde_json::from_str(&client.output()).unwrap_or_else(|_| json!({ "error": "too slow" }))
     };
-    // It sends its first datagram once, and gives up where the network loses that or the answer.
+    // iperf3 sends its first datagram once, and fails if that or the answer is lost.
     let report = (0..10).map(|_| try_once()).find(|report| report["error"].is_null());
     let report = report.expect("iperf3 connects within ten attempts");
     let udp = &report["end"]["streams"][0]["udp"];
@@ -107,7 +105,7 @@ fn to_another_machine_the_pace_is_safe() {
 #[test]
 fn what_a_bottleneck_drops_was_lost_on_the_way() {
     let Some(hosts) = Hosts::new() else { return };
-    // Of 5,000 datagrams of 106 bytes a second the bottleneck carries 2,358.
+    // Of 5,000 datagrams of 106 bytes per second the bottleneck carries 2,358.
     if hosts.near.tc("qdisc add dev near root tbf rate 2mbit burst 2kb limit 20kb").is_none() {
         skipped("this kernel has no token bucket filter");
         return;
@@ -116,7 +114,7 @@ fn what_a_bottleneck_drops_was_lost_on_the_way() {
     let dropped = hosts.near.queue("near", "tbf")["drops"].as_u64().unwrap();
     assert_eq!(adds_up(&summary, "up"), 10_000);
     assert_eq!(count(&summary, "up_lost_in_kernel"), 0, "{summary}");
-    // The kernel counts everything it dropped: a heartbeat or a question at the end as well.
+    // The kernel counts every drop, including heartbeats and final requests.
     let lost = count(&summary, "up_lost_on_way");
     assert!(lost <= dropped && dropped <= lost + 20, "{dropped} dropped: {summary}");
     assert!((0.45..0.6).contains(&(lost as f64 / 10_000.0)), "{summary}");

@@ -1,7 +1,7 @@
-//! By the kernel's netem: what chance makes of its knobs, and the number it dropped. Beside `bench`
-//! iperf3, for the figures it reports, and our relay.
+//! The kernel's netem: the statistics of its settings, and its count of drops. Compares `bench`
+//! with it, and with iperf3 where that has a figure, and our relay.
 //!
-//! These tests are ignored unless they are asked for: on most machines each boots a kernel.
+//! These tests are ignored by default: on most machines each boots a kernel.
 
 use serde_json::Value;
 
@@ -68,20 +68,19 @@ fn judged(case: &Case) {
     match case.due {
         Due::Loss(share) => expect_share(told.lost, told.packets, share, "lost by iperf3"),
         Due::Reordering => expect_late(told.late, told.packets),
-        // iperf3 does not report what was late; four times a busy machine's share.
+        // iperf3 does not report late datagrams; tolerates four times a busy machine's share.
         Due::Delay => expect_jitter(told.jitter, 4.0 * LATE, "by iperf3"),
-        // iperf3 does not report these.
         Due::Duplicates(_) => {}
     }
 }
 
-/// A measurement that agrees with what netem dropped.
+/// A measurement that agrees with netem's drops.
 fn measured(netem: &mut Netem, case: &Case) -> Value {
     let _server = bench_server(netem.far());
     let summary = measure(netem.near(), case.args);
     let there = netem.settled().there;
     let dropped = there.came - there.passed;
-    // It counts everything: a heartbeat or a question at the end as well.
+    // netem counts every drop, including heartbeats and final requests.
     let lost = count(&summary, "up_lost_on_way");
     assert!(lost <= dropped && dropped <= lost + 20, "{dropped} dropped: {summary}");
     summary

@@ -1,4 +1,4 @@
-//! By a packet filter that counts what it drops: `bench` must agree to the datagram.
+//! A packet filter that counts its drops: `bench` must agree exactly.
 
 use super::cases::{Case, LOSS_1, LOSS_10, expect_share};
 use super::{Hosts, iperf3};
@@ -6,11 +6,11 @@ use crate::bad_path::{filter, filtered};
 use crate::bench::count;
 use crate::peers::installed;
 
-/// The test datagrams of `pigeon bench`, which alone it counts: the fifth byte behind the header of
-/// 8 is 6, 7 or 8.
+/// The test datagrams of `pigeon bench`, the only ones it counts: the fifth byte after the UDP
+/// header of 8 bytes is 6, 7 or 8.
 const TEST_DATAGRAMS: &str = "udp dport 7777 @th,96,8 { 6, 7, 8 }";
 
-/// The datagrams of `iperf3 -l 64`, and not those with which it begins.
+/// The datagrams of `iperf3 -l 64`, without its initial ones.
 const IPERF3_DATAGRAMS: &str = "udp sport 5201 udp length 72";
 
 #[test]
@@ -41,7 +41,7 @@ fn judged(case: &Case, per_mille: u32) {
     let Some(told) = iperf3(&hosts.near, &hosts.far, case.iperf3) else { return };
     let [dropped, _] = filtered(&hosts.near);
     expect_share(told.lost, told.packets, case.share(), "lost by iperf3");
-    // What is lost at the very end iperf3 does not miss.
+    // iperf3 does not notice losses at the very end.
     let missed = dropped.checked_sub(told.lost);
     assert!(missed.is_some_and(|missed| missed <= 10), "iperf3 tells {} of {dropped}", told.lost);
 }

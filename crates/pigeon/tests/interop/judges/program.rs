@@ -1,4 +1,4 @@
-//! By `bad_network.py`, which counts: `bench` must agree to the datagram.
+//! `bad_network.py`, which counts: `bench` must agree exactly.
 
 use serde_json::Value;
 
@@ -44,20 +44,20 @@ fn everything_at_once() {
 
 fn judged(case: &Case) {
     let Some((summary, mean)) = by_program(case.way.program, case.args) else { return };
-    // How exactly the pace is kept decides which datagrams overtake; then only the program knows.
+    // Overtaking depends on exact timing, so only the program knows the count.
     if !matches!(case.due, Due::Reordering) {
         case.judge(&summary);
     }
     if let Due::Delay = case.due {
-        // All that came went through both ways, so the means add up; a histogram of three digits
-        // is off by a thousandth at most.
+        // All arrivals took both directions, so the means add up; the histogram of three digits is
+        // off by a thousandth at most.
         let told = seconds(&summary, "rtt_mean");
         assert!((mean * 0.999..mean + LATE).contains(&told), "{mean} s on the way: {summary}");
     }
 }
 
-/// A measurement across `bad_network.py`, which agrees with it to the datagram; and the mean time
-/// that it held them, both ways together.
+/// A measurement across `bad_network.py`, which agrees with it exactly; and the mean time in
+/// flight, both directions together.
 fn by_program(knobs: &str, args: &str) -> Option<(Value, f64)> {
     let mut network = BadNetwork::new(knobs)?;
     let server = bench_server(network.far());
@@ -74,8 +74,7 @@ fn by_program(knobs: &str, args: &str) -> Option<(Value, f64)> {
         assert_eq!(told("lost_in_kernel"), 0, "{way} {counts} {summary}");
         assert_eq!(told("received") + told("duplicated"), truth("passed"), "{counts} {summary}");
         assert_eq!(told("duplicated"), truth("repeated"), "{way} {counts} {summary}");
-        // What is sent back has the numbers of what was sent, and the way there changed their
-        // order.
+        // Returned datagrams have the original numbers, in the order in which they arrived there.
         if way == "up" || !has(&summary, "trip") {
             assert_eq!(told("late"), truth("late"), "{way} {counts} {summary}");
         }

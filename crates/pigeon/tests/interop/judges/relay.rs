@@ -1,5 +1,5 @@
-//! `pigeon relay` with a judge's knobs: what `bench` measures through it must be due as well, and the
-//! same, within what chance makes of either.
+//! `pigeon relay` with the same conditions as the other tools: `bench` must measure the expected
+//! values, and the same as over the other path, within the statistical error.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::cases::{Case, Due, LATE, MEDIAN, seconds};
 use crate::bench::{adds_up, count, measured, server};
 use crate::pigeon::relay;
 
-/// Fails unless a relay is as bad as the way over which this was measured.
+/// Fails unless a relay has the same effect as the path that this was measured over.
 #[track_caller]
 pub(super) fn expect_the_same(case: &Case, judged: &Value) {
     let (_server, to) = server();

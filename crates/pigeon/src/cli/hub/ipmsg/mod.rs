@@ -1,14 +1,14 @@
-//! `--ipmsg`: people with IP Messenger, FeiQ and iptux are members of the hub.
+//! `--ipmsg`: users of IP Messenger, FeiQ and iptux are members of the hub.
 //!
 //! ```text
 //!   UDP 2425 ─▶ the link's loop (thread.rs) ─ FromLink ─▶ Link::woken ─▶ Hub::join, handle_input
 //!            ◀─ a copy for each contact    ◀─ ToLink ──── Link::event ◀─ Event
 //! ```
 //!
-//! Both queues are bounded. Where the hub does not take what a contact said, it is not acknowledged,
-//! and the contact's program sends it again. Where the link does not keep up, lines are dropped and
-//! counted. The hub's side knows which contact is which member; the link's side knows who is in which
-//! room, so that a message crosses once, however many read it.
+//! Both queues are bounded. If the hub cannot take a contact's message, the link does not
+//! acknowledge it, and the contact's program sends it again. If the link is too slow, lines are
+//! dropped and counted. The hub's side maps contacts to members; the link's side knows each
+//! contact's room, so that a message crosses the queue once.
 
 mod queue;
 mod thread;
@@ -39,21 +39,23 @@ use self::thread::Ending;
 use crate::base::bind::explain;
 use crate::base::ipmsg::broadcast_addresses;
 use crate::base::networks::{Nets, source_rules};
+use crate::base::payload::unknown_label;
 use crate::base::{host_name, random, services};
+use crate::words::say;
 
-/// How much waits between the two loops.
+/// Length of each queue.
 const QUEUE: usize = 4_096;
 
-/// How much of it is taken before the hub looks at its own sockets again.
+/// Maximum number of items taken before the hub serves its own sockets again.
 const AT_ONCE: usize = 64;
 
-/// How long the link may take to say goodbye.
+/// Time limit for the link's goodbye.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// The most addresses that `--ipmsg-scan` names: those of a /16.
+/// Maximum number of addresses of `--ipmsg-scan`: a /16.
 const MAX_SCAN: u64 = 1 << 16;
 
-/// Where the link listens: `*`, an IPv4 address, either with a port.
+/// The link's listening address: `*` or an IPv4 address, with an optional port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct IpmsgAddress(SocketAddr);
 
@@ -67,11 +69,9 @@ impl FromStr for IpmsgAddress {
         };
         let ip = if host == "*" { Some(Ipv4Addr::UNSPECIFIED) } else { host.parse().ok() };
         let port = port.filter(|&port: &u16| port > 0);
-        ip.zip(port).map(|(ip, port)| IpmsgAddress((ip, port).into())).ok_or_else(|| {
-            "give an IPv4 address of this host, such as 192.168.1.20, or * for all; the port is \
-             2425, since other programs write to no other"
-                .to_string()
-        })
+        ip.zip(port)
+            .map(|(ip, port)| IpmsgAddress((ip, port).into()))
+            .ok_or_else(|| say!("hub-ipmsg-address"))
     }
 }
 
@@ -81,7 +81,7 @@ impl fmt::Display for IpmsgAddress {
     }
 }
 
-/// Networks that are searched, as ranges of addresses.
+/// Networks to scan, as address ranges.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ScanNets(Vec<(Ipv4Addr, Ipv4Addr)>);
 
@@ -92,9 +92,9 @@ impl FromStr for ScanNets {
         let mut ranges = Vec::new();
         for net in text.parse::<Nets>()?.0 {
             let IpNet::V4(net) = net else {
-                return Err(format!("{net} is an IPv6 network; it is too large to be searched"));
+                return Err(say!("hub-ipmsg-ipv6", net = &net));
             };
-            // The first address of a network is its own, the last is for broadcasts.
+            // Excludes the network address and the broadcast address.
             let inner = u32::from(net.prefix_len() < 31);
             let first = Ipv4Addr::from_bits(net.network().to_bits() + inner);
             ranges.push((first, Ipv4Addr::from_bits(net.broadcast().to_bits() - inner)));
@@ -102,23 +102,23 @@ impl FromStr for ScanNets {
         let size =
             |(first, last): &(Ipv4Addr, Ipv4Addr)| u64::from(last.to_bits() - first.to_bits());
         match ranges.iter().map(|range| size(range) + 1).sum::<u64>() {
-            0 => Err("give a network such as 192.168.7.0/24".to_string()),
+            0 => Err(say!("hub-ipmsg-net")),
             1..=MAX_SCAN => Ok(ScanNets(ranges)),
-            many => Err(format!("these are {many} addresses; at most {MAX_SCAN} are searched")),
+            many => Err(say!("hub-ipmsg-too-many", many = &many, most = &MAX_SCAN)),
         }
     }
 }
 
-/// Reads an encoding that programs without UTF-8 may use.
+/// Parses an encoding for programs without UTF-8.
 pub(super) fn legacy_encoding(label: &str) -> Result<Encoding, String> {
-    let encoding = Encoding::for_label(label).map_err(|error| error.to_string())?;
+    let encoding = Encoding::for_label(label).map_err(|error| unknown_label(&error))?;
     match encoding.is_ascii_compatible() {
         true => Ok(encoding),
-        false => Err(format!("{encoding} does not contain ASCII, which packets are made of")),
+        false => Err(say!("hub-ipmsg-not-ascii", encoding = &encoding)),
     }
 }
 
-/// What the command line says of the link.
+/// The settings of the link.
 pub(super) struct Settings {
     pub(super) address: IpmsgAddress,
     pub(super) scan: Option<ScanNets>,
@@ -135,9 +135,9 @@ pub(super) struct Link {
     ending: Ending,
     members: BTreeMap<SocketAddr, MemberId>,
     addresses: BTreeMap<MemberId, SocketAddr>,
-    /// Whether the hub asks for a password, as the link knows it.
+    /// Whether the hub requires a password, as sent to the link.
     asks_password: bool,
-    /// What the link was too slow for.
+    /// Lines dropped because the link was too slow.
     lost: u64,
     has_ended: bool,
 }
@@ -152,11 +152,7 @@ impl Link {
     ) -> anyhow::Result<Link> {
         let config = hub.config();
         if config.doors.first().is_some_and(|door| door.format == Format::Raw) {
-            return Err(crate::base::status::UsageError(
-                "--ipmsg needs a first door that is not raw: what people write is said there"
-                    .into(),
-            )
-            .into());
+            return Err(crate::base::status::UsageError(say!("hub-ipmsg-raw-door")).into());
         }
         let SocketAddr::V4(bound) = settings.address.0 else { anyhow::bail!("no IPv4 address") };
         let options = SocketOptions { broadcast: true, timestamps: false, ..Default::default() };
@@ -206,7 +202,7 @@ impl Link {
         })
     }
 
-    /// Takes what the link has for the hub.
+    /// Handles the link's messages.
     pub(super) fn woken(&mut self, hub: &mut Hub, now: Instant) {
         for _ in 0..AT_ONCE {
             match self.from_link.try_recv() {
@@ -218,7 +214,7 @@ impl Link {
         self.hub_waker.get().into_iter().for_each(Waker::wake);
     }
 
-    /// Notes whether the hub asks for a password, which may change while it runs.
+    /// Updates whether the hub requires a password, which may change at run time.
     pub(super) fn settle(&mut self, hub: &Hub) {
         let asks_password = hub.config().password.is_some();
         if std::mem::replace(&mut self.asks_password, asks_password) != asks_password {
@@ -259,7 +255,7 @@ impl Link {
             return Some(member);
         }
         let origin = hub.config().sources.origin(who.ip());
-        // The networks may have been closed since the link was started.
+        // The allowed networks may have changed since the link was started.
         if origin == Origin::Untrusted {
             return None;
         }
@@ -281,7 +277,7 @@ impl Link {
         }
     }
 
-    /// Takes an event of the hub, and passes on what concerns contacts.
+    /// Passes events about contacts to the link.
     pub(super) fn event(&mut self, hub: &Hub, event: &Event) {
         match event {
             Event::Message(message) if !message.is_raw && !self.members.is_empty() => {
@@ -312,7 +308,7 @@ impl Link {
     }
 
     fn reply(&mut self, hub: &Hub, member: MemberId, notice: &Notice) {
-        // Said again for the text that was refused with it, in the words for that.
+        // Repeats the password request for the text that was refused with it, worded for contacts.
         let asked = Refusal::new(Subject::Member, Reason::Password);
         let Some(&to) = self.addresses.get(&member) else { return };
         if *notice == Notice::Refused(asked) {
@@ -343,7 +339,7 @@ impl Link {
         }
     }
 
-    /// The link's loop has ended by itself.
+    /// Handles an unexpected end of the link's loop.
     fn ended(&mut self, hub: &mut Hub, now: Instant) {
         if std::mem::replace(&mut self.has_ended, true) {
             return;
@@ -357,7 +353,7 @@ impl Link {
         }
     }
 
-    /// Lets the link say goodbye.
+    /// Stops the link after its goodbye.
     pub(super) fn close(self) {
         let Link { to_link, link_waker, ending, .. } = self;
         let _ = to_link.try_send(ToLink::Stop);
@@ -366,15 +362,15 @@ impl Link {
     }
 }
 
-/// What newcomers are sent: nothing before the password, where the hub asks for one.
+/// The greeting for new contacts. `None` before the password, if the hub requires one.
 fn greeting(hub: &Hub) -> Option<Arc<str>> {
     let config = hub.config();
     config.password.is_none().then(|| words::greeting(config))
 }
 
-/// Does what a contact wrote: a command, or a message to its room.
+/// Handles a contact's text: a command, or a message to its room.
 fn say(hub: &mut Hub, now: Instant, member: MemberId, text: &str) {
-    // As a Chinese keyboard writes it.
+    // The full-width slash of a Chinese keyboard.
     let text = match text.strip_prefix('／') {
         Some(rest) => format!("/{rest}"),
         None => text.to_string(),
@@ -388,7 +384,7 @@ fn say(hub: &mut Hub, now: Instant, member: MemberId, text: &str) {
             Err(refusal) => hub.refuse(now, member, refusal),
         },
         Incoming::Quit => hub.handle_input(now, member, Input::Leave),
-        // What only hubs send, and what means nothing here.
+        // Only hubs send these; ignored here.
         Incoming::Heartbeat { .. }
         | Incoming::Empty
         | Incoming::Reply

@@ -1,5 +1,3 @@
-//! The messages between the two loops.
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -8,17 +6,17 @@ use pigeon_text::Encoding;
 
 /// A message from the hub to the link.
 pub(super) enum ToLink {
-    /// Somebody spoke. To everybody in the room but one contact: who said it.
+    /// A message to everyone in the room except its sender.
     Line { room: RoomName, text: Arc<str>, except: Option<SocketAddr> },
-    /// For one contact.
+    /// A text for one contact.
     Tell { to: SocketAddr, text: Arc<str> },
-    /// A contact is in this room now.
+    /// A contact is now in this room.
     Room { of: SocketAddr, room: RoomName },
-    /// A contact is a member no more; and whether the operator removed it.
+    /// A contact is no longer a member; `is_removed`: by the operator.
     Left { who: SocketAddr, is_removed: bool },
     /// A contact chose an encoding.
     Encoding { of: SocketAddr, encoding: Encoding },
-    /// What newcomers are sent from now on, if anything.
+    /// The new greeting for new contacts, if any.
     Greeting(Option<Arc<str>>),
     /// The hub stops.
     Stop,
@@ -26,12 +24,12 @@ pub(super) enum ToLink {
 
 /// A message from the link to the hub.
 pub(super) enum FromLink {
-    /// A contact receives what it is sent. `label`: what it is called.
+    /// A contact is reachable. `label`: its name.
     Here { who: SocketAddr, label: Label },
     /// A contact wrote.
     Says { who: SocketAddr, label: Label, text: String },
-    /// A contact is called something else.
+    /// A contact changed its name.
     Renamed { who: SocketAddr, label: Label },
-    /// A contact has gone.
+    /// A contact has left.
     Gone { who: SocketAddr },
 }

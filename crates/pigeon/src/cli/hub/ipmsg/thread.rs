@@ -1,4 +1,4 @@
-//! The link's side: a loop over its own socket, on its own thread.
+//! The link's side: a loop with its own socket and thread.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,29 +17,30 @@ use tracing::{debug, info};
 
 use super::queue::{FromLink, ToLink};
 use super::words;
+use crate::words::say;
 
-/// How long a contact that the operator removed is ignored.
+/// How long a contact is ignored after the operator removed it.
 const REMOVED_FOR: Duration = Duration::from_secs(600);
 
-/// The most that are remembered.
+/// Maximum number of removed contacts remembered.
 const MAX_REMOVED: usize = 1_024;
 
-/// The most changes that wait for the hub to take them: one for each contact, or so.
+/// Maximum number of changes waiting for the hub: about one per contact.
 const MAX_PENDING: usize = 8_192;
 
-/// How the link's loop ended.
+/// The result of the link's loop.
 pub(super) struct Ending {
     thread: JoinHandle<()>,
     why: Arc<Mutex<Option<anyhow::Error>>>,
 }
 
 impl Ending {
-    /// Why it ended by itself.
+    /// The error that ended it.
     pub(super) fn why(&self) -> Option<anyhow::Error> {
         self.why.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Waits until it has ended, but not for long.
+    /// Waits for the loop's end, up to `patience`.
     pub(super) fn wait(self, patience: Duration) {
         let until = std::time::Instant::now() + patience;
         while !self.thread.is_finished() && std::time::Instant::now() < until {
@@ -59,7 +60,7 @@ pub(super) fn start(
     messenger.announce(Instant::ORIGIN, &broadcast);
     messenger.scan(Instant::ORIGIN, &scan);
     contacts.broadcast = broadcast;
-    let mut driver = Driver::new(messenger, socket).context("cannot watch the socket")?;
+    let mut driver = Driver::new(messenger, socket).with_context(|| say!("errors-watch-socket"))?;
     let waker = driver.waker();
     let why = Arc::new(Mutex::new(None));
     let thread = crate::base::thread::spawn("ipmsg", {
@@ -70,7 +71,7 @@ pub(super) fn start(
             }
             let statistics = driver.machine().statistics();
             debug!(?statistics, "IP Messenger: ended");
-            // The hub hears of it by the end of the queue.
+            // Closing the queue reports the end to the hub.
             let hub = Arc::clone(&contacts.hub);
             drop(contacts);
             hub.get().into_iter().for_each(Waker::wake);
@@ -79,16 +80,16 @@ pub(super) fn start(
     Ok((waker, Ending { thread, why }))
 }
 
-/// What stands around the messenger: which contact is in which room, and the queues to the hub.
+/// The host of the messenger: each contact's room, and the queues to the hub.
 pub(super) struct Contacts {
     greeting: Option<Arc<str>>,
     from_hub: Receiver<ToLink>,
     to_hub: SyncSender<FromLink>,
     hub: Arc<OnceLock<Waker>>,
     rooms: BTreeMap<SocketAddr, RoomName>,
-    /// Contacts that the operator removed, and until when.
+    /// Contacts the operator removed, and until when they are ignored.
     removed: BTreeMap<SocketAddr, Instant>,
-    /// What the hub could not take yet.
+    /// Messages that the hub could not take yet.
     pending: VecDeque<FromLink>,
     broadcast: Vec<SocketAddr>,
     language: Language,
@@ -117,7 +118,7 @@ impl Contacts {
 
     /// Sends a text to a contact, in parts if it is long.
     fn tell(messenger: &mut Messenger, now: Instant, to: SocketAddr, text: &Arc<str>) {
-        // A contact that has gone meanwhile gets nothing.
+        // Skips a contact that has left meanwhile.
         if words::fits(text) {
             let _ = messenger.send(now, to, Arc::clone(text));
             return;
@@ -161,7 +162,7 @@ impl Contacts {
         self.removed.get(&who).is_some_and(|until| *until > now)
     }
 
-    /// Hands over what waits. False: the hub has enough to do.
+    /// Sends pending messages. False: the hub's queue is full.
     fn flush(&mut self) -> bool {
         while let Some(item) = self.pending.pop_front() {
             if let Err(error) = self.to_hub.try_send(item) {
@@ -174,7 +175,7 @@ impl Contacts {
         true
     }
 
-    /// Hands over what must not be lost.
+    /// Sends a message that must not be lost.
     fn push(&mut self, item: FromLink) {
         if self.pending.len() < MAX_PENDING {
             self.pending.push_back(item);
@@ -183,14 +184,14 @@ impl Contacts {
         self.hub.get().into_iter().for_each(Waker::wake);
     }
 
-    /// Hands over a text, which is not acknowledged where the hub cannot take it.
+    /// Passes a text to the hub. If the hub cannot take it, it is not acknowledged.
     fn text(&mut self, messenger: &mut Messenger, now: Instant, text: &Text) {
         let who = text.from;
         let Some(contact) = messenger.contact(who) else { return };
         if self.is_removed(now, who) || !self.flush() {
             return messenger.refuse(text);
         }
-        // Nobody is to answer it, and no room is to be filled by it.
+        // Automatic replies must not cause replies or fill rooms.
         if text.is_automatic {
             return messenger.accept(now, text);
         }

@@ -1,4 +1,4 @@
-//! What contacts read: lines of rooms, the hub's sentences, and a greeting.
+//! Texts for contacts: lines of rooms, notices, and a greeting.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use pigeon_text::escape;
 
 use crate::output::wall;
 
-/// The most bytes of a part of a long line: in any encoding it fits what iptux reads.
+/// Maximum bytes of a part of a long line: fits iptux's buffer in any encoding.
 const MAX_PART: usize = 3_400;
 
-/// What stands before the second line of a message and all that follow, so that none looks like a
-/// message of somebody else.
+/// Prefix of the second and later lines of a message, so that none looks like another member's
+/// message.
 const INDENT: &str = "\n    ";
 
-/// What somebody said, as contacts get it.
+/// Formats a member's message for contacts.
 pub(super) fn line(label: &str, text: &[u8]) -> Arc<str> {
     let lines: Vec<String> =
         text.split(|&byte| byte == b'\n').map(|line| escape(line).to_string()).collect();
@@ -29,7 +29,7 @@ pub(super) fn fits(line: &str) -> bool {
     line.len() <= MAX_PART
 }
 
-/// A line in parts that each fit a packet. Nothing is left out.
+/// Splits a line into parts that fit a packet.
 pub(super) fn parts(line: &str) -> impl Iterator<Item = &str> {
     let mut rest = line;
     std::iter::from_fn(move || {
@@ -39,7 +39,6 @@ pub(super) fn parts(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A notice in words.
 pub(super) fn told(notice: &Notice, language: Language) -> Arc<str> {
     let line = match notice {
         Notice::Said { time, .. } | Notice::Missing { time, .. } => {
@@ -51,7 +50,7 @@ pub(super) fn told(notice: &Notice, language: Language) -> Arc<str> {
     line.into()
 }
 
-/// What a contact reads that is a member no more, unless it left by itself.
+/// The text for a contact that is no longer a member; `None` if it left.
 pub(super) fn gone(reason: Left, language: Language) -> Option<Arc<str>> {
     let gone = match reason {
         Left::Kicked => Gone::Kicked,
@@ -62,7 +61,7 @@ pub(super) fn gone(reason: Left, language: Language) -> Option<Arc<str>> {
     Some(told(&Notice::Gone(gone), language))
 }
 
-/// What a contact reads when it comes. Its receipt shows that the contact receives at its address.
+/// The greeting. Its receipt proves that the contact receives at its address.
 pub(super) fn greeting(config: &Config) -> Arc<str> {
     let room = config.doors.first().map_or_else(RoomName::lobby, |door| door.room.clone());
     let has_history = config.history.is_some();
@@ -87,7 +86,7 @@ pub(super) fn greeting(config: &Config) -> Arc<str> {
     text.into()
 }
 
-/// What a room reads of offered files.
+/// Describes offered files to a room.
 pub(super) fn offers(files: &[Offer], language: Language) -> String {
     let size = |file: &Offer| match (file.is_folder, language) {
         (true, Language::Chinese) => "文件夹".to_string(),
@@ -104,8 +103,8 @@ pub(super) fn offers(files: &[Offer], language: Language) -> String {
     }
 }
 
-/// What the hub calls a contact: `NAME@IP`, and the port where it is not the usual one. What no name
-/// may hold is left out of its nickname.
+/// A contact's label: `NAME@IP`, plus the port if it is not the default. Removes characters from
+/// its nickname that no name may contain.
 pub(super) fn label(contact: &ContactView<'_>) -> Label {
     let words: Vec<&str> = contact.nick.split_whitespace().collect();
     let mut name = String::new();
@@ -121,7 +120,7 @@ pub(super) fn label(contact: &ContactView<'_>) -> Label {
         PORT => format!("{name}@{ip}"),
         port => format!("{name}@{ip}#{port}"),
     };
-    // An IPv6 address has colons, which no label but an address has.
+    // An IPv6 address has colons, which only a label that is an address may have.
     Label::parse(&label).unwrap_or_else(|| Label::from(contact.address))
 }
 

@@ -1,0 +1,312 @@
+//! A member in its own thread, for programs that send and wait, or wait for messages.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use pigeon_client::reliable::{Event as SessionEvent, From, MessageId, SayError, Status};
+use pigeon_net::{Driver, Host, Io, Waker};
+use pigeon_proto::{Message, Position, RoomName};
+use pigeon_quic::Fingerprint;
+use thiserror::Error;
+
+use crate::{Event, Member, OpenMemberError, Opened, Options, open};
+
+/// Maximum number of queued events. A program that does not take them slows its member down, but
+/// loses nothing.
+const MOST_EVENTS: usize = 1_024;
+
+/// Maximum number of queued requests of the program.
+const MOST_ORDERS: usize = 1_024;
+
+/// Time limit for the thread to leave.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A member of a hub. Dropping it leaves; messages in the outbox are sent the next time.
+#[derive(Debug)]
+pub struct Hub {
+    orders: SyncSender<Order>,
+    events: Receiver<Event>,
+    waker: Waker,
+    messages: Arc<Messages>,
+    thread: Option<JoinHandle<()>>,
+    fingerprint: Fingerprint,
+    is_first: bool,
+}
+
+/// A submitted message.
+#[derive(Debug)]
+pub struct Said {
+    id: MessageId,
+    messages: Arc<Messages>,
+}
+
+/// Why a message is not stored, or not known to be.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum NotSaid {
+    /// The message is not stored and will not be.
+    #[error("not stored: {0}")]
+    Refused(Box<str>),
+    /// The hub has not stored it in time. The message waits on disk and is sent again.
+    #[error("not stored yet: the message waits, and is sent again")]
+    Waiting,
+    /// The text is longer than the hub allows.
+    #[error("the text is longer than {0} bytes")]
+    TooLong(u64),
+    /// The outbox is full.
+    #[error("too many messages wait for the hub")]
+    Full,
+    /// The member has left, or cannot continue.
+    #[error("the member has left the hub")]
+    Left,
+}
+
+enum Order {
+    Say { room: RoomName, text: Vec<u8>, answer: SyncSender<Result<MessageId, SayError>> },
+    Follow { room: RoomName, from: From },
+    Unfollow { room: RoomName },
+    Processed { room: RoomName, position: Position },
+    Command { line: String },
+    Quit,
+}
+
+/// The status of each message.
+#[derive(Debug, Default)]
+struct Messages {
+    inner: Mutex<Outcomes>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Outcomes {
+    by_id: HashMap<MessageId, Status>,
+    is_over: bool,
+}
+
+impl Messages {
+    fn lock(&self) -> MutexGuard<'_, Outcomes> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hub {
+    /// Opens a member and starts to connect. The first time it waits for the hub's key.
+    pub fn connect(options: Options) -> Result<Hub, OpenMemberError> {
+        let Opened { member, socket, clock, fingerprint, is_first } = open(options)?;
+        let mut driver = Driver::new(member, socket)
+            .map_err(|source| OpenMemberError::Drive(pigeon_net::DriveError::Wait { source }))?
+            .with_clock(clock);
+        let waker = driver.waker();
+        let (orders, ordered) = sync_channel(MOST_ORDERS);
+        let (sender, events) = sync_channel(MOST_EVENTS);
+        let messages: Arc<Messages> = Arc::default();
+        let mut host =
+            HubHost { ordered, events: sender, held: VecDeque::new(), messages: messages.clone() };
+        let thread = std::thread::Builder::new()
+            .name("member".into())
+            .spawn(move || {
+                let _ = driver.run(&mut host);
+                host.messages.lock().is_over = true;
+                host.messages.changed.notify_all();
+            })
+            .map_err(|source| OpenMemberError::Thread { source })?;
+        let thread = Some(thread);
+        Ok(Hub { orders, events, waker, messages, thread, fingerprint, is_first })
+    }
+
+    /// The hub's key.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// Whether this is the first contact with the hub.
+    pub fn is_first(&self) -> bool {
+        self.is_first
+    }
+
+    /// Sends a message. It is sent until the hub has stored or refused it, even by the next program
+    /// that uses the folder. Fails if it is not accepted into the outbox.
+    pub fn say(&mut self, room: &RoomName, text: &str) -> Result<Said, NotSaid> {
+        self.say_bytes(room, text.as_bytes())
+    }
+
+    /// Sends bytes, for example in a raw room. Fails like [`say`](Hub::say).
+    pub fn say_bytes(&mut self, room: &RoomName, text: &[u8]) -> Result<Said, NotSaid> {
+        let (answer, answered) = sync_channel(1);
+        self.order(Order::Say { room: room.clone(), text: text.into(), answer })?;
+        match answered.recv() {
+            Ok(Ok(id)) => Ok(Said { id, messages: self.messages.clone() }),
+            Ok(Err(SayError::TooLong { most })) => Err(NotSaid::TooLong(most)),
+            Ok(Err(SayError::Full)) => Err(NotSaid::Full),
+            Ok(Err(SayError::Ended)) | Err(_) => Err(NotSaid::Left),
+        }
+    }
+
+    /// Follows a room. Fails if the member has left.
+    pub fn follow(&mut self, room: &RoomName, from: From) -> Result<(), NotSaid> {
+        self.order(Order::Follow { room: room.clone(), from })
+    }
+
+    /// Stops following a room. Fails if the member has left.
+    pub fn unfollow(&mut self, room: &RoomName) -> Result<(), NotSaid> {
+        self.order(Order::Unfollow { room: room.clone() })
+    }
+
+    /// The program has processed this message and all before it in its room: they are not reported
+    /// again after a restart. Fails if the member has left.
+    pub fn processed(&mut self, message: &Message) -> Result<(), NotSaid> {
+        let (room, position) = (message.room.clone(), message.position);
+        self.order(Order::Processed { room, position })
+    }
+
+    /// Sends a command such as `/who`. The answer is a notice among the events; there is none
+    /// without a connection. Fails if the member has left.
+    pub fn command(&mut self, line: &str) -> Result<(), NotSaid> {
+        self.order(Order::Command { line: line.into() })
+    }
+
+    /// The next event. `None` after `patience`, or if the member has left.
+    pub fn next(&mut self, patience: Duration) -> Option<Event> {
+        let event = match self.events.recv_timeout(patience) {
+            Ok(event) => event,
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+        };
+        // The member may have held back further events.
+        self.waker.wake();
+        Some(event)
+    }
+
+    fn order(&mut self, order: Order) -> Result<(), NotSaid> {
+        self.orders.send(order).map_err(|_| NotSaid::Left)?;
+        self.waker.wake();
+        Ok(())
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let _ = self.orders.try_send(Order::Quit);
+        let until = Instant::now() + PATIENCE;
+        while let Some(thread) = &self.thread
+            && !thread.is_finished()
+            && Instant::now() < until
+        {
+            self.waker.wake();
+            // Untaken events must not block the thread.
+            while self.events.try_recv().is_ok() {}
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Said {
+    /// The message's identity.
+    pub fn id(&self) -> MessageId {
+        self.id
+    }
+
+    /// Waits until the hub has stored the message (or relayed it, if it stores nothing). Fails if
+    /// it was refused, or if its status is unknown after `patience`.
+    pub fn wait(&self, patience: Duration) -> Result<(), NotSaid> {
+        let until = Instant::now() + patience;
+        let mut outcomes = self.messages.lock();
+        loop {
+            match outcomes.by_id.get(&self.id) {
+                Some(Status::Stored | Status::Relayed) => return Ok(()),
+                Some(Status::Refused(refused)) => {
+                    return Err(NotSaid::Refused(refused.text.clone()));
+                }
+                _ if outcomes.is_over => return Err(NotSaid::Waiting),
+                _ => {}
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(NotSaid::Waiting);
+            }
+            let waited = self.messages.changed.wait_timeout(outcomes, left);
+            outcomes = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Drop for Said {
+    fn drop(&mut self) {
+        self.messages.lock().by_id.remove(&self.id);
+    }
+}
+
+/// The host of the member.
+struct HubHost {
+    ordered: Receiver<Order>,
+    events: SyncSender<Event>,
+    /// Events for which the queue has no room.
+    held: VecDeque<Event>,
+    messages: Arc<Messages>,
+}
+
+impl HubHost {
+    fn flush(&mut self) {
+        while let Some(event) = self.held.pop_front() {
+            if let Err(error) = self.events.try_send(event) {
+                let (std::sync::mpsc::TrySendError::Full(event)
+                | std::sync::mpsc::TrySendError::Disconnected(event)) = error;
+                self.held.push_front(event);
+                return;
+            }
+        }
+    }
+
+    fn order(&mut self, member: &mut Member, io: &Io<'_>, order: Order) {
+        let now = io.now;
+        match order {
+            Order::Say { room, text, answer } => {
+                let said = member.with(now, |session| {
+                    let said = session.say(now, room, &text);
+                    if let Ok(id) = said {
+                        // Inserted before its status can change.
+                        self.messages.lock().by_id.insert(id, Status::Waiting);
+                    }
+                    said
+                });
+                let _ = answer.try_send(said);
+            }
+            Order::Follow { room, from } => member.with(now, |it| it.follow(room, from)),
+            Order::Unfollow { room } => member.with(now, |it| it.unfollow(&room)),
+            Order::Processed { room, position } => {
+                member.with(now, |it| it.processed(now, &room, position));
+            }
+            Order::Command { line } => drop(member.with(now, |it| it.command(&line))),
+            Order::Quit => member.with(now, |it| it.quit()),
+        }
+    }
+}
+
+impl Host<Member> for HubHost {
+    fn woken(&mut self, member: &mut Member, io: &mut Io<'_>) -> ControlFlow<()> {
+        self.flush();
+        member.hold(!self.held.is_empty());
+        while let Ok(order) = self.ordered.try_recv() {
+            self.order(member, io, order);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn event(&mut self, member: &mut Member, _: &mut Io<'_>, event: Event) -> ControlFlow<()> {
+        if let Event::Session(SessionEvent::Status(id, status)) = &event {
+            if let Some(known) = self.messages.lock().by_id.get_mut(id) {
+                *known = status.clone();
+            }
+            self.messages.changed.notify_all();
+        }
+        self.held.push_back(event);
+        self.flush();
+        member.hold(!self.held.is_empty());
+        match member.is_over() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! A reliable member as one state machine: the session over QUIC, with its file.
+//!
+//! ```text
+//!   application ─ say, follow ─▶ Session ─ frames ─▶ pigeon_quic::Client ─ datagrams ─▶ the loop
+//!                                   └──── bytes ────▶ the file
+//! ```
+//!
+//! The loop writes the file itself and waits for the disk: a member serves no one else, and its
+//! messages are sent only after they are on disk.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use pigeon_client::reliable::{Disk, Event as SessionEvent, Output, Session};
+use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
+use pigeon_quic::{Client, ConnId, Endpoint, Event as QuicEvent, Fingerprint, Pin, Why};
+
+use crate::file::SessionFile;
+
+/// Maximum bytes read from the connection before they are handled.
+const READ: usize = 64 << 10;
+
+/// Maximum number of queued events. Beyond it the connection is not read, so a slow application
+/// slows the hub down and costs no memory.
+const MOST_EVENTS: usize = 4_096;
+
+/// A member of one hub.
+pub struct Member {
+    session: Session,
+    client: Client,
+    file: SessionFile,
+    hub: SocketAddr,
+    pin: Pin,
+    connection: Option<Connection>,
+    events: VecDeque<Event>,
+    /// Why the hub was not reached last.
+    trouble: Option<Why>,
+    /// Whether bytes for the file were lost since its last sync.
+    is_append_lost: bool,
+    /// Whether reading is paused for the application.
+    is_held: bool,
+    is_ended: bool,
+}
+
+struct Connection {
+    quic: ConnId,
+    is_open: bool,
+    unsent: VecDeque<Bytes>,
+    /// Whether bytes were left unread because reading is paused.
+    is_held: bool,
+}
+
+/// An event of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An event of the session.
+    Session(SessionEvent),
+    /// The hub was reached and has this key: the pinned one, or a new one at first contact.
+    Met(Fingerprint),
+    /// The hub was not reached. The member tries again.
+    Unreached(Why),
+    /// Another server answers at the hub's address. Nothing was sent to it, and the member does not
+    /// try again.
+    NotTheHub(Why),
+}
+
+impl Member {
+    pub(crate) fn new(
+        now: Instant,
+        session: Session,
+        client: Client,
+        file: SessionFile,
+        hub: SocketAddr,
+        pin: Pin,
+    ) -> Member {
+        let mut member = Member {
+            session,
+            client,
+            file,
+            hub,
+            pin,
+            connection: None,
+            events: VecDeque::new(),
+            trouble: None,
+            is_append_lost: false,
+            is_held: false,
+            is_ended: false,
+        };
+        // Connects at once.
+        member.turn(now);
+        member
+    }
+
+    /// The session, read-only.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Lets the application change the session.
+    pub fn with<T>(&mut self, now: Instant, act: impl FnOnce(&mut Session) -> T) -> T {
+        let result = act(&mut self.session);
+        self.turn(now);
+        result
+    }
+
+    /// The hub's address.
+    pub fn hub(&self) -> SocketAddr {
+        self.hub
+    }
+
+    /// The hub has a new address. Drops an open connection.
+    pub fn move_to(&mut self, now: Instant, hub: SocketAddr) {
+        self.hub = hub;
+        self.drop_connection(now);
+        self.turn(now);
+    }
+
+    /// The client's own address or socket has changed.
+    pub fn rebind(&mut self, now: Instant) {
+        self.client.rebind(now);
+        self.turn(now);
+    }
+
+    /// Pauses or resumes reading from the hub.
+    pub fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
+    }
+
+    /// Whether the session has ended and everything is sent.
+    pub fn is_over(&self) -> bool {
+        self.is_ended
+    }
+
+    fn drop_connection(&mut self, now: Instant) {
+        if let Some(connection) = self.connection.take() {
+            self.client.close(now, connection.quic, 0, Bytes::new());
+            self.session.disconnected(now);
+        }
+    }
+
+    /// Carries out the outputs of the session, the connection and the file.
+    fn turn(&mut self, now: Instant) {
+        loop {
+            if let Some(event) = self.client.poll_event() {
+                self.quic_event(now, event);
+            } else if let Some(output) = self.session.poll_output() {
+                self.output(now, output);
+            } else if !self.read(now) {
+                return;
+            }
+        }
+    }
+
+    fn quic_event(&mut self, now: Instant, event: QuicEvent) {
+        let Some(connection) = self.connection.as_mut().filter(|it| it.quic == event.conn()) else {
+            return;
+        };
+        match event {
+            QuicEvent::Opened { .. } => {
+                connection.is_open = true;
+                self.trouble = None;
+                if let Some(fingerprint) = self.client.fingerprint(connection.quic) {
+                    // The next connection must be to the same hub.
+                    self.pin = Pin::Key(fingerprint);
+                    self.events.push_back(Event::Met(fingerprint));
+                    self.session.connected(now, &fingerprint.to_string());
+                }
+            }
+            QuicEvent::Readable { .. } => connection.is_held = true,
+            QuicEvent::Writable { .. } => self.flush(now),
+            QuicEvent::Moved { .. } => {}
+            QuicEvent::Closed { why, .. } => {
+                self.connection = None;
+                let is_other =
+                    matches!(why, Why::WrongCertificate { .. } | Why::NotItsCertificate { .. });
+                if is_other {
+                    self.events.push_back(Event::NotTheHub(why));
+                    self.session.quit();
+                } else if self.trouble.as_ref() != Some(&why) {
+                    self.trouble = Some(why.clone());
+                    self.events.push_back(Event::Unreached(why));
+                }
+                self.session.disconnected(now);
+            }
+        }
+    }
+
+    fn output(&mut self, now: Instant, output: Output) {
+        match output {
+            Output::Connect => match self.client.connect(now, self.hub, self.pin) {
+                Ok(quic) => {
+                    let unsent = VecDeque::new();
+                    let connection = Connection { quic, is_open: false, unsent, is_held: false };
+                    self.connection = Some(connection);
+                }
+                Err(error) => {
+                    self.events.push_back(Event::Unreached(Why::Protocol(error.to_string())));
+                    self.session.disconnected(now);
+                }
+            },
+            Output::Send(bytes) => {
+                if let Some(connection) = &mut self.connection {
+                    connection.unsent.push_back(bytes);
+                    self.flush(now);
+                }
+            }
+            Output::Close => {
+                if let Some(connection) = self.connection.take() {
+                    self.client.end(now, connection.quic);
+                }
+            }
+            Output::Disk(disk) => self.disk(now, disk),
+            Output::Event(event) => {
+                if event == SessionEvent::State(pigeon_client::reliable::State::Ended) {
+                    self.is_ended = true;
+                }
+                self.events.push_back(Event::Session(event));
+            }
+        }
+    }
+
+    fn disk(&mut self, now: Instant, disk: Disk) {
+        let (id, done) = match disk {
+            Disk::Append(bytes) => {
+                // The following sync reports the missing bytes.
+                if self.file.append(&bytes).is_err() {
+                    self.is_append_lost = true;
+                }
+                return;
+            }
+            Disk::Sync(id) => {
+                let is_whole = !std::mem::take(&mut self.is_append_lost);
+                (id, is_whole && self.file.sync().is_ok())
+            }
+            Disk::Replace(id, bytes) => {
+                self.is_append_lost = false;
+                (id, self.file.replace(&bytes).is_ok())
+            }
+        };
+        match done {
+            true => self.session.synced(now, id),
+            false => self.session.sync_failed(now, id),
+        }
+    }
+
+    fn flush(&mut self, now: Instant) {
+        let Some(connection) = &mut self.connection else { return };
+        let chunks = connection.unsent.make_contiguous();
+        if connection.is_open && !chunks.is_empty() {
+            self.client.write(now, connection.quic, chunks);
+            while connection.unsent.front().is_some_and(Bytes::is_empty) {
+                connection.unsent.pop_front();
+            }
+        }
+    }
+
+    /// Reads received bytes unless reading is paused. False if there are none.
+    fn read(&mut self, now: Instant) -> bool {
+        let Some(connection) = self.connection.as_mut().filter(|it| it.is_held) else {
+            return false;
+        };
+        if self.is_held || self.events.len() >= MOST_EVENTS {
+            return false;
+        }
+        match self.client.read(now, connection.quic, READ) {
+            Some(bytes) => self.session.received(now, &bytes),
+            None => connection.is_held = false,
+        }
+        true
+    }
+}
+
+impl std::fmt::Debug for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Member").field("hub", &self.hub).finish_non_exhaustive()
+    }
+}
+
+impl Machine for Member {
+    type Event = Event;
+
+    fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
+        self.client.handle_datagram(now, datagram);
+        self.turn(now);
+    }
+
+    fn handle_refused(&mut self, now: Instant, socket: SocketId) {
+        self.client.handle_refused(now, socket);
+        self.turn(now);
+    }
+
+    fn handle_refused_by(&mut self, now: Instant, socket: SocketId, peer: SocketAddr) {
+        self.client.handle_refused_by(now, socket, peer);
+        self.turn(now);
+    }
+
+    fn handle_unsent(&mut self, now: Instant, transmit: &Transmit, datagrams: u64) {
+        self.client.handle_unsent(now, transmit, datagrams);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.client.handle_timeout(now);
+        if self.session.poll_timeout().is_some_and(|due| due <= now) {
+            self.session.handle_timeout(now);
+        }
+        self.turn(now);
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.client.poll_transmit()
+    }
+
+    fn outbox(&self) -> &[u8] {
+        self.client.outbox()
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        // Reads the rest after the application has caught up.
+        let is_due = !self.is_held
+            && self.events.is_empty()
+            && self.connection.as_ref().is_some_and(|connection| connection.is_held);
+        let rest = is_due.then_some(Instant::ORIGIN);
+        [self.client.poll_timeout(), self.session.poll_timeout(), rest].into_iter().flatten().min()
+    }
+}

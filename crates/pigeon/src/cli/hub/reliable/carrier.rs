@@ -1,0 +1,160 @@
+//! The link's side: drives the sessions for the loop of any transport.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use pigeon_datagram::Instant;
+use pigeon_guard::SourceRules;
+use pigeon_hub::Source;
+use pigeon_hub::reliable::{Answer, Config, ConnId, Output, RoomLog, Sessions};
+use pigeon_log::{Forget, NewestEntries};
+use pigeon_net::Waker;
+use pigeon_proto::{Entry, Position, RoomName};
+
+use super::queue::{FromLink, MOST, Queues, ToLink};
+use super::reading::Reading;
+
+/// What sessions need of a transport.
+pub(in crate::cli::hub) trait Transport {
+    /// Sends bytes in order, and buffers what the connection does not accept yet.
+    fn send(&mut self, now: Instant, conn: ConnId, bytes: Bytes);
+
+    /// Resumes reading from a paused connection.
+    fn resume(&mut self, conn: ConnId);
+
+    /// Closes a connection after everything queued has been sent.
+    fn close(&mut self, now: Instant, conn: ConnId);
+}
+
+/// The sessions of a link, with the queues to the hub and the log.
+pub(in crate::cli::hub) struct Carrier {
+    sessions: Sessions,
+    queues: Arc<Queues>,
+    hub: Arc<OnceLock<Waker>>,
+    log: NewestEntries,
+    reading: Reading,
+    sources: SourceRules,
+    /// Whether the hub has stopped; the loop ends with the next turn.
+    is_over: bool,
+}
+
+impl Carrier {
+    pub(in crate::cli::hub) fn new(
+        config: Config,
+        queues: Arc<Queues>,
+        hub: Arc<OnceLock<Waker>>,
+        log: NewestEntries,
+        reader: pigeon_log::Reader,
+        waker: Waker,
+        sources: SourceRules,
+    ) -> anyhow::Result<Carrier> {
+        let reading = Reading::start(reader, waker)?;
+        let sessions = Sessions::new(config);
+        Ok(Carrier { sessions, queues, hub, log, reading, sources, is_over: false })
+    }
+
+    /// A connection was opened. `None` if there are too many.
+    pub(in crate::cli::hub) fn opened(&mut self, now: Instant, peer: SocketAddr) -> Option<ConnId> {
+        let ip = peer.ip().to_canonical();
+        let source = Source { ip, origin: self.sources.origin(ip) };
+        self.sessions.opened(now, source)
+    }
+
+    pub(in crate::cli::hub) fn received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
+        self.sessions.received(now, conn, bytes);
+    }
+
+    /// Whether to read more from a connection.
+    pub(in crate::cli::hub) fn wants(&self, conn: ConnId) -> bool {
+        self.queues.from_link.len() < MOST && self.sessions.wants(conn)
+    }
+
+    /// The connection accepted this many bytes.
+    pub(in crate::cli::hub) fn sent(&mut self, conn: ConnId, bytes: usize) {
+        self.sessions.sent(conn, bytes);
+    }
+
+    pub(in crate::cli::hub) fn closed(&mut self, now: Instant, conn: ConnId) {
+        self.sessions.closed(now, conn);
+    }
+
+    pub(in crate::cli::hub) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// When [`turn`](Carrier::turn) is due.
+    pub(in crate::cli::hub) fn deadline(&self) -> Option<Instant> {
+        self.sessions.poll_timeout()
+    }
+
+    /// Handles results of the hub and the log, and the sessions' outputs.
+    pub(in crate::cli::hub) fn turn(&mut self, now: Instant, transport: &mut impl Transport) {
+        for item in self.queues.to_link.take(usize::MAX) {
+            match item {
+                ToLink::Joined { author, joined } => self.sessions.joined(now, author, joined),
+                ToLink::Settled { id, outcome } => self.sessions.settled(id, outcome),
+                ToLink::Notice { author, notice } => self.sessions.notice(author, &notice),
+                ToLink::Left { author, why } => self.sessions.left(author, why),
+                ToLink::Forgot(Forget::Room(room)) => self.sessions.forgot(Some(&room), None),
+                ToLink::Forgot(Forget::Speaker(name)) => self.sessions.forgot(None, Some(&name)),
+                ToLink::Stop => {
+                    self.sessions.stop();
+                    self.is_over = true;
+                }
+            }
+        }
+        for (id, answer) in self.reading.answers() {
+            self.sessions.answered(now, id, answer);
+        }
+        if self.sessions.poll_timeout().is_some_and(|due| due <= now) {
+            self.sessions.handle_timeout(now);
+        }
+        self.sessions.pump(now, &Newest(&self.log));
+        let mut is_hub_due = false;
+        while let Some(output) = self.sessions.poll_output() {
+            let item = match output {
+                Output::Send { conn, bytes } => {
+                    transport.send(now, conn, bytes);
+                    continue;
+                }
+                Output::Resume { conn } => {
+                    transport.resume(conn);
+                    continue;
+                }
+                Output::Close { conn } => {
+                    transport.close(now, conn);
+                    continue;
+                }
+                Output::Read { id, read } => {
+                    if !self.reading.ask(id, read) {
+                        self.sessions.answered(now, id, Answer::Failed);
+                    }
+                    continue;
+                }
+                Output::Join(join) => FromLink::Join(join),
+                Output::Say(say) => FromLink::Say(say),
+                Output::Command { author, line } => FromLink::Command { author, line },
+                Output::Leave { author } => FromLink::Leave { author },
+            };
+            self.queues.from_link.push(item);
+            is_hub_due = true;
+        }
+        if is_hub_due {
+            self.hub.get().into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+/// The log's newest entries, for sessions.
+struct Newest<'a>(&'a NewestEntries);
+
+impl RoomLog for Newest<'_> {
+    fn newest(&self) -> Position {
+        self.0.durable()
+    }
+
+    fn tail(&self, after: Position, room: Option<&RoomName>, limit: usize) -> Option<Vec<Entry>> {
+        self.0.after(after, room, limit)
+    }
+}

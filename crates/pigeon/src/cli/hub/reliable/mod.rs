@@ -1,0 +1,274 @@
+//! Reliable members: the hub's side of a link with members that follow the log.
+//!
+//! ```text
+//!   a transport's loop (secure/)              the hub's loop
+//!   Carrier ── FromLink: join, say ─▶ Link ─▶ Hub::join, Hub::admit ─▶ Archive::say ─▶ the disk
+//!      │  ◀─ ToLink: joined, settled ─ Link ◀─ Hub::relay ◀─ settled ◀────────────────────┘
+//!      └──── reads the newest entries from memory, older ones in another thread
+//! ```
+//!
+//! A message is stored before it is relayed. So *stored* is never reported for a lost message, nor
+//! *not stored* for one that was delivered. Reliable members receive messages from the log only, so
+//! this code does no work per member.
+
+mod carrier;
+mod queue;
+mod reading;
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use anyhow::Context;
+use pigeon_datagram::Instant;
+use pigeon_hub::reliable::{Join, Joined, Outcome, Say};
+use pigeon_hub::{Event, Hub, Input, LinkId, MemberId, Message};
+use pigeon_log::Forget;
+use pigeon_net::Waker;
+use pigeon_proto::{Command, LinkKind, Notice, Reason, Refusal, RoomName, Secret, Subject, Word};
+
+pub(super) use self::carrier::{Carrier, Transport};
+pub(super) use self::queue::Queues;
+use self::queue::{FromLink, ToLink};
+use super::archive::{Archive, Settled};
+
+/// Maximum number of messages taken from a link before the hub serves its sockets again.
+const AT_ONCE: usize = 256;
+
+/// The hub's side of a link.
+pub(super) struct Link {
+    link: LinkId,
+    kind: LinkKind,
+    queues: Arc<Queues>,
+    link_waker: Waker,
+    hub_waker: Arc<OnceLock<Waker>>,
+    members: HashMap<u128, MemberId>,
+    authors: HashMap<MemberId, u128>,
+    /// Each member's room, for news.
+    rooms: HashMap<MemberId, RoomName>,
+}
+
+impl Link {
+    /// The hub's side for a transport with a loop that `link_waker` wakes. Fails if there are too
+    /// many links.
+    pub(super) fn new(
+        hub: &mut Hub,
+        kind: LinkKind,
+        queues: Arc<Queues>,
+        link_waker: Waker,
+        hub_waker: &Arc<OnceLock<Waker>>,
+    ) -> anyhow::Result<Link> {
+        Ok(Link {
+            link: hub.add_link(kind).context("there are too many links")?,
+            kind,
+            queues,
+            link_waker,
+            hub_waker: Arc::clone(hub_waker),
+            members: HashMap::new(),
+            authors: HashMap::new(),
+            rooms: HashMap::new(),
+        })
+    }
+
+    /// Handles the link's messages.
+    pub(super) fn woken(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) {
+        let items = self.queues.from_link.take(AT_ONCE);
+        if items.is_empty() {
+            return;
+        }
+        // The rest waits for the next turn. The link may be waiting for room in the queue.
+        self.hub_waker.get().into_iter().for_each(Waker::wake);
+        for item in items {
+            match item {
+                FromLink::Join(join) => self.join(hub, now, join),
+                FromLink::Say(say) => self.say(hub, archive, now, say),
+                FromLink::Command { author, line } => self.command(hub, now, author, &line),
+                FromLink::Leave { author } => {
+                    if let Some(&member) = self.members.get(&author) {
+                        hub.handle_input(now, member, Input::Leave);
+                    }
+                }
+            }
+        }
+        self.link_waker.wake();
+    }
+
+    fn join(&mut self, hub: &mut Hub, now: Instant, join: Join) {
+        let author = join.author;
+        let joined = self.admit(hub, now, join);
+        self.send(ToLink::Joined { author, joined });
+    }
+
+    /// Adds a member, with the requested name and room if they are allowed.
+    fn admit(&mut self, hub: &mut Hub, now: Instant, join: Join) -> Result<Joined, Refusal> {
+        let Join { author, source, label, name, word, room, password, language } = join;
+        let known = self.members.get(&author).copied();
+        let member = match known {
+            Some(member) => member,
+            None => hub.join(now, self.link, label, source)?,
+        };
+        self.members.insert(author, member);
+        self.authors.insert(member, author);
+        // A member that sends a command is a person. A program that only sends messages is not, and
+        // joins and leaves without a notice.
+        let is_other_language = language != hub.config().language;
+        let mut command = |command| hub.handle_input(now, member, Input::Command(command));
+        if is_other_language {
+            command(Command::Language(language));
+        }
+        if let Some(secret) = password.as_deref().and_then(|text| Secret::new(text.as_bytes())) {
+            command(Command::Pass(secret));
+        }
+        if known.is_none()
+            && let Some(word) = word.as_deref().and_then(Word::new)
+        {
+            command(Command::Resume(word));
+        }
+        let now_named = hub.member(member).and_then(|view| view.name);
+        if let Some(name) = name.filter(|name| now_named.as_ref() != Some(name)) {
+            hub.handle_input(now, member, Input::Command(Command::Nick(Some(name))));
+        }
+        let is_elsewhere = |room: &RoomName| {
+            hub.member(member).and_then(|view| view.room).is_some_and(|here| here != *room)
+        };
+        if let Some(room) = room.filter(is_elsewhere) {
+            hub.handle_input(now, member, Input::Command(Command::Join(room)));
+        }
+        let view = hub.member(member);
+        match view.map(|view| (view.name, view.room)) {
+            Some((name, Some(room))) => Ok(Joined { name, room }),
+            in_no_room => {
+                // The password is missing. The session must not stay in the hub without it.
+                self.forget(author);
+                if in_no_room.is_some() {
+                    hub.handle_input(now, member, Input::Leave);
+                }
+                Err(Refusal::new(Subject::Member, Reason::Password))
+            }
+        }
+    }
+
+    fn say(&mut self, hub: &mut Hub, archive: &Archive, now: Instant, say: Say) {
+        let Say { id, room, text, identity, after, is_known } = say;
+        let Some(&member) = self.members.get(&identity.author) else {
+            return self.settle(id, Outcome::refused(Reason::Overloaded));
+        };
+        let message = match is_known {
+            // The log compares it with the stored message.
+            true => Message {
+                room,
+                speaker: Some(member),
+                label: "".into(),
+                link: self.kind,
+                wall: hub.wall(now),
+                text,
+                identity,
+                is_raw: false,
+                is_stored: false,
+            },
+            false => match hub.admit(now, member, &room, &text, identity) {
+                Ok(message) => message,
+                Err(refusal) => return self.settle(id, Outcome::refused(refusal.why)),
+            },
+        };
+        if archive.say(id, message, after).is_err() {
+            self.settle(id, Outcome::refused(Reason::NotStored));
+        }
+    }
+
+    fn command(&mut self, hub: &mut Hub, now: Instant, author: u128, line: &str) {
+        let Some(&member) = self.members.get(&author) else { return };
+        let line = line.strip_prefix(['/', '／']).unwrap_or(line);
+        match Command::parse(line.as_bytes()) {
+            Ok(command) => hub.handle_input(now, member, Input::Command(command)),
+            Err(refusal) => hub.refuse(now, member, refusal),
+        }
+    }
+
+    /// Relays the stored messages of this link's members, and reports the result of the others.
+    pub(super) fn settled(&mut self, hub: &mut Hub, now: Instant, settled: Vec<Settled>) {
+        for Settled { id, message, outcome } in settled {
+            use pigeon_log::Outcome as Log;
+            let outcome = match outcome {
+                Log::Stored { .. } => {
+                    hub.relay(now, message);
+                    Outcome::Stored
+                }
+                Log::Again { position: Some(_) } => Outcome::Stored,
+                Log::Again { position: None } => Outcome::Deleted,
+                Log::Conflict { .. } => Outcome::Conflict,
+                Log::Gap { expected } => Outcome::Expected(expected),
+                Log::Kept | Log::NotStored => Outcome::refused(Reason::NotStored),
+            };
+            self.settle(id, outcome);
+        }
+    }
+
+    /// Passes events about the link's members to the link.
+    pub(super) fn event(&mut self, event: &Event) {
+        match event {
+            Event::Reply { to, notice } => {
+                if let Some(&author) = self.authors.get(to) {
+                    self.send(ToLink::Notice { author, notice: notice.clone() });
+                }
+            }
+            Event::Joined { member, room: Some(room), .. } | Event::Moved { member, room } => {
+                if self.authors.contains_key(member) {
+                    self.rooms.insert(*member, room.clone());
+                }
+            }
+            Event::News { room, news } => self.news(room, news),
+            Event::Left { member, reason, .. } => {
+                self.rooms.remove(member);
+                if let Some(author) = self.authors.remove(member) {
+                    // Unless the author has reconnected meanwhile.
+                    if self.members.get(&author) == Some(member) {
+                        self.members.remove(&author);
+                        self.send(ToLink::Left { author, why: *reason });
+                    }
+                }
+            }
+            Event::Stopped => self.send(ToLink::Stop),
+            _ => {}
+        }
+    }
+
+    /// Rooms with more than a hundred members get no news, so this loop is short.
+    fn news(&self, room: &RoomName, news: &[pigeon_proto::News]) {
+        for (member, _) in self.rooms.iter().filter(|(_, here)| *here == room) {
+            let Some(&author) = self.authors.get(member) else { continue };
+            for news in news {
+                self.send(ToLink::Notice { author, notice: Notice::News(news.clone()) });
+            }
+        }
+    }
+
+    /// Handles an unexpected end of the link's loop: its members leave.
+    pub(super) fn lost(&mut self, hub: &mut Hub, now: Instant) {
+        for (member, _) in std::mem::take(&mut self.authors) {
+            hub.handle_input(now, member, Input::Leave);
+        }
+        self.members.clear();
+        self.rooms.clear();
+    }
+
+    /// Reports deleted messages.
+    pub(super) fn forgot(&self, what: &Forget) {
+        self.send(ToLink::Forgot(what.clone()));
+    }
+
+    fn settle(&self, id: pigeon_hub::reliable::SayId, outcome: Outcome) {
+        self.send(ToLink::Settled { id, outcome });
+    }
+
+    fn forget(&mut self, author: u128) {
+        if let Some(member) = self.members.remove(&author) {
+            self.authors.remove(&member);
+            self.rooms.remove(&member);
+        }
+    }
+
+    fn send(&self, item: ToLink) {
+        self.queues.to_link.push(item);
+        self.link_waker.wake();
+    }
+}

@@ -1,0 +1,82 @@
+//! The two queues between a link's loop and the hub's.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pigeon_hub::Left;
+use pigeon_hub::reliable::{Join, Joined, Outcome, Say, SayId};
+use pigeon_log::Forget;
+use pigeon_proto::{Notice, Refusal};
+
+/// Maximum length of the queue to the hub. If it is full, the link stops reading from its members.
+pub(super) const MOST: usize = 4_096;
+
+/// Maximum number of notices queued for the link; more are dropped and counted. Everything else in
+/// the queue answers a request, so its number is bounded.
+const MOST_NOTICES: usize = 65_536;
+
+pub(super) enum FromLink {
+    Join(Join),
+    Say(Say),
+    Command { author: u128, line: Box<str> },
+    Leave { author: u128 },
+}
+
+pub(super) enum ToLink {
+    Joined { author: u128, joined: Result<Joined, Refusal> },
+    Settled { id: SayId, outcome: Outcome },
+    Notice { author: u128, notice: Notice },
+    Left { author: u128, why: Left },
+    Forgot(Forget),
+    Stop,
+}
+
+#[derive(Default)]
+pub(in crate::cli::hub) struct Queues {
+    pub(super) from_link: Queue<FromLink>,
+    pub(super) to_link: Queue<ToLink>,
+}
+
+/// A queue between two threads. The callers of `push` limit its length: an answer must not be lost,
+/// and a loop must not block.
+pub(super) struct Queue<T> {
+    items: Mutex<VecDeque<T>>,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Queue { items: Mutex::default() }
+    }
+}
+
+impl<T> Queue<T> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes up to `most` items.
+    pub(super) fn take(&self, most: usize) -> Vec<T> {
+        let mut items = self.lock();
+        let most = most.min(items.len());
+        items.drain(..most).collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+}
+
+impl Queue<FromLink> {
+    pub(super) fn push(&self, item: FromLink) {
+        self.lock().push_back(item);
+    }
+}
+
+impl Queue<ToLink> {
+    pub(super) fn push(&self, item: ToLink) {
+        let mut items = self.lock();
+        if !matches!(item, ToLink::Notice { .. }) || items.len() < MOST_NOTICES {
+            items.push_back(item);
+        }
+    }
+}

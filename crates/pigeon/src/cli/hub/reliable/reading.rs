@@ -1,0 +1,81 @@
+//! Reads older entries for followers in a separate thread, so that no loop waits for a disk.
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pigeon_hub::reliable::{Answer, Read, ReadId};
+use pigeon_log::{ReadError, Reader};
+use pigeon_net::Waker;
+use pigeon_proto::Position;
+use tracing::warn;
+
+use crate::base::thread;
+
+/// Length of the queue. Each connection has one request at a time, and repeats it if the queue is
+/// full.
+const QUESTIONS: usize = 1_024;
+
+/// A thread that reads the log.
+pub(super) struct Reading {
+    questions: SyncSender<(ReadId, Read)>,
+    answers: Arc<Mutex<Vec<(ReadId, Answer)>>>,
+}
+
+impl Reading {
+    /// Starts the thread. It wakes the loop after each answer.
+    pub(super) fn start(reader: Reader, waker: Waker) -> anyhow::Result<Reading> {
+        let (questions, asked): (_, Receiver<(ReadId, Read)>) = sync_channel(QUESTIONS);
+        let answers: Arc<Mutex<Vec<_>>> = Arc::default();
+        let given = Arc::clone(&answers);
+        thread::spawn("follow", move || {
+            for (id, question) in asked {
+                let answer = read(&reader, question).unwrap_or_else(|error| {
+                    warn!("{error}");
+                    Answer::Failed
+                });
+                given.lock().unwrap_or_else(PoisonError::into_inner).push((id, answer));
+                waker.wake();
+            }
+        })?;
+        Ok(Reading { questions, answers })
+    }
+
+    /// Queues a request. False if the queue is full.
+    pub(super) fn ask(&self, id: ReadId, read: Read) -> bool {
+        match self.questions.try_send((id, read)) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
+        }
+    }
+
+    /// The answers since the last call.
+    pub(super) fn answers(&self) -> Vec<(ReadId, Answer)> {
+        std::mem::take(&mut self.answers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn read(reader: &Reader, question: Read) -> Result<Answer, ReadError> {
+    Ok(match question {
+        Read::Outbox { author, outbox } => Answer::Last(reader.last_number(author, outbox)?),
+        Read::Follow { seen } => Answer::Follow(reader.follow(Some(seen))?),
+        Read::Before { room, count } => {
+            let entries = reader.before(Position::END, Some(&room), count)?;
+            let newest = entries.last().map_or(Position::START, |last| last.position());
+            // Reading after the predecessor of the first entry starts with the first entry.
+            let before = match entries.first() {
+                Some(first) => reader.before(first.position(), Some(&room), 1)?,
+                None => Vec::new(),
+            };
+            let place = before.last().map(|entry| entry.position());
+            let first = entries.first().map(|entry| entry.position());
+            Answer::Before(match (place, first) {
+                (Some(place), _) => place,
+                (None, Some(_)) => Position::START,
+                (None, None) => newest,
+            })
+        }
+        Read::After { room, after, limit } => {
+            Answer::Entries(reader.after(after, Some(&room), limit)?)
+        }
+    })
+}

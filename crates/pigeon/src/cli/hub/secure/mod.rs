@@ -1,0 +1,233 @@
+//! `--secure`: members with a key join over QUIC, on a port beside the first socket's.
+//!
+//! The hub announces the port even while another program holds it. A client that has joined with a
+//! key does not join without one, so a hub without a port would lock it out, and a program that
+//! holds the port could force all others to join in clear text.
+
+mod certificate;
+mod thread;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context;
+use pigeon_datagram::Instant;
+use pigeon_guard::{SourceRules, TokenKey};
+use pigeon_hub::reliable::{Config, Crypto};
+use pigeon_hub::{Event, Hub};
+use pigeon_log::Forget;
+use pigeon_net::{OpenError, Socket, SocketOptions, Waker};
+use pigeon_proto::{Format, LinkKind};
+use pigeon_quic::{Certificate, Fingerprint, Limits, Server, ServerConfig};
+use tracing::{error, info, warn};
+
+use self::thread::Ending;
+use super::archive::Archive;
+use super::reliable::{Carrier, Link, Queues};
+use crate::base::bind::explain;
+use crate::base::random;
+
+/// Time between attempts to bind a port in use.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Time limit for the link's goodbye.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The listening port for members with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SecurePort {
+    /// The port after the first socket's.
+    Next,
+    Port(u16),
+    /// Disabled.
+    Off,
+}
+
+impl FromStr for SecurePort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse()) {
+            ("on", _) => Ok(SecurePort::Next),
+            ("off", _) => Ok(SecurePort::Off),
+            (_, Ok(port @ 1..)) => Ok(SecurePort::Port(port)),
+            _ => {
+                Err("give a port, such as 10000; or on, for the port after --listen's; or off"
+                    .into())
+            }
+        }
+    }
+}
+
+impl fmt::Display for SecurePort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SecurePort::Next => "on".fmt(f),
+            SecurePort::Port(port) => port.fmt(f),
+            SecurePort::Off => "off".fmt(f),
+        }
+    }
+}
+
+/// The link, or what is needed to start it.
+pub(super) struct Secure {
+    address: SocketAddr,
+    certificate: Certificate,
+    sources: SourceRules,
+    hub_waker: Arc<OnceLock<Waker>>,
+    running: Option<Running>,
+    /// When to try the port again.
+    next: Option<Instant>,
+}
+
+struct Running {
+    link: Link,
+    waker: Waker,
+    ending: Ending,
+}
+
+impl Secure {
+    /// Reads or creates the hub's certificate and opens the port. Fails if the certificate cannot
+    /// be read or written.
+    pub(super) fn start(
+        hub: &mut Hub,
+        archive: &Archive,
+        address: SocketAddr,
+        sources: SourceRules,
+        hub_waker: &Arc<OnceLock<Waker>>,
+        now: Instant,
+    ) -> anyhow::Result<Secure> {
+        let certificate = certificate::of(archive.folder())?;
+        let hub_waker = Arc::clone(hub_waker);
+        let mut secure =
+            Secure { address, certificate, sources, hub_waker, running: None, next: None };
+        secure.open(hub, archive, now)?;
+        Ok(secure)
+    }
+
+    /// The fingerprint that clients compare.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        self.certificate.fingerprint()
+    }
+
+    /// The announced port.
+    pub(super) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Opens the port, or schedules another attempt.
+    fn open(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) -> anyhow::Result<()> {
+        let options = SocketOptions { timestamps: false, ..SocketOptions::default() };
+        let socket = match Socket::bind(self.address, &options) {
+            Ok(socket) => socket,
+            Err(error) => {
+                if self.next.is_none() {
+                    self.complain(error);
+                }
+                self.next = Some(now + RETRY);
+                return Ok(());
+            }
+        };
+        self.next = None;
+        self.running = Some(self.run(hub, archive, socket)?);
+        info!("members with a key: UDP port {}, fingerprint {}", self.port(), self.fingerprint());
+        Ok(())
+    }
+
+    fn complain(&self, error: OpenError) {
+        warn!(
+            "members with a key cannot join yet: {:#}; trying again. --secure PORT chooses another \
+             port",
+            explain(error)
+        );
+    }
+
+    fn run(&self, hub: &mut Hub, archive: &Archive, socket: Socket) -> anyhow::Result<Running> {
+        let config = hub.config();
+        let limits = Limits {
+            connections: config.max_members,
+            per_address: config.max_per_address.unwrap_or(usize::MAX),
+            ..Limits::default()
+        };
+        let base = std::time::Instant::now();
+        let server = Server::new(ServerConfig {
+            certificate: &self.certificate,
+            seed: random::bytes()?,
+            base,
+            limits,
+            sources: self.sources.clone(),
+        })
+        .context("cannot start QUIC")?;
+        let crypto = Crypto { verify: pigeon_quic::verify, author: pigeon_quic::author };
+        let fingerprint = self.fingerprint().to_string();
+        let nonces = TokenKey::new(random::bytes()?);
+        let sessions = Config {
+            max_text: config.most_text(Format::Chat),
+            max_connections: config.max_members,
+            max_per_address: config.max_per_address.unwrap_or(usize::MAX),
+            ..Config::new(config.name.as_str(), &fingerprint, nonces, crypto)
+        };
+        let queues = Arc::new(Queues::default());
+        let (waker, ending) = thread::start(server, socket, {
+            let (queues, hub) = (Arc::clone(&queues), Arc::clone(&self.hub_waker));
+            let (log, reader) = (archive.newest_entries(), archive.reader()?);
+            let sources = self.sources.clone();
+            move |waker| Carrier::new(sessions, queues, hub, log, reader, waker, sources)
+        })?;
+        archive.wake_when_stored(waker.clone());
+        let link = Link::new(hub, LinkKind::Key, queues, waker.clone(), &self.hub_waker)?;
+        Ok(Running { link, waker, ending })
+    }
+
+    /// Handles the link's and the log's results.
+    pub(super) fn woken(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) {
+        let Some(running) = &mut self.running else { return };
+        running.link.settled(hub, now, archive.settled());
+        running.link.woken(hub, archive, now);
+        if let Some(why) = running.ending.why() {
+            error!("members with a key are gone: {why:#}; opening the port again");
+            running.link.lost(hub, now);
+            self.running = None;
+            self.next = Some(now + RETRY);
+        }
+    }
+
+    pub(super) fn event(&mut self, event: &Event) {
+        if let Some(running) = &mut self.running {
+            running.link.event(event);
+        }
+    }
+
+    /// Reports deleted messages.
+    pub(super) fn forgot(&self, what: &Forget) {
+        if let Some(running) = &self.running {
+            running.link.forgot(what);
+        }
+    }
+
+    /// When to try the port again.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.next
+    }
+
+    /// Tries the port again if it is due.
+    pub(super) fn tick(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) {
+        if self.next.is_some_and(|next| next <= now)
+            && let Err(error) = self.open(hub, archive, now)
+        {
+            error!("members with a key cannot join: {error:#}");
+            self.next = Some(now + RETRY);
+        }
+    }
+
+    /// Stops the link after its goodbye.
+    pub(super) fn close(self) {
+        if let Some(Running { ending, waker, .. }) = self.running {
+            waker.wake();
+            ending.wait(PATIENCE);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The loop of the QUIC link, in its own thread: moves bytes between connections and sessions.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use pigeon_datagram::Instant;
+use pigeon_hub::reliable::ConnId;
+use pigeon_net::{Driver, Host, Io, Socket, Waker};
+use pigeon_quic::{Endpoint, Event, Server};
+use tracing::debug;
+
+use super::super::reliable::{Carrier, Transport};
+use crate::base::thread;
+
+/// Maximum bytes read from one connection before the others.
+const READ: usize = 64 << 10;
+
+/// The result of the loop.
+pub(super) struct Ending {
+    thread: JoinHandle<()>,
+    why: Arc<Mutex<Option<anyhow::Error>>>,
+}
+
+impl Ending {
+    /// The error that ended it.
+    pub(super) fn why(&self) -> Option<anyhow::Error> {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Waits for the loop's end, up to `patience`.
+    pub(super) fn wait(self, patience: Duration) {
+        let until = std::time::Instant::now() + patience;
+        while !self.thread.is_finished() && std::time::Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+pub(super) fn start(
+    server: Server,
+    socket: Socket,
+    carrier: impl FnOnce(Waker) -> anyhow::Result<Carrier>,
+) -> anyhow::Result<(Waker, Ending)> {
+    let mut driver = Driver::new(server, socket).context("cannot watch the socket")?;
+    let waker = driver.waker();
+    let mut host = LinkHost {
+        carrier: carrier(waker.clone())?,
+        connections: Connections::default(),
+        by_quic: HashMap::new(),
+        held: BTreeSet::new(),
+    };
+    let why = Arc::new(Mutex::new(None));
+    let thread = thread::spawn("secure", {
+        let why = Arc::clone(&why);
+        move || {
+            if let Err(error) = driver.run(&mut host) {
+                *why.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.into());
+            }
+            debug!(statistics = ?driver.machine().statistics(), "QUIC: ended");
+        }
+    })?;
+    Ok((waker, Ending { thread, why }))
+}
+
+/// The host of the QUIC server.
+struct LinkHost {
+    carrier: Carrier,
+    connections: Connections,
+    by_quic: HashMap<pigeon_quic::ConnId, ConnId>,
+    /// Connections that may have unread bytes, because the hub had not accepted the previous ones.
+    held: BTreeSet<ConnId>,
+}
+
+/// Bytes that connections have not accepted yet.
+#[derive(Default)]
+struct Connections {
+    by_session: HashMap<ConnId, Connection>,
+    /// Bytes accepted since the sessions were last informed.
+    taken: Vec<(ConnId, usize)>,
+}
+
+struct Connection {
+    quic: pigeon_quic::ConnId,
+    unsent: VecDeque<Bytes>,
+}
+
+impl Connections {
+    /// Writes buffered bytes as far as the connection accepts them.
+    fn flush(&mut self, server: &mut Server, now: Instant, conn: ConnId) {
+        let Some(connection) = self.by_session.get_mut(&conn) else { return };
+        let chunks = connection.unsent.make_contiguous();
+        if chunks.is_empty() {
+            return;
+        }
+        let taken = server.write(now, connection.quic, chunks);
+        while connection.unsent.front().is_some_and(Bytes::is_empty) {
+            connection.unsent.pop_front();
+        }
+        self.taken.push((conn, taken));
+    }
+}
+
+/// The transport: the connections, and the server that carries them.
+struct Wire<'a> {
+    server: &'a mut Server,
+    connections: &'a mut Connections,
+    by_quic: &'a mut HashMap<pigeon_quic::ConnId, ConnId>,
+    held: &'a mut BTreeSet<ConnId>,
+}
+
+impl Transport for Wire<'_> {
+    fn send(&mut self, now: Instant, conn: ConnId, bytes: Bytes) {
+        if let Some(connection) = self.connections.by_session.get_mut(&conn) {
+            connection.unsent.push_back(bytes);
+            self.connections.flush(self.server, now, conn);
+        }
+    }
+
+    fn resume(&mut self, conn: ConnId) {
+        self.held.insert(conn);
+    }
+
+    fn close(&mut self, now: Instant, conn: ConnId) {
+        let Some(connection) = self.connections.by_session.remove(&conn) else { return };
+        self.by_quic.remove(&connection.quic);
+        self.server.end(now, connection.quic);
+    }
+}
+
+impl LinkHost {
+    fn turn(&mut self, server: &mut Server, now: Instant) {
+        let LinkHost { carrier, connections, by_quic, held } = self;
+        loop {
+            carrier.turn(now, &mut Wire { server, connections, by_quic, held });
+            let taken = std::mem::take(&mut connections.taken);
+            let is_done = taken.iter().all(|&(_, bytes)| bytes == 0);
+            taken.into_iter().for_each(|(conn, bytes)| carrier.sent(conn, bytes));
+            if is_done {
+                break;
+            }
+        }
+        // The hub may have accepted their earlier messages.
+        for conn in std::mem::take(&mut self.held) {
+            self.read(server, now, conn);
+        }
+    }
+
+    /// Reads a connection while the hub accepts more.
+    fn read(&mut self, server: &mut Server, now: Instant, conn: ConnId) {
+        let Some(quic) = self.connections.by_session.get(&conn).map(|it| it.quic) else { return };
+        while self.carrier.wants(conn) {
+            match server.read(now, quic, READ) {
+                Some(bytes) => self.carrier.received(now, conn, &bytes),
+                None => return,
+            }
+        }
+        self.held.insert(conn);
+    }
+
+    fn over(&self) -> ControlFlow<()> {
+        match self.carrier.is_over() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+}
+
+impl Host<Server> for LinkHost {
+    fn woken(&mut self, server: &mut Server, io: &mut Io<'_>) -> ControlFlow<()> {
+        self.turn(server, io.now);
+        self.over()
+    }
+
+    fn event(&mut self, server: &mut Server, io: &mut Io<'_>, event: Event) -> ControlFlow<()> {
+        let now = io.now;
+        match event {
+            Event::Opened { conn: quic, peer } => match self.carrier.opened(now, peer) {
+                Some(conn) => {
+                    self.by_quic.insert(quic, conn);
+                    let connection = Connection { quic, unsent: VecDeque::new() };
+                    self.connections.by_session.insert(conn, connection);
+                }
+                None => server.close(now, quic, 1, &b"full"[..]),
+            },
+            Event::Readable { conn } => {
+                if let Some(&conn) = self.by_quic.get(&conn) {
+                    self.read(server, now, conn);
+                }
+            }
+            Event::Writable { conn } => {
+                if let Some(&conn) = self.by_quic.get(&conn) {
+                    self.connections.flush(server, now, conn);
+                }
+            }
+            Event::Moved { .. } => {}
+            Event::Closed { conn, .. } => {
+                if let Some(conn) = self.by_quic.remove(&conn) {
+                    self.connections.by_session.remove(&conn);
+                    self.held.remove(&conn);
+                    self.carrier.closed(now, conn);
+                }
+            }
+        }
+        self.turn(server, now);
+        self.over()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.carrier.deadline()
+    }
+
+    fn tick(&mut self, server: &mut Server, io: &mut Io<'_>) -> ControlFlow<()> {
+        self.turn(server, io.now);
+        self.over()
+    }
+}

@@ -1,0 +1,286 @@
+//! Connects a session, which uses plain datagrams, to a reliable member. To the session, the hub
+//! looks like one with lossless datagrams.
+//!
+//! ```text
+//!   Session ── heartbeat, text, /command ──▶ Gate ── say, command, quit ──▶ Member ──▶ the hub
+//!           ◀─ answer, "NAME: TEXT", ^hb^ … ─     ◀─ message, notice, live ─
+//! ```
+//!
+//! So all code that shows a room works for both links, and only reports of delivery differ.
+
+use std::collections::VecDeque;
+
+use pigeon_client::reliable::{Event as SessionEvent, From, MessageId, State, Status};
+use pigeon_datagram::Instant;
+use pigeon_member::{Event as MemberEvent, Member};
+use pigeon_proto::frame::ByeReason;
+use pigeon_proto::{
+    Answer, Format, Gone, Label, Message, Name, Notice, Reason, Refusal, RoomName, Roster, Subject,
+    Text, You, heartbeat,
+};
+use pigeon_text::escape;
+
+/// Number of earlier messages shown at the first visit.
+const BACKLOG: u64 = 20;
+
+/// Maximum number of own messages remembered until the hub has stored them.
+const MOST_SAID: usize = 1_024;
+
+/// A change of delivery to report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// The hub has stored the message, or only relayed it if it stores nothing.
+    Stored { text: String, is_kept: bool },
+    /// The hub has refused this message.
+    Refused { text: String, why: Refused },
+    /// The connection was lost; messages wait on this disk.
+    Waits,
+    /// The connection was restored.
+    Back,
+    /// Another server answers at the hub's address.
+    NotTheHub,
+    /// This disk is full or fails; messages wait in memory.
+    DiskFailed,
+}
+
+/// The hub's reason, as a value if it is known, and as a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) why: Option<Reason>,
+    pub(super) text: String,
+}
+
+/// The gate's state of the hub and of own messages.
+pub(super) struct Gate {
+    secure_port: u16,
+    name: Option<Name>,
+    room: RoomName,
+    is_member: bool,
+    is_live: bool,
+    is_cut_off: bool,
+    /// The number of members, as in answers to heartbeats.
+    members: u64,
+    version: u64,
+    last: u64,
+    /// Own messages that are not stored.
+    said: VecDeque<(MessageId, String)>,
+    /// When the member leaves after the session has left: once every message is stored, or at this
+    /// time.
+    leaves: Option<Instant>,
+}
+
+impl Gate {
+    pub(super) fn new(secure_port: u16) -> Gate {
+        Gate {
+            secure_port,
+            name: None,
+            room: RoomName::lobby(),
+            is_member: false,
+            is_live: false,
+            is_cut_off: false,
+            members: 1,
+            version: 0,
+            last: 0,
+            said: VecDeque::new(),
+            leaves: None,
+        }
+    }
+
+    /// Number of own messages that the hub has not stored.
+    pub(super) fn unstored(&self) -> usize {
+        self.said.len()
+    }
+
+    /// Whether the hub is connected.
+    pub(super) fn is_connected(&self) -> bool {
+        self.is_member && !self.is_cut_off
+    }
+
+    /// When the member leaves even if messages are not stored.
+    pub(super) fn leaves(&self) -> Option<Instant> {
+        self.leaves
+    }
+
+    /// Handles a datagram of the session. Appends immediate answers to `back`.
+    pub(super) fn from_session(
+        &mut self,
+        now: Instant,
+        until: Instant,
+        payload: &[u8],
+        member: &mut Member,
+        back: &mut Vec<Vec<u8>>,
+    ) {
+        let text = String::from_utf8_lossy(payload);
+        let text = text.trim_end();
+        if payload.starts_with(heartbeat::PLAIN) {
+            if self.is_connected() {
+                back.push(self.answer());
+            }
+        } else if text == "quit" {
+            self.leaves = Some(if self.said.is_empty() { now } else { until });
+        } else if text.starts_with('/') && !text.starts_with("//") {
+            member.with(now, |session| session.command(text));
+        } else {
+            let text = text.strip_prefix('/').unwrap_or(text);
+            let room = self.room.clone();
+            // The session itself reports texts that are too long.
+            if let Ok(id) = member.with(now, |session| session.say(now, room, text.as_bytes())) {
+                if self.said.len() >= MOST_SAID {
+                    self.said.pop_front();
+                }
+                self.said.push_back((id, text.to_string()));
+            }
+        }
+    }
+
+    /// Handles an event of the member: returns datagrams for the session and changes of delivery.
+    pub(super) fn from_member(
+        &mut self,
+        now: Instant,
+        event: MemberEvent,
+        member: &mut Member,
+        back: &mut Vec<Vec<u8>>,
+    ) -> Option<Delivery> {
+        let event = match event {
+            MemberEvent::Session(event) => event,
+            MemberEvent::Met(_) => return None,
+            MemberEvent::Unreached(_) => {
+                let is_news = !std::mem::replace(&mut self.is_cut_off, true);
+                return is_news.then_some(Delivery::Waits);
+            }
+            MemberEvent::NotTheHub(_) => return Some(Delivery::NotTheHub),
+        };
+        match event {
+            SessionEvent::Welcome(welcome) => {
+                let was_cut_off = std::mem::take(&mut self.is_cut_off);
+                self.is_member = true;
+                self.name = welcome.name;
+                if self.room != welcome.room || !was_cut_off {
+                    self.enter(welcome.room, now, member);
+                }
+                back.push(self.answer());
+                return was_cut_off.then_some(Delivery::Back);
+            }
+            SessionEvent::Message(message) if message.room == self.room => {
+                self.last = self.last.max(message.position.get());
+                back.extend(self.datagram(&message));
+                member.with(now, |it| it.processed(now, &message.room, message.position));
+            }
+            SessionEvent::Gap(gap) => {
+                let (position, time) = (gap.position.get(), gap.wall.as_secs());
+                back.push(line(&Notice::Missing { position, time, count: gap.count }));
+            }
+            SessionEvent::Live { .. } => self.is_live = true,
+            SessionEvent::Behind { .. } => self.is_live = false,
+            SessionEvent::Notice { line: words, .. } => {
+                let words = format!("^hb^ {words}");
+                if let Some(notice) = Notice::parse(words.as_bytes()) {
+                    self.note(now, &notice, member);
+                }
+                back.push(words.into_bytes());
+            }
+            SessionEvent::Bye { reason, .. } => back.extend(goodbye(reason)),
+            SessionEvent::Status(id, status) => return self.settled(id, status),
+            SessionEvent::State(State::Connecting { .. }) => {
+                self.is_live = false;
+                self.is_member = false;
+            }
+            SessionEvent::DiskFailed => return Some(Delivery::DiskFailed),
+            _ => {}
+        }
+        None
+    }
+
+    /// Handles the status of an own message.
+    fn settled(&mut self, id: MessageId, status: Status) -> Option<Delivery> {
+        let is_over = !matches!(status, Status::Waiting | Status::Sending);
+        let place = self.said.iter().position(|(said, _)| *said == id).filter(|_| is_over)?;
+        let (_, text) = self.said.remove(place)?;
+        Some(match status {
+            Status::Refused(refused) => {
+                let (why, words) = (refused.why(), refused.text.to_string());
+                Delivery::Refused { text, why: Refused { why, text: words } }
+            }
+            status => Delivery::Stored { text, is_kept: status == Status::Stored },
+        })
+    }
+
+    /// Updates our name and room from a notice.
+    fn note(&mut self, now: Instant, notice: &Notice, member: &mut Member) {
+        match notice {
+            Notice::Name { name, room, .. } => {
+                self.name = name.clone();
+                if *room != self.room {
+                    self.enter(room.clone(), now, member);
+                }
+            }
+            Notice::Roster(Roster { version, people, senders, .. }) => {
+                self.version = *version;
+                self.members = u64::from(*people) + u64::from(*senders);
+            }
+            Notice::News(news) => self.version = news.version,
+            _ => {}
+        }
+    }
+
+    /// Follows another room, from its read position.
+    fn enter(&mut self, room: RoomName, now: Instant, member: &mut Member) {
+        let left = std::mem::replace(&mut self.room, room.clone());
+        self.is_live = false;
+        self.last = 0;
+        member.with(now, |session| {
+            if left != room {
+                session.unfollow(&left);
+            }
+            session.follow(room, From::LeftOff { last: BACKLOG });
+        });
+    }
+
+    /// Formats a message like a plain member's: live, or as an earlier one.
+    fn datagram(&self, message: &Message) -> Option<Vec<u8>> {
+        if self.is_live {
+            let (name, text) = (escape(&*message.speaker), escape(&*message.text));
+            return Some(format!("{name}: {text}\n").into_bytes());
+        }
+        let unknown = || Label::parse("?");
+        Some(line(&Notice::Said {
+            position: message.position.get(),
+            time: message.wall.as_secs(),
+            link: message.link,
+            name: Label::parse(&message.speaker).or_else(unknown)?,
+            text: Text::of(&message.text)?,
+        }))
+    }
+
+    fn answer(&self) -> Vec<u8> {
+        let answer = Answer {
+            members: self.members,
+            secure_port: Some(self.secure_port),
+            format: Some(Format::Chat),
+            you: Some(You { name: self.name.clone(), room: Some(self.room.clone()) }),
+            version: Some(self.version),
+            last: Some(self.last),
+        };
+        let mut out = Vec::new();
+        answer.write(heartbeat::PADDED_TO, &mut out);
+        out
+    }
+}
+
+fn line(notice: &Notice) -> Vec<u8> {
+    let mut out = Vec::new();
+    notice.write(&mut out);
+    out
+}
+
+fn goodbye(reason: ByeReason) -> Option<Vec<u8>> {
+    let refused = |why| Notice::Refused(Refusal::new(Subject::Member, why));
+    Some(line(&match reason {
+        ByeReason::Kicked => Notice::Gone(Gone::Kicked),
+        ByeReason::Banned => Notice::Gone(Gone::Banned),
+        ByeReason::Stopped => Notice::Gone(Gone::Stopped),
+        ByeReason::Password => refused(Reason::Password),
+        ByeReason::Full => refused(Reason::HubFull),
+        ByeReason::Replaced | ByeReason::Error | ByeReason::Unknown => return None,
+    }))
+}

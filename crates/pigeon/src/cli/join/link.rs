@@ -1,0 +1,261 @@
+//! A session's link to the hub: plain datagrams, or a reliable member with a key.
+//!
+//! A session starts plainly, unless the hub had a key before. If the hub's answer to a heartbeat
+//! names a port for members with a key, the host passes a member to [`Link::upgrade`]; then the
+//! plain membership ends, and the session continues over the member.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use pigeon_client::{Event, LeftOff, Session};
+use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
+use pigeon_member::Member;
+use rand_pcg::Pcg64;
+
+use super::gate::{Delivery, Gate};
+
+/// Time limit for the hub to store own messages when the user leaves.
+const LAST_SAYS: Duration = Duration::from_secs(5);
+
+pub(super) enum LinkEvent {
+    Session(Event),
+    Delivery(Delivery),
+    /// The plain membership has ended; the member's socket replaces its socket now.
+    Switch,
+}
+
+/// A session and its link to the hub.
+pub(super) struct Link {
+    session: Session<Pcg64>,
+    secure: Option<Box<Secure>>,
+    /// A member that takes over once the goodbye to the plain hub is sent.
+    next: Option<Box<Secure>>,
+    goodbye: Outbox,
+    is_goodbye_sent: bool,
+}
+
+struct Secure {
+    member: Member,
+    gate: Gate,
+    events: std::collections::VecDeque<Delivery>,
+}
+
+impl Link {
+    /// A link that uses plain datagrams.
+    pub(super) fn plain(session: Session<Pcg64>) -> Link {
+        let goodbye = Outbox::new();
+        Link { session, secure: None, next: None, goodbye, is_goodbye_sent: false }
+    }
+
+    /// A link that uses a member with a key from the start, without a plain membership before.
+    pub(super) fn secure(session: Session<Pcg64>, member: Member) -> Link {
+        let mut link = Link::plain(session);
+        link.secure = Some(Secure::over(member));
+        link
+    }
+
+    /// Switches to a member. [`LinkEvent::Switch`] follows.
+    pub(super) fn upgrade(&mut self, member: Member) {
+        if self.secure.is_none() {
+            self.goodbye.send(self.session.hub(), None, b"quit");
+        }
+        self.next = Some(Secure::over(member));
+    }
+
+    /// Whether the hub is away, so that its name may have a new address.
+    pub(super) fn is_lost(&self) -> bool {
+        match &self.secure {
+            Some(secure) => !secure.gate.is_connected(),
+            None => self.session.is_lost(),
+        }
+    }
+
+    /// The hub has a new address.
+    pub(super) fn move_to(&mut self, now: Instant, hub: SocketAddr, left_off: Option<LeftOff>) {
+        self.session.move_to(now, hub, left_off);
+        if let Some(secure) = &mut self.secure {
+            let port = secure.member.hub().port();
+            secure.member.move_to(now, SocketAddr::new(hub.ip(), port));
+        }
+        self.turn(now);
+    }
+
+    /// Whether a member is in use, or about to be.
+    pub(super) fn is_secure(&self) -> bool {
+        self.secure.is_some() || self.next.is_some()
+    }
+
+    /// The delivery state: whether there is a connection, and how many messages the hub has not
+    /// stored. `None` over plain datagrams.
+    pub(super) fn delivery(&self) -> Option<(bool, usize)> {
+        self.secure.as_ref().map(|it| (it.gate.is_connected(), it.gate.unstored()))
+    }
+
+    pub(super) fn session(&self) -> &Session<Pcg64> {
+        &self.session
+    }
+
+    /// Lets the host change the session.
+    pub(super) fn with<T>(
+        &mut self,
+        now: Instant,
+        act: impl FnOnce(&mut Session<Pcg64>) -> T,
+    ) -> T {
+        let result = act(&mut self.session);
+        self.turn(now);
+        result
+    }
+
+    /// The hub's address for members with a key, while one is in use.
+    pub(super) fn secure_peer(&self) -> Option<SocketAddr> {
+        self.secure.as_ref().map(|it| it.member.hub())
+    }
+
+    /// The socket's peer address.
+    pub(super) fn peer(&self) -> SocketAddr {
+        self.secure.as_ref().map_or_else(|| self.session.hub(), |it| it.member.hub())
+    }
+
+    /// This host's address or socket has changed.
+    pub(super) fn rebind(&mut self, now: Instant) {
+        if let Some(secure) = &mut self.secure {
+            secure.member.rebind(now);
+        }
+    }
+
+    /// Passes events and datagrams between session and member.
+    fn turn(&mut self, now: Instant) {
+        let Some(secure) = &mut self.secure else { return };
+        let hub = self.session.hub();
+        let mut back = Vec::new();
+        loop {
+            while let Some(transmit) = self.session.poll_transmit() {
+                let payload = self.session.outbox()[transmit.range].to_vec();
+                let Secure { member, gate, .. } = &mut **secure;
+                gate.from_session(now, now + LAST_SAYS, &payload, member, &mut back);
+            }
+            while let Some(event) = secure.member.poll_event() {
+                let Secure { member, gate, events } = &mut **secure;
+                events.extend(gate.from_member(now, event, member, &mut back));
+            }
+            if back.is_empty() {
+                break;
+            }
+            for payload in std::mem::take(&mut back) {
+                self.session.handle_datagram(now, &Received::new(hub, &payload));
+            }
+        }
+        if let Some(until) = secure.gate.leaves()
+            && (secure.gate.unstored() == 0 || until <= now)
+        {
+            secure.member.with(now, pigeon_client::reliable::Session::quit);
+        }
+    }
+}
+
+impl Secure {
+    fn over(member: Member) -> Box<Secure> {
+        let gate = Gate::new(member.hub().port());
+        Box::new(Secure { member, gate, events: Default::default() })
+    }
+}
+
+impl Machine for Link {
+    type Event = LinkEvent;
+
+    fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
+        match &mut self.secure {
+            Some(secure) => secure.member.handle_datagram(now, datagram),
+            None => self.session.handle_datagram(now, datagram),
+        }
+        self.turn(now);
+    }
+
+    fn handle_refused(&mut self, now: Instant, socket: SocketId) {
+        match &mut self.secure {
+            Some(secure) => secure.member.handle_refused(now, socket),
+            None => self.session.handle_refused(now, socket),
+        }
+        self.turn(now);
+    }
+
+    fn handle_undelivered(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        peer: Option<SocketAddr>,
+        passing: bool,
+    ) {
+        if self.secure.is_none() {
+            self.session.handle_undelivered(now, socket, peer, passing);
+        }
+    }
+
+    fn handle_unsent(&mut self, now: Instant, transmit: &Transmit, datagrams: u64) {
+        match &mut self.secure {
+            Some(secure) => secure.member.handle_unsent(now, transmit, datagrams),
+            None => self.session.handle_unsent(now, transmit, datagrams),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.session.poll_timeout().is_some_and(|due| due <= now) {
+            self.session.handle_timeout(now);
+        }
+        if let Some(secure) = &mut self.secure
+            && secure.member.poll_timeout().is_some_and(|due| due <= now)
+        {
+            secure.member.handle_timeout(now);
+        }
+        self.turn(now);
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        if self.next.is_some() {
+            let transmit = self.goodbye.poll();
+            self.is_goodbye_sent |= transmit.is_none();
+            return transmit;
+        }
+        match &mut self.secure {
+            Some(secure) => secure.member.poll_transmit(),
+            None => self.session.poll_transmit(),
+        }
+    }
+
+    fn outbox(&self) -> &[u8] {
+        match &self.secure {
+            _ if self.next.is_some() => self.goodbye.bytes(),
+            Some(secure) => secure.member.outbox(),
+            None => self.session.outbox(),
+        }
+    }
+
+    fn poll_event(&mut self) -> Option<LinkEvent> {
+        if std::mem::take(&mut self.is_goodbye_sent) {
+            self.secure = self.next.take();
+            return Some(LinkEvent::Switch);
+        }
+        if let Some(delivery) = self.secure.as_mut().and_then(|it| it.events.pop_front()) {
+            return Some(LinkEvent::Delivery(delivery));
+        }
+        // The session ends at once; the member may have to deliver messages first.
+        if let Some(secure) = &self.secure
+            && secure.gate.leaves().is_some()
+            && !secure.member.is_over()
+        {
+            return None;
+        }
+        self.session.poll_event().map(LinkEvent::Session)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let secure = self.secure.as_ref();
+        let member = secure.and_then(|it| it.member.poll_timeout());
+        let leaves = secure.filter(|it| !it.member.is_over()).and_then(|it| it.gate.leaves());
+        [self.session.poll_timeout(), member, leaves].into_iter().flatten().min()
+    }
+
+    fn awaits(&self, now: Instant) -> bool {
+        self.session.awaits(now)
+    }
+}

@@ -1,0 +1,355 @@
+//! Reliable members over a bad network, while hub and clients are killed: every acknowledged
+//! message is in every follower's ledger once, and all ledgers have the same order.
+//!
+//! `PIGEON_KILLS=200 cargo test -p pigeon --test interop reliable` kills the hub 200 times, clients
+//! 100 times and both 50 times; the default is a tenth of that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::pigeon::{Serving, relay};
+
+/// Time limit for delivering all messages after the last kill.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Two unused ports.
+fn free_ports() -> (u16, u16) {
+    let sockets = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+    let [a, b] = sockets.map(|socket| socket.local_addr().unwrap().port());
+    (a, b)
+}
+
+fn fresh(test: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("reliable-{test}"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn pigeon(folder: &Path, who: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
+    command.env("PIGEON_STATE", folder.join(who)).env("LC_ALL", "C").stdin(Stdio::null());
+    command
+}
+
+/// A hub that can be killed and restarted on the same port.
+struct Hub {
+    folder: PathBuf,
+    ports: (u16, u16),
+    child: Child,
+    fingerprint: String,
+}
+
+impl Hub {
+    fn start(folder: &Path) -> Hub {
+        let ports = free_ports();
+        let (child, fingerprint) = Hub::spawn(folder, ports);
+        Hub { folder: folder.into(), ports, child, fingerprint }
+    }
+
+    fn spawn(folder: &Path, (plain, secure): (u16, u16)) -> (Child, String) {
+        let mut child = pigeon(folder, "hub")
+            .args(["hub", &format!("127.0.0.1:{plain}"), "--secure", &secure.to_string()])
+            .args(["--data", folder.join("log").to_str().unwrap(), "--console", "off"])
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let fingerprint = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            line.split_once("fingerprint ").map(|(_, rest)| rest.trim().to_string())
+        });
+        let fingerprint = fingerprint.expect("the hub says its fingerprint");
+        // Keeps reading, or the hub's log would fill the pipe.
+        spawn(move || lines.for_each(drop));
+        (child, fingerprint)
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn restart(&mut self) {
+        let (child, fingerprint) = Hub::spawn(&self.folder, self.ports);
+        assert_eq!(fingerprint, self.fingerprint, "the hub is the same after a restart");
+        self.child = child;
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Processes that may be killed, by the name of their user.
+type Victims = Arc<Mutex<BTreeMap<String, u32>>>;
+
+/// Runs a command that may be killed. `None` if it was.
+fn run(victims: &Victims, who: &str, command: &mut Command) -> Option<bool> {
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    victims.lock().unwrap().insert(who.into(), child.id());
+    let mut said = String::new();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    stderr.lines().map_while(Result::ok).for_each(|line| said = line);
+    let status = child.wait().unwrap();
+    victims.lock().unwrap().remove(who);
+    let code = status.code()?;
+    assert!(code == 0, "{who}: {said}");
+    Some(true)
+}
+
+/// A writer's acknowledged numbers, and how many it used.
+#[derive(Default)]
+struct Written {
+    acknowledged: BTreeSet<u64>,
+    used: u64,
+}
+
+/// Sends `NAME NUMBER`, with one command each, until it is stopped.
+fn writer(
+    folder: PathBuf,
+    url: String,
+    name: String,
+    victims: Victims,
+    stop: Arc<AtomicBool>,
+) -> JoinHandle<Written> {
+    spawn(move || {
+        let mut written = Written::default();
+        while !stop.load(Ordering::Relaxed) {
+            written.used += 1;
+            let text = format!("{name} {}", written.used);
+            let mut command = pigeon(&folder, &name);
+            command.args(["send", &url, &text, "--wait", "60s"]);
+            if run(&victims, &name, &mut command).is_some() {
+                written.acknowledged.insert(written.used);
+            }
+        }
+        written
+    })
+}
+
+/// Sends many lines with one command that is never killed.
+fn stream(
+    folder: PathBuf,
+    url: String,
+    name: String,
+    stop: Arc<AtomicBool>,
+) -> JoinHandle<Written> {
+    spawn(move || {
+        let mut command = pigeon(&folder, &name);
+        command.args(["send", &url, "--wait", "90s"]).stdin(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let mut written = Written::default();
+        while !stop.load(Ordering::Relaxed) {
+            for _ in 0..5 {
+                written.used += 1;
+                writeln!(stdin, "{name} {}", written.used).unwrap();
+                written.acknowledged.insert(written.used);
+            }
+            sleep(Duration::from_millis(20));
+        }
+        drop(stdin);
+        assert!(child.wait().unwrap().success(), "{name}: all of it is stored");
+        written
+    })
+}
+
+/// A follower's lines, and the position of the last.
+#[derive(Default)]
+struct Ledger {
+    lines: Vec<String>,
+    at: Option<String>,
+}
+
+/// Follows the lobby. After each kill it continues from the last complete line of its ledger.
+fn follower(
+    folder: PathBuf,
+    url: String,
+    name: String,
+    victims: Victims,
+    over: Arc<AtomicBool>,
+) -> Arc<Mutex<Ledger>> {
+    let ledger: Arc<Mutex<Ledger>> = Arc::default();
+    let kept = Arc::clone(&ledger);
+    spawn(move || {
+        while !over.load(Ordering::Relaxed) {
+            let mut command = pigeon(&folder, &name);
+            command.args(["listen", &url, "--json", "--last", "1000"]);
+            if let Some(at) = &kept.lock().unwrap().at {
+                command.args(["--after", at]);
+            }
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+            victims.lock().unwrap().insert(name.clone(), child.id());
+            let mut stdout = BufReader::new(child.stdout.take().unwrap());
+            let mut line = String::new();
+            // A line without its end was cut off by a kill.
+            while stdout.read_line(&mut line).is_ok_and(|length| length > 0) && line.ends_with('\n')
+            {
+                let value: Value = serde_json::from_str(&line).unwrap();
+                line.clear();
+                if let (Some(text), Some(at)) = (value["text"].as_str(), value["at"].as_str()) {
+                    let mut kept = kept.lock().unwrap();
+                    kept.lines.push(text.into());
+                    kept.at = Some(at.into());
+                }
+            }
+            let _ = child.kill();
+            child.wait().unwrap();
+            victims.lock().unwrap().remove(&name);
+        }
+    });
+    ledger
+}
+
+/// A small generator: victims must differ between rounds, and need not be random.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+fn kill_a_client(victims: &Victims, dice: &mut Dice) -> bool {
+    let victims = victims.lock().unwrap();
+    let count = victims.len() as u64;
+    let Some((_, &id)) =
+        (count > 0).then(|| victims.iter().nth(dice.roll(count) as usize)).flatten()
+    else {
+        return false;
+    };
+    // The process may have ended meanwhile; then the command fails.
+    Command::new("kill").args(["-9", &id.to_string()]).stderr(Stdio::null()).status().unwrap();
+    true
+}
+
+#[test]
+fn what_was_acknowledged_is_in_every_ledger_once_whatever_is_killed() {
+    let kills: u32 = std::env::var("PIGEON_KILLS").map_or(20, |kills| kills.parse().unwrap());
+    let folder = fresh("killed");
+    let mut hub = Hub::start(&folder);
+    let secure = format!("127.0.0.1:{}", hub.ports.1).parse().unwrap();
+    let bad: Serving = relay(secure, &["--loss", "10%"]);
+    let url = format!("pigeon://{}/#{}", bad.address, hub.fingerprint);
+
+    let victims: Victims = Arc::default();
+    let (stop, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let ledgers: Vec<_> = ["reader-a", "reader-b"]
+        .map(|name| {
+            follower(folder.clone(), url.clone(), name.into(), victims.clone(), over.clone())
+        })
+        .into();
+    // The followers start before anything is sent.
+    sleep(Duration::from_millis(500));
+    let names = ["ann", "bob"];
+    let mut writers: Vec<(String, JoinHandle<Written>)> = names
+        .map(|name| {
+            let (folder, url, name) = (folder.clone(), url.clone(), name.to_string());
+            (name.clone(), writer(folder, url, name, victims.clone(), stop.clone()))
+        })
+        .into();
+    let streaming = stream(folder.clone(), url.clone(), "stream".into(), stop.clone());
+    writers.push(("stream".into(), streaming));
+
+    let (mut dice, counts) = (Dice(7), [(); 3].map(|()| AtomicU32::new(0)));
+    let (of_hub, of_clients, of_both) = (kills, kills / 2, kills / 4);
+    for round in 0..of_hub + of_clients + of_both {
+        sleep(Duration::from_millis(100 + dice.roll(400)));
+        // Kills both, a hub or a client, spread over the whole run.
+        let kind = match round {
+            _ if round % 7 == 6 && counts[2].load(Ordering::Relaxed) < of_both => 2,
+            _ if round % 3 == 2 && counts[1].load(Ordering::Relaxed) < of_clients => 1,
+            _ => 0,
+        };
+        counts[kind].fetch_add(1, Ordering::Relaxed);
+        if kind != 1 {
+            hub.kill();
+        }
+        if kind != 0 {
+            while !kill_a_client(&victims, &mut dice) {
+                sleep(Duration::from_millis(5));
+            }
+        }
+        if kind != 1 {
+            hub.restart();
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    let written: BTreeMap<String, Written> =
+        writers.into_iter().map(|(name, writer)| (name, writer.join().unwrap())).collect();
+    // The next command sends what a killed one left in its outbox.
+    for name in names {
+        let text = format!("{name} {}", written[name].used + 1);
+        let mut command = pigeon(&folder, name);
+        assert!(command.args(["send", &url, &text, "--wait", "60s"]).status().unwrap().success());
+    }
+
+    let has_all = |ledger: &Ledger| {
+        let lines: BTreeSet<&str> = ledger.lines.iter().map(String::as_str).collect();
+        let ends = names
+            .iter()
+            .all(|name| lines.contains(format!("{name} {}", written[*name].used + 1).as_str()));
+        ends && written.iter().all(|(name, written)| {
+            written
+                .acknowledged
+                .iter()
+                .all(|number| lines.contains(format!("{name} {number}").as_str()))
+        })
+    };
+    let until = Instant::now() + PATIENCE;
+    while !ledgers.iter().all(|ledger| has_all(&ledger.lock().unwrap())) && Instant::now() < until {
+        sleep(Duration::from_millis(50));
+    }
+    over.store(true, Ordering::Relaxed);
+    let ledgers: Vec<Vec<String>> =
+        ledgers.iter().map(|ledger| ledger.lock().unwrap().lines.clone()).collect();
+    let acknowledged: usize = written.values().map(|written| written.acknowledged.len()).sum();
+    for (lines, name) in ledgers.iter().zip(["a", "b"]) {
+        check(lines, &written, name);
+    }
+    assert_eq!(ledgers[0], ledgers[1], "one order for all");
+    let counts = counts.map(|count| count.into_inner());
+    println!(
+        "{} kills of the hub, {} of a client, {} of both; {acknowledged} messages acknowledged, {} in \
+         each ledger: 0 lost, 0 doubled, 0 out of order",
+        counts[0],
+        counts[1],
+        counts[2],
+        ledgers[0].len()
+    );
+    victims.lock().unwrap().values().for_each(|id| {
+        let _ = Command::new("kill").args(["-9", &id.to_string()]).stderr(Stdio::null()).status();
+    });
+}
+
+/// Checks that nothing is missing, duplicated or out of order.
+fn check(lines: &[String], written: &BTreeMap<String, Written>, ledger: &str) {
+    let mut read: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    for line in lines {
+        let (name, number) = line.split_once(' ').unwrap();
+        read.entry(name).or_default().push(number.parse().unwrap());
+    }
+    for (name, written) in written {
+        let read = read.get(name.as_str()).cloned().unwrap_or_default();
+        assert!(read.is_sorted_by(|a, b| a < b), "ledger {ledger}, {name}: {read:?}");
+        let read: BTreeSet<u64> = read.into_iter().collect();
+        let lost: Vec<&u64> = written.acknowledged.difference(&read).collect();
+        assert!(lost.is_empty(), "ledger {ledger}, {name} lost {lost:?}");
+    }
+}

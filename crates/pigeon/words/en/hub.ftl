@@ -1,0 +1,196 @@
+# What `pigeon hub` says to its operator: at its start and at its console.
+
+hub-members = { $count ->
+    [one] { $count } member
+   *[other] { $count } members
+}
+
+## The console's help. The commands themselves are not translated.
+
+## The console's answers
+
+## The counters that `stats` shows
+
+## What the hub says at its start
+
+## Settings
+
+## pigeon hub --check
+hub-help-members = list who is here: name, address, room, last heard, messages a second, drops
+hub-help-rooms = list the open rooms
+hub-help-stats = show the counters since the start
+hub-help-say = speak as the operator, to one room or to all
+hub-help-msg = speak as the operator to one member
+hub-help-kick = remove a member for ten minutes
+hub-help-ban = ban a network, or the address of a member: it is neither heard nor answered
+hub-help-unban = lift a ban
+hub-help-bans = list the banned networks
+hub-help-mute = let nobody speak under this name, nor the member that has it
+hub-help-unmute = let it speak again
+hub-help-mutes = list the muted names and the slow rooms
+hub-help-slow = allow each member one message in this time: slow lobby 2s; 0s lifts it
+hub-help-forget = delete for good what was said: forget room lobby, forget name 小明
+hub-help-password = ask newcomers for another password until the hub stops; off: for none
+hub-help-reload = read the settings again, as SIGHUP does
+hub-help-quit = say goodbye to everybody and stop the hub
+hub-help-help = explain a command, or all
+hub-help-question = the same
+hub-console-closed = the console is closed; the hub goes on (Ctrl-C stops it)
+hub-kicked = { $who } is removed for ten minutes, at its address and port and with its resume word; `ban` keeps out the whole address
+hub-banned = { $net } is banned; `unban { $net }` lifts it
+hub-not-banned-unknown = { $who } is not banned: it is neither a member's name nor a network
+hub-not-banned-own = { $who } is not banned: all of this machine would be; kick it instead
+hub-not-banned-full = { $who } is not banned: there are too many bans already
+hub-unbanned = { $net } is no longer banned
+hub-not-banned = { $net } is not banned; `bans` lists the banned networks
+hub-bans = { $count } banned
+hub-unmuted = { $who } may speak again
+hub-not-muted = { $who } is not muted; `mutes` lists the muted names
+hub-mute = { $name } muted
+hub-slow = { $room } slow: { $time }
+hub-in-all = { $count } in all
+hub-slow-full = { $room } stays as it was: too many rooms are slow
+hub-slow-off = { $room } is no longer slow
+hub-slow-on = { $room } takes one message of each member in { $time }
+hub-not-a-room = { $room } is not a valid room name: { $why }
+hub-password-asked = newcomers are asked for this password until the hub stops
+hub-password-off = nobody is asked for a password until the hub stops
+hub-usage = usage: { $usage }: { $does }
+hub-muted = { $name } is muted; `unmute { $name }` lifts it
+hub-muted-absent = { $name } is muted, though nobody here has that name now; `unmute { $name }` lifts it
+hub-mutes-full = { $name } is not muted: too many names are muted already
+hub-muted-member = { $who } is muted while it is a member; `unmute { $who }` lifts it, and `ban` holds longer
+hub-nobody = nobody here is called { $who }; `members` lists the members
+hub-no-command-quit = there is no command { $word }; `quit` stops the hub
+hub-no-command-shell = there is no command { $word }; that is for a shell: `quit` stops this hub first
+hub-no-command-list = there is no command { $word }; `help` lists the commands
+hub-no-command-say = there is no command { $word }; `say …` speaks to everybody, `help` lists the commands
+hub-no-command-meant = there is no command { $word }; did you mean { $meant }? `help` lists the commands
+hub-said = said in every room
+hub-said-in = said in { $room } only
+hub-too-long = not sent: a text has at most { $most } bytes
+hub-not-sent = not sent: { $why }
+hub-keeps-nothing = this hub keeps nothing
+hub-not-a-room-name = { $room } is not a valid room name
+hub-nothing-kept-of = nothing is kept of { $room }
+hub-not-forgotten = nothing is deleted: { $error }
+hub-forget-room = all that was said in { $what } would be deleted for good: `forget room { $what }` does it
+hub-forget-name = all that was said by { $what } would be deleted for good: `forget name { $what }` does it
+hub-forgetting-room = deleting what was said in { $what }; the log reports when it is done
+hub-forgetting-name = deleting what { $what } said; the log reports when it is done
+hub-no-password-yet = (no password yet)
+hub-heard = heard { $time } ago
+hub-dropped = { $count } dropped
+hub-is-muted = muted
+hub-members-more = and { $more } more, { $total } members in all
+hub-rooms = { $count ->
+    [one] { $count } room
+   *[other] { $count } rooms
+}
+hub-stat-members = members
+hub-stat-joined = joined
+hub-stat-datagrams-received = datagrams received
+hub-stat-dropped-by-the-kernel = dropped by the kernel
+hub-stat-heartbeats = heartbeats
+hub-stat-messages = messages
+hub-stat-commands = commands
+hub-stat-proofs-asked = proofs asked
+hub-stat-lines-withheld-from-strangers = lines withheld from strangers
+hub-stat-datagrams-sent = datagrams sent
+hub-stat-let-others-go-first = let others go first
+hub-stat-probes = probes
+hub-stat-proved-to-answer-by-themselves = proved to answer by themselves
+hub-stat-trials-put-off = trials put off
+hub-stat-names-given-up-early = names given up early
+hub-stat-names-kept-no-longer = names kept no longer
+hub-stat-kicks-forgotten-early = kicks forgotten early
+hub-stat-events-not-logged-in-time = events not logged in time
+hub-stat-in-trains = {"  "}in trains
+hub-stat-resent = {"  "}trains resent singly
+hub-stat-dropped = dropped: { $why }
+hub-left-quit = left
+hub-left-timed-out = timed out
+hub-left-kicked = removed by the operator
+hub-left-banned = banned by the operator
+hub-left-moved = moved to another address
+hub-left-displaced = gave way to a newcomer
+hub-dropped-bad-source = bad source address
+hub-dropped-banned = banned
+hub-dropped-kicked = removed lately
+hub-dropped-truncated = truncated
+hub-dropped-reply = a reply
+hub-dropped-answers-by-itself = answers by itself
+hub-dropped-unproved = address not proved
+hub-dropped-bad-proof = bad proof
+hub-dropped-hub-full = hub full
+hub-dropped-address-full = address full
+hub-dropped-locals-full = hub's addresses full
+hub-dropped-room-full = room full
+hub-dropped-too-many-rooms = too many rooms
+hub-dropped-raw-room = raw room
+hub-dropped-no-password = no password
+hub-dropped-guess-limited = too many guesses
+hub-dropped-muted = muted
+hub-dropped-too-soon = slow room
+hub-dropped-rate-limited = member's rate
+hub-dropped-hub-rate-limited = hub's rate
+hub-dropped-work-limited = hub's work
+hub-dropped-heartbeat-unanswered = heartbeat not answered
+hub-dropped-encodings-full = room's encodings full
+hub-dropped-text-too-long = text too long
+hub-dropped-asked-before = asked before
+hub-dropped-out-of-reach = out of reach
+hub-dropped-not-a-question = not a question
+hub-dropped-questions-full = questions full
+hub-dropped-not-member = not a member
+hub-dropped-batch-full = batch full
+hub-dropped-answers-full = answers full
+hub-stat-history = history
+hub-stat-well = well
+hub-stat-newest = newest stored position
+hub-stat-not-kept = messages not kept
+hub-join-or = { $pigeon }, or { $netcat }
+hub-only-here = only this machine can join: { $join }; { $opened } opens it to the network
+hub-on-network = on this network: { $joins }
+hub-on-network-more = on this network: { $joins }; and { $more } more addresses
+hub-no-network = this host has no address on a network yet, so only this machine can join
+hub-door = { $format }, room { $room }: { $rest }
+hub-asks-password = a password is asked: members give it by /pass
+hub-asks-no-password = no password is asked
+hub-kept-all = what is said is kept in { $folder }
+hub-kept-names = what is said is not kept; names and bans are, in { $folder }
+hub-kept-nothing = nothing is kept ({ $why }); --data DIR keeps names, bans and what is said
+hub-password-empty = an empty password would let everyone in; leave the setting out to ask for none
+hub-password-blank = a password must not begin or end with white space, since members cannot type that
+hub-password-line = a password must be a single line
+hub-password-long = a password has at most 1,000 bytes
+hub-password-unreadable = cannot read the password from { $file }
+hub-password-both-set = PIGEON_HUB_PASSWORD and PIGEON_HUB_PASSWORD_FILE are both set; unset one
+hub-password-both-given = --password and --password-file are both given; leave one out
+hub-password-on-command-line = other users of this machine can read the password on the command line; put it into a file of mode 600 and name that with --password-file
+hub-password-readable = every user of this machine can read the password in { $file }; run chmod 600 { $file }
+hub-door-format = { $word } is not a valid format; write chat@, classic@ or raw@, or leave it out
+hub-door-raw = { $raw } is raw and the room { $room } has lines at another door; give it a room of its own, such as { $raw }=video
+hub-encoding-not-ascii = { $encoding } does not contain ASCII, so commands could not be read
+hub-kept-port = the system chose the port
+hub-ipmsg-scan = --ipmsg-scan needs --ipmsg
+hub-ipmsg-address = write an IPv4 address of this host, e.g. 192.168.1.20, or * for all; the port is 2425, the only one that other programs write to
+hub-ipmsg-ipv6 = { $net } is an IPv6 network; it is too large to search
+hub-ipmsg-net = write a network, e.g. 192.168.7.0/24
+hub-ipmsg-too-many = these are { $many } addresses; at most { $most } are searched
+hub-ipmsg-not-ascii = { $encoding } does not contain ASCII, which the packets consist of
+hub-ipmsg-raw-door = --ipmsg needs a first door that is not raw: what people write is said there
+hub-check-config = configuration: { $file } is good
+hub-check-no-config = configuration: no file is named
+hub-check-doors = doors: { $what }
+hub-check-password = password: { $what }
+hub-check-asked = is required
+hub-check-not-asked = none is required
+hub-check-data = data: { $what }
+hub-check-whole = data: the log in { $folder } is whole
+hub-check-none-yet = data: no log is in { $folder } yet
+
+## Log lines that hold a message of another table. The JSON log is in English.
+hub-undiscoverable = `pigeon discover` may not find this hub: { $why }
+hub-discoverable = listening for those who look for hubs: { $what }
+hub-not-reloaded = settings not read again, nothing changed: { $why }

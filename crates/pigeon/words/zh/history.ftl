@@ -1,0 +1,20 @@
+# `pigeon history` 自己的提示。
+history-no-word = 没有要找的字
+history-no-room = 房间 { $room } 里没有聊天记录；有记录的房间：{ $rooms }
+history-no-room-at-all = 房间 { $room } 里没有聊天记录，别的房间也没有
+history-time = 请写时间，例如 2026-11-20、'2026-11-20 21:04'，或多久以前：3d、2h
+history-nothing = 没有符合的消息
+history-looked-at = 已看过 { $count } 条消息
+history-found = 找到 { $count } 条消息
+history-exported = 已导出 { $count } 行到 { $file }
+history-export-incomplete = 到 { $file } 的导出不完整
+history-progress = { $count } 行，{ $megabytes } MB
+history-import-alone = 导入时不能有别的程序使用聊天记录
+history-import-incomplete = 导入不完整；已经存下的会保留
+history-bad-line = pigeon: 跳过第 { $line } 行：{ $what }
+history-bad-lines = pigeon: 另外跳过 { $count } 行
+history-conflicts = pigeon: { $count } 条消息没有存：同样的编号已有别的消息
+history-imported = 导入了 { $stored } 行，{ $known } 行已经有了
+history-backed-up = 已备份到 { $file }，{ $bytes } 字节
+history-backup-terminal = 备份不能显示在终端上；请重定向到文件或管道
+history-backup-incomplete = 到 { $file } 的备份不完整
