@@ -220,6 +220,7 @@ impl Log {
     }
 
     /// Queues a message without blocking. Its outcome is reported later.
+    #[expect(clippy::result_large_err, reason = "the message comes back, without an allocation")]
     pub fn try_append(&self, append: Append) -> Result<Ticket, AppendError<Append>> {
         self.shared.queue.push(append).map_err(|(why, append)| why.with(append))
     }

@@ -15,6 +15,11 @@ use rand_pcg::Pcg64;
 
 use super::gate::{Delivery, Gate};
 
+/// How long nothing may arrive after the system's report of a closed port, before the member
+/// connects again. QUIC itself ignores such reports, because they may be forged, and waits half a
+/// minute.
+const REFUSED: Duration = Duration::from_secs(1);
+
 /// Time limit for the hub to store own messages when the user leaves.
 const LAST_SAYS: Duration = Duration::from_secs(5);
 
@@ -36,32 +41,36 @@ pub(super) struct Link {
     /// Whether the host has yet to see a plain hub's answer, which may offer encryption. Until then
     /// nothing is sent: the session's name and password must not go out in clear text before.
     is_offered: bool,
+    /// Whether earlier messages are shown above new ones: on a screen.
+    shows_earlier: bool,
 }
 
 struct Secure {
     member: Member,
     gate: Gate,
     events: std::collections::VecDeque<Delivery>,
+    /// When to connect again after a closed port, unless the hub is heard.
+    refused: Option<Instant>,
 }
 
 impl Link {
     /// A link that uses plain datagrams.
-    pub(super) fn plain(session: Session<Pcg64>) -> Link {
-        let goodbye = Outbox::new();
+    pub(super) fn plain(session: Session<Pcg64>, shows_earlier: bool) -> Link {
         Link {
             session,
             secure: None,
             next: None,
-            goodbye,
+            goodbye: Outbox::new(),
             is_goodbye_sent: false,
             is_offered: false,
+            shows_earlier,
         }
     }
 
     /// A link that uses a member with a key from the start, without a plain membership before.
-    pub(super) fn secure(session: Session<Pcg64>, member: Member) -> Link {
-        let mut link = Link::plain(session);
-        link.secure = Some(Secure::over(member));
+    pub(super) fn secure(session: Session<Pcg64>, member: Member, shows_earlier: bool) -> Link {
+        let mut link = Link::plain(session, shows_earlier);
+        link.secure = Some(Secure::over(member, shows_earlier));
         link
     }
 
@@ -70,7 +79,7 @@ impl Link {
         if self.secure.is_none() && !self.is_goodbye_sent {
             self.goodbye.send(self.session.hub(), None, b"quit");
         }
-        self.next = Some(Secure::over(member));
+        self.next = Some(Secure::over(member, self.shows_earlier));
     }
 
     /// Ends a member, and unlocks its file for the next one, which must follow at once.
@@ -150,13 +159,13 @@ impl Link {
         loop {
             while let Some(transmit) = self.session.poll_transmit() {
                 let payload = self.session.outbox()[transmit.range].to_vec();
-                let Secure { member, gate, events } = &mut **secure;
+                let Secure { member, gate, events, .. } = &mut **secure;
                 let until = now + LAST_SAYS;
-                events.extend(gate.from_session(now, until, &payload, member, &mut back));
+                events.extend(gate.session_says(now, until, &payload, member, &mut back));
             }
             while let Some(event) = secure.member.poll_event() {
-                let Secure { member, gate, events } = &mut **secure;
-                events.extend(gate.from_member(now, event, member, &mut back));
+                let Secure { member, gate, events, .. } = &mut **secure;
+                events.extend(gate.member_reports(now, event, member, &mut back));
             }
             if back.is_empty() {
                 break;
@@ -174,9 +183,9 @@ impl Link {
 }
 
 impl Secure {
-    fn over(member: Member) -> Box<Secure> {
-        let gate = Gate::new(member.hub().port());
-        Box::new(Secure { member, gate, events: Default::default() })
+    fn over(member: Member, shows_earlier: bool) -> Box<Secure> {
+        let gate = Gate::new(member.hub().port(), shows_earlier);
+        Box::new(Secure { member, gate, events: Default::default(), refused: None })
     }
 }
 
@@ -185,7 +194,10 @@ impl Machine for Link {
 
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
         match &mut self.secure {
-            Some(secure) => secure.member.handle_datagram(now, datagram),
+            Some(secure) => {
+                secure.refused = None;
+                secure.member.handle_datagram(now, datagram);
+            }
             None => {
                 self.is_offered |= Answer::parse(datagram.payload).is_some();
                 self.session.handle_datagram(now, datagram);
@@ -196,7 +208,12 @@ impl Machine for Link {
 
     fn handle_refused(&mut self, now: Instant, socket: SocketId) {
         match &mut self.secure {
-            Some(secure) => secure.member.handle_refused(now, socket),
+            Some(secure) => {
+                if secure.gate.is_connected() {
+                    secure.refused.get_or_insert(now + REFUSED);
+                }
+                secure.member.handle_refused(now, socket);
+            }
             None => self.session.handle_refused(now, socket),
         }
         self.turn(now);
@@ -229,6 +246,12 @@ impl Machine for Link {
             && secure.member.poll_timeout().is_some_and(|due| due <= now)
         {
             secure.member.handle_timeout(now);
+        }
+        if let Some(secure) = &mut self.secure
+            && secure.refused.take_if(|due| *due <= now).is_some()
+            && secure.gate.is_connected()
+        {
+            secure.member.move_to(now, secure.member.hub());
         }
         self.turn(now);
     }
@@ -280,7 +303,8 @@ impl Machine for Link {
         let secure = self.secure.as_ref();
         let member = secure.and_then(|it| it.member.poll_timeout());
         let leaves = secure.filter(|it| !it.member.is_over()).and_then(|it| it.gate.leaves());
-        [self.session.poll_timeout(), member, leaves].into_iter().flatten().min()
+        let refused = secure.and_then(|it| it.refused);
+        [self.session.poll_timeout(), member, leaves, refused].into_iter().flatten().min()
     }
 
     fn awaits(&self, now: Instant) -> bool {
