@@ -246,7 +246,9 @@ impl Gate {
     /// Updates our name and room from a notice.
     fn note(&mut self, now: Instant, notice: &Notice, member: &mut Member) {
         match notice {
-            Notice::Name { name, room, .. } => {
+            Notice::Name { name, room, word } => {
+                // Or a restarted hub, which keeps the name, would store the next message without.
+                member.with(now, |it| it.remain(name.as_ref(), room, word.as_deref()));
                 self.name = name.clone();
                 if *room != self.room {
                     self.enter(room.clone(), now, member);
