@@ -92,6 +92,11 @@ impl Hub {
         (self.process, self.fingerprint) = Hub::spawn(&self.folder, self.port, &self.args);
     }
 
+    fn mute(&mut self, name: &str) {
+        self.process.say(&format!("mute {name}"));
+        self.process.expect_line(|line| line.contains(&format!("{name} is muted")), SOON);
+    }
+
     fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
@@ -331,7 +336,7 @@ fn the_status_line_never_says_more_than_is_true() {
     dog.press("a line that is far longer than the forty bytes of this hub\r");
     let screen = dog.expect_text("not stored, and nobody has heard it: a line that is far longer");
     assert!(screen.contains("at most 40") && !screen.contains("dog: a line"), "{screen}");
-    hub.process.say("mute dog");
+    hub.mute("dog");
     dog.press("three\r");
     let screen = dog.expect_text("not stored, and nobody has heard it: three");
     assert!(!screen.contains("dog: three"), "{screen}");
@@ -359,7 +364,7 @@ fn lines_say_what_became_of_them() {
     hub.restart();
     dog.expect_text("connected again");
     dog.expect("two, once", |screen| times_said(screen, "two") == 1);
-    hub.process.say("mute dog");
+    hub.mute("dog");
     dog.press("three\r");
     dog.expect_text("not stored, and nobody has heard it: three");
     hub.kill();
@@ -391,7 +396,7 @@ fn programs_read_what_became_of_each_message() {
     dog.say(&long);
     let refused = expect_json(&dog, "delivery", "text", &long);
     assert_eq!(refused["state"], "refused");
-    hub.process.say("mute dog");
+    hub.mute("dog");
     dog.say("three");
     let refused = expect_json(&dog, "delivery", "text", "three");
     assert_eq!(refused["state"], "refused");

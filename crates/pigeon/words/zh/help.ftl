@@ -198,8 +198,7 @@ help-join-more =
       forward  to, reason：refused, unreachable, repeats 或 loop；系统给出原因时还有 error
       secure  hub, fingerprint, first（是否首次）：从此加密并存储
       insecure  hub, error：hub 提供加密，但无法使用
-      delivery  hub, state：stored, relayed 或 refused（含 text, reason）；waiting, back, another-hub
-         或 disk-failed
+      delivery  hub, state, text, reason：消息或连接的状态
 
     退出状态：
       0  已离开

@@ -50,8 +50,7 @@ Kinds of JSON objects (each also has `time`; docs/protocol.md explains a hub's w
   forward  to, reason: refused, unreachable, repeats or loop; error if the system gave one
   secure  hub, fingerprint, first (time here): encrypted and stored from now on
   insecure  hub, error: the hub offers encryption, and it does not work
-  delivery  hub, state: stored, relayed or refused (with text, reason); waiting, back, another-hub
-     or disk-failed
+  delivery  hub, state, text, reason: what became of a message, or of the connection
 
 Exit status:
   0  left

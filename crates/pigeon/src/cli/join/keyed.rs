@@ -107,3 +107,30 @@ fn host_of(typed: &str) -> Option<&str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hub_is_known_by_the_host_that_was_typed() {
+        assert_eq!(host_of("hub.example"), Some("hub.example"));
+        assert_eq!(host_of("hub.example:9998"), Some("hub.example"));
+        assert_eq!(host_of("图书馆"), Some("图书馆"));
+        assert_eq!(host_of("[::1]:9999"), None);
+        assert_eq!(host_of("::1"), None);
+    }
+
+    #[test]
+    fn a_typed_name_counts_before_the_address_it_stands_for() {
+        let hosts = |typed, hub: &str| {
+            let hub = hub.parse().unwrap();
+            Keyed::new(typed, hub, None, Language::English).map(|keyed| keyed.hosts)
+        };
+        // Without a home nothing can be stored.
+        let Some(named) = hosts(Some("Hub.example:9998"), "10.0.0.1:9998") else { return };
+        assert_eq!(named, ["hub.example", "10.0.0.1"]);
+        assert_eq!(hosts(Some("10.0.0.1"), "10.0.0.1:9999").unwrap(), ["10.0.0.1"]);
+        assert_eq!(hosts(None, "[::1]:9999").unwrap(), ["[::1]"]);
+    }
+}
