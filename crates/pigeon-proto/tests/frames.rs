@@ -313,3 +313,22 @@ fn refusals_keep_their_reasons() {
     let Some(HubFrame::Refused(later)) = later else { panic!("not read") };
     assert_eq!((later.why(), &*later.reason), (None, "later"));
 }
+
+#[test]
+fn the_examples_of_the_documentation_are_frames() {
+    let page = include_str!("../../../docs/reliable.md");
+    let examples: Vec<&str> = page.lines().filter(|line| line.starts_with("{\"type\":")).collect();
+    let mut types = std::collections::BTreeSet::new();
+    for line in &examples {
+        let is_known = match (ClientFrame::parse(line.as_bytes()), HubFrame::parse(line.as_bytes()))
+        {
+            (Ok(ClientFrame::Unknown), Ok(HubFrame::Unknown)) => false,
+            (Ok(ClientFrame::Unknown), frame) => frame.is_ok(),
+            (frame, _) => frame.is_ok(),
+        };
+        assert!(is_known, "{line}");
+        types.extend(line.split('"').nth(3));
+    }
+    // Eight of a client, fifteen of a hub.
+    assert_eq!(types.len(), 23, "{types:?}");
+}

@@ -41,7 +41,7 @@ pub(crate) fn apply_text(
         toml::from_str(text).map_err(|error| {
             let place = place(text, error.span().map_or(0, |span| span.start));
             let reason = escape(&error.message().replace('\n', ", ")).to_string();
-            anyhow!("{place}{}{reason}", words::before_reason(words::language()))
+            anyhow!(words::because(place, reason))
         })?;
     let known = command.find_subcommand(subcommand).cloned().unwrap_or_default();
     let mut command = command;

@@ -595,7 +595,9 @@ impl Session {
     }
 
     fn message(&mut self, now: Instant, message: Arc<Message>) {
-        let Some(following) = self.rooms.get_mut(&message.room.folded()) else { return };
+        // Folding costs more than to compare with the few names there are.
+        let by_name = self.rooms.values_mut().find(|following| following.name == message.room);
+        let Some(following) = by_name else { return };
         if !following.is_new(message.position) {
             return;
         }

@@ -372,25 +372,25 @@ fn decode(line: &[u8]) -> Option<Record> {
     (sum == crc32(json)).then(|| serde_json::from_slice(json).ok())?
 }
 
-/// CRC-32 as in IEEE 802.3, four bits at a time.
+/// CRC-32 as in IEEE 802.3.
 fn crc32(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 16] = {
-        let mut table = [0; 16];
-        let mut nibble = 0;
-        while nibble < 16 {
-            let mut value = nibble as u32;
+    const TABLE: [u32; 256] = {
+        let mut table = [0; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let mut value = byte as u32;
             let mut bit = 0;
-            while bit < 4 {
+            while bit < 8 {
                 value = if value & 1 == 1 { value >> 1 ^ 0xedb8_8320 } else { value >> 1 };
                 bit += 1;
             }
-            table[nibble] = value;
-            nibble += 1;
+            table[byte] = value;
+            byte += 1;
         }
         table
     };
-    let step = |sum: u32, nibble: u8| sum >> 4 ^ TABLE[((sum ^ u32::from(nibble)) & 15) as usize];
-    !bytes.iter().fold(!0, |sum, &byte| step(step(sum, byte & 15), byte >> 4))
+    let step = |sum: u32, byte: &u8| sum >> 8 ^ TABLE[((sum ^ u32::from(*byte)) & 255) as usize];
+    !bytes.iter().fold(!0, step)
 }
 
 #[cfg(test)]

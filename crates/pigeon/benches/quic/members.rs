@@ -47,6 +47,14 @@ impl Member {
         member
     }
 
+    /// Begins one more connection, which is the member's from now on.
+    fn connect(&mut self, server: SocketAddr) {
+        let begun = self.client.connect(self.clock.now(), server, Pin::FirstUse);
+        self.conn = begun.expect("an address");
+        self.is_open = false;
+        self.drain();
+    }
+
     /// Receives, and handles deadlines. Returns whether anything arrived.
     pub(crate) fn turn(&mut self) -> bool {
         let now = self.clock.now();
@@ -164,26 +172,30 @@ impl Members for Quic {
     }
 }
 
+/// Connections of silent members that share a socket.
+const A_SOCKET: u32 = 100;
+
 /// A process of silent members: connects `count` of them, prints a line, and keeps them alive.
 pub(crate) fn be_silent(server: &str, count: &str) -> ! {
     let server: SocketAddr = server.parse().expect("an address");
     let count: u32 = count.parse().expect("a number");
-    pigeon_perf::cpu::raise_file_limit();
-    let mut members: Vec<Member> = Vec::new();
+    let mut crowds: Vec<Member> = Vec::new();
     for number in 0..count {
-        let mut member = Member::new(number, server);
-        member.wait();
-        member.write("\n");
-        members.push(member);
-        // Acknowledgements and new connection ids arrive later.
-        if number % 64 == 0 {
-            members.iter_mut().for_each(|member| _ = member.turn());
+        match crowds.last_mut().filter(|_| number % A_SOCKET != 0) {
+            Some(crowd) => crowd.connect(server),
+            None => crowds.push(Member::new(number, server)),
+        }
+        let crowd = crowds.last_mut().expect("there is one");
+        crowd.wait();
+        crowd.write("\n");
+        if number % A_SOCKET == 0 {
             eprintln!("{number} are connected");
+            crowds.iter_mut().for_each(|crowd| _ = crowd.turn());
         }
     }
     eprintln!("everybody is connected");
     loop {
-        members.iter_mut().for_each(|member| _ = member.turn());
-        std::thread::sleep(Duration::from_millis(100));
+        crowds.iter_mut().for_each(|crowd| _ = crowd.turn());
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -14,9 +14,8 @@ use pigeon_quic::{Client, ClientConfig, Limits, Pin};
 /// The number of members, if it is not 10,000.
 pub(crate) static COUNT: OnceLock<u64> = OnceLock::new();
 
-/// Members at the first memory reading, and per process: each has a descriptor.
+/// Members at the first memory reading.
 const WARM: u64 = 100;
-const IN_ONE: u64 = 2_500;
 
 /// Maximum bytes per silent member.
 const TARGET: f64 = 32.0 * 1024.0;
@@ -34,17 +33,11 @@ pub(crate) fn silent(cpus: Cpus) -> Report {
     };
     let warm = members(WARM);
     let before = server.process.resident_bytes();
-    let mut crowds = Vec::new();
-    let mut left = count;
-    while left > 0 {
-        let now = left.min(IN_ONE);
-        crowds.push(members(now));
-        left -= now;
-    }
+    let crowd = members(count);
     // Connection ids and acknowledgements are still being exchanged.
     std::thread::sleep(Duration::from_secs(2));
     let after = server.process.resident_bytes();
-    drop(warm);
+    drop((warm, crowd));
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let row = vec![
         ("members", count.into()),

@@ -216,22 +216,14 @@ impl ContactsFile {
             let line = error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
             {
                 let why = say!("errors-line-not-utf8", line = &line);
-                let before = words::before_reason(words::language());
-                UsageError(format!("{}{before}{why}", shown(&self.path))).into()
+                UsageError(words::because(shown(&self.path), why)).into()
             }
         })
     }
 
     fn parse(&self, text: &str) -> anyhow::Result<Contacts> {
         let parsed = Contacts::parse(text);
-        parsed.map_err(|error| {
-            UsageError(format!(
-                "{}{}{error}",
-                shown(&self.path),
-                words::before_reason(words::language())
-            ))
-            .into()
-        })
+        parsed.map_err(|error| UsageError(words::because(shown(&self.path), error)).into())
     }
 }
 

@@ -96,7 +96,7 @@ impl Contacts {
 
 /// What is wrong with a file, and where.
 fn placed(at: String, why: String) -> anyhow::Error {
-    anyhow!("{at}{}{why}", words::before_reason(words::language()))
+    anyhow!(words::because(at, why))
 }
 
 type Wrong = (String, Option<std::ops::Range<usize>>);

@@ -94,14 +94,14 @@ mod readme {
 
     #[test]
     fn thermometer() {
-        let around = Setup {
+        let setup = Setup {
             needs: &["python3", "nc"],
             before: "pigeon hub --messages on > said &\nstarted $!\n",
             after: "python3 sensor.py\n\
                     for _ in $(seq 100); do grep -q 'temperature 21.5' said && exit; sleep 0.05; done; exit 1",
             ..Setup::default()
         };
-        tried("README.md", "thermometer", &around);
+        tried("README.md", "thermometer", &setup);
     }
 
     #[test]
@@ -195,14 +195,14 @@ mod operating {
 
     #[test]
     fn nftables() {
-        let around = Setup {
+        let setup = Setup {
             needs: &["nft"],
             before: "nft 'add table inet filter'\n\
                      nft 'add chain inet filter input { type filter hook input priority 0; policy drop; }'\n",
             after: "nft list ruleset | grep -q 'udp dport 9999 accept'",
             ..Setup::default()
         };
-        tried(PAGE, "nftables", &around);
+        tried(PAGE, "nftables", &setup);
     }
 
     #[test]
@@ -334,7 +334,7 @@ mod protocol {
 
     #[test]
     fn client() {
-        let around = Setup {
+        let setup = Setup {
             needs: &["python3", "nc"],
             before: "pigeon hub &\nstarted $!\n",
             after: "python3 client.py > heard &\nstarted $!\n\
@@ -344,12 +344,12 @@ mod protocol {
                     done; exit 1",
             ..Setup::default()
         };
-        tried(PAGE, "client", &around);
+        tried(PAGE, "client", &setup);
     }
 
     #[test]
     fn bot() {
-        let around = Setup {
+        let setup = Setup {
             needs: &["python3", "nc"],
             before: "pigeon hub &\nstarted $!\n",
             after: "python3 clock_bot.py &\nstarted $!\n\
@@ -358,7 +358,7 @@ mod protocol {
                     done; exit 1",
             ..Setup::default()
         };
-        tried(PAGE, "bot", &around);
+        tried(PAGE, "bot", &setup);
     }
 }
 
@@ -388,24 +388,24 @@ fn every_block_is_run_or_says_why_not_in_both_languages() {
 }
 
 /// Runs an example of a page, and checks its output and files.
-fn tried(path: &str, name: &str, around: &Setup<'_>) {
-    if !around.needs.iter().all(|program| installed(program)) {
+fn tried(path: &str, name: &str, setup: &Setup<'_>) {
+    if !setup.needs.iter().all(|program| installed(program)) {
         return;
     }
     let example = page(path).example(name);
-    let commands = match around.status {
+    let commands = match setup.status {
         0 => with_starts(&example.commands),
         status => format!("set +e\n{}[ $? = {status} ] || exit 1\nset -e\n", example.commands),
     };
-    let checks = if around.after.is_empty() { "true" } else { around.after };
-    let script = format!("{}{commands}({checks})\necho\necho the end\nread -r _\n", around.before);
+    let checks = if setup.after.is_empty() { "true" } else { setup.after };
+    let script = format!("{}{commands}({checks})\necho\necho the end\nread -r _\n", setup.before);
     let folder = Folder::new(&format!("{}-{name}", path.replace('/', "-")));
     example.write_files(&folder.0.join("here"));
-    let Some(process) = run(name, &folder, around.device, &script) else { return };
+    let Some(process) = run(name, &folder, setup.device, &script) else { return };
     process.expect_line(|line| line == "the end", PATIENCE);
     for expected in &example.prints {
-        let expected = if around.measures { &without_figures(expected) } else { expected };
-        let like = |line: &str| match around.measures {
+        let expected = if setup.measures { &without_figures(expected) } else { expected };
+        let like = |line: &str| match setup.measures {
             true => without_figures(line) == *expected,
             false => is_like(line, expected),
         };

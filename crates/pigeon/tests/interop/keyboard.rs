@@ -62,7 +62,7 @@ fn cases(hub: SocketAddr, peer: SocketAddr) -> Vec<Case> {
         case("join --line", &[&join[..], &["--line"]].concat(), "> ", "hello", ": hello", 130),
         case("chat --line", &[&chat[..], &["--line"]].concat(), "> ", "/list", "1  ", 130),
         case("hub", &["hub", "--listen", "127.0.0.1:0"], "hub> ", "dance", "dance", 0),
-        case("relay", &relay, "relay> ", "dance", "dance is no command", 0),
+        case("relay", &relay, "relay> ", "dance", "there is no command dance", 0),
     ]
 }
 

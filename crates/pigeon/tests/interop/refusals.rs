@@ -82,7 +82,7 @@ fn a_wrong_command_line_or_file_is_wrong_usage() {
         (&["send", "255.255.255.255:9", "x"], "a broadcast address; add --broadcast to send"),
         (
             &["time", everybody],
-            "a broadcast address, and here one host is wanted; `pigeon discover",
+            "a broadcast address, and this command talks to one host; `pigeon discover",
         ),
         (&["join", everybody], "a broadcast address, and here"),
         (&["chat", everybody], "a broadcast address, and here"),

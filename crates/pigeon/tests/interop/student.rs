@@ -51,7 +51,7 @@ fn a_student_reads_chinese_from_the_password_to_the_hub_that_comes_back() {
     read(&student, "\n 这个 hub 需要密码");
     student.press("/pass 芝麻开门\r");
     read(&student, "还没有名字；用 /nick 名字");
-    read(&student, "秒前收到数据，往返 ");
+    read(&student, "；往返 ");
     student.press("/nick 小明\r");
     read(&student, "你的名字是 小明，在房间 lobby");
 

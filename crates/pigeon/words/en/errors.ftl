@@ -1,5 +1,7 @@
 # Mistakes that many make: what happened, why, and what to do.
 
+## Endpoints, sockets, numbers, encodings
+
 errors-language = '{ $word }' is not a supported language; choose `en` or `zh`
 errors-endpoint-empty = nothing given; write HOST:PORT, e.g. 127.0.0.1:9999
 errors-only-a-port = { $port } is only a port; write HOST:{ $port }, e.g. 127.0.0.1:{ $port }
@@ -45,16 +47,28 @@ errors-group = `{ $text }` is not a multicast group; write e.g. 239.1.2.3 or ff0
 errors-interface-without-group = --multicast-interface: { $ip } is not a multicast address
 errors-interfaces-unlisted = cannot list this host's addresses
 errors-interface = there is no interface { $wanted }; there are { $names }
-errors-data-no-folder = no folder for the hub's data; name one with --data
-errors-data-none = no hub has kept anything; name its folder with --data
-errors-data-none-in = no hub has kept anything in { $folder }; name its folder with --data
-errors-data-several = several hubs have kept something; choose one with --data:{ $list }
-errors-data-no-home = { $variable } is empty, or this user has no home directory
 errors-too-long = not sent: { $length } bytes, and a datagram there carries at most { $most }
-errors-stdin-terminal = stdin is a terminal; name a file, or pipe into it
-errors-file-too-large = it has more than { $most } bytes; it is probably the wrong file
-errors-line-not-utf8 = line { $line } is not valid UTF-8
-errors-place = line { $line }, column { $column }
+errors-encoding = no encoding is called "{ $label }"; there are { $usual } and others
+errors-encoding-meant = no encoding is called "{ $label }"; did you mean { $nearest }?
+errors-unmappable = { $encoding } has no { $character } (character { $place } of the text)
+errors-base64 = not valid base64: { $error }
+errors-input-not-utf8 = byte { $byte } is not valid UTF-8, which the input must be to be sent in { $encoding }; if it is in another encoding, convert it first: `iconv -f ENCODING -t utf-8`; `--encoding utf-8` sends the bytes as they are
+errors-input-encoded-already = byte { $byte } is not valid UTF-8, which the input must be to be sent in { $encoding }; it seems to be { $encoding } already; `--encoding utf-8` sends the bytes as they are
+errors-escape = `\{ $escape }` is not a valid escape; there are \n, \r, \t, \0, \\, \xNN and { $unicode }
+errors-at-byte = { $what } at byte { $place }
+errors-hex-digit = `{ $digit }` at byte { $place } is not a hexadecimal digit
+errors-hex-half = `{ $digits }` at byte { $place } is not whole bytes: two hexadecimal digits make one
+errors-or = {" or "}
+errors-longer-than-any = not sent: longer than any datagram
+errors-same-port = { $first } and { $second } use the same port; give each its own
+errors-bad-room = `{ $room }` is not a valid room: one word of at most 32 characters
+errors-bad-fingerprint = the fingerprint behind # has 64 hexadecimal digits; copy the whole invitation
+errors-no-secure-port = there is no port after 65535; use the invitation that the hub prints
+errors-no-state = there is no folder for the member's key and outbox; set PIGEON_STATE
+errors-another-hub = another hub answers there: its key is not { $fingerprint }, the one met before. Nothing was sent to it. If the hub was set up anew, remove its line from the file `hubs` in the folder `member` of the state directory
+
+## Asking and answering
+
 errors-asks-too-much = { $source } asks too often ({ $bound }): { $requests ->
     [one] { $requests } request
    *[other] { $requests } requests
@@ -83,20 +97,9 @@ errors-not-an-answer = { $from }: not an answer: { $why }
 errors-asked-again = { $to }: { $cause }; asking again
 errors-tried-again = { $to }: not sent: { $cause }; trying again
 errors-ipmsg-port = IP Messenger programs answer to UDP port 2425 only
-errors-encoding = no encoding is called "{ $label }"; there are { $usual } and others
-errors-encoding-meant = no encoding is called "{ $label }"; did you mean { $nearest }?
-errors-unmappable = { $encoding } has no { $character } (character { $place } of the text)
-errors-base64 = not valid base64: { $error }
-errors-input-not-utf8 = byte { $byte } is not valid UTF-8, which the input must be to be sent in { $encoding }; if it is in another encoding, convert it first: `iconv -f ENCODING -t utf-8`; `--encoding utf-8` sends the bytes as they are
-errors-input-encoded-already = byte { $byte } is not valid UTF-8, which the input must be to be sent in { $encoding }; it seems to be { $encoding } already; `--encoding utf-8` sends the bytes as they are
-errors-escape = `\{ $escape }` is not a valid escape; there are \n, \r, \t, \0, \\, \xNN and { $unicode }
-errors-at-byte = { $what } at byte { $place }
-errors-hex-digit = `{ $digit }` at byte { $place } is not a hexadecimal digit
-errors-hex-half = `{ $digits }` at byte { $place } is not whole bytes: two hexadecimal digits make one
 
 ## Why a datagram did not get through, after the words of the system. $ip is the address.
 
-## The words of the system, with the C library's translations.
 errors-congested = the socket's send buffer stayed full; send more slowly (--rate, --every)
 errors-undelivered = undelivered
 errors-cause-forbidden = a firewall rule of this host forbids it; as root, `nft list ruleset` or `iptables-save` shows the rules
@@ -121,6 +124,21 @@ errors-cause-no-host = no host answers at that address, the network reports
 errors-cause-rejected = a firewall rejects it, there or on the way (administratively prohibited)
 errors-cause-router = a router on the way has no route there
 errors-cause-earlier = the network reports it of an earlier datagram
+
+## Why a datagram was not sent, in a word
+
+errors-drop-unreachable = unreachable
+errors-drop-not-permitted = not permitted
+errors-drop-too-large = too large
+errors-drop-no-buffers = no buffers
+errors-drop-invalid = invalid
+errors-drop-refused = refused
+errors-drop-congested = congested
+errors-drop-closed = socket closed
+errors-drop-other = other
+
+## The words of the system, with the C library's translations
+
 errors-os-eperm = Operation not permitted
 errors-os-enoent = No such file or directory
 errors-os-eacces = Permission denied
@@ -146,35 +164,17 @@ errors-os-enoprotoopt = Protocol not available
 errors-os-eopnotsupp = Operation not supported
 errors-lookup = the name has no address, or no name server answers
 
-## Contacts, files and settings.
-errors-contacts-no-home = no home directory, so there is no place for contacts; name a file in PIGEON_CONTACTS
+## Files
+
+errors-stdin-terminal = stdin is a terminal; name a file, or pipe into it
+errors-file-too-large = it has more than { $most } bytes; it is probably the wrong file
+errors-line-not-utf8 = line { $line } is not valid UTF-8
 errors-not-a-regular-file = { $file } cannot be changed: it is not a regular file
 errors-cannot-make = cannot create { $file }
 errors-would-be-too-large = { $file } would be larger than { $most } bytes
-errors-contacts-spoilt = not written: the change would damage the file
 errors-cannot-write = cannot write { $file }
 errors-cannot-read = cannot read { $file }
-errors-cannot-lock = cannot lock { $file }
-errors-locked = another pigeon holds { $file } and does not release it
-errors-contacts-too-large = { $file } is too large for a contacts file
-errors-contact-taken = { $name } is already { $endpoint }; run `pigeon contacts remove { $name }` first, or choose another name
 errors-not-a-file = { $file } is not a file
-errors-contacts-same = { $name } and { $other } are the same name
-errors-contact-none-yet = there is no contact { $name }; there are no contacts yet, `pigeon contacts add` adds one
-errors-contact-unknown = there is no contact { $name }; `pigeon contacts list` lists the contacts
-errors-contact-meant = there is no contact { $name }; did you mean { $near }?
-errors-or = {" or "}
-errors-contact-shape = { $name } is not a valid contact; write { $shape }
-errors-contact-field = { $name }: a contact has no { $field }, only endpoint, encoding, ipmsg
-errors-contact-no-endpoint = { $name } has no endpoint
-errors-contact-switch = { $name }: { $field } must be true or false
-errors-contact-text = { $name }: { $field } must be a text in quotes
-errors-bad-endpoint = `{ $word }` is not a valid endpoint: { $why }
-errors-peer-unknown = { $unknown } (write an endpoint as { $word }:PORT)
-errors-port-twice = { $word } already names a port: { $port } is one word too many
-errors-contact-name = `{ $name }` cannot be a contact's name: { $why }
-errors-name-endpoint = it looks like an endpoint
-errors-name-flag = it looks like a flag
 errors-capture-terminal = a capture cannot be shown on a terminal; redirect it to a file or a pipe
 errors-capture-again = { $file } is written again; { $missing ->
     [one] { $missing } datagram is
@@ -188,6 +188,35 @@ errors-capture-lost = { $lost ->
 errors-file-exists = { $file } exists and is not overwritten; choose another name
 errors-stdout = cannot write to stdout
 errors-watch-socket = cannot watch the socket
+errors-cannot-read-stdin = cannot read stdin: { $error }
+
+## Contacts
+
+errors-contacts-no-home = no home directory, so there is no place for contacts; name a file in PIGEON_CONTACTS
+errors-contacts-spoilt = not written: the change would damage the file
+errors-cannot-lock = cannot lock { $file }
+errors-locked = another pigeon holds { $file } and does not release it
+errors-contacts-too-large = { $file } is too large for a contacts file
+errors-contact-taken = { $name } is already { $endpoint }; run `pigeon contacts remove { $name }` first, or choose another name
+errors-contacts-same = { $name } and { $other } are the same name
+errors-contact-none-yet = there is no contact { $name }; there are no contacts yet, `pigeon contacts add` adds one
+errors-contact-unknown = there is no contact { $name }; `pigeon contacts list` lists the contacts
+errors-contact-meant = there is no contact { $name }; did you mean { $near }?
+errors-contact-shape = { $name } is not a valid contact; write { $shape }
+errors-contact-field = { $name }: a contact has no { $field }, only endpoint, encoding, ipmsg
+errors-contact-no-endpoint = { $name } has no endpoint
+errors-contact-switch = { $name }: { $field } must be true or false
+errors-contact-text = { $name }: { $field } must be a text in quotes
+errors-bad-endpoint = `{ $word }` is not a valid endpoint: { $why }
+errors-peer-unknown = { $unknown } (write an endpoint as { $word }:PORT)
+errors-port-twice = { $word } already names a port: { $port } is one word too many
+errors-contact-name = `{ $name }` cannot be a contact's name: { $why }
+errors-name-endpoint = it looks like an endpoint
+errors-name-flag = it looks like a flag
+
+## Settings
+
+errors-place = line { $line }, column { $column }
 errors-setting-meant = there is no setting { $name }; did you mean { $meant }?
 errors-setting-unknown = there is no setting { $name }; `pigeon { $command } --help` lists them
 errors-setting-value = invalid value '{ $value }' for { $name }: { $reason }
@@ -197,21 +226,13 @@ errors-variable-not-utf8 = the environment variable { $name } is not valid UTF-8
 errors-variable-meant = { $name } is not a setting and is ignored; did you mean { $meant }?
 errors-variable-unknown = { $name } is not a setting and is ignored; `pigeon { $command } --help` lists the settings
 
-## Why a datagram was not sent, in a word
-errors-cannot-read-stdin = cannot read stdin: { $error }
-errors-longer-than-any = not sent: longer than any datagram
-errors-drop-unreachable = unreachable
-errors-drop-not-permitted = not permitted
-errors-drop-too-large = too large
-errors-drop-no-buffers = no buffers
-errors-drop-invalid = invalid
-errors-drop-refused = refused
-errors-drop-congested = congested
-errors-drop-closed = socket closed
-errors-drop-other = other
-errors-same-port = { $first } and { $second } use the same port; give each its own
+## The hub's log and data
 
-## The hub's log
+errors-data-no-folder = no folder for the hub's data; name one with --data
+errors-data-none = no hub has kept anything; name its folder with --data
+errors-data-none-in = no hub has kept anything in { $folder }; name its folder with --data
+errors-data-several = several hubs have kept something; choose one with --data:{ $list }
+errors-data-no-home = { $variable } is empty, or this user has no home directory
 errors-log-in-use-by = { $folder } is in use by process { $pid }; stop that hub, or choose another folder
 errors-log-in-use = { $folder } is in use by another process; stop that hub, or choose another folder
 errors-log-folder = cannot { $doing } { $path }: { $error }; check its owner and mode, or choose another folder
@@ -219,10 +240,3 @@ errors-log-missing = there is no log in { $folder }
 errors-log-foreign = { $file } is not a pigeon log and is left as it is; choose another folder
 errors-log-newer = { $file } has version { $found }, which is newer than this program knows; use a newer pigeon
 errors-log-older = { $file } has version { $found }; start the hub once to upgrade it
-
-## A hub as a target
-errors-bad-room = `{ $room }` is not a valid room: one word of at most 32 characters
-errors-bad-fingerprint = the fingerprint behind # has 64 hexadecimal digits; copy the whole invitation
-errors-no-secure-port = there is no port after 65535; use the invitation that the hub prints
-errors-no-state = there is no folder for the member's key and outbox; set PIGEON_STATE
-errors-another-hub = another hub answers there: its key is not { $fingerprint }, the one met before. Nothing was sent to it. If the hub was set up anew, remove its line from the file `hubs` in the folder `member` of the state directory

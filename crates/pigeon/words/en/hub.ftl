@@ -1,40 +1,26 @@
 # What `pigeon hub` says to its operator: at its start and at its console.
 
+## What the hub says at its start
+
+hub-join-or = { $pigeon }, or { $netcat }
+hub-only-here = only this machine can join: { $join }; { $opened } opens it to the network
+hub-on-network = on this network: { $joins }
+hub-on-network-more = on this network: { $joins }; and { $more } more addresses
+hub-no-network = this host has no address on a network yet, so only this machine can join
+hub-door = { $format }, room { $room }: { $rest }
+hub-asks-password = a password is asked: members give it by /pass
+hub-asks-no-password = no password is asked
+hub-kept-all = what is said is kept in { $folder }
+hub-kept-names = what is said is not kept; names and bans are, in { $folder }
+hub-kept-nothing = nothing is kept ({ $why }); --data DIR keeps names, bans and what is said
+hub-kept-port = the system chose the port
+
+## The console's answers
+
 hub-members = { $count ->
     [one] { $count } member
    *[other] { $count } members
 }
-
-## The console's help. The commands themselves are not translated.
-
-## The console's answers
-
-## The counters that `stats` shows
-
-## What the hub says at its start
-
-## Settings
-
-## pigeon hub --check
-hub-help-members = list who is here: name, address, room, last heard, messages a second, drops
-hub-help-rooms = list the open rooms
-hub-help-stats = show the counters since the start
-hub-help-say = speak as the operator, to one room or to all
-hub-help-msg = speak as the operator to one member
-hub-help-kick = remove a member for ten minutes
-hub-help-ban = ban a network, or the address of a member: it is neither heard nor answered
-hub-help-unban = lift a ban
-hub-help-bans = list the banned networks
-hub-help-mute = let nobody speak under this name, nor the member that has it
-hub-help-unmute = let it speak again
-hub-help-mutes = list the muted names and the slow rooms
-hub-help-slow = allow each member one message in this time: slow lobby 2s; 0s lifts it
-hub-help-forget = delete for good what was said: forget room lobby, forget name 小明
-hub-help-password = ask newcomers for another password until the hub stops; off: for none
-hub-help-reload = read the settings again, as SIGHUP does
-hub-help-quit = say goodbye to everybody and stop the hub
-hub-help-help = explain a command, or all
-hub-help-question = the same
 hub-console-closed = the console is closed; the hub goes on (Ctrl-C stops it)
 hub-kicked = { $who } is removed for ten minutes, at its address and port and with its resume word; `ban` keeps out the whole address
 hub-banned = { $net } is banned; `unban { $net }` lifts it
@@ -87,6 +73,31 @@ hub-rooms = { $count ->
     [one] { $count } room
    *[other] { $count } rooms
 }
+
+## The console's help. The commands themselves are not translated.
+
+hub-help-members = list who is here: name, address, room, last heard, messages a second, drops
+hub-help-rooms = list the open rooms
+hub-help-stats = show the counters since the start
+hub-help-say = speak as the operator, to one room or to all
+hub-help-msg = speak as the operator to one member
+hub-help-kick = remove a member for ten minutes
+hub-help-ban = ban a network, or the address of a member: it is neither heard nor answered
+hub-help-unban = lift a ban
+hub-help-bans = list the banned networks
+hub-help-mute = let nobody speak under this name, nor the member that has it
+hub-help-unmute = let it speak again
+hub-help-mutes = list the muted names and the slow rooms
+hub-help-slow = allow each member one message in this time: slow lobby 2s; 0s lifts it
+hub-help-forget = delete for good what was said: forget room lobby, forget name 小明
+hub-help-password = ask newcomers for another password until the hub stops; off: for none
+hub-help-reload = read the settings again, as SIGHUP does
+hub-help-quit = say goodbye to everybody and stop the hub
+hub-help-help = explain a command, or all
+hub-help-question = the same
+
+## The counters that `stats` shows
+
 hub-stat-members = members
 hub-stat-joined = joined
 hub-stat-datagrams-received = datagrams received
@@ -149,17 +160,9 @@ hub-stat-history = history
 hub-stat-well = well
 hub-stat-newest = newest stored position
 hub-stat-not-kept = messages not kept
-hub-join-or = { $pigeon }, or { $netcat }
-hub-only-here = only this machine can join: { $join }; { $opened } opens it to the network
-hub-on-network = on this network: { $joins }
-hub-on-network-more = on this network: { $joins }; and { $more } more addresses
-hub-no-network = this host has no address on a network yet, so only this machine can join
-hub-door = { $format }, room { $room }: { $rest }
-hub-asks-password = a password is asked: members give it by /pass
-hub-asks-no-password = no password is asked
-hub-kept-all = what is said is kept in { $folder }
-hub-kept-names = what is said is not kept; names and bans are, in { $folder }
-hub-kept-nothing = nothing is kept ({ $why }); --data DIR keeps names, bans and what is said
+
+## Settings
+
 hub-password-empty = an empty password would let everyone in; leave the setting out to ask for none
 hub-password-blank = a password must not begin or end with white space, since members cannot type that
 hub-password-line = a password must be a single line
@@ -172,7 +175,6 @@ hub-password-readable = every user of this machine can read the password in { $f
 hub-door-format = { $word } is not a valid format; write chat@, classic@ or raw@, or leave it out
 hub-door-raw = { $raw } is raw and the room { $room } has lines at another door; give it a room of its own, such as { $raw }=video
 hub-encoding-not-ascii = { $encoding } does not contain ASCII, so commands could not be read
-hub-kept-port = the system chose the port
 hub-ipmsg-scan = --ipmsg-scan needs --ipmsg
 hub-ipmsg-address = write an IPv4 address of this host, e.g. 192.168.1.20, or * for all; the port is 2425, the only one that other programs write to
 hub-ipmsg-ipv6 = { $net } is an IPv6 network; it is too large to search
@@ -180,6 +182,9 @@ hub-ipmsg-net = write a network, e.g. 192.168.7.0/24
 hub-ipmsg-too-many = these are { $many } addresses; at most { $most } are searched
 hub-ipmsg-not-ascii = { $encoding } does not contain ASCII, which the packets consist of
 hub-ipmsg-raw-door = --ipmsg needs a first door that is not raw: what people write is said there
+
+## pigeon hub --check
+
 hub-check-config = configuration: { $file } is good
 hub-check-no-config = configuration: no file is named
 hub-check-doors = doors: { $what }
@@ -191,6 +196,7 @@ hub-check-whole = data: the log in { $folder } is whole
 hub-check-none-yet = data: no log is in { $folder } yet
 
 ## Log lines that hold a message of another table. The JSON log is in English.
+
 hub-undiscoverable = `pigeon discover` may not find this hub: { $why }
 hub-discoverable = listening for those who look for hubs: { $what }
 hub-not-reloaded = settings not read again, nothing changed: { $why }

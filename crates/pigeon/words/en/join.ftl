@@ -113,7 +113,7 @@ join-status-unheard = nobody has answered yet: is { $hub } the right address?
 # fits 60
 join-status-heard = plain: may be lost, can be read by others
 # fits 60
-join-status-round-trip = plain: may be lost, can be read by others; { $time }
+join-status-round-trip = plain: may be lost, can be read by others; round trip { $time }
 # fits 60
 join-status-plain = last heard { $ago } ago; it does not answer heartbeats
 # fits 60

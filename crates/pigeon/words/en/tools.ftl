@@ -2,22 +2,14 @@
 
 ## pigeon contacts
 
-## pigeon relay: conditions
 tools-contact-is = { $name } is { $endpoint }
 tools-contact-is-already = { $name } is already { $endpoint }
 tools-contact-removed = { $name } is removed
 tools-contact-renamed = { $old } is now { $new }
 tools-contacts-none = no contacts yet; `pigeon contacts add` adds one
-tools-knob-unknown = { $knob } is not a condition; there are { $known }
-tools-knob-form = write KNOB=VALUE, several with commas, e.g. loss=1%,delay=20ms
-tools-knob-too-long = must not be longer than an hour
-tools-knob-burst = `{ $burst }` is not a valid burst length; write e.g. 5%:4 for bursts of 4 datagrams
-tools-knob-distribution = `{ $word }` is not a valid distribution; choose uniform, normal or pareto
-tools-knob-rate-least = must be at least one byte a second
-tools-knob-rate = write a number with its unit, e.g. 10Mbit/s, 64KiB/s, or unlimited
-tools-knob-mtu = write a number of bytes, e.g. 1200, or none
 
 ## pigeon send
+
 tools-stored-empty = a hub takes no empty message
 tools-stored-needs-hub = --stored, --room, --nick, --password-file and --after need hub:HOST, e.g. hub:192.168.1.20
 tools-stored-option = { $option } has no meaning for a hub; leave it out
@@ -27,24 +19,6 @@ tools-stored-waiting = message { $number } is not stored yet: it waits in the ou
 tools-stored-too-long = message { $number } is not stored: the hub takes at most { $most } bytes
 tools-stored-full = message { $number } is not stored: too many messages wait for the hub
 tools-stored-left = message { $number } is not stored: the hub has sent this member away
-
-## Why a datagram was not answered
-
-## pigeon listen
-tools-follow-missing = { $count ->
-    [one] one message is missing: the hub could not store it
-   *[other] { $count } messages are missing: the hub could not store them
-}
-tools-follow-unreached = the hub is not reached ({ $why }); trying again
-tools-follow-bad-after = give the `at` of a message, as `pigeon listen hub:HOST --json` prints it
-
-## pigeon ask, pigeon time
-
-## pigeon sockets
-
-## pigeon serve
-
-## pigeon discover
 tools-send-nothing = nothing was sent: no TEXT was given, and stdin is empty
 tools-send-no-reply = no reply from { $to } in { $time }
 tools-send-lines = { $sent } of { $given ->
@@ -81,6 +55,9 @@ tools-ipmsg-unacknowledged = { $to } did not acknowledge the text; it may be awa
 tools-ipmsg-stdin = cannot read stdin
 tools-ipmsg-not-utf8 = stdin is not valid UTF-8
 tools-ipmsg-empty = the text is empty
+
+## Why a datagram was not answered
+
 tools-ignored-bad-source = bad source address
 tools-ignored-own-address = own address
 tools-ignored-low-port = source port below 1024
@@ -91,6 +68,15 @@ tools-ignored-source-rate = source's rate limit
 tools-ignored-total-rate = total rate limit
 tools-ignored-longer-than-request = reply longer than request
 tools-ignored-batch-full = batch full
+
+## pigeon listen, and groups that are joined
+
+tools-follow-missing = { $count ->
+    [one] one message is missing: the hub could not store it
+   *[other] { $count } messages are missing: the hub could not store them
+}
+tools-follow-unreached = the hub is not reached ({ $why }); trying again
+tools-follow-bad-after = give the `at` of a message, as `pigeon listen hub:HOST --json` prints it
 tools-listen-stdout-taken = --write - writes to stdout, so it cannot be combined with --json, --raw or --hexdump
 tools-listen-cannot-write = cannot write what arrives: { $error }
 tools-listen-reply-too-long = --reply: { $length } bytes, and a datagram carries at most { $most }
@@ -106,6 +92,15 @@ tools-datagrams = { $count ->
    *[other] { $count } datagrams
 }
 tools-listen-elsewhere = { $count } from elsewhere not shown
+tools-group-cannot-listen = cannot listen on { $address }: { $error }
+tools-group-less = not everything wanted can be heard: { $error }
+tools-group-joined = joined { $group } on { $names }
+tools-group-none-yet = { $group } is joined on no interface yet; waiting for one to come up
+tools-group-cannot-join = cannot join { $group } on { $name }: { $error }
+tools-group-full = cannot join { $group } on { $name }: { $error }; the system allows no more groups, see sysctl net.ipv4.igmp_max_memberships
+
+## Replies and losses, of several commands
+
 tools-replies = { $count ->
     [one] { $count } reply
    *[other] { $count } replies
@@ -125,12 +120,9 @@ tools-output-drops = { $count } dropped here (output too slow)
 tools-cannot-reply = cannot reply to { $to }: { $cause }
 tools-reply-lost = a reply did not arrive: { $cause }
 tools-reply-lost-to = a reply to { $to } did not arrive: { $cause }
-tools-group-cannot-listen = cannot listen on { $address }: { $error }
-tools-group-less = not everything wanted can be heard: { $error }
-tools-group-joined = joined { $group } on { $names }
-tools-group-none-yet = { $group } is joined on no interface yet; waiting for one to come up
-tools-group-cannot-join = cannot join { $group } on { $name }: { $error }
-tools-group-full = cannot join { $group } on { $name }: { $error }; the system allows no more groups, see sysctl net.ipv4.igmp_max_memberships
+
+## pigeon ask, pigeon time
+
 tools-reply = reply from { $from } after { $tries ->
     [one] { $tries } attempt
    *[other] { $tries } attempts
@@ -145,6 +137,9 @@ tools-reply-other-port = reply from { $from }, another port of { $to }, after { 
 }, { $millis } ms
 tools-time-useless = { $to }: the reply is of no use: { $why }
 tools-bytes = { $count } bytes
+
+## pigeon sockets
+
 tools-sockets-none = no UDP socket of this host is bound to port { $port }
 tools-sockets-cannot = cannot list the UDP sockets
 tools-sockets-hidden = cannot see which programs hold { $unseen } of { $all ->
@@ -155,6 +150,9 @@ tools-sockets-kernel = no process here holds { $unseen } of { $all ->
     [one] { $all } socket
    *[other] { $all } sockets
 }: the kernel itself does, or a container
+
+## pigeon serve
+
 tools-serve-empty = nothing given; write NAME:PORT, e.g. echo:7000
 tools-serve-which = which service? write NAME:{ $port }, e.g. echo:{ $port }
 tools-serve-no-port = no port; write { $name }:PORT, e.g. { $name }:7000
@@ -177,6 +175,9 @@ tools-serve-discarded = { $length } bytes from { $from }, discarded
 tools-serve-ignored = { $length } bytes from { $from }, not answered: { $why }
 tools-serve-way = { $kind }: a reply to { $to } is not sent: { $cause }
 tools-serve-way-unknown = { $kind }: a reply is not sent: { $cause }
+
+## pigeon discover
+
 tools-discover-answered = { $count ->
     [one] { $count } address
    *[other] { $count } addresses
@@ -219,11 +220,19 @@ tools-discover-users = { $count ->
    *[other] { $count } users
 } answered in { $time }
 
+## pigeon relay: conditions
+
+tools-knob-unknown = { $knob } is not a condition; there are { $known }
+tools-knob-form = write KNOB=VALUE, several with commas, e.g. loss=1%,delay=20ms
+tools-knob-too-long = must not be longer than an hour
+tools-knob-burst = `{ $burst }` is not a valid burst length; write e.g. 5%:4 for bursts of 4 datagrams
+tools-knob-distribution = `{ $word }` is not a valid distribution; choose uniform, normal or pareto
+tools-knob-rate-least = must be at least one byte a second
+tools-knob-rate = write a number with its unit, e.g. 10Mbit/s, 64KiB/s, or unlimited
+tools-knob-mtu = write a number of bytes, e.g. 1200, or none
+
 ## pigeon relay
 
-## pigeon replay
-
-## pigeon bench
 tools-relay-help = loss 5%, up delay 20ms, down loss=1%,rate=1Mbit/s: change conditions, both ways or one; clear, show, stats, clients, handover, quit
 tools-relay-console-closed = the console is closed; the relay goes on (Ctrl-C stops it)
 tools-relay-nothing-behind = { $word } takes no arguments
@@ -304,6 +313,9 @@ tools-scenario-handover = handover must be true or false
 tools-scenario-table = { $name } must be a table, e.g. { $example }
 tools-scenario-at = a step needs its time, e.g. at = "5s"
 tools-scenario-text = expected a text in quotes
+
+## pigeon replay
+
 tools-replay-speed = write a speed, e.g. 2x, 0.5x, or max
 tools-replay-place = `{ $text }` is not a valid address; write e.g. 192.168.1.7, 192.168.1.0/24, 192.168.1.7:9999
 tools-replay-after = { $what }, after { $count ->
@@ -351,6 +363,9 @@ tools-skip-filtered = { $count } not asked for
 tools-skip-replies = { $count } replies (--both)
 tools-skip-own = { $count } sent by this replay
 tools-skip-type = { $what } (type { $link })
+
+## pigeon bench
+
 tools-bench-source = write an address with or without a port, e.g. 192.0.2.7, 192.0.2.7:5000, [2001:db8::7]:5000
 tools-bench-omit = --omit { $omit } is not a multiple of the --interval of { $interval }
 tools-bench-family = --bind { $source } and { $to } are not of the same IP version

@@ -1,5 +1,7 @@
 # 常见的错误：出了什么事，为什么，怎么办。
 
+## 地址、套接字、数、编码
+
 errors-language = 不支持的语言 '{ $word }'；请用 `en` 或 `zh`
 errors-endpoint-empty = 没有给出地址；请写成 HOST:PORT，例如 127.0.0.1:9999
 errors-only-a-port = { $port } 只是端口；请写成 HOST:{ $port }，例如 127.0.0.1:{ $port }
@@ -45,16 +47,28 @@ errors-group = `{ $text }` 不是组播地址；例如 239.1.2.3 或 ff02::fb%et
 errors-interface-without-group = --multicast-interface：{ $ip } 不是组播地址
 errors-interfaces-unlisted = 无法列出本机的地址
 errors-interface = 没有网卡 { $wanted }；本机有 { $names }
-errors-data-no-folder = 没有存放 hub 数据的文件夹；请用 --data 指定
-errors-data-none = 没有 hub 保存过数据；请用 --data 指定它的文件夹
-errors-data-none-in = { $folder } 里没有 hub 保存的数据；请用 --data 指定它的文件夹
-errors-data-several = 有几个 hub 保存了数据；请用 --data 选一个：{ $list }
-errors-data-no-home = { $variable } 为空，或者这个用户没有主目录
 errors-too-long = 没有发送：有 { $length } 字节，而到那里的数据报最多装 { $most } 字节
-errors-stdin-terminal = 标准输入是终端；请指定一个文件，或用管道输入
-errors-file-too-large = 超过 { $most } 字节，可能不是要找的文件
-errors-line-not-utf8 = 第 { $line } 行不是有效的 UTF-8
-errors-place = 第 { $line } 行第 { $column } 列
+errors-encoding = 没有名为 "{ $label }" 的编码；常用的有 { $usual }
+errors-encoding-meant = 没有名为 "{ $label }" 的编码；是不是 { $nearest }？
+errors-unmappable = { $encoding } 里没有 { $character }（文字的第 { $place } 个字符）
+errors-base64 = 不是有效的 base64：{ $error }
+errors-input-not-utf8 = 第 { $byte } 字节不是有效的 UTF-8；要以 { $encoding } 发送，输入必须是 UTF-8；如果是别的编码，请先用 `iconv -f ENCODING -t utf-8` 转换；`--encoding utf-8` 则原样发送
+errors-input-encoded-already = 第 { $byte } 字节不是有效的 UTF-8；要以 { $encoding } 发送，输入必须是 UTF-8；它好像已经是 { $encoding } 了；`--encoding utf-8` 则原样发送
+errors-escape = `\{ $escape }` 不是有效的转义；可用的有 \n、\r、\t、\0、\\、\xNN 和 { $unicode }
+errors-at-byte = 第 { $place } 字节：{ $what }
+errors-hex-digit = 第 { $place } 字节的 `{ $digit }` 不是十六进制数字
+errors-hex-half = 第 { $place } 字节的 `{ $digits }` 不是完整的字节：两个十六进制数字是一个字节
+errors-or = {" 或 "}
+errors-longer-than-any = 没有发送：超过任何数据报的长度
+errors-same-port = { $first } 和 { $second } 用了同一个端口；请各用各的
+errors-bad-room = `{ $room }` 不是有效的房间名：一个词，最多 32 个字符
+errors-bad-fingerprint = # 后面的指纹应为 64 位十六进制数字，请复制完整的邀请链接
+errors-no-secure-port = 65535 之后没有端口，请使用 hub 显示的邀请链接
+errors-no-state = 没有存放成员密钥和发件箱的文件夹，请设置 PIGEON_STATE
+errors-another-hub = 那里应答的是另一个 hub：它的密钥不是以前见过的 { $fingerprint }。没有向它发送任何内容。如果 hub 是重新安装的，请从状态目录下 member 文件夹的 hubs 文件中删除对应的行
+
+## 提问和回答
+
 errors-asks-too-much = { $source } 请求太多（{ $bound }）：{ $requests } 个没有回答；是不是形成了环路？
 errors-repeats-itself = { $source } 每秒 { $rate } 次发送同样的 { $length } 字节；如果是环路，可用 --per-source 1k/s 限制
 errors-source-family = --source { $source } 和 { $to } 的 IP 版本不同
@@ -71,20 +85,9 @@ errors-not-an-answer = { $from }：不是回答：{ $why }
 errors-asked-again = { $to }：{ $cause }；再问一次
 errors-tried-again = { $to }：没有发出：{ $cause }；再试一次
 errors-ipmsg-port = IP Messenger 一类的程序只向 UDP 端口 2425 回复
-errors-encoding = 没有名为 "{ $label }" 的编码；常用的有 { $usual }
-errors-encoding-meant = 没有名为 "{ $label }" 的编码；是不是 { $nearest }？
-errors-unmappable = { $encoding } 里没有 { $character }（文字的第 { $place } 个字符）
-errors-base64 = 不是有效的 base64：{ $error }
-errors-input-not-utf8 = 第 { $byte } 字节不是有效的 UTF-8；要以 { $encoding } 发送，输入必须是 UTF-8；如果是别的编码，请先用 `iconv -f ENCODING -t utf-8` 转换；`--encoding utf-8` 则原样发送
-errors-input-encoded-already = 第 { $byte } 字节不是有效的 UTF-8；要以 { $encoding } 发送，输入必须是 UTF-8；它好像已经是 { $encoding } 了；`--encoding utf-8` 则原样发送
-errors-escape = `\{ $escape }` 不是有效的转义；可用的有 \n、\r、\t、\0、\\、\xNN 和 { $unicode }
-errors-at-byte = 第 { $place } 字节：{ $what }
-errors-hex-digit = 第 { $place } 字节的 `{ $digit }` 不是十六进制数字
-errors-hex-half = 第 { $place } 字节的 `{ $digits }` 不是完整的字节：两个十六进制数字是一个字节
 
 ## 数据报为什么没有送到，接在系统的话后面。$ip 是对方地址。
 
-## 系统的话，译法与 C 库一致。
 errors-congested = 套接字的发送缓冲区一直是满的；请发慢一点（--rate、--every）
 errors-undelivered = 没有送达
 errors-cause-forbidden = 本机的防火墙规则禁止发送；以 root 运行 `nft list ruleset` 或 `iptables-save` 可查看规则
@@ -109,6 +112,21 @@ errors-cause-no-host = 网络报告：那个地址没有主机应答
 errors-cause-rejected = 对方或途中的防火墙拒绝了它（administratively prohibited）
 errors-cause-router = 途中的路由器没有到那里的路由
 errors-cause-earlier = 这是网络对之前某个数据报的报告
+
+## 没有发出的原因，一个词
+
+errors-drop-unreachable = 不可达
+errors-drop-not-permitted = 不允许
+errors-drop-too-large = 太长
+errors-drop-no-buffers = 缓冲区已满
+errors-drop-invalid = 无效
+errors-drop-refused = 被拒绝
+errors-drop-congested = 拥塞
+errors-drop-closed = 套接字已关闭
+errors-drop-other = 其他
+
+## 系统的话，译法与 C 库一致
+
 errors-os-eperm = 不允许的操作
 errors-os-enoent = 没有那个文件或目录
 errors-os-eacces = 权限不够
@@ -134,24 +152,38 @@ errors-os-enoprotoopt = 不可用的协议
 errors-os-eopnotsupp = 不支持的操作
 errors-lookup = 没有这个名字的地址，或域名服务器没有应答
 
-## 联系人、文件和设置。
-errors-contacts-no-home = 没有主目录，联系人无处可存；请用 PIGEON_CONTACTS 指定文件
+## 文件
+
+errors-stdin-terminal = 标准输入是终端；请指定一个文件，或用管道输入
+errors-file-too-large = 超过 { $most } 字节，可能不是要找的文件
+errors-line-not-utf8 = 第 { $line } 行不是有效的 UTF-8
 errors-not-a-regular-file = 无法修改 { $file }：它不是普通文件
 errors-cannot-make = 无法创建 { $file }
 errors-would-be-too-large = { $file } 会超过 { $most } 字节
-errors-contacts-spoilt = 没有写入：这样改会损坏文件
 errors-cannot-write = 无法写入 { $file }
 errors-cannot-read = 无法读取 { $file }
+errors-not-a-file = { $file } 不是文件
+errors-capture-terminal = 抓包内容不能显示在终端上；请重定向到文件或管道
+errors-capture-again = { $file } 又可以写入了；其中缺 { $missing } 个数据报
+errors-capture-stopped = 无法写入 { $file }：{ $error }；不写它，继续运行
+errors-capture-lost = 有 { $lost } 个数据报没能写入 { $file }
+errors-file-exists = { $file } 已存在，不会覆盖；请换一个名字
+errors-stdout = 无法写入标准输出
+errors-watch-socket = 无法监视套接字
+errors-cannot-read-stdin = 无法读取标准输入：{ $error }
+
+## 联系人
+
+errors-contacts-no-home = 没有主目录，联系人无处可存；请用 PIGEON_CONTACTS 指定文件
+errors-contacts-spoilt = 没有写入：这样改会损坏文件
 errors-cannot-lock = 无法锁定 { $file }
 errors-locked = 另一个 pigeon 一直占用 { $file }
 errors-contacts-too-large = { $file } 太大，不是联系人文件
 errors-contact-taken = { $name } 已经是 { $endpoint }；请先运行 `pigeon contacts remove { $name }`，或换一个名字
-errors-not-a-file = { $file } 不是文件
 errors-contacts-same = { $name } 和 { $other } 是同一个名字
 errors-contact-none-yet = 没有联系人 { $name }；现在还没有联系人，用 `pigeon contacts add` 添加
 errors-contact-unknown = 没有联系人 { $name }；用 `pigeon contacts list` 查看
 errors-contact-meant = 没有联系人 { $name }；是不是 { $near }？
-errors-or = {" 或 "}
 errors-contact-shape = { $name } 不是有效的联系人；请写 { $shape }
 errors-contact-field = { $name }：联系人没有 { $field } 这一项，只有 endpoint、encoding、ipmsg
 errors-contact-no-endpoint = { $name } 没有 endpoint
@@ -163,13 +195,10 @@ errors-port-twice = { $word } 已经写了端口，{ $port } 是多余的
 errors-contact-name = `{ $name }` 不能作联系人的名字：{ $why }
 errors-name-endpoint = 它像一个地址
 errors-name-flag = 它像一个选项
-errors-capture-terminal = 抓包内容不能显示在终端上；请重定向到文件或管道
-errors-capture-again = { $file } 又可以写入了；其中缺 { $missing } 个数据报
-errors-capture-stopped = 无法写入 { $file }：{ $error }；不写它，继续运行
-errors-capture-lost = 有 { $lost } 个数据报没能写入 { $file }
-errors-file-exists = { $file } 已存在，不会覆盖；请换一个名字
-errors-stdout = 无法写入标准输出
-errors-watch-socket = 无法监视套接字
+
+## 设置
+
+errors-place = 第 { $line } 行第 { $column } 列
 errors-setting-meant = 没有设置项 { $name }；是不是 { $meant }？
 errors-setting-unknown = 没有设置项 { $name }；用 `pigeon { $command } --help` 查看
 errors-setting-value = { $name } 的值 '{ $value }' 无效：{ $reason }
@@ -179,21 +208,13 @@ errors-variable-not-utf8 = 环境变量 { $name } 不是有效的 UTF-8
 errors-variable-meant = { $name } 不是设置项，已忽略；是不是 { $meant }？
 errors-variable-unknown = { $name } 不是设置项，已忽略；用 `pigeon { $command } --help` 查看
 
-## 没有发出的原因，一个词
-errors-cannot-read-stdin = 无法读取标准输入：{ $error }
-errors-longer-than-any = 没有发送：超过任何数据报的长度
-errors-drop-unreachable = 不可达
-errors-drop-not-permitted = 不允许
-errors-drop-too-large = 太长
-errors-drop-no-buffers = 缓冲区已满
-errors-drop-invalid = 无效
-errors-drop-refused = 被拒绝
-errors-drop-congested = 拥塞
-errors-drop-closed = 套接字已关闭
-errors-drop-other = 其他
-errors-same-port = { $first } 和 { $second } 用了同一个端口；请各用各的
+## hub 的聊天记录和数据
 
-## hub 的聊天记录
+errors-data-no-folder = 没有存放 hub 数据的文件夹；请用 --data 指定
+errors-data-none = 没有 hub 保存过数据；请用 --data 指定它的文件夹
+errors-data-none-in = { $folder } 里没有 hub 保存的数据；请用 --data 指定它的文件夹
+errors-data-several = 有几个 hub 保存了数据；请用 --data 选一个：{ $list }
+errors-data-no-home = { $variable } 为空，或者这个用户没有主目录
 errors-log-in-use-by = { $folder } 正被进程 { $pid } 使用；请停止那个 hub，或换一个文件夹
 errors-log-in-use = { $folder } 正被另一个进程使用；请停止那个 hub，或换一个文件夹
 errors-log-folder = 无法使用 { $path }（{ $doing }）：{ $error }；请检查它的所有者和权限，或换一个文件夹
@@ -201,10 +222,3 @@ errors-log-missing = { $folder } 里没有聊天记录
 errors-log-foreign = { $file } 不是 pigeon 的聊天记录，没有改动它；请换一个文件夹
 errors-log-newer = { $file } 的版本是 { $found }，比这个程序新；请用更新的 pigeon
 errors-log-older = { $file } 的版本是 { $found }；请启动一次 hub 来升级它
-
-## 以 hub 为目标
-errors-bad-room = `{ $room }` 不是有效的房间名：一个词，最多 32 个字符
-errors-bad-fingerprint = # 后面的指纹应为 64 位十六进制数字，请复制完整的邀请链接
-errors-no-secure-port = 65535 之后没有端口，请使用 hub 显示的邀请链接
-errors-no-state = 没有存放成员密钥和发件箱的文件夹，请设置 PIGEON_STATE
-errors-another-hub = 那里应答的是另一个 hub：它的密钥不是以前见过的 { $fingerprint }。没有向它发送任何内容。如果 hub 是重新安装的，请从状态目录下 member 文件夹的 hubs 文件中删除对应的行

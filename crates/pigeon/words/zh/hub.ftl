@@ -1,37 +1,23 @@
 # `pigeon hub` 对操作者说的话：启动时和控制台里。
 
-hub-members = { $count } 个成员
+## 启动时说的话
 
-## 控制台的帮助。命令本身不翻译。
+hub-join-or = { $pigeon } 或 { $netcat }
+hub-only-here = 只有本机可以加入：{ $join }；要向网络开放：{ $opened }
+hub-on-network = 局域网内加入：{ $joins }
+hub-on-network-more = 局域网内加入：{ $joins }；另有 { $more } 个地址
+hub-no-network = 本机还没有网络地址，只有本机可以加入
+hub-door = { $format } 格式，房间 { $room }：{ $rest }
+hub-asks-password = 需要密码：成员用 /pass 输入
+hub-asks-no-password = 不需要密码
+hub-kept-all = 聊天记录保存在 { $folder }
+hub-kept-names = 不保存聊天记录；名字和封禁保存在 { $folder }
+hub-kept-nothing = 什么都不保存（{ $why }）；--data DIR 保存名字、封禁和聊天记录
+hub-kept-port = 端口是系统选的
 
 ## 控制台的回答
 
-## `stats` 显示的计数
-
-## 启动时说的话
-
-## 设置
-
-## pigeon hub --check
-hub-help-members = 列出成员：名字、地址、房间、上次收到的时间、每秒消息数、丢弃数
-hub-help-rooms = 列出房间
-hub-help-stats = 显示启动以来的各项计数
-hub-help-say = 以操作者的身份发言，对一个房间或所有房间
-hub-help-msg = 以操作者的身份对一个成员说
-hub-help-kick = 移出一个成员，十分钟内不能再加入
-hub-help-ban = 封禁一个网段，或一个成员的地址：不再接收也不再回应
-hub-help-unban = 解除封禁
-hub-help-bans = 列出被封禁的网段
-hub-help-mute = 禁言：不让任何人用这个名字发言，包括现在用它的成员
-hub-help-unmute = 解除禁言
-hub-help-mutes = 列出被禁言的名字和慢速房间
-hub-help-slow = 限速：每个成员在这段时间里只能发一条，如 slow lobby 2s；0s 解除
-hub-help-forget = 永久删除聊天记录：forget room lobby，forget name 小明
-hub-help-password = 更换密码，到 hub 停止为止；off 表示不要密码
-hub-help-reload = 重新读取设置，和 SIGHUP 一样
-hub-help-quit = 和所有人道别并停止 hub
-hub-help-help = 解释一个命令，或全部
-hub-help-question = 同上
+hub-members = { $count } 个成员
 hub-console-closed = 控制台已关闭，hub 继续运行（Ctrl-C 停止它）
 hub-kicked = 已移出 { $who }，它的地址和端口以及口令十分钟内不能再加入；要挡住整个地址，用 `ban`
 hub-banned = 已封禁 { $net }；用 `unban { $net }` 解除
@@ -81,6 +67,31 @@ hub-dropped = 丢弃 { $count }
 hub-is-muted = 禁言
 hub-members-more = 还有 { $more } 个，共 { $total } 个成员
 hub-rooms = { $count } 个房间
+
+## 控制台的帮助。命令本身不翻译。
+
+hub-help-members = 列出成员：名字、地址、房间、上次收到的时间、每秒消息数、丢弃数
+hub-help-rooms = 列出房间
+hub-help-stats = 显示启动以来的各项计数
+hub-help-say = 以操作者的身份发言，对一个房间或所有房间
+hub-help-msg = 以操作者的身份对一个成员说
+hub-help-kick = 移出一个成员，十分钟内不能再加入
+hub-help-ban = 封禁一个网段，或一个成员的地址：不再接收也不再回应
+hub-help-unban = 解除封禁
+hub-help-bans = 列出被封禁的网段
+hub-help-mute = 禁言：不让任何人用这个名字发言，包括现在用它的成员
+hub-help-unmute = 解除禁言
+hub-help-mutes = 列出被禁言的名字和慢速房间
+hub-help-slow = 限速：每个成员在这段时间里只能发一条，如 slow lobby 2s；0s 解除
+hub-help-forget = 永久删除聊天记录：forget room lobby，forget name 小明
+hub-help-password = 更换密码，到 hub 停止为止；off 表示不要密码
+hub-help-reload = 重新读取设置，和 SIGHUP 一样
+hub-help-quit = 和所有人道别并停止 hub
+hub-help-help = 解释一个命令，或全部
+hub-help-question = 同上
+
+## `stats` 显示的计数
+
 hub-stat-members = 成员
 hub-stat-joined = 加入过
 hub-stat-datagrams-received = 收到的数据报
@@ -143,17 +154,9 @@ hub-stat-history = 聊天记录
 hub-stat-well = 正常
 hub-stat-newest = 最新保存的位置
 hub-stat-not-kept = 没有保存的消息
-hub-join-or = { $pigeon } 或 { $netcat }
-hub-only-here = 只有本机可以加入：{ $join }；要向网络开放：{ $opened }
-hub-on-network = 局域网内加入：{ $joins }
-hub-on-network-more = 局域网内加入：{ $joins }；另有 { $more } 个地址
-hub-no-network = 本机还没有网络地址，只有本机可以加入
-hub-door = { $format } 格式，房间 { $room }：{ $rest }
-hub-asks-password = 需要密码：成员用 /pass 输入
-hub-asks-no-password = 不需要密码
-hub-kept-all = 聊天记录保存在 { $folder }
-hub-kept-names = 不保存聊天记录；名字和封禁保存在 { $folder }
-hub-kept-nothing = 什么都不保存（{ $why }）；--data DIR 保存名字、封禁和聊天记录
+
+## 设置
+
 hub-password-empty = 空密码等于谁都能进；不要密码就不写这一项
 hub-password-blank = 密码的首尾不能是空白，成员输入不了
 hub-password-line = 密码只能有一行
@@ -166,7 +169,6 @@ hub-password-readable = 本机的任何用户都能读到 { $file } 里的密码
 hub-door-format = { $word } 不是有效的格式；请写 chat@、classic@ 或 raw@，或者不写
 hub-door-raw = { $raw } 是 raw 格式，而房间 { $room } 在另一个端口上是文字；请给它单独的房间，例如 { $raw }=video
 hub-encoding-not-ascii = { $encoding } 不含 ASCII，无法读取命令
-hub-kept-port = 端口是系统选的
 hub-ipmsg-scan = --ipmsg-scan 要和 --ipmsg 一起用
 hub-ipmsg-address = 请写本机的一个 IPv4 地址，例如 192.168.1.20，或用 * 表示全部；端口是 2425，别的程序只往这个端口发
 hub-ipmsg-ipv6 = { $net } 是 IPv6 网段，太大，无法逐个查找
@@ -174,6 +176,9 @@ hub-ipmsg-net = 请写网段，例如 192.168.7.0/24
 hub-ipmsg-too-many = 共有 { $many } 个地址；最多查找 { $most } 个
 hub-ipmsg-not-ascii = { $encoding } 不含 ASCII，而报文由 ASCII 构成
 hub-ipmsg-raw-door = --ipmsg 要求第一个端口不是 raw 格式：大家写的话会说在那里
+
+## pigeon hub --check
+
 hub-check-config = 配置：{ $file } 没有问题
 hub-check-no-config = 配置：没有指定文件
 hub-check-doors = 端口：{ $what }
@@ -185,6 +190,7 @@ hub-check-whole = 数据：{ $folder } 里的聊天记录完好
 hub-check-none-yet = 数据：{ $folder } 里还没有聊天记录
 
 ## 含有其他消息的日志行。JSON 日志是英文的。
+
 hub-undiscoverable = `pigeon discover` 可能找不到这个 hub：{ $why }
 hub-discoverable = 正在监听寻找 hub 的提问：{ $what }
 hub-not-reloaded = 没有重新读取设置，什么都没有改变：{ $why }

@@ -2,22 +2,14 @@
 
 ## pigeon contacts
 
-## pigeon relay：线路条件
 tools-contact-is = { $name } 是 { $endpoint }
 tools-contact-is-already = { $name } 已经是 { $endpoint }
 tools-contact-removed = 已删除 { $name }
 tools-contact-renamed = { $old } 改名为 { $new }
 tools-contacts-none = 还没有联系人；用 `pigeon contacts add` 添加
-tools-knob-unknown = 没有 { $knob } 这个条件；可用的有 { $known }
-tools-knob-form = 请写 KNOB=VALUE，几个之间用逗号，例如 loss=1%,delay=20ms
-tools-knob-too-long = 不能超过一小时
-tools-knob-burst = `{ $burst }` 不是有效的突发长度；例如 5%:4 表示每次突发丢 4 个数据报
-tools-knob-distribution = `{ $word }` 不是有效的分布；可选 uniform、normal、pareto
-tools-knob-rate-least = 至少每秒一个字节
-tools-knob-rate = 请写带单位的速率，例如 10Mbit/s、64KiB/s，或 unlimited
-tools-knob-mtu = 请写字节数，例如 1200，或 none
 
 ## pigeon send
+
 tools-stored-empty = hub 不接受空消息
 tools-stored-needs-hub = --stored、--room、--nick、--password-file 和 --after 只能与 hub:HOST 一起使用，例如 hub:192.168.1.20
 tools-stored-option = { $option } 对 hub 没有意义，请去掉
@@ -27,21 +19,6 @@ tools-stored-waiting = 第 { $number } 条消息尚未存储：已留在发件�
 tools-stored-too-long = 第 { $number } 条消息未存储：hub 最多接受 { $most } 字节
 tools-stored-full = 第 { $number } 条消息未存储：等待发往 hub 的消息太多
 tools-stored-left = 第 { $number } 条消息未存储：hub 已将本成员移出
-
-## 数据报没有回答的原因
-
-## pigeon listen
-tools-follow-missing = 缺少 { $count } 条消息：hub 当时无法存储
-tools-follow-unreached = 连不上 hub（{ $why }），正在重试
-tools-follow-bad-after = 请给出某条消息的 at，即 `pigeon listen hub:HOST --json` 输出的值
-
-## pigeon ask、pigeon time
-
-## pigeon sockets
-
-## pigeon serve
-
-## pigeon discover
 tools-send-nothing = 什么也没有发送：没有给出 TEXT，标准输入也是空的
 tools-send-no-reply = { $time } 内没有收到 { $to } 的回复
 tools-send-lines = { $given } 行中有 { $sent } 行发到了 { $to }
@@ -69,6 +46,9 @@ tools-ipmsg-unacknowledged = { $to } 没有确认收到；对方可能不在，�
 tools-ipmsg-stdin = 无法读取标准输入
 tools-ipmsg-not-utf8 = 标准输入不是有效的 UTF-8
 tools-ipmsg-empty = 文字是空的
+
+## 数据报没有回答的原因
+
 tools-ignored-bad-source = 源地址不对
 tools-ignored-own-address = 本机地址
 tools-ignored-low-port = 源端口低于 1024
@@ -79,6 +59,12 @@ tools-ignored-source-rate = 超过单个来源的速率
 tools-ignored-total-rate = 超过总速率
 tools-ignored-longer-than-request = 回复比请求长
 tools-ignored-batch-full = 一批已满
+
+## pigeon listen，以及加入组播
+
+tools-follow-missing = 缺少 { $count } 条消息：hub 当时无法存储
+tools-follow-unreached = 连不上 hub（{ $why }），正在重试
+tools-follow-bad-after = 请给出某条消息的 at，即 `pigeon listen hub:HOST --json` 输出的值
 tools-listen-stdout-taken = --write - 会写到标准输出，不能和 --json、--raw、--hexdump 一起用
 tools-listen-cannot-write = 无法写出收到的内容：{ $error }
 tools-listen-reply-too-long = --reply：有 { $length } 字节，而一个数据报最多装 { $most } 字节
@@ -91,6 +77,15 @@ tools-listen-interface-group = --multicast-interface 需要组播地址：--join
 tools-listen-join-family = --join { $group } 和 { $ip } 的 IP 版本不同
 tools-datagrams = { $count } 个数据报
 tools-listen-elsewhere = 另有 { $count } 个来自别处，没有显示
+tools-group-cannot-listen = 无法监听 { $address }：{ $error }
+tools-group-less = 有一部分收不到：{ $error }
+tools-group-joined = 已在 { $names } 上加入组播 { $group }
+tools-group-none-yet = 还没有网卡能加入组播 { $group }；正在等待网卡启用
+tools-group-cannot-join = 无法在 { $name } 上加入组播 { $group }：{ $error }
+tools-group-full = 无法在 { $name } 上加入组播 { $group }：{ $error }；系统不允许加入更多组，见 sysctl net.ipv4.igmp_max_memberships
+
+## 回复和丢弃，几个命令共用
+
 tools-replies = { $count } 个回复
 tools-replies-unsent = { $count } 个回复没有发出
 tools-replies-unsent-why = { $count } 个回复没有发出（{ $why }）
@@ -101,21 +96,24 @@ tools-output-drops = { $count } 个被丢弃（输出太慢）
 tools-cannot-reply = 无法回复 { $to }：{ $cause }
 tools-reply-lost = 一个回复没有送达：{ $cause }
 tools-reply-lost-to = 给 { $to } 的一个回复没有送达：{ $cause }
-tools-group-cannot-listen = 无法监听 { $address }：{ $error }
-tools-group-less = 有一部分收不到：{ $error }
-tools-group-joined = 已在 { $names } 上加入组播 { $group }
-tools-group-none-yet = 还没有网卡能加入组播 { $group }；正在等待网卡启用
-tools-group-cannot-join = 无法在 { $name } 上加入组播 { $group }：{ $error }
-tools-group-full = 无法在 { $name } 上加入组播 { $group }：{ $error }；系统不允许加入更多组，见 sysctl net.ipv4.igmp_max_memberships
+
+## pigeon ask、pigeon time
+
 tools-reply = 收到 { $from } 的回复，试了 { $tries } 次，{ $millis } ms
 tools-reply-to = 收到 { $from } 对 { $to } 的回复，试了 { $tries } 次，{ $millis } ms
 tools-reply-other-port = 收到 { $from }（{ $to } 的另一个端口）的回复，试了 { $tries } 次，{ $millis } ms
 tools-time-useless = { $to }：回复没有用处：{ $why }
 tools-bytes = { $count } 字节
+
+## pigeon sockets
+
 tools-sockets-none = 本机没有绑定到端口 { $port } 的 UDP 套接字
 tools-sockets-cannot = 无法列出 UDP 套接字
 tools-sockets-hidden = { $all } 个套接字中有 { $unseen } 个看不到是哪个程序的；root 可以看到
 tools-sockets-kernel = { $all } 个套接字中有 { $unseen } 个不属于这里的进程：属于内核或容器
+
+## pigeon serve
+
 tools-serve-empty = 没有给出服务；请写成 NAME:PORT，例如 echo:7000
 tools-serve-which = 是哪个服务？请写成 NAME:{ $port }，例如 echo:{ $port }
 tools-serve-no-port = 缺少端口；请写成 { $name }:PORT，例如 { $name }:7000
@@ -129,6 +127,9 @@ tools-serve-discarded = 收到 { $from } 的 { $length } 字节，已丢弃
 tools-serve-ignored = 收到 { $from } 的 { $length } 字节，没有回答：{ $why }
 tools-serve-way = { $kind }：给 { $to } 的回复没有发出：{ $cause }
 tools-serve-way-unknown = { $kind }：一个回复没有发出：{ $cause }
+
+## pigeon discover
+
 tools-discover-answered = { $time } 内有 { $count } 个地址回答
 tools-discover-not-everybody = 没有问到所有人：{ $tried }
 tools-discover-no-network = { $ip } 不在任何网络上，无法从它提问；用 `ip addr` 查看地址
@@ -162,11 +163,19 @@ tools-discover-ask = 如果知道它在哪里，请直接问它：pigeon ask HOS
 tools-discover-no-user = { $time } 内没有人回答：已在 UDP 端口 { $port } 上广播，只到得了本机所在的网络；也可能被某一端的防火墙挡住
 tools-discover-users = { $time } 内有 { $count } 个用户回答
 
+## pigeon relay：线路条件
+
+tools-knob-unknown = 没有 { $knob } 这个条件；可用的有 { $known }
+tools-knob-form = 请写 KNOB=VALUE，几个之间用逗号，例如 loss=1%,delay=20ms
+tools-knob-too-long = 不能超过一小时
+tools-knob-burst = `{ $burst }` 不是有效的突发长度；例如 5%:4 表示每次突发丢 4 个数据报
+tools-knob-distribution = `{ $word }` 不是有效的分布；可选 uniform、normal、pareto
+tools-knob-rate-least = 至少每秒一个字节
+tools-knob-rate = 请写带单位的速率，例如 10Mbit/s、64KiB/s，或 unlimited
+tools-knob-mtu = 请写字节数，例如 1200，或 none
+
 ## pigeon relay
 
-## pigeon replay
-
-## pigeon bench
 tools-relay-help = loss 5%、up delay 20ms、down loss=1%,rate=1Mbit/s：改变条件，双向或单向；clear、show、stats、clients、handover、quit
 tools-relay-console-closed = 控制台已关闭，中继继续运行（Ctrl-C 停止它）
 tools-relay-nothing-behind = { $word } 不带参数
@@ -235,6 +244,9 @@ tools-scenario-handover = handover 应为 true 或 false
 tools-scenario-table = { $name } 应为表，例如 { $example }
 tools-scenario-at = 每一步要写时间，例如 at = "5s"
 tools-scenario-text = 应为带引号的文字
+
+## pigeon replay
+
 tools-replay-speed = 请写速度，例如 2x、0.5x，或 max
 tools-replay-place = `{ $text }` 不是有效的地址；例如 192.168.1.7、192.168.1.0/24、192.168.1.7:9999
 tools-replay-after = { $what }，在 { $count } 个包之后
@@ -267,6 +279,9 @@ tools-skip-filtered = 不符合条件 { $count } 个
 tools-skip-replies = 回复 { $count } 个（--both）
 tools-skip-own = 自己重放的 { $count } 个
 tools-skip-type = { $what }（类型 { $link }）
+
+## pigeon bench
+
 tools-bench-source = 请写地址，端口可有可无，例如 192.0.2.7、192.0.2.7:5000、[2001:db8::7]:5000
 tools-bench-omit = --omit { $omit } 不是 --interval { $interval } 的整数倍
 tools-bench-family = --bind { $source } 和 { $to } 的 IP 版本不同

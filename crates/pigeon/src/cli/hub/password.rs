@@ -43,9 +43,7 @@ impl Password {
         let text = String::from_utf8(text).with_context(cannot)?;
         let line = text.strip_suffix('\n').unwrap_or(&text);
         let line = line.strip_suffix('\r').unwrap_or(line);
-        Ok(Password::parse(line).map_err(|reason| {
-            UsageError(format!("{shown}{}{reason}", words::before_reason(words::language())))
-        })?)
+        Ok(Password::parse(line).map_err(|reason| UsageError(words::because(&shown, reason)))?)
     }
 
     pub(super) fn into_inner(self) -> Box<str> {

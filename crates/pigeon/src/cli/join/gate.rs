@@ -102,7 +102,7 @@ impl Gate {
     }
 
     /// Handles a datagram of the session. Appends immediate answers to `back`.
-    pub(super) fn from_session(
+    pub(super) fn session_says(
         &mut self,
         now: Instant,
         until: Instant,
@@ -134,7 +134,7 @@ impl Gate {
     }
 
     /// Handles an event of the member: returns datagrams for the session and changes of delivery.
-    pub(super) fn from_member(
+    pub(super) fn member_reports(
         &mut self,
         now: Instant,
         event: MemberEvent,

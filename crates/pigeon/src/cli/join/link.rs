@@ -132,11 +132,11 @@ impl Link {
             while let Some(transmit) = self.session.poll_transmit() {
                 let payload = self.session.outbox()[transmit.range].to_vec();
                 let Secure { member, gate, .. } = &mut **secure;
-                gate.from_session(now, now + LAST_SAYS, &payload, member, &mut back);
+                gate.session_says(now, now + LAST_SAYS, &payload, member, &mut back);
             }
             while let Some(event) = secure.member.poll_event() {
                 let Secure { member, gate, events } = &mut **secure;
-                events.extend(gate.from_member(now, event, member, &mut back));
+                events.extend(gate.member_reports(now, event, member, &mut back));
             }
             if back.is_empty() {
                 break;

@@ -1,0 +1,328 @@
+//! The client's end of the reliable link: what is on the disk before what is sent, and what the
+//! application hears.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use pigeon_client::reliable::{
+    Config, Disk, Event, From, Key, MessageId, Output, Session, State, Status, Store, SyncId,
+};
+use pigeon_datagram::Instant;
+use pigeon_proto::RoomName;
+use pigeon_proto::frame::{ByeReason, ClientFrame, HubFrame, Refused};
+use rand_core::SeedableRng;
+use rand_pcg::Pcg64;
+
+struct NoKey;
+
+impl Key for NoKey {
+    fn point(&self) -> [u8; 65] {
+        [4; 65]
+    }
+
+    fn sign(&self, _: &[u8]) -> [u8; 64] {
+        [7; 64]
+    }
+}
+
+struct World {
+    session: Session,
+    now: Instant,
+    file: Vec<u8>,
+    syncs: Vec<SyncId>,
+    replaced: usize,
+    sent: Vec<ClientFrame>,
+    events: Vec<Event>,
+    connects: usize,
+}
+
+impl World {
+    fn new(file: Vec<u8>, seed: u64) -> World {
+        let store = Store::load(&file, Duration::ZERO);
+        let (now, wall) = (Instant::ORIGIN, Duration::ZERO);
+        let random = Box::new(Pcg64::seed_from_u64(seed));
+        let session = Session::new(now, wall, Config::default(), Box::new(NoKey), store, random);
+        let (syncs, sent, events) = (Vec::new(), Vec::new(), Vec::new());
+        let mut world = World { session, now, file, syncs, replaced: 0, sent, events, connects: 0 };
+        world.drain();
+        world
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.session.poll_output() {
+            match output {
+                Output::Connect => self.connects += 1,
+                Output::Send(bytes) => {
+                    let lines = bytes.split(|byte| *byte == b'\n').filter(|it| !it.is_empty());
+                    self.sent.extend(lines.map(|line| ClientFrame::parse(line).unwrap()));
+                }
+                Output::Close => {}
+                Output::Disk(Disk::Append(bytes)) => self.file.extend(bytes),
+                Output::Disk(Disk::Sync(id)) => self.syncs.push(id),
+                Output::Disk(Disk::Replace(id, file)) => {
+                    self.replaced += 1;
+                    self.file = file;
+                    self.syncs.push(id);
+                }
+                Output::Event(event) => self.events.push(event),
+            }
+        }
+    }
+
+    fn hear(&mut self, frame: &HubFrame) {
+        let mut bytes = Vec::new();
+        frame.write(&mut bytes);
+        self.session.received(self.now, &bytes);
+        self.drain();
+    }
+
+    fn sync(&mut self) {
+        for id in std::mem::take(&mut self.syncs) {
+            self.session.synced(self.now, id);
+        }
+        self.drain();
+    }
+
+    fn say(&mut self, text: &str) -> MessageId {
+        let id = self.session.say(self.now, RoomName::lobby(), text.as_bytes()).unwrap();
+        self.drain();
+        id
+    }
+
+    /// Becomes a member, and returns the outbox that the client has named.
+    fn join(&mut self) -> u64 {
+        self.session.connected(self.now, "f00d");
+        self.drain();
+        let (hub, nonce, fingerprint) = ("hub".into(), "nonce".into(), "f00d".into());
+        self.hear(&HubFrame::Challenge { version: 1, hub, nonce, fingerprint });
+        let outbox = self.sent.iter().rev().find_map(|frame| match frame {
+            ClientFrame::Prove(prove) => Some(prove.outbox),
+            _ => None,
+        });
+        let room = RoomName::lobby();
+        let (author, name, stores, max_text) = (1, None, true, 100);
+        self.hear(&HubFrame::Welcome { author, name, room, stores, max_text });
+        outbox.unwrap()
+    }
+
+    fn expect(&mut self, outbox: u64, number: u64) {
+        self.hear(&HubFrame::Expect { outbox, number });
+    }
+
+    /// What was said since the last look: outbox, number, after, text.
+    fn said(&mut self) -> Vec<(u64, u64, String)> {
+        let said = std::mem::take(&mut self.sent).into_iter().filter_map(|frame| match frame {
+            ClientFrame::Say(say) => {
+                Some((say.number, say.after, String::from_utf8_lossy(&say.text).into_owned()))
+            }
+            _ => None,
+        });
+        said.collect()
+    }
+
+    fn statuses(&mut self, of: MessageId) -> Vec<Status> {
+        let found = self.events.iter().filter_map(|event| match event {
+            Event::Status(id, status) if *id == of => Some(status.clone()),
+            _ => None,
+        });
+        found.collect()
+    }
+}
+
+fn refused(number: u64, again_ms: Option<u64>) -> HubFrame {
+    let (reason, text) = ("muted".into(), "".into());
+    HubFrame::Refused(Refused { number, reason, detail: None, text, again_ms })
+}
+
+#[test]
+fn a_message_is_on_the_disk_before_it_is_sent() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    let id = w.say("hello");
+    assert_eq!(w.said(), []);
+    w.sync();
+    assert_eq!(w.said(), [(1, 0, "hello".to_string())]);
+    w.hear(&HubFrame::Stored { number: 1 });
+    assert_eq!(w.statuses(id), [Status::Waiting, Status::Sending, Status::Stored]);
+    assert_eq!(w.session.waiting(), 0);
+}
+
+#[test]
+fn what_waits_outlives_a_restart_with_its_identity_and_goes_first() {
+    let mut w = World::new(Vec::new(), 1);
+    let id = w.say("before");
+    w.sync();
+    let mut w = World::new(w.file, 2);
+    let new = w.say("after");
+    assert_ne!(new.outbox, id.outbox, "a process has an outbox of its own");
+    w.sync();
+    assert_eq!(w.join(), id.outbox);
+    w.expect(id.outbox, 1);
+    assert_eq!(w.said(), [(1, 0, "before".to_string())]);
+    w.hear(&HubFrame::Stored { number: 1 });
+    assert_eq!(w.sent, [ClientFrame::Outbox { outbox: new.outbox }]);
+    w.expect(new.outbox, 1);
+    assert_eq!(w.said(), [(1, 0, "after".to_string())]);
+}
+
+#[test]
+fn a_hub_that_was_set_back_gets_what_it_had_stored() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    for text in ["a", "b", "c"] {
+        w.say(text);
+    }
+    w.sync();
+    w.sync();
+    w.hear(&HubFrame::Stored { number: 3 });
+    w.said();
+    w.session.disconnected(w.now);
+    w.now = w.session.poll_timeout().unwrap();
+    w.session.handle_timeout(w.now);
+    w.drain();
+    assert_eq!(w.join(), outbox);
+    w.expect(outbox, 2);
+    assert_eq!(w.sent.pop(), Some(ClientFrame::Outbox { outbox }), "from the first outbox on");
+    w.expect(outbox, 2);
+    assert_eq!(w.said(), [(2, 1, "b".to_string()), (3, 2, "c".to_string())]);
+}
+
+#[test]
+fn a_refused_message_is_passed_over_and_told_until_it_was_heard() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    let (first, second) = (w.say("a"), w.say("b"));
+    w.sync();
+    w.sync();
+    assert_eq!(w.said().len(), 2);
+    w.hear(&refused(1, None));
+    assert_eq!(w.said(), [(2, 0, "b".to_string())]);
+    assert_eq!(w.statuses(first).len(), 2, "not told before it is on the disk");
+    w.sync();
+    assert!(matches!(w.statuses(first).last(), Some(Status::Refused(_))));
+    w.hear(&HubFrame::Stored { number: 2 });
+    assert_eq!(w.statuses(second).last(), Some(&Status::Stored));
+    let mut w = World::new(w.file, 2);
+    assert!(matches!(w.statuses(first).last(), Some(Status::Refused(_))));
+    w.session.heard(w.now, first);
+    w.drain();
+    assert_eq!(World::new(w.file, 3).statuses(first), []);
+}
+
+#[test]
+fn a_message_refused_for_now_comes_again_in_time() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    w.say("a");
+    w.sync();
+    w.said();
+    w.hear(&refused(1, Some(500)));
+    assert_eq!(w.said(), []);
+    w.now = w.now + Duration::from_millis(500);
+    assert_eq!(w.session.poll_timeout(), Some(w.now));
+    w.session.handle_timeout(w.now);
+    w.drain();
+    assert_eq!(w.said(), [(1, 0, "a".to_string())]);
+}
+
+#[test]
+fn a_disk_that_fails_is_written_anew_and_nothing_is_sent_until_then() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    w.say("a");
+    for id in std::mem::take(&mut w.syncs) {
+        w.session.sync_failed(w.now, id);
+    }
+    w.drain();
+    w.say("b");
+    assert_eq!((w.said(), w.syncs.len()), (Vec::new(), 0));
+    w.now = w.session.poll_timeout().unwrap();
+    w.session.handle_timeout(w.now);
+    w.drain();
+    assert_eq!(w.replaced, 1);
+    w.say("c");
+    w.sync();
+    w.sync();
+    assert_eq!(w.said().len(), 3);
+    assert!(w.events.contains(&Event::DiskFailed) && w.events.contains(&Event::DiskHealed));
+    assert_eq!(Store::load(&w.file, Duration::ZERO).waiting().count(), 3);
+}
+
+#[test]
+fn a_file_that_a_crash_has_torn_is_written_anew() {
+    let mut w = World::new(Vec::new(), 1);
+    w.say("a");
+    w.say("b");
+    let torn = w.file[..w.file.len() - 3].to_vec();
+    let mut w = World::new(torn, 2);
+    assert_eq!(w.replaced, 1);
+    w.say("c");
+    let waiting = Store::load(&w.file, Duration::ZERO).waiting().count();
+    assert_eq!(waiting, 2);
+}
+
+#[test]
+fn it_connects_again_ever_more_slowly() {
+    let mut w = World::new(Vec::new(), 1);
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        w.session.disconnected(w.now);
+        let at = w.session.poll_timeout().unwrap();
+        waits.push(at - w.now);
+        w.now = at;
+        w.session.handle_timeout(w.now);
+        w.drain();
+    }
+    assert_eq!(w.connects, 13);
+    assert!(waits[0] <= Duration::from_millis(200) && waits[11] <= Duration::from_secs(10));
+    assert!(waits[11] >= Duration::from_secs(5));
+    w.join();
+    w.session.disconnected(w.now);
+    assert!(w.session.poll_timeout().unwrap() - w.now <= Duration::from_millis(200));
+}
+
+#[test]
+fn the_reason_of_a_goodbye_decides_what_comes_next() {
+    let after = |reason: ByeReason| {
+        let mut w = World::new(Vec::new(), 1);
+        w.join();
+        w.hear(&HubFrame::Bye { reason, text: "".into() });
+        w.session.poll_timeout().map(|at| (at - w.now).as_secs())
+    };
+    assert_eq!(after(ByeReason::Password), None);
+    assert_eq!(after(ByeReason::Stopped), Some(0));
+    assert!(after(ByeReason::Kicked).is_some_and(|wait| wait >= 30));
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    assert_eq!(w.say("a").outbox, outbox);
+    w.hear(&HubFrame::Bye { reason: ByeReason::Replaced, text: "".into() });
+    assert_ne!(w.say("b").outbox, outbox);
+}
+
+#[test]
+fn states_follow_what_the_hub_says() {
+    let mut w = World::new(Vec::new(), 1);
+    assert_eq!(w.session.state(), State::Connecting { again: None });
+    w.session.follow(RoomName::lobby(), From::LeftOff { last: 20 });
+    w.join();
+    assert_eq!(w.session.state(), State::CatchingUp);
+    let room = RoomName::lobby();
+    let follow = ClientFrame::Follow { room: room.clone(), after: None, last: Some(20) };
+    assert!(w.sent.contains(&follow), "together with the proof");
+    w.hear(&HubFrame::Live { room: room.clone(), position: Default::default() });
+    assert_eq!(w.session.state(), State::Live);
+    w.hear(&HubFrame::Behind { room });
+    assert_eq!(w.session.state(), State::CatchingUp);
+    w.session.received(w.now, b"nonsense\n");
+    w.drain();
+    assert!(matches!(w.session.state(), State::Connecting { again: Some(_) }));
+    w.session.quit();
+    assert_eq!(w.session.state(), State::Ended);
+    assert!(w.session.say(w.now, RoomName::lobby(), b"x").is_err());
+}
