@@ -66,33 +66,30 @@ class Lines:
         old.close()
 
 
-class Outbox:
-    """Messages by number. A number is on the disk before it is sent; a refused one has no message."""
+class Box:
+    """One outbox. A refused number has the message None, one that goes on under another number {}."""
 
-    def __init__(self, path):
-        self.lines, self.refused = Lines(path), 0
-        self.id, self.messages, self.next, self.stored = os.urandom(8).hex(), {}, 1, 0
-        for entry in self.lines.entries:
-            self.apply(entry)
-        self.lines.entries = []
-        self.save()
+    def __init__(self, outbox=None, next=1, stored=0):
+        self.id, self.next, self.stored = outbox or os.urandom(8).hex(), next, stored
+        self.messages, self.held = {}, stored  # held: the highest number that the hub has
 
-    def apply(self, entry):
-        if "outbox" in entry:
-            self.id, self.next, self.stored = entry["outbox"], entry["next"], entry["stored"]
-            self.messages = {}
-        elif "number" in entry:
-            self.messages[entry["number"]] = entry["message"]
-            self.next = entry["number"] + 1
-        else:
-            self.stored = entry["stored"]
+    def put(self, number, message):
+        self.messages[number] = message
+        self.next = max(self.next, number + 1)
 
-    def record(self, **entry):
-        self.apply(entry)
-        self.lines.add(entry, sync="number" in entry)
+    def waiting(self):
+        numbers = range(self.stored + 1, self.next)
+        return [(n, self.messages[n]) for n in numbers if self.messages.get(n)]
 
-    def save(self):
-        """Rewrites the file with what waits and the newest of what is stored."""
+    def before(self, number):
+        """The number that this one follows: not a refused one, nor one that is no longer kept."""
+        number -= 1
+        while number > self.held and self.messages.get(number) is None:
+            number -= 1
+        return number
+
+    def entries(self):
+        """What waits, and the newest of what is stored."""
         kept, size = {}, 0
         for number, message in reversed(self.messages.items()):
             size += len(json.dumps(message))
@@ -100,36 +97,61 @@ class Outbox:
                 break
             kept[number] = message
         self.messages = dict(reversed(kept.items()))
-        self.lines.replace([{"outbox": self.id, "next": self.next, "stored": self.stored}] + [
-            {"number": number, "message": message} for number, message in self.messages.items()])
+        return [{"outbox": self.id, "next": self.next, "stored": self.stored}] + [
+            {"number": number, "message": message} for number, message in self.messages.items()]
 
-    def add(self, message):
-        self.record(number=self.next, message=message)
-        if len(self.messages) > 2 * KEPT:
-            self.save()
 
-    def refuse(self, number):
-        self.refused += 1
-        self.messages[number] = None
+class Outbox:
+    """What is said, on the disk before it is sent: one box of each start in which something waits."""
+
+    def __init__(self, path):
+        self.lines, self.boxes, self.refused = Lines(path), [], 0
+        for entry in self.lines.entries:
+            if "outbox" in entry:
+                self.boxes.append(Box(**entry))
+            elif "number" in entry:
+                self.boxes[-1].put(**entry)
+            else:
+                self.boxes[0].stored = entry["stored"]
+        self.boxes = [box for box in self.boxes if box.waiting()] + [Box()]
         self.save()
 
+    def save(self):
+        self.lines.replace([entry for box in self.boxes for entry in box.entries()])
+
+    def add(self, message):
+        box = self.boxes[-1]
+        box.put(box.next, message)
+        self.lines.add({"number": box.next - 1, "message": message}, sync=True)
+        if len(box.messages) > 2 * KEPT:
+            self.save()
+
+    def stored(self, number):
+        self.boxes[0].stored = number
+        self.lines.add({"stored": number})
+
+    def close(self, number, message):
+        self.boxes[0].put(number, message)
+        self.save()
+
+    def next_box(self):
+        """Whether there is another outbox, this one being empty."""
+        if len(self.boxes) == 1 or self.boxes[0].waiting():
+            return False
+        self.boxes.pop(0)
+        self.save()
+        return True
+
     def renew(self):
-        """Goes on with what waits in another outbox."""
-        waiting = [message for _, message in self.waiting()]
-        self.id, self.stored, self.next = os.urandom(8).hex(), 0, len(waiting) + 1
-        self.messages = dict(enumerate(waiting, 1))
+        """Goes on in a new outbox with what waits in this one."""
+        box = Box()
+        for number, (_, message) in enumerate(self.boxes[0].waiting(), 1):
+            box.put(number, message)
+        self.boxes[0] = box
         self.save()
 
     def waiting(self):
-        numbers = range(self.stored + 1, self.next)
-        return [(n, self.messages[n]) for n in numbers if self.messages[n] is not None]
-
-    def before(self, number):
-        """The number that this one follows: the one before that is not refused."""
-        number -= 1
-        while number > 0 and self.messages.get(number, {}) is None:
-            number -= 1
-        return number
+        return sum(len(box.waiting()) for box in self.boxes)
 
 
 class Ledger:
@@ -236,7 +258,7 @@ class Client:
         r, s = utils.decode_dss_signature(self.key.sign(signed, ec.ECDSA(hashes.SHA256())))
         point = self.key.public_key().public_bytes(
             serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
-        prove = {"type": "prove", "key": base64url(point), "outbox": self.outbox.id, "room": self.args.room,
+        prove = {"type": "prove", "key": base64url(point), "outbox": self.outbox.boxes[0].id, "room": self.args.room,
                  "signature": base64url(r.to_bytes(32, "big") + s.to_bytes(32, "big"))}
         known = {"name": self.args.name, "password": self.args.password, "word": self.hub().get("word")}
         prove |= {field: value for field, value in known.items() if value}
@@ -248,44 +270,46 @@ class Client:
         note("welcome", frame.get("name", "without a name"))
 
     def on_expect(self, link, frame):
-        number, outbox = frame["number"], self.outbox
-        if frame["outbox"] != outbox.id:
+        box, number = self.outbox.boxes[0], frame["number"]
+        if frame["outbox"] != box.id:
             return
-        if number > outbox.next or number < min(outbox.messages, default=outbox.next):
-            # The file is an old copy, or the hub's log is and needs what is no longer kept.
-            outbox.renew()
-            return link.send({"type": "outbox", "outbox": outbox.id})
-        if number - 1 > outbox.stored:
-            self.on_stored(link, {"number": number - 1})
-        elif number - 1 < outbox.stored:
-            outbox.record(stored=number - 1)
-        self.link, self.cursor = link, number
+        self.cursor = number
+        if self.link is None:
+            # A restored hub needs again what it had stored; what it has already is acknowledged again.
+            if number <= box.stored:
+                self.outbox.stored(number - 1)
+            self.link, self.cursor, box.held = link, box.stored + 1, number - 1
         self.send_more()
 
     def on_stored(self, link, frame):
-        if frame["number"] > self.outbox.stored:
-            self.outbox.record(stored=frame["number"])
-            note("stored", frame["number"])
-            self.cursor = max(self.cursor, frame["number"] + 1)
-            self.send_more()
+        box, number = self.outbox.boxes[0], frame["number"]
+        box.held = max(box.held, number)
+        if number > box.stored:
+            self.outbox.stored(number)
+            note("stored", number)
+            self.cursor = max(self.cursor, number + 1)
+        self.send_more()
 
     on_relayed = on_stored
 
     def on_refused(self, link, frame):
-        self.cursor = frame["number"]
         if "again_ms" in frame:
+            self.cursor = frame["number"]
             self.hold(frame["again_ms"] / 1000)
         else:
             note("refused", frame["number"], frame["text"])
-            self.outbox.refuse(frame["number"])
+            self.outbox.refused += 1
+            self.outbox.close(frame["number"], None)
+            self.cursor = frame["number"] + 1
         self.send_more()
 
     def on_conflict(self, link, frame):
-        message = self.outbox.messages.get(frame["number"])
-        note("conflict", frame["number"], "goes on as", self.outbox.next)
+        message = self.outbox.boxes[0].messages.get(frame["number"])
+        note("conflict", frame["number"])
         if message:
             self.outbox.add(message)
-        self.on_stored(link, frame)
+            self.outbox.close(frame["number"], {})
+        self.send_more()
 
     def on_message(self, link, frame):
         if self.ledger.add(frame):
@@ -337,22 +361,26 @@ class Client:
         self.progress.set()
         if self.link is None or self.held:
             return
+        link, box = self.link, self.outbox.boxes[0]
+        if self.outbox.next_box():
+            self.link = None  # until the hub says what it expects of it
+            return link.send({"type": "outbox", "outbox": self.outbox.boxes[0].id})
         frames, size = [], 0
-        for number, message in self.outbox.waiting()[:WINDOW]:
+        for number, message in box.waiting()[:WINDOW]:
             size += len(json.dumps(message))
             if size > WINDOW_BYTES:
                 break
             if number >= self.cursor:
                 frame = {"type": "say", "number": number, "room": self.args.room} | message
-                after = self.outbox.before(number)
+                after = box.before(number)
                 frames.append(frame if after == number - 1 else frame | {"after": after})
                 self.cursor = number + 1
         if frames:
-            self.link.send(*frames)
+            link.send(*frames)
 
     async def take(self, line):
         """Numbers a line, once there is room for it."""
-        while len(self.outbox.waiting()) >= MOST_WAITING:
+        while self.outbox.waiting() >= MOST_WAITING:
             self.progress.clear()
             await self.progress.wait()
         try:
@@ -376,8 +404,8 @@ class Client:
         """Until everything is said, or the connection is lost: a killed hub says nothing of it."""
         async def beat():
             link.heard = asyncio.get_running_loop().time()
-            while link.heard > asyncio.get_running_loop().time() - 8:
-                await asyncio.sleep(3)
+            while link.heard > asyncio.get_running_loop().time() - 4:
+                await asyncio.sleep(1)
                 link._quic.send_ping(0)
                 link.transmit()
         tasks = [asyncio.ensure_future(task) for task in (self.until_done(), beat(), link.wait_closed())]
