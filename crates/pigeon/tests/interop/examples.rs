@@ -18,7 +18,7 @@ use crate::shell::{
 };
 
 /// The pages, each with its translation.
-const PAGES: [[&str; 2]; 7] = [
+const PAGES: [[&str; 2]; 8] = [
     ["README.md", "README.zh-CN.md"],
     ["docs/README.md", "docs/README.zh-CN.md"],
     ["docs/recipes.md", "docs/recipes.zh-CN.md"],
@@ -26,6 +26,7 @@ const PAGES: [[&str; 2]; 7] = [
     ["docs/ipmsg.md", "docs/ipmsg.zh-CN.md"],
     ["docs/bench.md", "docs/bench.zh-CN.md"],
     ["docs/protocol.md", "docs/protocol.zh-CN.md"],
+    ["docs/reliable.md", "docs/reliable.zh-CN.md"],
 ];
 
 /// Time limit for an example, enough on a busy machine.
