@@ -106,6 +106,14 @@ mod readme {
     }
 
     #[test]
+    fn relied_on() {
+        // A hub opens its port for members with a key after the plain one.
+        let before = "pigeon hub --console off &\n\
+                      for _ in $(seq 200); do ss -Hulpn | grep -q ':10000' && break; sleep 0.05; done\n";
+        tried("README.md", "relied_on", &Setup { before, ..Setup::default() });
+    }
+
+    #[test]
     fn session() {
         if !["python3", "nc"].into_iter().all(installed) {
             return;
