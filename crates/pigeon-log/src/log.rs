@@ -219,7 +219,7 @@ impl Log {
         Ok(Log { folder: folder.to_owned(), shared, state, writer: Some(writer), _lock: lock })
     }
 
-    /// Queues a message, and never waits. Its outcome is reported.
+    /// Queues a message without blocking. Its outcome is reported later.
     #[expect(clippy::result_large_err, reason = "the message comes back, without an allocation")]
     pub fn try_append(&self, append: Append) -> Result<Ticket, AppendError<Append>> {
         self.shared.queue.push(append).map_err(|(why, append)| why.with(append))

@@ -169,7 +169,6 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
 

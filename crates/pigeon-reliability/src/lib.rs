@@ -1,7 +1,7 @@
 //! Tests that reliable members lose nothing: a hub and three clients with their disks, in virtual
 //! time, over connections that break and over QUIC on bad networks. Not part of any program.
 //!
-//! - [`CELLS`]: the conditions. [`Fault`]: what the checker must find.
+//! - [`run_many`]: runs of all cells. [`CELLS`]: the conditions. [`Fault`]: what the checker must find.
 //! - [`run`]: one run over streams that break; the seed decides everything. [`run_quic`]: over QUIC, where
 //!   the keys of handshakes are the system's and everything else is the seed's.
 //!
@@ -18,11 +18,13 @@ mod disk;
 mod faults;
 mod hub;
 mod log;
+mod many;
 mod quic;
 mod streams;
 
 pub use cell::{CELLS, Cell, Fault, Network};
 pub use faults::Happening;
+pub use many::run_many;
 pub use quic::run_quic;
 pub use streams::{run, run_script};
 

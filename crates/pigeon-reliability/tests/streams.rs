@@ -1,7 +1,7 @@
 //! Both ends over breaking streams, with failing disks and restored backups.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use pigeon_reliability::{CELLS, Fault, Report, run};
+use pigeon_reliability::{CELLS, Fault, run, run_many};
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
@@ -9,23 +9,9 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 #[test]
 fn nothing_is_lost_doubled_or_out_of_order() {
-    let runs = number("PIGEON_RUNS", 50);
-    let messages = number("PIGEON_MESSAGES", 1_000);
-    let first = number("PIGEON_SEED", 0);
-    let only = number("PIGEON_CELL", u64::MAX);
-    let mut total = Report::default();
-    let mut failures = Vec::new();
-    for at in first..first + runs {
-        let (place, seed) = (at as usize % CELLS.len(), at / CELLS.len() as u64);
-        if only != u64::MAX && only != place as u64 {
-            continue;
-        }
-        let cell = &CELLS[place];
-        match run(cell, seed, messages, None) {
-            Ok(report) => total.add(report),
-            Err(why) => failures.push(format!("{} (cell {place}), seed {seed}: {why}", cell.name)),
-        }
-    }
+    let (first, runs) = (number("PIGEON_SEED", 0), number("PIGEON_RUNS", 25));
+    let messages = number("PIGEON_MESSAGES", 1000);
+    let (total, failures) = run_many(first, runs, |cell, seed| run(cell, seed, messages, None));
     println!("{runs} runs from {first}: {total:?}");
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }

@@ -187,7 +187,8 @@ pub(crate) fn be_silent(server: &str, count: &str) -> ! {
         }
         let crowd = crowds.last_mut().expect("there is one");
         crowd.wait();
-        crowd.write("\n");
+        // Opens the stream. Without the end of a line the server relays nothing.
+        crowd.write("x");
         if number % A_SOCKET == 0 {
             eprintln!("{number} are connected");
             crowds.iter_mut().for_each(|crowd| _ = crowd.turn());

@@ -498,7 +498,8 @@ fn without_a_host_one_joins_this_machines_hub_or_the_only_one_around() {
     let Some(networks) = Networks::make() else { return };
     let joins = |host: &str, args: &[&str], at: &str| {
         let join = networks.pigeon(host, &[&["join", "--wait", "100ms"], args].concat());
-        join.expect_status(|line| line.starts_with(&format!("joined {at}: ")), SOON);
+        let is_joined = |line: &str| line.starts_with("joined ") && line.contains(at);
+        join.expect_status(is_joined, SOON);
         join
     };
     let mut nowhere = networks.pigeon("b", &["join"]);
@@ -529,7 +530,7 @@ fn without_a_host_one_joins_this_machines_hub_or_the_only_one_around() {
     person.press("3\r");
     person.expect("the question again", |screen| screen.matches("Which one?").count() == 2);
     person.press("图书馆\r");
-    person.expect_text("-- joined 10.77.1.2:9999");
+    person.expect_text("-- joined 图书馆 (10.77.1.2:9999)");
     drop(person);
     joins("a", &["图书馆"], "10.77.1.2:9999");
     joins("a", &["Kitchen"], "10.77.2.2:9999");

@@ -158,7 +158,7 @@ fn an_export_is_imported_elsewhere_and_never_beside_a_hub() {
     assert_eq!(kept.lines(&["茶", "--export", "-"]).len(), 1);
     kept.lines(&["--export", &export]);
     let error = kept.refused(&["--export", &export]);
-    assert!(error.contains("exists and is not overwritten"), "{error}");
+    assert!(error.contains("exists and is left as it is"), "{error}");
     assert_eq!(kept.lines(&["--export", "/dev/stdout"]).len(), 5);
     // A hub has the folder open.
     let (code, refused) = kept.history(&["--import", &export], None);
@@ -200,7 +200,7 @@ fn a_backup_overwrites_nothing_and_is_a_log() {
     kept.lines(&["--backup", &file]);
     let before = std::fs::read(&file).unwrap();
     let error = kept.refused(&["--backup", &file]);
-    assert!(error.contains("exists and is not overwritten"), "{error}");
+    assert!(error.contains("exists and is left as it is"), "{error}");
     assert_eq!(std::fs::read(&file).unwrap(), before);
     assert_eq!(kept.lines(&["--data", &folder]), kept.lines(&[]));
 }

@@ -57,6 +57,11 @@ pub(super) struct Gate {
     room: RoomName,
     is_member: bool,
     is_live: bool,
+    /// Whether earlier messages are shown above those that are new: on a screen.
+    shows_earlier: bool,
+    wants_earlier: bool,
+    /// The first position shown of the room, until earlier messages have been requested.
+    first: Option<u64>,
     is_cut_off: bool,
     /// The number of members, as in answers to heartbeats.
     members: u64,
@@ -70,13 +75,16 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(secure_port: u16) -> Gate {
+    pub(super) fn new(secure_port: u16, shows_earlier: bool) -> Gate {
         Gate {
             secure_port,
             name: None,
             room: RoomName::lobby(),
             is_member: false,
             is_live: false,
+            shows_earlier,
+            wants_earlier: false,
+            first: None,
             is_cut_off: false,
             members: 1,
             version: 0,
@@ -102,7 +110,7 @@ impl Gate {
     }
 
     /// Handles a datagram of the session. Appends immediate answers to `back`.
-    pub(super) fn from_session(
+    pub(super) fn session_says(
         &mut self,
         now: Instant,
         until: Instant,
@@ -134,7 +142,7 @@ impl Gate {
     }
 
     /// Handles an event of the member: returns datagrams for the session and changes of delivery.
-    pub(super) fn from_member(
+    pub(super) fn member_reports(
         &mut self,
         now: Instant,
         event: MemberEvent,
@@ -163,6 +171,9 @@ impl Gate {
             }
             SessionEvent::Message(message) if message.room == self.room => {
                 self.last = self.last.max(message.position.get());
+                if !self.is_live {
+                    self.first.get_or_insert(message.position.get());
+                }
                 back.extend(self.datagram(&message));
                 member.with(now, |it| it.processed(now, &message.room, message.position));
             }
@@ -170,7 +181,10 @@ impl Gate {
                 let (position, time) = (gap.position.get(), gap.wall.as_secs());
                 back.push(line(&Notice::Missing { position, time, count: gap.count }));
             }
-            SessionEvent::Live { .. } => self.is_live = true,
+            SessionEvent::Live { position, .. } => {
+                self.is_live = true;
+                self.show_earlier(now, position.get() + 1, member);
+            }
             SessionEvent::Behind { .. } => self.is_live = false,
             SessionEvent::Notice { line: words, .. } => {
                 let words = format!("^hb^ {words}");
@@ -223,11 +237,21 @@ impl Gate {
         }
     }
 
+    /// Requests what stands above the first message shown, once a room.
+    fn show_earlier(&mut self, now: Instant, end: u64, member: &mut Member) {
+        let first = self.first.take().unwrap_or(end);
+        if std::mem::take(&mut self.wants_earlier) {
+            member.with(now, |it| it.command(&format!("/history {BACKLOG} {first}")));
+        }
+    }
+
     /// Follows another room, from its read position.
     fn enter(&mut self, room: RoomName, now: Instant, member: &mut Member) {
         let left = std::mem::replace(&mut self.room, room.clone());
         self.is_live = false;
         self.last = 0;
+        self.first = None;
+        self.wants_earlier = self.shows_earlier;
         member.with(now, |session| {
             if left != room {
                 session.unfollow(&left);

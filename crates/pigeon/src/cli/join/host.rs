@@ -174,14 +174,14 @@ impl JoinHost {
     /// Stores the read position of the room. In a room read before, the view marks new messages.
     fn see(&mut self, now: Instant, answer: &Answer) {
         let room = answer.you.as_ref().and_then(|you| you.room.as_ref());
-        let (Some(room), Some(last @ 1..)) = (room, answer.last) else { return };
-        let Some(memory) = &mut self.memory else { return };
+        let (Some(room), Some(memory)) = (room, &mut self.memory) else { return };
         if self.reads.as_ref() != Some(room) {
             self.reads = Some(room.clone());
             if let Some(seen) = memory.seen(room) {
                 self.view.seen(room, seen);
             }
         }
+        let Some(last @ 1..) = answer.last else { return };
         if let Err(error) = memory.see(now, room, last) {
             self.note(Note::NotKept { error: chain(&error) });
         }

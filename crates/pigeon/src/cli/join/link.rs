@@ -32,6 +32,8 @@ pub(super) struct Link {
     next: Option<Box<Secure>>,
     goodbye: Outbox,
     is_goodbye_sent: bool,
+    /// Whether earlier messages are shown above new ones: on a screen.
+    shows_earlier: bool,
 }
 
 struct Secure {
@@ -42,15 +44,21 @@ struct Secure {
 
 impl Link {
     /// A link that uses plain datagrams.
-    pub(super) fn plain(session: Session<Pcg64>) -> Link {
-        let goodbye = Outbox::new();
-        Link { session, secure: None, next: None, goodbye, is_goodbye_sent: false }
+    pub(super) fn plain(session: Session<Pcg64>, shows_earlier: bool) -> Link {
+        Link {
+            session,
+            secure: None,
+            next: None,
+            goodbye: Outbox::new(),
+            is_goodbye_sent: false,
+            shows_earlier,
+        }
     }
 
     /// A link that uses a member with a key from the start, without a plain membership before.
-    pub(super) fn secure(session: Session<Pcg64>, member: Member) -> Link {
-        let mut link = Link::plain(session);
-        link.secure = Some(Secure::over(member));
+    pub(super) fn secure(session: Session<Pcg64>, member: Member, shows_earlier: bool) -> Link {
+        let mut link = Link::plain(session, shows_earlier);
+        link.secure = Some(Secure::over(member, shows_earlier));
         link
     }
 
@@ -59,7 +67,7 @@ impl Link {
         if self.secure.is_none() {
             self.goodbye.send(self.session.hub(), None, b"quit");
         }
-        self.next = Some(Secure::over(member));
+        self.next = Some(Secure::over(member, self.shows_earlier));
     }
 
     /// Whether the hub is away, so that its name may have a new address.
@@ -132,11 +140,11 @@ impl Link {
             while let Some(transmit) = self.session.poll_transmit() {
                 let payload = self.session.outbox()[transmit.range].to_vec();
                 let Secure { member, gate, .. } = &mut **secure;
-                gate.from_session(now, now + LAST_SAYS, &payload, member, &mut back);
+                gate.session_says(now, now + LAST_SAYS, &payload, member, &mut back);
             }
             while let Some(event) = secure.member.poll_event() {
                 let Secure { member, gate, events } = &mut **secure;
-                events.extend(gate.from_member(now, event, member, &mut back));
+                events.extend(gate.member_reports(now, event, member, &mut back));
             }
             if back.is_empty() {
                 break;
@@ -154,8 +162,8 @@ impl Link {
 }
 
 impl Secure {
-    fn over(member: Member) -> Box<Secure> {
-        let gate = Gate::new(member.hub().port());
+    fn over(member: Member, shows_earlier: bool) -> Box<Secure> {
+        let gate = Gate::new(member.hub().port(), shows_earlier);
         Box::new(Secure { member, gate, events: Default::default() })
     }
 }

@@ -123,8 +123,8 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let config = SessionConfig { hub, nick: nick.clone(), left_off, password, heartbeat, plain };
     let session = Session::new(clock.now(), config, Pcg64::new(seed.into(), 0));
     let link = match member {
-        Some(member) => Link::secure(session, member),
-        None => Link::plain(session),
+        Some(member) => Link::secure(session, member, full),
+        None => Link::plain(session, full),
     };
     let local = socket.local_addr();
     let forward = Forward::open(clock.now(), &args.forward, hub, local)?;

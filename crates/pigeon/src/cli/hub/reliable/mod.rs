@@ -211,10 +211,10 @@ impl Link {
                     self.send(ToLink::Notice { author, notice: notice.clone() });
                 }
             }
-            Event::Joined { member, room: Some(room), .. } | Event::Moved { member, room } => {
-                if self.authors.contains_key(member) {
-                    self.rooms.insert(*member, room.clone());
-                }
+            Event::Joined { member, room: Some(room), .. } | Event::Moved { member, room }
+                if self.authors.contains_key(member) =>
+            {
+                self.rooms.insert(*member, room.clone());
             }
             Event::News { room, news } => self.news(room, news),
             Event::Left { member, reason, .. } => {
