@@ -5,7 +5,20 @@ use std::collections::VecDeque;
 use pigeon_proto::frame::ClientFrame;
 use pigeon_proto::{Position, RoomName, Seen};
 
-use super::From;
+/// Where to start following a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// After the last [`processed`](super::Session::processed) message; in a new room, with the newest
+    /// messages.
+    LeftOff {
+        /// Maximum number of newest messages.
+        last: u64,
+    },
+    /// After this message, which the application has recorded itself.
+    After(Seen),
+    /// With this number of newest messages.
+    Last(u64),
+}
 
 pub(super) struct Following {
     pub(super) name: RoomName,

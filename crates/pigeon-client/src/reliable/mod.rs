@@ -34,6 +34,7 @@ use pigeon_proto::{Message, Name, Position, RoomName, Seen};
 use rand_core::Rng;
 
 pub use config::{Config, Key};
+pub use following::From;
 pub use output::{Disk, Event, MessageId, Output, State, Status, SyncId, Welcome};
 pub use store::Store;
 
@@ -115,21 +116,6 @@ struct DiskState {
     lazy: Option<Instant>,
     /// After a failed sync: when the file is rewritten.
     failed: Option<Instant>,
-}
-
-/// Where to start following a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum From {
-    /// After the last [`processed`](Session::processed) message; in a new room, with the newest
-    /// messages.
-    LeftOff {
-        /// Maximum number of newest messages.
-        last: u64,
-    },
-    /// After this message, which the application has recorded itself.
-    After(Seen),
-    /// With this number of newest messages.
-    Last(u64),
 }
 
 /// Why a message was not accepted into the outbox.

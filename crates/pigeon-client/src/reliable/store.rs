@@ -35,7 +35,7 @@ pub struct Store {
     /// Oldest first.
     outboxes: Vec<Outbox>,
     /// Messages that were refused for good, until the application has heard of it.
-    refused: BTreeMap<super::MessageId, Refused>,
+    refused: BTreeMap<super::output::MessageId, Refused>,
     waiting: usize,
     waiting_bytes: usize,
     kept: usize,
@@ -131,11 +131,11 @@ impl Store {
     }
 
     /// Own messages that the hub has not stored.
-    pub fn waiting(&self) -> impl Iterator<Item = (super::MessageId, &RoomName, &[u8])> {
+    pub fn waiting(&self) -> impl Iterator<Item = (super::output::MessageId, &RoomName, &[u8])> {
         self.outboxes.iter().flat_map(|outbox| {
             let waiting = outbox.messages.iter().filter(|(_, mine)| !mine.is_stored);
             waiting.map(|(number, mine)| {
-                let id = super::MessageId { outbox: outbox.id, number: *number };
+                let id = super::output::MessageId { outbox: outbox.id, number: *number };
                 (id, &mine.room, &*mine.text)
             })
         })
@@ -175,12 +175,12 @@ impl Store {
             }
             Record::Gone { outbox, number } => {
                 self.remove(*outbox, *number);
-                let id = super::MessageId { outbox: *outbox, number: *number };
+                let id = super::output::MessageId { outbox: *outbox, number: *number };
                 self.refused.remove(&id);
             }
             Record::Refused { outbox, refused } => {
                 self.remove(*outbox, refused.number);
-                let id = super::MessageId { outbox: *outbox, number: refused.number };
+                let id = super::output::MessageId { outbox: *outbox, number: refused.number };
                 self.needed += 160;
                 self.refused.insert(id, refused.clone());
                 if self.refused.len() > REFUSED {
@@ -198,12 +198,12 @@ impl Store {
     }
 
     /// Messages that were refused for good and that the application has not heard of.
-    pub(super) fn refused(&self) -> impl Iterator<Item = (super::MessageId, &Refused)> {
+    pub(super) fn refused(&self) -> impl Iterator<Item = (super::output::MessageId, &Refused)> {
         self.refused.iter().map(|(id, refused)| (*id, refused))
     }
 
     /// Whether it holds a message of one's own, stored by the hub or not.
-    pub fn holds(&self, id: super::MessageId) -> bool {
+    pub fn holds(&self, id: super::output::MessageId) -> bool {
         self.outbox(id.outbox).is_some_and(|outbox| outbox.messages.contains_key(&id.number))
     }
 

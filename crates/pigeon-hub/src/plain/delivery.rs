@@ -5,8 +5,8 @@ use pigeon_datagram::{Instant, Transmit};
 use pigeon_proto::{Format, Language, Notice};
 use pigeon_text::Encoding;
 
+use super::costs;
 use super::farewell::Farewell;
-use super::limits;
 use super::lines;
 use super::members::{Flag, Members};
 use super::outgoing::{Outgoing, Route};
@@ -316,7 +316,7 @@ impl Delivery {
             let mut renderer = Renderer { core, scratch };
             let polled = runs.poll(room, readers, &mut renderer, outgoing.outbox());
             let Some((slot, train)) = polled else { continue };
-            let work = limits::sending(train.datagrams, train.range.len());
+            let work = costs::sending(train.datagrams, train.range.len());
             self.left = self.left.map(|left| left.saturating_sub(work));
             let transmit = members.route(slot).transmit(train.range);
             let transmit = Transmit { segment: train.segment, ..transmit };

@@ -6,6 +6,7 @@ use pigeon_guard::Origin;
 use pigeon_proto::{Reason, Subject};
 use pigeon_text::{Charset, Encoding};
 
+use super::costs::{BASE, PATIENCE, READ, READER};
 use super::members::Flag;
 use super::run::Style;
 use super::turns::Held;
@@ -16,27 +17,6 @@ use crate::core::message::{Caller, Entry};
 use crate::core::state::Core;
 use crate::event::Remark;
 use crate::statistics::Dropped;
-
-/// The cost of any datagram, in nanoseconds.
-const BASE: usize = 2_000;
-
-/// The cost of reading a byte.
-const READ: usize = 2;
-
-/// The cost per reader of the first message in a batch, and of each further one in a train; mostly
-/// the kernel's.
-const READER: [usize; 2] = [1_700, 500];
-
-/// An acceptable delay for others. A text that takes longer to render costs more, by the square of
-/// the ratio: others wait for a whole datagram, so a few long ones delay them more than many short
-/// ones. Sending to many members is normal and costs its actual time.
-const PATIENCE: usize = 400_000;
-
-/// What it takes to send a train to one reader, in nanoseconds.
-pub(super) fn sending(datagrams: usize, bytes: usize) -> u64 {
-    let [first, more] = READER;
-    (first + datagrams.saturating_sub(1) * more + bytes / 8) as u64
-}
 
 impl Plain {
     /// Lets a datagram wait while others are served, if its address has its part of the batch already.

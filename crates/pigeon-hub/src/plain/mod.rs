@@ -21,6 +21,7 @@
 //!   timed out. `turns`: the order of datagrams while several addresses speak.
 //! - `discovery`: answers to `/discover`.
 
+mod costs;
 mod debt;
 mod delivery;
 mod discovery;

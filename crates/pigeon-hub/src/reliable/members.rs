@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use pigeon_datagram::Instant;
 
-use super::{ConnId, Joined};
+use super::output::{ConnId, Joined};
 
 /// All members and candidates.
 #[derive(Default)]

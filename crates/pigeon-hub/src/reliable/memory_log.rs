@@ -6,7 +6,8 @@ use std::time::Duration;
 use pigeon_proto::{Entry, Follow, Identity, LinkKind, Message, Position, RoomName, Seen};
 use std::sync::Arc;
 
-use super::{Answer, Outcome, Read, RoomLog};
+use super::log::RoomLog;
+use super::output::{Answer, Outcome, Read};
 
 /// The bytes of a message without its strings, rounded up.
 const OVERHEAD: usize = 192;

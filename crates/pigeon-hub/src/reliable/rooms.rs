@@ -6,7 +6,7 @@ use bytes::Bytes;
 use pigeon_proto::frame::HubFrame;
 use pigeon_proto::{Entry, Position, RoomName};
 
-use super::ConnId;
+use super::output::ConnId;
 
 /// Maximum bytes of entries per piece.
 const MOST_PIECE: usize = 64 << 10;

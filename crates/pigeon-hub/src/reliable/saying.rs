@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::Outcome;
+use super::output::Outcome;
 
 /// Maximum number of unsettled messages of a connection.
 const MOST: usize = 512;

@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::peers;
 use crate::pigeon::{Serving, relay};
+use crate::process::{Process, wait_until, wait_within};
 
 /// Time limit for delivering all messages after the last kill.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -352,4 +354,117 @@ fn check(lines: &[String], written: &BTreeMap<String, Written>, ledger: &str) {
         let lost: Vec<&u64> = written.acknowledged.difference(&read).collect();
         assert!(lost.is_empty(), "ledger {ledger}, {name} lost {lost:?}");
     }
+}
+
+/// A client in Python, written from docs/reliable.md alone, with aioquic in `target/aioquic`.
+struct Stranger<'a> {
+    folder: &'a Path,
+    process: Process,
+}
+
+impl Stranger<'_> {
+    fn start<'a>(folder: &'a Path, python: &Path, hub: &Hub) -> Stranger<'a> {
+        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/reliable_client.py");
+        let mut command = Command::new(python);
+        command.args([program, "127.0.0.1", &hub.ports.1.to_string()]);
+        command.args(["--fingerprint", &hub.fingerprint, "--name", "stranger"]);
+        for file in ["key", "ledger", "outbox"] {
+            command.arg(format!("--{file}")).arg(folder.join(file));
+        }
+        Stranger { folder, process: Process::spawn("reliable_client.py", &mut command) }
+    }
+
+    fn file(&self, name: &str) -> Vec<Value> {
+        let whole = fs::read_to_string(self.folder.join(name)).unwrap_or_default();
+        // A line without its end is being written, or was cut off by a kill.
+        let lines = whole.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The texts that it has read.
+    fn ledger(&self) -> Vec<String> {
+        let entries = self.file("ledger");
+        entries.iter().filter_map(|entry| Some(entry["text"].as_str()?.into())).collect()
+    }
+
+    /// How many lines it has taken: the number in the last one of its outbox.
+    fn taken(&self) -> usize {
+        let entries = self.file("outbox");
+        let texts = entries.iter().filter_map(|entry| entry["message"]["text"].as_str());
+        texts.last().map_or(0, |text| text.strip_prefix("line ").unwrap().parse().unwrap())
+    }
+
+    #[track_caller]
+    fn expect(&self, status: &str) {
+        self.process.expect_status(|line| line == status, PATIENCE);
+    }
+}
+
+#[test]
+fn a_client_written_from_the_documentation_loses_and_doubles_nothing() {
+    let python = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("aioquic/bin/python3");
+    if !python.exists() {
+        return peers::skipped("aioquic (python3 -m venv, pip install aioquic)");
+    }
+    if !peers::installed("nc") {
+        return;
+    }
+    let folder = fresh("documentation");
+    let mut hub = Hub::start(&folder);
+    // Numbers begin with 1. The hub refuses the empty line for good.
+    let lines: Vec<String> =
+        (1..=51).map(|n| if n == 8 { String::new() } else { format!("line {n}") }).collect();
+    let mut nc = peers::client("nc", ([127, 0, 0, 1], hub.ports.0).into());
+
+    let mut stranger = Stranger::start(&folder, &python, &hub);
+    stranger.expect("live 0");
+    nc.say("from nc");
+    stranger.process.expect_line(|line| line.contains("from nc"), PATIENCE);
+    lines[..20].iter().for_each(|line| stranger.process.say(line));
+    stranger.process.expect_status(|line| line.starts_with("refused 8 "), PATIENCE);
+    stranger.expect("stored 20");
+    // What it says to a dead hub waits in its outbox.
+    hub.kill();
+    lines[20..30].iter().for_each(|line| stranger.process.say(line));
+    wait_until("it takes ten lines", || (stranger.taken() == 30).then_some(()));
+    hub.restart();
+    stranger.expect("stored 30");
+    // Both are killed while it speaks. It goes on after the last line in its outbox.
+    lines[30..40].iter().for_each(|line| stranger.process.say(line));
+    wait_until("it takes a line", || (stranger.taken() > 30).then_some(()));
+    hub.kill();
+    stranger.process.signal("KILL");
+    stranger.process.expect_end(PATIENCE);
+    let taken = stranger.taken();
+    hub.restart();
+    nc.say("from nc meanwhile");
+    nc.expect_line(|line| line.ends_with("from nc meanwhile"), PATIENCE);
+    stranger = Stranger::start(&folder, &python, &hub);
+    lines[taken..].iter().for_each(|line| stranger.process.say(line));
+    // Each start has an outbox of its own.
+    stranger.expect(&format!("stored {}", lines.len() - taken));
+    nc.say("from nc again");
+    wait_within("the ledger has the last message", PATIENCE, || {
+        stranger.ledger().contains(&"from nc again".into()).then_some(())
+    });
+    stranger.process.end_stdin();
+    assert!(stranger.process.expect_end(PATIENCE).success(), "everything is stored");
+
+    let ledger = stranger.ledger();
+    let said: Vec<&String> = ledger.iter().filter(|text| text.starts_with("line")).collect();
+    let wished: Vec<&String> = lines.iter().filter(|line| !line.is_empty()).collect();
+    assert_eq!(said, wished, "each once, in order");
+    let heard: Vec<&String> = ledger.iter().filter(|text| !text.starts_with("line")).collect();
+    assert_eq!(heard, ["from nc", "from nc meanwhile", "from nc again"]);
+    // A client of another author reads the same.
+    let url = format!("pigeon://127.0.0.1:{}/#{}", hub.ports.1, hub.fingerprint);
+    let (victims, over): (Victims, _) = (Arc::default(), Arc::new(AtomicBool::new(false)));
+    let other = follower(folder.clone(), url, "reader".into(), victims.clone(), over.clone());
+    wait_within("the reader has everything", PATIENCE, || {
+        (other.lock().unwrap().lines.len() >= ledger.len()).then_some(())
+    });
+    over.store(true, Ordering::Relaxed);
+    while !kill_a_client(&victims, &mut Dice(1)) {}
+    assert_eq!(other.lock().unwrap().lines, ledger, "one order for all");
+    println!("{} lines said, 2 kills of the hub, 1 of the client: 0 lost, 0 doubled", said.len());
 }
