@@ -242,7 +242,8 @@ impl Fake {
     fn new(port: u16, announced: u16) -> Fake {
         let socket = UdpSocket::bind(("127.0.0.1", port)).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-        let (got, is_over): (Arc<Mutex<Vec<Vec<u8>>>>, Arc<AtomicBool>) = Default::default();
+        let got: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+        let is_over: Arc<AtomicBool> = Arc::default();
         let (kept, over) = (got.clone(), is_over.clone());
         let thread = thread::spawn(move || {
             let mut buffer = [0; 65_536];
