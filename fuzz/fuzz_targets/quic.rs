@@ -302,7 +302,7 @@ fuzz_target!(|steps: Vec<Step>| {
         past: VecDeque::new(),
         stranger: (0, 0),
     };
-    // A connection that is open, which few inputs would reach by themselves.
+    // Every run begins with an open connection: few random inputs would open one.
     world.step(Step::Connect);
     for turn in 0..40 {
         if turn == 20 {

@@ -19,7 +19,7 @@ use pigeon_proto::{Discover as HubQuestion, Door, Here, Name, Nonce};
 /// How often the request is sent.
 const QUESTIONS: usize = 3;
 
-/// The most peers reported. More answers than that are an attack.
+/// Maximum number of peers reported. More answers than that are an attack.
 const MAX_PEERS: usize = 65_536;
 
 /// The request.

@@ -86,7 +86,7 @@ impl Socket {
     }
 }
 
-/// The most errors reported by one call of [`Socket::undelivered`].
+/// Maximum number of errors reported by one call of [`Socket::undelivered`].
 const ERRORS: usize = 64;
 
 impl Socket {

@@ -7,7 +7,7 @@ use pigeon_datagram::Instant;
 use pigeon_proto::frame::{ByeReason, Refused};
 use pigeon_proto::{Gap, Message, Name, Position, RoomName, Seen};
 
-/// The identity of an own message: its outbox and its number. It never changes.
+/// The identity of a message sent from here: its outbox and its number. The identity never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId {
     /// The outbox.

@@ -15,12 +15,12 @@ use super::names::{Keys, Named};
 /// How long a name is reserved.
 const KEPT: Duration = Duration::from_secs(600);
 
-/// The most reserved names. Beyond it, the address with the most gives up its oldest one, so that
-/// churn from one address costs no other address a name.
+/// Maximum number of reserved names. Beyond it, the address with the most reserved names loses its
+/// oldest one. So an address that takes many names costs no other address a name.
 const MAX_WAITING: usize = 10_000;
 
-/// The most names per address that other members may not take. A classroom behind one address may
-/// need more; further names still return with their tokens, unless taken meanwhile.
+/// Maximum number of names per address that other members may not take. A classroom behind one
+/// address may need more; further names still return with their tokens, unless taken meanwhile.
 const MAX_KEPT_PER_ADDRESS: usize = 8;
 
 /// How many grant numbers are reserved on disk at once.

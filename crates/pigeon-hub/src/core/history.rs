@@ -12,15 +12,15 @@ use pigeon_proto::{Notice, Reason, RoomName, Verb};
 
 use super::id::{MemberId, Slot};
 
-/// The most pending requests of a member: one of its own, and the backlog shown when it takes a
-/// name.
+/// Maximum number of pending requests of a member: one of its own, and the backlog shown when it
+/// takes a name.
 const MOST_WAITING: u8 = 2;
 
 /// The size limit of a member's answers, and its period.
 const MOST_BYTES: usize = 8 * 1_024;
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// The most messages of one answer.
+/// Maximum number of messages of one answer.
 pub(crate) const MOST_LINES: u16 = 100;
 
 /// The number of messages in an answer to a request without a number.
@@ -36,7 +36,7 @@ pub struct Lookup {
     pub room: RoomName,
     /// The requested messages.
     pub wanted: Wanted,
-    /// The most messages to return.
+    /// Maximum number of messages to return.
     pub most: u16,
     /// The command; `None` for the backlog shown to a newcomer.
     pub verb: Option<Verb>,

@@ -14,7 +14,7 @@ use super::id::{RoomId, Slot};
 use super::members::{Members, Trait};
 use super::presence::Presence;
 
-/// The most rooms. Each takes a few hundred bytes even with one member.
+/// Maximum number of rooms. Each takes a few hundred bytes even with one member.
 pub(crate) const MAX_ROOMS: usize = 10_000;
 
 pub(crate) struct Room {

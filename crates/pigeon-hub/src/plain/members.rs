@@ -365,7 +365,8 @@ impl Members {
         self.record(slot).debt.owed()
     }
 
-    /// Takes an answer to a heartbeat from the limit of a member that was just heard.
+    /// Charges an answer to a heartbeat to the limit of a member that was just heard. Returns false
+    /// if the limit is reached.
     pub(crate) fn may_answer(&mut self, slot: Slot) -> bool {
         self.record_mut(slot).debt.take_answer()
     }

@@ -25,10 +25,10 @@ const MOST_BYTES: [usize; 2] = [256 << 10, 4 << 20];
 /// What a datagram that waits takes besides its payload.
 const OVERHEAD: usize = 256;
 
-/// The most addresses that wait, and the most that are noted as served. Further ones do not wait.
+/// Maximum number of addresses that wait, and of those noted as served. Further ones do not wait.
 const ADDRESSES: usize = 256;
 
-/// The most datagrams that leave the queues for one batch: refused ones add no work to it.
+/// Maximum number of datagrams that leave the queues for one batch: refused ones add no work to it.
 const MOST_AT_ONCE: usize = 64;
 
 /// A datagram that waits.

@@ -16,7 +16,7 @@ fn host(n: usize) -> SocketAddr {
     SocketAddr::from(([10, 8, (n >> 8) as u8, n as u8], 5_000))
 }
 
-/// A hub that so many hosts have joined, and that two more have spoken at a moment ago if it is `shared`.
+/// A hub with `readers` members. If it is `shared`, two more have just spoken.
 fn room(readers: usize, shared: bool) -> Harness {
     let mut h = Harness::new(Config { notices_up_to: 0, ..Config::default() });
     let members: Vec<SocketAddr> = (0..readers).map(host).collect();

@@ -256,9 +256,9 @@ help-history-more =
 
 help-chat = 不经 hub，直接与其他 UDP 程序聊天
 help-chat--peers = 聊天对象：联系人、HOST:PORT、[V6]:PORT，或分开写的 HOST PORT；输入的内容发给第一个
-help-chat--bind = 本机的地址和端口，供对方发来 [默认：所有地址，端口由系统选择]
+help-chat--bind = 在本机的哪个地址和端口接收消息 [默认：所有地址，端口由系统选择]
 help-chat--encoding = 对方没有自己的编码时所用的编码（见 `pigeon contacts`）；auto 能读 UTF-8 和 GB18030，并按对方上次所用的编码发送
-help-chat--from = 只接收来自此网络或地址的陌生人；可重复
+help-chat--from = 只接收此网络或地址的陌生人发来的消息；可重复
 help-chat--json = 每条消息输出一个 JSON 对象：time、from、to、len、text 或 base64、truncated、name；或 to 和 result：refused、unsent、unreachable（带 error），moved（带 now）
 help-chat-more =
     示例：
@@ -328,7 +328,7 @@ help-contacts-rename-more =
 
 help-send = 发送数据报：TEXT 作为一个，或 stdin 的每一行各作一个
 help-send--endpoint = 发往哪里：HOST:PORT、[V6]:PORT、分开写的 HOST PORT、联系人，或 hub:HOST[:PORT]（消息由 hub 保存）
-help-send--stored = hub 保存了每条消息之后才返回 0（用 hub:HOST 时总是如此）；在 --wait（30s）内没有保存的，留在发件箱里由下一次命令发送
+help-send--stored = hub 保存了每条消息之后才返回 0（用 hub:HOST 时总是如此）；在 --wait（默认 30s）内没有保存的，留在发件箱里由下一次命令发送
 help-send--text = 数据报的文本；多个词以空格相连，- 表示读取 stdin
 help-send--empty = 发送一个空数据报
 help-send--framing = 怎样把 stdin 分成数据报：line（每行一个，不含换行）、keep（每行一个，保留换行）、whole（整个一个）、size:N（每 N 字节一个）、hex-lines（每行十六进制一个）
@@ -512,12 +512,12 @@ help-sockets-more =
       SEND-Q  等待发送的字节数，同上
       DROPS  套接字打开以来丢弃的数据报数，多半是因为 RECV-Q 已满：程序读得太慢，或接收缓冲区太小
 
-    --watch 每秒查看两次，可能错过存在时间更短的套接字。其他用户的程序占用的套接字不显示进程，root 除外。
+    --watch 每秒查看两次，可能错过存在不到半秒的套接字。其他用户的程序占用的套接字不显示进程，root 除外。
 
     JSON 字段：
       family  IPv4 或 IPv6
       local, remote  IP:PORT；未连接时 remote 为 null
-      pid, process  pid 最小的进程；看不到时为 null
+      pid, process  pid 最小的进程及其 pid；看不到时为 null
       other_pids  其他进程，以空格分隔；没有时为 null
       user, uid  所属用户；uid 没有名字时 user 为 null
       inode, receive_queue, send_queue, drops  数值
@@ -589,7 +589,7 @@ help-replay-more =
       pigeon replay run.pcapng 127.0.0.1:9999 --max-pause 5s  # 缩短长的间隔
       pigeon replay day.pcap 127.0.0.1:514 --port 514 --from 192.168.1.0/24
       tcpdump -i eth0 -U -w - udp port 514 | pigeon replay - 10.0.0.9:514
-      pigeon relay 5000 127.0.0.1:9999 --record run.pcapng  # 录制一个
+      pigeon relay 5000 127.0.0.1:9999 --record run.pcapng  # 录制抓包文件
 
     可以读取 Wireshark、tcpdump 和 `pigeon relay --record` 写出的 pcapng 和 pcap，也可以边写边从管道读取。负载发往 TARGET，每个原发送者各用一个套接字。TARGET 扮演服务器，因此服务器发出的数据报会略去，除非 --both、--from 或 --to 把它们包括进来；先发言的一方是客户端，对方是服务器。分片会重组。不是完整 UDP 数据报的内容会略去并计数，发送得迟了的也会计数。
 

@@ -75,7 +75,7 @@ impl Model {
         self.strangers.pays(from, payload.len());
     }
 
-    /// The numbers of datagrams that the hub dropped as replies, and because their sender answers
+    /// Two counts of datagrams that the hub dropped: replies, and messages of a sender that answers
     /// automatically.
     fn dropped_as_echoes(&self) -> [u64; 2] {
         let statistics = self.hub.statistics();

@@ -580,7 +580,7 @@ impl JoinHost {
                 link.upgrade(member);
             }
             Err(error) => {
-                // Tried once: the plain session continues.
+                // The upgrade is tried only once. If it fails, the plain session continues.
                 self.keyed = None;
                 self.note(Note::NotSecure { error: chain(&error.into()) });
             }

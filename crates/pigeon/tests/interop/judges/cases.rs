@@ -20,9 +20,9 @@ pub(super) struct Case {
 /// The expected result.
 #[derive(Clone, Copy)]
 pub(super) enum Due {
-    /// This share is lost.
+    /// The share of datagrams that are lost.
     Loss(f64),
-    /// This share is duplicated.
+    /// The share of datagrams that are duplicated.
     Duplicates(f64),
     /// Reordering: 5 % are sent at once, the rest after 10 ms.
     Reordering,
