@@ -47,7 +47,7 @@ pub struct Config {
     pub name: Name,
     /// The default language of notices.
     pub language: Language,
-    /// The default encoding of plain members. It must contain ASCII.
+    /// The default encoding of plain members. It must be a superset of ASCII.
     pub encoding: Charset,
     /// The answer to `/discover`. `None`: no answer, as for hubs that only listen on loopback.
     pub discovery: Option<Discovery>,

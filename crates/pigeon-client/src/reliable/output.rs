@@ -168,7 +168,7 @@ pub enum Status {
     Stored,
     /// Relayed by a hub that stores nothing.
     Relayed,
-    /// It was neither stored nor relayed, and is not sent again. Reported at each start until the
-    /// application says that it has [`heard`](super::Session::heard) it.
+    /// The hub neither stored nor relayed the message, and it is not sent again. Reported at each
+    /// start until the application says that it has [`heard`](super::Session::heard) it.
     Refused(Refused),
 }

@@ -35,9 +35,10 @@ struct RoomRun {
 
 /// The plain link's data of all rooms, by index.
 ///
-/// A drain may pause to hear other speakers. Their run then overtakes the older runs as far as those have
-/// come, and never further: each reader gets all messages in the same order, and the first readers do not
-/// wait until the last have got the older runs.
+/// A drain may pause so that the hub can receive messages of other speakers. Their run then
+/// overtakes the older runs as far as those have come, and never further: each reader gets all
+/// messages in the same order, and the first readers do not wait until the last have got the older
+/// runs.
 #[derive(Default)]
 pub(super) struct Runs {
     rooms: Vec<Option<RoomRun>>,

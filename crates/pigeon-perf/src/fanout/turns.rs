@@ -66,7 +66,7 @@ impl Turn {
         self.delivered as f64 / self.busy
     }
 
-    /// Deliveries per second of the hub's own time.
+    /// Deliveries per second of the hub's own CPU time.
     pub fn own_rate(&self) -> f64 {
         self.delivered as f64 / self.own.max(0.01)
     }

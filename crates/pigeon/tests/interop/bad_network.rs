@@ -206,7 +206,7 @@ fn a_member_comes_back(network: &mut dyn BadPath) {
     assert!(!said(&hub).contains("line 0"), "it was said into the outage");
 }
 
-/// Whenever the network lets an answer through.
+/// Discovery must find the hub if the network lets an answer through.
 fn discover_finds_the_hub(network: &mut dyn BadPath) {
     let _hub = hub(network.far());
     let mut before = network.carried();

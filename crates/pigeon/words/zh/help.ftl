@@ -241,7 +241,7 @@ help-history-more =
       time  RFC 3339 时间，精确到微秒
       kind  message（消息）或 gap（缺口）
       position, room  在日志中的位置，所在房间
-      from, link, text  消息才有：作者、来路（key, plain, page, ipmsg 或 import）、文本；文本不是 UTF-8 时以 base64 代替 text
+      from, link, text  消息才有：作者、来源（key, plain, page, ipmsg 或 import）、文本；文本不是 UTF-8 时以 base64 代替 text
       missing  缺口才有：已转发但未能保存的消息数
 
     导出的文件另有格式，由 --import 读取。
@@ -365,7 +365,7 @@ help-send-more =
 help-listen = 显示收到的每个数据报：时间、发送者、长度、文本
 help-listen--listen = 监听地址：只写端口表示所有地址，端口 0 由系统选择；hub:HOST[:PORT] 表示跟随 hub 的一个房间
 help-listen--after = 从这条消息之后开始，以其 JSON 中的 `at` 表示 [默认：上次输出的最后一条]
-help-listen--last = 第一次时，先输出多少条较早的消息
+help-listen--last = 首次跟随这个房间时，先输出多少条较早的消息
 help-listen--count = 收到这么多数据报后停止
 help-listen--for = 运行多久后停止；什么也没收到则返回 1
 help-listen--from = 只显示来自此网络或地址的数据报；可重复
@@ -374,7 +374,7 @@ help-listen--multicast-interface = 只在此网卡上加入组播组：网卡名
 help-listen--share = 与允许共用端口的其他程序共用该端口：只能收到组播和广播，因为内核只把单播交给一个程序
 help-listen--reply = 以此文本回复每个显示出来的数据报
 help-listen--per-source = 每秒最多回复同一来源几次 [默认：1k/s]
-help-listen--open = 允许回复比请求更长的网络 [默认：本机和私有网络]
+help-listen--open = 哪些网络可以得到比请求更长的回复 [默认：本机和私有网络]
 help-listen--json = 每个数据报输出一个 JSON 对象：time、from、to、len、text 或 base64、truncated
 help-listen--raw = 把负载原样写出，中间不加任何内容
 help-listen--hexdump = 显示每个数据报的字节：偏移、十六进制、文本
@@ -393,7 +393,7 @@ help-listen-more =
       pigeon listen 5000 --write - | tshark -r -  # 边收边交给另一个程序
       pigeon listen 5000 --hexdump  # 偏移、十六进制和文本，同 xxd
       pigeon listen 5000 --reply OK  # 回复每个数据报
-      pigeon listen hub:192.168.1.20 --json  # hub 的一个房间：从上次的位置起，每条消息一次
+      pigeon listen hub:192.168.1.20 --json  # hub 的一个房间：从上次的位置起，每条消息输出一次
 
     组播组在所有网卡上加入，包括以后才启用的；指定了 ADDR 时，只在拥有该地址的网卡上加入。链路本地的组可以注明网卡：--join ff02::fb%eth0。指定了 ADDR 时收不到广播，因为广播发往的是网络的广播地址。
 
@@ -429,7 +429,7 @@ help-ask-more =
 
 help-serve = 运行小型服务：echo、upper、size、time、discard、daytime、sntp
 help-serve--services = 运行什么服务、在哪里监听：只写端口表示仅限本机，* 表示所有地址，端口 0 由系统选择
-help-serve--open = 允许回复比请求更长的网络 [默认：本机和私有网络]
+help-serve--open = 哪些网络可以得到比请求更长的回复 [默认：本机和私有网络]
 help-serve--per-source = 每秒最多回复同一来源几次 [默认：1k/s；对本机只限制 echo 和 upper]
 help-serve--verbose = 每个数据报输出一行
 help-serve--json = 每个服务每秒输出一个 JSON 对象：service、address 和累计的各项计数

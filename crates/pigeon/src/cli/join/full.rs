@@ -304,7 +304,7 @@ impl Full {
         self.screen.tell(Update::Line(None, line));
     }
 
-    /// Records a sent line until its copy confirms it. If `is_lost`, nothing will.
+    /// Records a sent line until its copy confirms it. If `is_lost`, no copy will arrive.
     pub(super) fn typed(
         &mut self,
         session: &Session<Pcg64>,

@@ -91,7 +91,7 @@ pub(super) struct JoinHost {
 }
 
 impl JoinHost {
-    /// A host for a session that requests this name, unless it is plain.
+    /// A host for a session. The session requests the name `nick`, unless it is `plain`.
     pub(super) fn new(
         view: View,
         typed: Receiver<Typed>,

@@ -376,7 +376,8 @@ impl Log {
     pub(crate) fn up(&mut self, by: usize, columns: usize, height: usize) {
         let Some(start) = self.bottom(columns) else { return };
         let mut top = start;
-        // The screen stays full: its top row is at most the first.
+        // Finds the row at the top of the screen. If the log has fewer rows than the screen, there
+        // is nothing to scroll.
         for _ in 1..height {
             match self.above(top, columns) {
                 Some(above) => top = above,
