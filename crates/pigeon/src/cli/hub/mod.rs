@@ -230,8 +230,8 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "on|off", env = "PIGEON_HUB_HISTORY", help_heading = HISTORY)]
     history: Option<Switch>,
 
-    /// Folder for names, bans and history, used by this hub only [default: a folder in
-    /// the state directory, named after the first --listen]
+    /// Folder for names, bans and history, used by this hub only [default: a folder in the state
+    /// directory, named after the first --listen]
     #[arg(long, value_name = "DIR", env = "PIGEON_HUB_DATA", help_heading = HISTORY)]
     data: Option<PathBuf>,
 
@@ -244,8 +244,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION|forever", env = "PIGEON_HUB_KEEP", default_value = "90d", value_parser = keep, help_heading = HISTORY)]
     keep: Keep,
 
-    /// Maximum size of the history; beyond it, the largest room and the speaker with most text in it lose their oldest
-    /// messages
+    /// Maximum size of the history; beyond it, the oldest messages of the largest speaker in the
+    /// largest room are deleted first
     #[arg(long, value_name = "SIZE", env = "PIGEON_HUB_KEEP_SIZE", default_value = "1GiB", value_parser = quantity::size, help_heading = HISTORY)]
     keep_size: usize,
 
