@@ -109,7 +109,7 @@ impl Socket {
             if self.peer.is_some() && error.is_refusal() {
                 continue;
             }
-            // The failed call has already counted it, without knowing the destination.
+            // The failed call has already counted this error, without knowing the destination.
             self.stats.received.last_error = Some(error);
             each(error);
         }

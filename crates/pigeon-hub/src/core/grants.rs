@@ -53,7 +53,7 @@ pub(crate) struct Gone {
     pub(crate) since: Instant,
     /// The member's address.
     pub(crate) ip: IpAddr,
-    /// The address under which it is counted.
+    /// The address that the member counts for: for IPv6 perhaps a /64 network.
     pub(crate) counted: IpAddr,
     /// The member's label at its link.
     pub(crate) label: Label,

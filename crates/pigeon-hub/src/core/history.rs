@@ -216,7 +216,8 @@ mod tests {
         let lengths = cut.lines.iter().map(|line| line.notice.to_bytes().len());
         let total = line(1, 5_000).notice.to_bytes().len() + lengths.sum::<usize>();
         assert!(total <= MOST_BYTES && total > MOST_BYTES - 300);
-        // Less than this is left, but one line is sent anyway.
+        // This line exceeds what is left of the limit. An answer always contains one line, so it is
+        // sent.
         askers.ask(at(9), slot).unwrap();
         askers.answer(slot, found([line(1, 500)]));
         assert_eq!(askers.ask(at(12), slot), Err(Reason::Wait { seconds: 4 }));

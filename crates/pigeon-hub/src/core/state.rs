@@ -242,7 +242,7 @@ impl Core {
         guest.unwrap_or_else(|| cx.plain.label(slot))
     }
 
-    /// Whether a member gets notices. In a raw room most get only data.
+    /// Whether a member gets notices. In a raw room, most members get only data.
     pub(crate) fn can_be_told(&self, cx: &Context<'_>, slot: Slot) -> bool {
         let is_in_raw = self.room_of(slot).is_some_and(Room::is_raw);
         !is_in_raw || self.link(slot) != LinkId::PLAIN || cx.plain.is_padded(slot)
@@ -499,7 +499,7 @@ impl Core {
             }
         };
         let is_raw = self.rooms.get(room).is_some_and(Room::is_raw);
-        // Raw data is not for readers of lines.
+        // Members of other formats read lines, so they may not join a raw room.
         if is_raw && cx.format != pigeon_proto::Format::Raw {
             return Err(Dropped::RawRoom);
         }

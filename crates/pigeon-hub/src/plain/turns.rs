@@ -22,7 +22,7 @@ const MOST_WORK: u64 = 700_000;
 /// as too much work.
 const MOST_BYTES: [usize; 2] = [256 << 10, 4 << 20];
 
-/// What a datagram that waits takes besides its payload.
+/// The memory that a waiting datagram takes besides its payload.
 const OVERHEAD: usize = 256;
 
 /// Maximum number of addresses that wait, and of those noted as served. Further ones do not wait.
@@ -61,7 +61,7 @@ struct Queue {
     bytes: usize,
 }
 
-/// Who has something in the present batch, and who waits for the next.
+/// The addresses with datagrams in the present batch, and those that wait for the next.
 #[derive(Default)]
 pub(super) struct Turns {
     /// The two addresses heard most recently, the latest first.

@@ -31,7 +31,7 @@ pub struct Contender {
     pub name: &'static str,
     /// The program.
     pub server: Server,
-    /// Who has joined it.
+    /// The members that have joined the hub.
     pub members: Box<dyn Members>,
     /// The turns of the current round.
     pub turns: Vec<Turn>,

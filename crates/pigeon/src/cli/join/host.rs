@@ -74,7 +74,8 @@ pub(super) struct JoinHost {
     removed: Option<Gone>,
     /// Our name and room as last shown.
     shown: Option<(Option<Name>, RoomName)>,
-    /// Whether a command was sent since, which may request them.
+    /// Whether a command was sent since `shown` was set. The command may have requested a new name
+    /// or room, so the next change is shown.
     has_asked: bool,
     /// The room being read.
     reads: Option<RoomName>,

@@ -1,5 +1,5 @@
-//! The kernel's netem: the statistics of its settings, and its count of drops. Compares `bench`
-//! with it, and with iperf3 where that has a figure, and our relay.
+//! Compares `pigeon bench` with the kernel's netem: with the statistics of its settings, and with
+//! its count of drops. Also compares iperf3, where it reports the same figure, and `pigeon relay`.
 //!
 //! These tests are ignored by default: on most machines each boots a kernel.
 
