@@ -40,7 +40,7 @@ const PAST: usize = 64;
 const SERVER: &str = "10.0.0.1:7401";
 const STRANGER: &str = "203.0.113.9:5000";
 
-/// One end and what is known of it.
+/// One end of the connections, and the model's knowledge of it.
 struct End<M> {
     machine: M,
     /// Written and read on each connection.

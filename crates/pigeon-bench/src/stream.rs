@@ -11,7 +11,7 @@ use crate::wire::{HEADER, Header, Kind};
 /// Maximum number of bytes written before the driver checks its sockets again.
 const BURST_BYTES: usize = 256 << 10;
 
-/// Maximum number of datagrams written, for the same reason.
+/// Maximum number of datagrams written before the driver checks its sockets again.
 const BURST: u64 = 1024;
 
 /// Up to this many due datagrams are sent individually. A train counts as one packet in queues,

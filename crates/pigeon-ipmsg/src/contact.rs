@@ -148,7 +148,7 @@ impl Contact {
         may
     }
 
-    /// Counts a packet from it.
+    /// Counts a packet from the contact.
     pub(crate) fn earn(&mut self) {
         if let Trust::Unproved { credit } = &mut self.trust {
             *credit = MAX_CREDIT.min(*credit + 1);

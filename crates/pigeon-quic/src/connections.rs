@@ -85,7 +85,7 @@ struct Live {
     /// A write was not accepted completely.
     is_blocked: bool,
     queued: Queued,
-    /// quinn-proto has finished with it.
+    /// Whether quinn-proto has finished with the connection.
     is_drained: bool,
     /// Nothing is left to report.
     is_reported: bool,

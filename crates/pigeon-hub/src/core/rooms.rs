@@ -255,7 +255,7 @@ impl Rooms {
         }
     }
 
-    /// When the next changes are due.
+    /// When a room's collected joins, leaves and renames must next be sent.
     pub(crate) fn news_due(&self) -> Option<Instant> {
         self.news.first().map(|&(due, _)| due)
     }

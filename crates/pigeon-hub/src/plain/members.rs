@@ -237,7 +237,7 @@ impl Members {
         self.record(slot).heard()
     }
 
-    /// The encoding of lines to it.
+    /// The encoding of lines to a member.
     pub(crate) fn encoding(&self, slot: Slot) -> Encoding {
         Encoding::from_index(self.record(slot).encoding & !AUTO).unwrap_or(Encoding::UTF_8)
     }
