@@ -21,7 +21,7 @@ use pigeon_text::Encoding;
 
 const MAX_OPERATIONS: usize = 200;
 
-/// The most timers in a second: retries, answers and a text for each of ten contacts.
+/// Maximum number of timers in a second: retries, answers and a text for each of ten contacts.
 const MAX_TIMERS: usize = 200;
 
 #[derive(Arbitrary, Debug)]

@@ -40,7 +40,7 @@ const PAST: usize = 64;
 const SERVER: &str = "10.0.0.1:7401";
 const STRANGER: &str = "203.0.113.9:5000";
 
-/// One end and what is known of it.
+/// One end of the connections, and the model's knowledge of it.
 struct End<M> {
     machine: M,
     /// Written and read on each connection.
@@ -302,7 +302,7 @@ fuzz_target!(|steps: Vec<Step>| {
         past: VecDeque::new(),
         stranger: (0, 0),
     };
-    // A connection that is open, which few inputs would reach by themselves.
+    // Every run begins with an open connection: few random inputs would open one.
     world.step(Step::Connect);
     for turn in 0..40 {
         if turn == 20 {

@@ -21,14 +21,14 @@ use rand_pcg::Pcg64;
 /// Longer sequences find nothing more, and slow the search down.
 const MAX_OPERATIONS: usize = 200;
 
-/// The most unanswered commands of a session.
+/// Maximum number of unanswered commands of a session.
 const MAX_PENDING: usize = 16;
 
-/// The most datagrams of one call besides input lines: a proof, two heartbeats, a name, `quit`, and
-/// every unanswered command.
+/// Maximum number of datagrams of one call besides input lines: a proof, two heartbeats, a name,
+/// `quit`, and every unanswered command.
 const MOST_AT_ONCE: usize = 5 + MAX_PENDING;
 
-/// The most lines that wait until the hub is known.
+/// Maximum number of lines that wait until the hub is known.
 const MAX_HELD: usize = 64;
 
 #[derive(Arbitrary, Debug)]

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use libfuzzer_sys::fuzz_target;
 use pigeon_text::shell::{Quoting, quote_bash, quote_fish, read_bash, read_fish, single_quoted};
 
-/// One word in this many is read by the real bash, which takes a millisecond to start.
+/// One word in [`REAL`] is also parsed by the real bash. More would slow the fuzzer: bash takes a
+/// millisecond to start.
 const REAL: u32 = 1_024;
 
 /// Characters that need no quotes in a name.

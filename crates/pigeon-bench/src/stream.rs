@@ -8,10 +8,10 @@ use pigeon_datagram::{Instant, MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, Outbox};
 use crate::pace::Schedule;
 use crate::wire::{HEADER, Header, Kind};
 
-/// The most bytes written before the driver checks its sockets again.
+/// Maximum number of bytes written before the driver checks its sockets again.
 const BURST_BYTES: usize = 256 << 10;
 
-/// The most datagrams written, for the same reason.
+/// Maximum number of datagrams written before the driver checks its sockets again.
 const BURST: u64 = 1024;
 
 /// Up to this many due datagrams are sent individually. A train counts as one packet in queues,

@@ -225,7 +225,7 @@ pub(crate) struct Grant {
     pub(crate) duration: Duration,
 }
 
-/// Why a server declines.
+/// Why a server declines a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Declined {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::Skip;
 use crate::ip::Fragment;
 
-/// The most incomplete packets kept; the oldest is dropped for a new one.
+/// Maximum number of incomplete packets kept; the oldest is dropped for a new one.
 const MAX_PARTIAL: usize = 64;
 
 /// How long fragments of one packet are kept: packet ids repeat. The values are Linux's, and RFC

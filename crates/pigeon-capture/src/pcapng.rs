@@ -24,7 +24,7 @@ const END_OF_OPTIONS: u16 = 0;
 const TIME_RESOLUTION: u16 = 9;
 const TIME_OFFSET: u16 = 14;
 
-/// The most interfaces distinguished in one section.
+/// Maximum number of interfaces distinguished in one section.
 const MAX_INTERFACES: usize = 65_536;
 
 /// A pcapng file, read from front to back.
@@ -42,7 +42,7 @@ pub(crate) struct PcapNg<R> {
 #[derive(Clone, Copy, Debug)]
 struct Interface {
     link: u32,
-    /// The most bytes kept of a packet; 0 means no limit.
+    /// Maximum number of bytes kept of a packet; 0 means no limit.
     snaplen: u32,
     /// Timestamp units per second.
     units: u128,

@@ -30,7 +30,7 @@ pub struct RetryPolicy {
     pub first: Duration,
     /// The longest wait: attempts with a longer one are not made.
     pub most: Duration,
-    /// The most attempts, if `most` allows more.
+    /// Maximum number of attempts, if `most` allows more.
     pub attempts: Option<u32>,
 }
 
@@ -141,7 +141,7 @@ pub enum NoReply {
     TimedOut,
 }
 
-/// The most strays queued for the driver, which drains after each batch.
+/// Maximum number of strays queued for the driver, which drains after each batch.
 const MAX_EVENTS: usize = 64;
 
 /// A request, repeated until it is answered, refused, or given up. Its last event is an

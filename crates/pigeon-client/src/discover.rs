@@ -19,7 +19,7 @@ use pigeon_proto::{Discover as HubQuestion, Door, Here, Name, Nonce};
 /// How often the request is sent.
 const QUESTIONS: usize = 3;
 
-/// The most peers reported. More answers than that are an attack.
+/// Maximum number of peers reported. More answers than that are an attack.
 const MAX_PEERS: usize = 65_536;
 
 /// The request.
@@ -272,7 +272,8 @@ mod tests {
         let near = network.add(host(1), Peer::new().answering(here));
         let far = network.add(host(2), Peer::new().answering(here));
         network.set_conditions(near, Direction::Up, delayed(20)).unwrap();
-        // Slower than the second request: the nonce shows that the first was answered.
+        // The answer to the first request arrives after the second request is sent. Its nonce shows
+        // which request it answers.
         network.set_conditions(far, Direction::Up, delayed(300)).unwrap();
         let search = search(&mut network, &[host(1), host(2)], Question::Hubs(7));
         network.run_for(SECOND * 2);

@@ -6,11 +6,11 @@ use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
 
 use crate::arrivals::Arrivals;
 
-/// The most events kept until the driver collects them.
+/// Maximum number of events kept until the driver collects them.
 const MAX_EVENTS: usize = 65_536;
 
-/// The most memory of uncollected datagrams, in bytes. A driver drains after each batch, and a
-/// batch has at most 64 joined buffers: four MiB, and more only with tiny datagrams.
+/// Maximum memory of uncollected datagrams, in bytes. A driver drains after each batch, and a batch
+/// has at most 64 joined buffers: four MiB, and more only with tiny datagrams.
 const MAX_MEMORY: usize = 64 << 20;
 
 /// An event of a listener.

@@ -19,10 +19,10 @@ use pigeon_proto::{Answer, Change, Command, Label, Name, News, Notice, RoomName}
 
 use crate::session::Event;
 
-/// The most names kept. Further members are only counted.
+/// Maximum number of names kept. Further members are only counted.
 const MAX_NAMES: usize = 1_000;
 
-/// The most rooms kept.
+/// Maximum number of rooms kept.
 const MAX_ROOMS: usize = 200;
 
 /// The least time between two requests for the list, and the same for a large room, where a list
@@ -71,10 +71,11 @@ struct Members {
 struct Version {
     /// The list's version, before notices of the newest version are applied.
     base: Option<u64>,
-    /// The hub's newest version, and the number of changes in its notices.
+    /// The hub's newest version.
     newest: u64,
+    /// The number of changes in the notices of the newest version.
     reported: u64,
-    /// When that version was first seen.
+    /// When the newest version was first seen.
     since: Option<Instant>,
 }
 

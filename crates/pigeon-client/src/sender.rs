@@ -9,7 +9,7 @@ use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 
 use crate::listener::{Heard, Listener};
 
-/// The most datagrams queued in a sender.
+/// Maximum number of datagrams queued in a sender.
 pub const SENDER_QUEUE: usize = 256;
 
 /// Sends datagrams in order, and reports arrivals.

@@ -5,18 +5,19 @@ use std::num::NonZeroU16;
 use std::ops::Range;
 use std::time::Duration;
 
-/// The most bytes one UDP datagram carries over IPv4: 65,535 less 20 of IPv4 header and 8 of UDP
-/// (RFC 768, RFC 791).
+/// Maximum number of bytes one UDP datagram carries over IPv4: 65,535 less 20 of IPv4 header and 8
+/// of UDP (RFC 768, RFC 791).
 pub const MAX_PAYLOAD_V4: usize = 65_507;
 
-/// The most bytes one UDP datagram carries over IPv6 without jumbograms: 65,535 less 8 of UDP
-/// (RFC 8200 section 3 does not count the IPv6 header in the length).
+/// Maximum number of bytes one UDP datagram carries over IPv6 without jumbograms: 65,535 less 8 of
+/// UDP (RFC 8200 section 3 does not count the IPv6 header in the length).
 pub const MAX_PAYLOAD_V6: usize = 65_527;
 
-/// The most datagrams in one train. Linux allowed 64 (`UDP_MAX_SEGMENTS`) before 6.9 and 128 since.
+/// Maximum number of datagrams in one train. Linux allowed 64 (`UDP_MAX_SEGMENTS`) before 6.9 and
+/// 128 since.
 pub const MAX_TRAIN_SEGMENTS: usize = 64;
 
-/// The most bytes one datagram to `to` can carry.
+/// Maximum number of bytes one datagram to `to` can carry.
 pub fn max_payload(to: SocketAddr) -> usize {
     if to.is_ipv4() { MAX_PAYLOAD_V4 } else { MAX_PAYLOAD_V6 }
 }

@@ -18,7 +18,7 @@ pub struct Outbox {
     queue: VecDeque<Transmit>,
 }
 
-/// The most capacity in bytes that the buffer keeps between batches.
+/// Maximum capacity in bytes that the buffer keeps between batches.
 const KEEP_BYTES: usize = 1 << 20;
 
 impl Outbox {

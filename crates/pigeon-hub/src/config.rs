@@ -21,12 +21,13 @@ pub struct Config {
     pub sources: SourceRules,
     /// The password that members must send with `/pass`.
     pub password: Option<Box<str>>,
-    /// The most members. Further ones are refused with a line that says so.
+    /// Maximum number of members. Further ones are refused with a line that says so.
     pub max_members: usize,
-    /// The most members in one room; `None` means no limit besides `max_members`.
+    /// Maximum number of members in one room; `None` means no limit besides `max_members`.
     pub max_per_room: Option<usize>,
-    /// The most members from one IP address; `None` for no limit. Without `loopback_counts`,
-    /// loopback is exempt, because many programs of one class may run on one host.
+    /// Maximum number of members from one IP address; `None` for no limit. Without
+    /// `loopback_counts`, loopback is exempt, because many programs of one class may run on one
+    /// host.
     pub max_per_address: Option<usize>,
     /// Whether `max_per_address` applies on loopback too: true if the operator set it explicitly.
     pub loopback_counts: bool,
@@ -46,7 +47,7 @@ pub struct Config {
     pub name: Name,
     /// The default language of notices.
     pub language: Language,
-    /// The default encoding of plain members. It must contain ASCII.
+    /// The default encoding of plain members. It must be a superset of ASCII.
     pub encoding: Charset,
     /// The answer to `/discover`. `None`: no answer, as for hubs that only listen on loopback.
     pub discovery: Option<Discovery>,

@@ -10,7 +10,7 @@ use crate::core::kept::Keep;
 use crate::core::message::Message;
 use crate::statistics::{Dropped, Left};
 
-/// The most events kept until the driver collects them.
+/// Maximum number of events kept until the driver collects them.
 const MAX_EVENTS: usize = 16_384;
 
 /// An event of a hub.

@@ -308,7 +308,8 @@ impl Hub {
         self.deliver();
     }
 
-    /// The refusal, to be passed on. The message was not relayed.
+    /// Checks a reliable member's message, and returns the message that the log must store before
+    /// [`relay`](Hub::relay). Fails with the refusal to send to the member.
     pub fn admit(
         &mut self,
         now: Instant,
@@ -332,8 +333,8 @@ impl Hub {
         })
     }
 
-    /// Relays a message that [`admit`](Hub::admit) gave and the log has stored. False where no plain
-    /// member gets it.
+    /// Relays a message that [`admit`](Hub::admit) returned and the log has stored. Returns false
+    /// if no plain member gets it.
     pub fn relay(&mut self, now: Instant, message: Message) -> bool {
         self.begin(now);
         let is_relayed = self.core.relay(message);

@@ -57,7 +57,8 @@ impl Bench {
         self.hub.handle_datagram(self.now, &datagram);
     }
 
-    /// Sends everything, with pauses to hear others.
+    /// Sends everything. The hub pauses in between so that it can receive, and continues at its
+    /// next deadline.
     fn send(&mut self) {
         while let Some(transmit) = self.hub.poll_transmit() {
             self.sent += transmit.count() as u64;

@@ -18,11 +18,11 @@ const SEEN_FOR: Duration = Duration::from_secs(30);
 /// How long programs retransmit a text: IP Messenger 4.5 s, which is the longest.
 const SENT_AGAIN: Duration = Duration::from_secs(6);
 
-/// The most queued acknowledgements for an unproved contact; retransmissions request the rest. So
-/// no datagram draws more than two packets.
+/// Maximum number of queued acknowledgements for an unproved contact; retransmissions request the
+/// rest. So no datagram draws more than two packets.
 const MAX_OWED: usize = 1;
 
-/// The most credit of an unproved contact: packets received from it, minus packets sent to it.
+/// Maximum credit of an unproved contact: packets received from it, minus packets sent to it.
 const MAX_CREDIT: u8 = 8;
 
 /// Identifies a queued text in events.
@@ -148,7 +148,7 @@ impl Contact {
         may
     }
 
-    /// Counts a packet from it.
+    /// Counts a packet from the contact.
     pub(crate) fn earn(&mut self) {
         if let Trust::Unproved { credit } = &mut self.trust {
             *credit = MAX_CREDIT.min(*credit + 1);

@@ -22,7 +22,7 @@ pub(crate) struct Entry {
     pub(crate) group: String,
     pub(crate) user: String,
     pub(crate) host: String,
-    /// The encoding for texts to it.
+    /// The encoding for texts to this sender.
     pub(crate) writes: Writes,
     pub(crate) program: Program,
     pub(crate) is_absent: bool,

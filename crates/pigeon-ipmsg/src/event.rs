@@ -88,7 +88,7 @@ pub struct ContactView<'a> {
     pub host: &'a str,
     /// The contact's program.
     pub program: Program,
-    /// The encoding of texts for it.
+    /// The encoding of texts for the contact.
     pub writes: Writes,
     /// Whether the contact's user is absent.
     pub is_absent: bool,

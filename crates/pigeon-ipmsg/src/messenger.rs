@@ -31,11 +31,11 @@ use crate::sending::{MAX_TEXT, SendError};
 use crate::statistics::{Ignored, Statistics};
 use crate::text::{decode, decode_utf8, offers, without_feiq};
 
-/// The most contacts, in total and per address.
+/// Maximum number of contacts, in total and per address.
 const MAX_CONTACTS: usize = 4_096;
 const MAX_PER_ADDRESS: usize = 8;
 
-/// The most events kept until the host collects them.
+/// Maximum number of events kept until the host collects them.
 const MAX_EVENTS: usize = 16_384;
 
 /// The longest delay of an answer to an entry, by the number of contacts. Everybody answers a

@@ -1,4 +1,5 @@
-//! Scans networks that no broadcast reaches: sends an entry to every address, at a limited rate.
+//! Scans networks that no broadcast reaches: sends an entry packet to every address, at a limited
+//! rate.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use pigeon_datagram::Instant;
 /// The time between two entries: twenty a second.
 const PACE: Duration = Duration::from_millis(50);
 
-/// The time between two scans. A program that starts in such a network meanwhile is not noticed.
+/// The time between two scans. A program that starts in a scanned network between two scans is
+/// noticed only by the second.
 const AGAIN: Duration = Duration::from_secs(600);
 
 /// Address ranges, and the next address.

@@ -12,7 +12,7 @@ pub const MAX_TEXT: usize = 7_800;
 /// The longest text joined from several, so that it crosses any network unfragmented.
 const MAX_JOINED: usize = 1_000;
 
-/// The most texts queued for one contact.
+/// Maximum number of texts queued for one contact.
 const MAX_QUEUED: usize = 1_024;
 const MAX_QUEUED_BYTES: usize = 64 * 1_024;
 

@@ -74,7 +74,7 @@ pub struct Offer {
     pub is_folder: bool,
 }
 
-/// The most files reported per message.
+/// Maximum number of files reported per message.
 const MAX_OFFERS: usize = 16;
 
 /// Parses the files of a message: `ID:NAME:SIZE:MTIME:ATTRIBUTES:`, with hexadecimal numbers except

@@ -68,7 +68,7 @@ pub(crate) enum Step {
     Truncate,
 }
 
-/// The most ranges stored. Beyond it, the oldest are merged into one.
+/// Maximum number of ranges stored. Beyond it, the oldest are merged into one.
 const MAX_STRETCHES: i64 = 64;
 
 /// Stores a range of deleted messages; `first` is the oldest of them.

@@ -86,7 +86,7 @@ pub struct Query {
     words: Vec<Box<str>>,
 }
 
-/// The most words of a query; further words are ignored.
+/// Maximum number of words of a query; further words are ignored.
 const MAX_WORDS: usize = 16;
 
 impl Query {
@@ -106,11 +106,13 @@ impl Query {
         self.words.iter().all(|word| text.contains(&**word))
     }
 
-    /// The FTS5 query for the index, and its number of grams. `None` if the index cannot help: the
-    /// words contain only control characters.
+    /// The FTS5 query for the index, and its number of grams. With a `room`, the query finds only
+    /// messages of that room. `None` if the index cannot help, because the words contain only
+    /// control characters.
     ///
-    /// The number of grams is limited, and a prefix is used only as a last resort: it reads as much
-    /// as many grams do. [`Query::matches`] checks the rest.
+    /// The number of grams is limited; [`Query::matches`] checks the words beyond the limit. A
+    /// prefix search costs as much as many grams, so it is used only if all words are shorter than
+    /// a gram.
     ///
     /// Every gram is quoted, so that no part of a query acts as an operator.
     pub(crate) fn expression(&self, room: Option<i64>) -> Option<(String, usize)> {
@@ -142,7 +144,7 @@ impl Query {
     }
 }
 
-/// The most grams of one query to the index.
+/// Maximum number of grams of one query to the index.
 const MAX_GRAMS: usize = 16;
 
 /// The cost of a prefix, in grams.

@@ -80,7 +80,7 @@ const CHUNK: usize = 256;
 const CHUNK_BYTES: usize = 1 << 20;
 /// The longest line accepted.
 const MAX_LINE: usize = 1 << 20;
-/// The most invalid lines reported individually.
+/// Maximum number of invalid lines reported individually.
 const MAX_BAD_LINES: usize = 100;
 
 /// Reads all lines and waits until they are stored.

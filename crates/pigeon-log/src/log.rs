@@ -42,8 +42,8 @@ pub struct Options {
     pub keep: Option<Duration>,
     /// The largest file size. `None`: unlimited.
     pub keep_size: Option<u64>,
-    /// The most stored messages that may wait for the index while the writer is busy. A search
-    /// scans them.
+    /// Maximum number of stored messages that may wait for the index while the writer is busy. A
+    /// search scans them.
     pub index_lag: usize,
     /// Whether to check the whole file for damage at the start.
     pub quick_check: bool,

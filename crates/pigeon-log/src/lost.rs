@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pigeon_proto::RoomName;
 
-/// The most rooms counted separately. Messages of further rooms only count in the total.
+/// Maximum number of rooms counted separately. Messages of further rooms only count in the total.
 const MAX_ROOMS: usize = 256;
 
 /// The number of lost messages per room.

@@ -28,7 +28,7 @@ pub(crate) struct Taken {
     pub(crate) closed: bool,
 }
 
-/// The most items per transaction, so that the first does not wait long.
+/// Maximum number of items per transaction, so that the first does not wait long.
 const MAX_GROUP: usize = 8_192;
 
 pub(crate) struct Queue {

@@ -13,7 +13,7 @@ use crate::store::bytes_of;
 /// would count as new.
 const OUTBOX_OUTLIVES: Duration = Duration::from_secs(90 * 86_400);
 
-/// The most outboxes without messages. The least recently used are removed first.
+/// Maximum number of outboxes without messages. The least recently used are removed first.
 const MAX_IDLE_OUTBOXES: i64 = 100_000;
 
 /// The age of the log: the total time in which messages were stored. A message's age is how much
@@ -229,7 +229,7 @@ pub(crate) fn oldest_of(
     Ok(last.map(|last| (found, last)))
 }
 
-/// The most messages examined in one slice.
+/// Maximum number of messages examined in one slice.
 pub(crate) const SCAN: usize = 4_096;
 
 /// The bytes in use, without free pages; and the total size of messages.

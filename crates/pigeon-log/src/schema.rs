@@ -319,8 +319,8 @@ fn check_header(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Creates a new file under another name, and renames it when complete. So the log's name never
-/// leads to half a file, and an empty one must be damaged.
+/// Creates a new file under another name, and renames it when complete. So a crash never leaves an
+/// incomplete file under the log's name, and an empty file there is damaged.
 fn create(folder: &Path, file: &Path) -> Result<(), OpenError> {
     let wal = folder.join(format!("{FILE}-wal"));
     if wal.metadata().is_ok_and(|metadata| metadata.len() > 0) {

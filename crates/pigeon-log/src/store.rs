@@ -48,7 +48,8 @@ pub(crate) struct Batch<'a> {
     outboxes: Vec<Outbox>,
     /// Indices of outboxes in the batch.
     places: HashMap<(u128, u64), usize>,
-    /// The last one used: messages of one author often follow each other.
+    /// The outbox used last, and its index. A cache, because messages of one author often follow
+    /// each other.
     recent: Option<((u128, u64), usize)>,
     /// Cached for the whole group: looking it up takes a third of its running time.
     insert: Option<CachedStatement<'a>>,

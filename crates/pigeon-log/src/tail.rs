@@ -24,8 +24,8 @@ struct Inner {
     bytes: usize,
 }
 
-/// The most entries read under one lock, so that a reader blocks the writer for some microseconds
-/// only.
+/// Maximum number of entries read under one lock, so that a reader blocks the writer for some
+/// microseconds only.
 const STRIDE: usize = 256;
 
 impl Tail {

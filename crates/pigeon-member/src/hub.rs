@@ -127,8 +127,9 @@ impl Hub {
         self.is_first
     }
 
-    /// Sends a message. It is sent until the hub has stored or refused it, even by the next program
-    /// that uses the folder. Fails if it is not accepted into the outbox.
+    /// Puts a message into the outbox, and sends it until the hub has stored or refused it. If this
+    /// program ends before, the next program that opens the same folder continues. Fails if the
+    /// outbox does not accept the message.
     pub fn say(&mut self, room: &RoomName, text: &str) -> Result<Said, NotSaid> {
         self.say_bytes(room, text.as_bytes())
     }

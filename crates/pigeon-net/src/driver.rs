@@ -32,8 +32,8 @@ use crate::waker::Waker;
 /// Batches received before timers and the waker are checked again.
 const BATCHES: usize = 4;
 
-/// The most batches discarded before a machine starts, so that a peer that sends without pause
-/// cannot prevent the start.
+/// Maximum number of batches discarded before a machine starts, so that a peer that sends without
+/// pause cannot prevent the start.
 const STALE_BATCHES: usize = 64;
 
 /// Transmits gathered for one call of [`Socket::send`].

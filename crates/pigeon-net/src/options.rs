@@ -42,9 +42,9 @@ pub struct SocketOptions {
     pub send_buffer: BufferSize,
     /// Whether sending to broadcast addresses is allowed (`SO_BROADCAST`, socket(7)).
     pub broadcast: bool,
-    /// The most hops of a datagram (`IP_TTL` and `IP_MULTICAST_TTL`, ip(7); `IPV6_UNICAST_HOPS` and
-    /// `IPV6_MULTICAST_HOPS`, ipv6(7)). `None` means the system's default, which is one hop for
-    /// multicast.
+    /// Maximum number of hops of a datagram (`IP_TTL` and `IP_MULTICAST_TTL`, ip(7);
+    /// `IPV6_UNICAST_HOPS` and `IPV6_MULTICAST_HOPS`, ipv6(7)). `None` means the system's default,
+    /// which is one hop for multicast.
     pub ttl: Option<u32>,
     /// The class of service of sent datagrams (DSCP), from 0 to 63 (`IP_TOS`, ip(7); `IPV6_TCLASS`,
     /// ipv6(7)); RFC 2474. For IPv6 on Linux only.
@@ -86,7 +86,7 @@ impl Default for SocketOptions {
 /// A size that fits any UDP payload: its length field has 16 bits (RFC 768).
 pub(crate) const LARGEST_DATAGRAM: usize = 65_536;
 
-/// The most messages of one receive call. With GRO each may hold many datagrams.
+/// Maximum number of messages of one receive call. With GRO each may hold many datagrams.
 pub(crate) const RECEIVE_BATCH: usize = 64;
 
 /// The features of a socket on this system, for logs.

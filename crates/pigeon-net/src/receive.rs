@@ -86,7 +86,7 @@ impl Socket {
     }
 }
 
-/// The most errors reported by one call of [`Socket::undelivered`].
+/// Maximum number of errors reported by one call of [`Socket::undelivered`].
 const ERRORS: usize = 64;
 
 impl Socket {
@@ -109,7 +109,7 @@ impl Socket {
             if self.peer.is_some() && error.is_refusal() {
                 continue;
             }
-            // The failed call has already counted it, without knowing the destination.
+            // The failed call has already counted this error, without knowing the destination.
             self.stats.received.last_error = Some(error);
             each(error);
         }

@@ -8,8 +8,8 @@ use std::num::NonZeroU16;
 
 use crate::socket_errors;
 
-/// The most destinations remembered. When full, the memory is cleared, which costs one failed train
-/// per destination; choosing one to evict is not worth the code.
+/// Maximum number of destinations remembered. When full, the memory is cleared, which costs one
+/// failed train per destination; choosing one to evict is not worth the code.
 const REMEMBERED: usize = 4096;
 
 /// For each destination that rejected a train, the smallest segment size known to fail.

@@ -29,7 +29,7 @@ const EVENTS: usize = 256;
 #[cfg(target_os = "linux")]
 const A_DAY: Duration = Duration::from_secs(86_400);
 
-/// The most sockets passed to ppoll(2).
+/// Maximum number of sockets passed to ppoll(2).
 pub(crate) const FEW: usize = 8;
 
 /// The sleep of a loop.

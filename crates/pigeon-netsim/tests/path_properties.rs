@@ -226,7 +226,7 @@ fn the_bounds_of_the_model_are_kept_and_counted() {
     let counters = *path.statistics();
     assert_eq!((path.in_flight(), counters.duplicated, counters.dropped_in_flight_full), (3, 2, 2));
     while path.poll(Instant::from_nanos(u64::MAX)).is_some() {}
-    // The datagram has too many bytes, though entries are free.
+    // The path is empty, but this datagram alone exceeds the limit of 100 bytes.
     path.send(Instant::ORIGIN, vec![0; 101]);
     assert_eq!((path.in_flight(), path.statistics().dropped_in_flight_full), (0, 3));
 }

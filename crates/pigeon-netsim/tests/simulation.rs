@@ -189,7 +189,7 @@ fn who_writes_to_nobody_is_refused_after_the_way_back() {
     assert_eq!(network.machine(client).refused(), 2);
     assert!(network.machine(server).received().is_empty());
 
-    // An undeliverable refusal is not refused.
+    // A refusal that cannot be delivered causes no further refusal.
     network.act(client, |peer, _| peer.send(address(9), b"?"));
     network.remove(client);
     assert!(network.run_until_quiet(SECOND));

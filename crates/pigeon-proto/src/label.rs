@@ -11,7 +11,7 @@ use crate::Name;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label(Box<str>);
 
-/// The most bytes of a label: a name of 32 characters of four bytes.
+/// Maximum number of bytes of a label: a name of 32 characters of four bytes.
 pub(crate) const MAX_LABEL: usize = 128;
 
 impl Label {

@@ -7,11 +7,11 @@ use crate::lookalike;
 use crate::sentence;
 use crate::words::NONE;
 
-/// The most characters in a name.
+/// Maximum number of characters in a name.
 pub const MAX_NAME_CHARS: usize = 32;
 
-/// The most characters of a name's NFKC form, where `ﷺ` has eighteen. Limits the cost of comparing
-/// names.
+/// Maximum number of characters of a name's NFKC form, where `ﷺ` has eighteen. Limits the cost of
+/// comparing names.
 const MAX_UNFOLDED_CHARS: usize = 2 * MAX_NAME_CHARS;
 
 /// A valid member name, which may precede `: ` in a line of chat.

@@ -328,7 +328,7 @@ impl Roster {
 }
 
 impl News {
-    /// The most names in one line.
+    /// Maximum number of names in one line.
     const SPELLED: usize = 12;
 
     /// A change of the members `names`, in pairs if they were renamed. Counts names that do not fit

@@ -85,7 +85,7 @@ struct Live {
     /// A write was not accepted completely.
     is_blocked: bool,
     queued: Queued,
-    /// quinn-proto has finished with it.
+    /// Whether quinn-proto has finished with the connection.
     is_drained: bool,
     /// Nothing is left to report.
     is_reported: bool,
@@ -262,7 +262,7 @@ impl Connections {
         let Some(id) = live.stream else { return 0 };
         let mut taken = 0;
         let result = loop {
-            // Accepted chunks are empty.
+            // `write_chunks` empties the chunks that it accepts.
             let Some(first) = chunks.iter().position(|chunk| !chunk.is_empty()) else {
                 break Ok(());
             };

@@ -136,8 +136,9 @@ impl Judge {
         if let Some(unknown) = client.ledger.iter().find(|identity| !is_own(identity)) {
             return Err(format!("{name} has received {unknown:?}, which nobody said"));
         }
-        // A message that was refused, and is stored after both ends were set back, comes after those
-        // that were seen before.
+        // If backups of both ends are restored, a message that was refused before may be stored
+        // now, after messages with greater numbers that were received before: the order of an
+        // outbox is then not checked.
         let both = cell.hub_restores.is_some() && cell.client_restores.is_some();
         if both && cell.refused_for_good > 0 {
             return Ok(());

@@ -71,7 +71,7 @@ impl Schedule {
         Schedule { chance, due, crashes: cell.crashes }
     }
 
-    /// What happens at given times, each so long after the one before, and nothing else.
+    /// Exactly the happenings of `script`, each with the delay since the one before.
     pub(crate) fn script(script: &[(Duration, Happening)], chance: Chance) -> Schedule {
         let mut at = Instant::ORIGIN;
         let due = script.iter().map(|(after, happening)| {

@@ -67,7 +67,7 @@ pub fn proof(nonce: &str, outbox: u64) -> pigeon_proto::frame::ClientFrame {
     pigeon_proto::frame::ClientFrame::Prove(Box::new(prove))
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Messages sent.

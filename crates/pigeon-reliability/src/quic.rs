@@ -30,13 +30,14 @@ const PATIENCE: Duration = Duration::from_secs(900);
 /// How far time goes between two looks.
 const STRIDE: Duration = Duration::from_millis(20);
 
-/// The most bytes that are read at once.
+/// Maximum number of bytes that are read at once.
 const READ: usize = 16_384;
 
 /// How often a client reads that reads slowly.
 const READ_EVERY: Duration = Duration::from_millis(100);
 
-/// One run: three clients say so many messages each, then everything comes to rest.
+/// One run: each of three clients sends `messages` messages, and the run ends when nothing is left
+/// to do.
 ///
 /// # Errors
 /// What the checker has found.

@@ -25,7 +25,7 @@ pub fn run(cell: &Cell, seed: u64, messages: u64, fault: Option<Fault>) -> Resul
     world.run()
 }
 
-/// One run in which nothing happens but what the script says, each so long after the one before.
+/// One run with exactly the happenings of `script`, each with the delay since the one before.
 ///
 /// # Errors
 /// What the checker has found.

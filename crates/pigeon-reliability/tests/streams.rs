@@ -26,7 +26,7 @@ fn the_checker_finds_every_planted_fault() {
         });
         let (cell, seed, why) = found.unwrap_or_else(|| panic!("{fault:?} was not found"));
         println!("{fault:?}: {}, seed {seed}: {why}", cell.name);
-        // It is the fault that was found.
+        // Without the fault the same run passes, so the fault is what the checker has found.
         assert_eq!(run(cell, seed, 60, None).err(), None, "{fault:?}");
     }
 }

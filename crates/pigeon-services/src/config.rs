@@ -12,10 +12,10 @@ pub struct Config {
     /// Senders that are never answered, and the trusted networks. Outside them a reply is never
     /// longer than its request.
     pub sources: SourceRules,
-    /// The most replies per second to one source (an IP address); `None` for no limit. Bursts of a
-    /// second's worth are allowed.
+    /// Maximum number of replies per second to one source (an IP address); `None` for no limit.
+    /// Bursts of a second's worth are allowed.
     pub per_source: Option<u32>,
-    /// The most replies per second to all sources together; `None` for no limit.
+    /// Maximum number of replies per second to all sources together; `None` for no limit.
     pub in_all: Option<u32>,
     /// Whether `per_source` also applies on loopback, to every service: true if the operator set
     /// the rate explicitly. It always applies to `echo`, `upper` and `fixed`. `in_all` never

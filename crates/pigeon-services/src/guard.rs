@@ -86,7 +86,7 @@ impl Ignored {
 /// The limits of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Admitted {
-    /// The most bytes of the reply.
+    /// Maximum number of bytes of the reply.
     pub(crate) most: usize,
     /// Whether no rate limits the source.
     pub(crate) is_free: bool,

@@ -118,7 +118,8 @@ mod tests {
     #[test]
     fn several_sources_that_say_the_same_are_no_loop() {
         let mut repeats = Repeats::default();
-        // Three sources: a number that divides the stride would put the same one in every sample.
+        // With three sources, samples contain different ones. A number that divides the stride
+        // would put the same source in every sample.
         let told = (0..100_000_u64).filter_map(|n| {
             let now = Instant::ORIGIN + Duration::from_micros(n * 50);
             repeats.observe(now, port((n % 3) as u16), b"hello")

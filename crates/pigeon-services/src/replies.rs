@@ -9,10 +9,10 @@ use pigeon_datagram::{MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, Outbox, Transmit};
 
 use crate::Ignored;
 
-/// The most bytes of replies in one batch: four times the bytes of one receive call.
+/// Maximum number of bytes of replies in one batch: four times the bytes of one receive call.
 const MAX_BYTES: usize = 16 << 20;
 
-/// The most transmits in one batch.
+/// Maximum number of transmits in one batch.
 const MAX_TRANSMITS: usize = 65_536;
 
 /// Replies in the order of their requests.

@@ -14,7 +14,7 @@ use crate::{Config, Event, Ignored, Kind, Outcome, Statistics, WallClock, sntp, 
 /// How often an exceeded limit is reported to the operator.
 const WARN_EVERY: Duration = Duration::from_secs(1);
 
-/// The most events kept until the driver collects them.
+/// Maximum number of events kept until the driver collects them.
 const MAX_EVENTS: usize = 16_384;
 
 /// One service on one port: each request has at most one reply. Only rates and counters persist

@@ -30,7 +30,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// The most bytes of a result.
+/// Maximum number of bytes of a result.
 pub const MAX_OUTPUT: usize = 1_024;
 
 pub(crate) const WEEKDAYS: [&str; 7] =
@@ -324,7 +324,7 @@ impl Conversion {
 /// An output with a maximum length.
 struct Bounded<'a> {
     bytes: &'a mut Vec<u8>,
-    /// The most bytes that the output may have.
+    /// Maximum number of bytes that the output may have.
     end: usize,
 }
 

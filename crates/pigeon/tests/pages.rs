@@ -115,7 +115,8 @@ fn both_languages_say_the_same_as_far_as_a_program_can_tell() {
         assert_eq!(depths(&english), depths(&chinese), "headings of {}", chinese.path);
         assert_eq!(english.tables(), chinese.tables(), "tables of {}", chinese.path);
         let links = |page: &Page| -> Vec<String> {
-            // Pages and pictures are there in both.
+            // Pages and pictures exist in both languages: drops the language and the section from
+            // links.
             let own = |link: &String| link.split('#').next().unwrap().replace(".zh-CN.", ".");
             let mut links: Vec<String> = page.links().iter().map(own).collect();
             links.sort();

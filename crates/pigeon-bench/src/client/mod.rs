@@ -238,7 +238,8 @@ impl Client {
         self.known([sent, unsent.min(sent)])
     }
 
-    /// The figures if this many numbers are used, and this many of those have not left.
+    /// The figures, given two counts: the numbers used so far, and those of them whose datagrams
+    /// have not left this host.
     fn known(&self, sent: [u64; 2]) -> Snapshot {
         let (over, cut_off) = (self.is_over(), self.cut_off);
         let way = |[sent, unsent]: [u64; 2], seen| match (over, cut_off) {

@@ -34,7 +34,7 @@ const SILENCE: Duration = Duration::from_secs(3);
 /// How long a client may be silent before its session is removed.
 const EXPIRY: Duration = Duration::from_secs(10);
 
-/// The least and the most time between reports.
+/// The minimum and maximum time between reports.
 const REPORTS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// A [`Server`]'s settings.
@@ -42,11 +42,11 @@ const REPORTS: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 pub struct ServerConfig {
     /// The key of the tokens: 16 random bytes.
     pub key: [u8; 16],
-    /// The most sessions at a time. Each flow has its own session.
+    /// Maximum number of sessions at a time. Each flow has its own session.
     pub max_sessions: usize,
-    /// The most payload bytes per second sent to all clients together; `None` for no limit. Clients
-    /// on this host are exempt, and so are returned datagrams, which never exceed the received
-    /// ones.
+    /// Maximum number of payload bytes per second sent to all clients together; `None` for no
+    /// limit. Clients on this host are exempt, and so are returned datagrams, which never exceed
+    /// the received ones.
     pub max_bytes_per_second: Option<u64>,
     /// The longest measurement.
     pub max_duration: Duration,

@@ -28,7 +28,7 @@ pub(crate) fn lossy(loss: u32, delay: u64) -> Conditions {
     Conditions { loss, delay: millis(delay), ..Conditions::default() }
 }
 
-/// A plan of two seconds in this mode; a rate of 0 is no limit.
+/// A plan of two seconds in this mode; a rate of 0 means no limit.
 pub(crate) fn plan(mode: Mode, rate: u32) -> Plan {
     Plan {
         mode,

@@ -80,7 +80,7 @@ fn without_a_rate_the_next_goes_when_the_one_before_is_back() {
     let echo = bench.way(Direction::Down, lossy(2, 5)).run().trip;
     for trip in [server, echo].map(Option::unwrap) {
         adds_up(&trip);
-        // 10 ms each, and 200 ms for each lost one.
+        // Each round trip takes 10 ms, and each lost one 200 ms.
         let millis = trip.received * 10 + trip.lost * 200;
         assert!(trip.lost > 0 && (1_980..2_300).contains(&millis), "{trip:?}");
     }

@@ -11,9 +11,9 @@ pub struct Config {
     /// The networks that strangers are accepted from; if empty, any. Peers that the user has opened
     /// or answered are always accepted.
     pub from: Vec<IpNet>,
-    /// The most conversations. At the limit, a new one replaces the stranger's conversation that
-    /// has been quiet longest. Conversations that the user has opened or answered stay; if there
-    /// are no others, further strangers are ignored.
+    /// Maximum number of conversations. At the limit, a new one replaces the stranger's
+    /// conversation that has been quiet longest. Conversations that the user has opened or answered
+    /// stay; if there are no others, further strangers are ignored.
     pub max_conversations: usize,
     /// Whether the socket reaches IPv4 addresses.
     pub ipv4: bool,

@@ -31,7 +31,7 @@ pub use config::{Config, Counters};
 pub use conversation::{Conversation, Known};
 pub use event::{Error, Event, HELP, Message, Said};
 
-/// The most events kept until the driver collects them; further messages are counted in
+/// Maximum number of events kept until the driver collects them; further messages are counted in
 /// [`Counters::events_lost`].
 const MAX_EVENTS: usize = 65_536;
 

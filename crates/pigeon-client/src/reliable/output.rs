@@ -7,7 +7,7 @@ use pigeon_datagram::Instant;
 use pigeon_proto::frame::{ByeReason, Refused};
 use pigeon_proto::{Gap, Message, Name, Position, RoomName, Seen};
 
-/// The identity of an own message: its outbox and its number. It never changes.
+/// The identity of a message sent from here: its outbox and its number. The identity never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId {
     /// The outbox.
@@ -168,7 +168,7 @@ pub enum Status {
     Stored,
     /// Relayed by a hub that stores nothing.
     Relayed,
-    /// It was neither stored nor relayed, and is not sent again. Reported at each start until the
-    /// application says that it has [`heard`](super::Session::heard) it.
+    /// The hub neither stored nor relayed the message, and it is not sent again. Reported at each
+    /// start until the application says that it has [`heard`](super::Session::heard) it.
     Refused(Refused),
 }

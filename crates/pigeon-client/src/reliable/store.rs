@@ -12,18 +12,20 @@ use pigeon_proto::frame::{Refused, Say};
 use pigeon_proto::{Identity, Position, RoomName, Seen};
 use serde::{Deserialize, Serialize};
 
-/// Maximum number of stored messages kept, for a hub that is restored from a backup.
+/// Maximum number of messages kept after the hub has stored them. They are sent again if the hub is
+/// restored from an older backup.
 const KEPT: usize = 4_096;
-/// Maximum bytes of their text.
+/// Maximum bytes of the kept messages' text.
 const KEPT_BYTES: usize = 4 << 20;
-/// How long they are kept: later, a hub may have dropped the outbox and would treat them as new.
+/// How long stored messages are kept. Later, a hub may have dropped the outbox, and would treat
+/// them as new.
 const KEPT_FOR: Duration = Duration::from_secs(30 * 86_400);
 
-/// The most refusals that wait until the application has heard of them.
+/// Maximum number of refusals that wait until the application has heard of them.
 const REFUSED: usize = 1_024;
 
-/// The most identities of others' messages that are remembered, to recognize what comes again after a
-/// hub was restored from a backup.
+/// Maximum number of identities of others' messages that are remembered, to recognize what comes
+/// again after a hub was restored from a backup.
 const SEEN: usize = 65_536;
 
 /// The file is rewritten when the obsolete bytes exceed this and the needed bytes.

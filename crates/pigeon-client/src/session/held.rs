@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// The most lines that wait. At the limit the session sends them at once.
+/// Maximum number of lines that wait. At the limit the session sends them at once.
 const MAX_HELD: usize = 64;
 
 #[derive(Debug, Default)]

@@ -119,7 +119,7 @@ impl Identity {
         }
     }
 
-    /// The hub may no longer know the session.
+    /// Call this when the hub may no longer know the session.
     pub(super) fn doubt(&mut self) {
         self.known = None;
     }

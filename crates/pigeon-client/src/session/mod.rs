@@ -46,7 +46,7 @@ pub use event::{Contact, Event, LineError, Said};
 pub use left_off::LeftOff;
 pub use line::action;
 
-/// The most events kept until the driver collects them; further ones are counted in
+/// Maximum number of events kept until the driver collects them; further ones are counted in
 /// [`Session::events_lost`].
 const MAX_EVENTS: usize = 65_536;
 

@@ -10,7 +10,7 @@ use pigeon_proto::{Command, Notice, Setting, Subject, Verb, fold};
 /// How often a command is repeated.
 const REPEATS: u8 = 2;
 
-/// The most unanswered commands. Beyond it the oldest is dropped and counted.
+/// Maximum number of unanswered commands. Beyond it the oldest is dropped and counted.
 const MAX_PENDING: usize = 16;
 
 /// The origin of a request.

@@ -29,7 +29,7 @@ pub(crate) struct Script {
     /// Whether members must prove their addresses.
     pub(crate) asks_for_proof: bool,
     pub(crate) asks_for_password: bool,
-    /// The most names in one line of a list.
+    /// Maximum number of names in one line of a list.
     pub(crate) page: Option<usize>,
     /// The hub's name in answers to `/discover`.
     pub(crate) called: Option<Name>,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// The most bans.
+/// Maximum number of bans.
 pub(crate) const MAX_BANS: usize = 10_000;
 
 /// The set of banned networks.

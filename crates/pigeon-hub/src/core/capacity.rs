@@ -9,8 +9,8 @@ use super::per_address::PerAddress;
 use crate::config::Config;
 use crate::statistics::Dropped;
 
-/// The most members from one IPv6 /64 of an open network, or `max_per_address` if that is larger:
-/// enough for a large school, but not the whole hub.
+/// Maximum number of members from one IPv6 /64 of an open network, or `max_per_address` if that is
+/// larger: enough for a large school, but not the whole hub.
 const MAX_PER_NETWORK: usize = 4_096;
 
 /// The number of members, by source.

@@ -14,7 +14,7 @@ use super::state::Core;
 use crate::event::Remark;
 use crate::statistics::Dropped;
 
-/// The most bytes of a private line besides its text: the longest label, and words.
+/// Maximum number of bytes of a private line besides its text: the longest label, and words.
 const MAX_AROUND: usize = 512;
 
 /// Applies a member's command and answers it, now or later. Fails with the reason to count, if a

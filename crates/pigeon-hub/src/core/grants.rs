@@ -15,12 +15,12 @@ use super::names::{Keys, Named};
 /// How long a name is reserved.
 const KEPT: Duration = Duration::from_secs(600);
 
-/// The most reserved names. Beyond it, the address with the most gives up its oldest one, so that
-/// churn from one address costs no other address a name.
+/// Maximum number of reserved names. Beyond it, the address with the most reserved names loses its
+/// oldest one. So an address that takes many names costs no other address a name.
 const MAX_WAITING: usize = 10_000;
 
-/// The most names per address that other members may not take. A classroom behind one address may
-/// need more; further names still return with their tokens, unless taken meanwhile.
+/// Maximum number of names per address that other members may not take. A classroom behind one
+/// address may need more; further names still return with their tokens, unless taken meanwhile.
 const MAX_KEPT_PER_ADDRESS: usize = 8;
 
 /// How many grant numbers are reserved on disk at once.
@@ -53,7 +53,7 @@ pub(crate) struct Gone {
     pub(crate) since: Instant,
     /// The member's address.
     pub(crate) ip: IpAddr,
-    /// The address under which it is counted.
+    /// The address that the member counts for: for IPv6 perhaps a /64 network.
     pub(crate) counted: IpAddr,
     /// The member's label at its link.
     pub(crate) label: Label,

@@ -12,15 +12,15 @@ use pigeon_proto::{Notice, Reason, RoomName, Verb};
 
 use super::id::{MemberId, Slot};
 
-/// The most pending requests of a member: one of its own, and the backlog shown when it takes a
-/// name.
+/// Maximum number of pending requests of a member: one of its own, and the backlog shown when it
+/// takes a name.
 const MOST_WAITING: u8 = 2;
 
 /// The size limit of a member's answers, and its period.
 const MOST_BYTES: usize = 8 * 1_024;
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// The most messages of one answer.
+/// Maximum number of messages of one answer.
 pub(crate) const MOST_LINES: u16 = 100;
 
 /// The number of messages in an answer to a request without a number.
@@ -36,7 +36,7 @@ pub struct Lookup {
     pub room: RoomName,
     /// The requested messages.
     pub wanted: Wanted,
-    /// The most messages to return.
+    /// Maximum number of messages to return.
     pub most: u16,
     /// The command; `None` for the backlog shown to a newcomer.
     pub verb: Option<Verb>,
@@ -216,7 +216,8 @@ mod tests {
         let lengths = cut.lines.iter().map(|line| line.notice.to_bytes().len());
         let total = line(1, 5_000).notice.to_bytes().len() + lengths.sum::<usize>();
         assert!(total <= MOST_BYTES && total > MOST_BYTES - 300);
-        // Less than this is left, but one line is sent anyway.
+        // This line exceeds what is left of the limit. An answer always contains one line, so it is
+        // sent.
         askers.ask(at(9), slot).unwrap();
         askers.answer(slot, found([line(1, 500)]));
         assert_eq!(askers.ask(at(12), slot), Err(Reason::Wait { seconds: 4 }));

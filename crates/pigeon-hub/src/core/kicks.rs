@@ -16,7 +16,7 @@ use pigeon_proto::Label;
 /// How long a kick lasts.
 const HOLDS: Duration = Duration::from_secs(600);
 
-/// The most kicks. Beyond it the oldest is dropped.
+/// Maximum number of kicks. Beyond it the oldest is dropped.
 const MAX_KICKS: usize = 10_000;
 
 struct Kick {

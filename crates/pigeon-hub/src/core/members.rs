@@ -78,7 +78,7 @@ impl Members {
         self.record(slot).traits & which as u8 != 0
     }
 
-    /// The index of its room. `None` for a member that has not sent the password.
+    /// The index of the member's room. `None` for a member that has not sent the password.
     pub(crate) fn room(&self, slot: Slot) -> Option<u16> {
         Some(self.record(slot).room).filter(|&room| room != NOWHERE)
     }

@@ -11,8 +11,8 @@ use pigeon_proto::{Identity, LinkKind, RoomName};
 
 use super::id::{MemberId, RoomId};
 
-/// The most bytes of text in one batch. A driver that drains after every 64 receive buffers of 64
-/// KiB never reaches it.
+/// Maximum number of bytes of text in one batch. A driver that drains after every 64 receive
+/// buffers of 64 KiB never reaches it.
 pub(crate) const MAX_BATCH_BYTES: usize = 32 << 20;
 
 /// A link's label for a member: used in lines instead of a missing name, and always in the classic
@@ -90,7 +90,7 @@ struct Head {
     text: Range<usize>,
 }
 
-/// The most capacity in bytes that a batch keeps.
+/// Maximum capacity in bytes that a batch keeps.
 const KEEP_BYTES: usize = 1 << 20;
 
 impl Batch {

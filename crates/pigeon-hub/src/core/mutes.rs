@@ -10,7 +10,7 @@ use pigeon_proto::{Name, RoomName};
 
 use super::id::Slot;
 
-/// The most muted names, and the most slow rooms.
+/// Maximum number of muted names, and of slow rooms.
 const MOST: usize = 10_000;
 
 /// Muted names and slow rooms.

@@ -14,8 +14,8 @@ use super::id::MemberId;
 /// How long changes are collected.
 pub(crate) const GATHER: Duration = Duration::from_secs(1);
 
-/// The most changes collected. Further ones are counted without names; rooms with that many are
-/// above `--notices-up-to` anyway.
+/// Maximum number of changes collected. Further ones are counted without names; rooms with that
+/// many are above `--notices-up-to` anyway.
 const MAX_NEWS: usize = 512;
 
 struct Item {

@@ -14,7 +14,7 @@ use super::id::{RoomId, Slot};
 use super::members::{Members, Trait};
 use super::presence::Presence;
 
-/// The most rooms. Each takes a few hundred bytes even with one member.
+/// Maximum number of rooms. Each takes a few hundred bytes even with one member.
 pub(crate) const MAX_ROOMS: usize = 10_000;
 
 pub(crate) struct Room {
@@ -255,7 +255,7 @@ impl Rooms {
         }
     }
 
-    /// When the next changes are due.
+    /// When a room's collected joins, leaves and renames must next be sent.
     pub(crate) fn news_due(&self) -> Option<Instant> {
         self.news.first().map(|&(due, _)| due)
     }

@@ -242,7 +242,7 @@ impl Core {
         guest.unwrap_or_else(|| cx.plain.label(slot))
     }
 
-    /// Whether a member gets notices. In a raw room most get only data.
+    /// Whether a member gets notices. In a raw room, most members get only data.
     pub(crate) fn can_be_told(&self, cx: &Context<'_>, slot: Slot) -> bool {
         let is_in_raw = self.room_of(slot).is_some_and(Room::is_raw);
         !is_in_raw || self.link(slot) != LinkId::PLAIN || cx.plain.is_padded(slot)
@@ -499,7 +499,7 @@ impl Core {
             }
         };
         let is_raw = self.rooms.get(room).is_some_and(Room::is_raw);
-        // Raw data is not for readers of lines.
+        // Members of other formats read lines, so they may not join a raw room.
         if is_raw && cx.format != pigeon_proto::Format::Raw {
             return Err(Dropped::RawRoom);
         }
@@ -674,7 +674,8 @@ impl Core {
         self.outputs.push_back(Output::Renamed { member, name });
     }
 
-    /// Changes a member's label at its link. In its room a member without a name is renamed.
+    /// Changes the label that a member's link gives it. If the member has no name, its room shows
+    /// the label, so the change is reported there as a rename.
     pub(crate) fn relabel(&mut self, cx: &Context<'_>, slot: Slot, label: Label) {
         let before = self.label(cx, slot);
         let Some(guest) = self.guests.get_mut(&slot) else { return };
@@ -1102,12 +1103,12 @@ impl Core {
 
     // Timers and the operator.
 
-    /// When the next collected changes are due.
+    /// When a room's collected joins, leaves and renames must next be sent.
     pub(crate) fn news_due(&self) -> Option<Instant> {
         self.rooms.news_due()
     }
 
-    /// Outputs the due changes of one room. Returns false if there are none.
+    /// Outputs the changes of one room whose time has come. Returns false if there are none.
     pub(crate) fn send_news(&mut self, cx: &Context<'_>) -> bool {
         let Some(id) = self.rooms.take_news(cx.now) else { return false };
         let Some(room) = self.rooms.get_mut(id) else { return true };

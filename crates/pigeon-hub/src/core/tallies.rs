@@ -12,7 +12,7 @@ use super::id::Slot;
 /// The period of rates: the last whole one is shown.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// The most members counted. Beyond it, members that begin to send have no counts.
+/// Maximum number of members counted. Beyond it, members that begin to send have no counts.
 const MOST: usize = 16_384;
 
 /// A member's counts.

@@ -23,8 +23,8 @@ const UNIT: u128 = 16;
 /// The debt at which nothing more is allowed: one second.
 const BURST: u32 = units(Duration::from_secs(1));
 
-/// The most answers to heartbeats per second, and at once. A client requests one every ten seconds,
-/// and a few at its start.
+/// Maximum number of answers to heartbeats per second, and at once. A client requests one every ten
+/// seconds, and a few at its start.
 const MAX_ANSWERS: u32 = 8;
 
 /// The time after which one more is allowed.

@@ -23,9 +23,9 @@ use crate::core::rooms::Room;
 use crate::core::state::Core;
 use crate::statistics::Statistics;
 
-/// The estimated work, in nanoseconds, after which a drain pauses while several addresses speak: 64 readers
-/// of one message. What is said meanwhile waits for no more than that. A pause costs the loop two system
-/// calls, a hundredth of the slice.
+/// The estimated work, in nanoseconds, after which a drain pauses while several addresses speak: 64
+/// readers of one message. So a message that arrives meanwhile waits for one slice at most. A pause
+/// costs the loop two system calls, a hundredth of the slice.
 const SLICE: u64 = 110_000;
 
 /// Everything queued for plain members.
@@ -84,7 +84,8 @@ impl Delivery {
 
     // Rooms.
 
-    /// Ends a pause. The drain pauses again after a slice if the hub is `shared`.
+    /// Ends a pause of the drain. While several addresses speak (`shared`), the drain pauses again
+    /// after one [`SLICE`].
     pub(super) fn go_on(&mut self, shared: bool) {
         self.is_paused = false;
         self.left = (shared && self.farewell.is_none()).then_some(SLICE);

@@ -15,10 +15,10 @@ use crate::statistics::Dropped;
 /// The longest delay of an answer.
 const SPREAD: Duration = Duration::from_millis(200);
 
-/// The most pending answers. More requests than that in 200 ms are a flood.
+/// Maximum number of pending answers. More requests than that in 200 ms are a flood.
 const MAX_PENDING: usize = 256;
 
-/// The most nonces remembered; each request repeats its nonce on every interface.
+/// Maximum number of nonces remembered; each request repeats its nonce on every interface.
 const MAX_NONCES: usize = 1_024;
 
 /// A pending request.

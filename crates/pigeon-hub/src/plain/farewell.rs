@@ -39,8 +39,9 @@ impl Farewell {
     }
 }
 
-/// Whether a payload is a hub's notice to a dropped member. From an address that is not a member it
-/// is an echo, or from another hub: if such a sender joined, this would repeat after each time-out.
+/// Whether a payload is a hub's notice to a dropped member. If the sender is not a member, the
+/// payload is an echo or another hub's notice. Such a sender must not join, or the exchange would
+/// repeat after each time-out.
 pub(super) fn is_farewell(format: Format, payload: &[u8]) -> bool {
     let text = payload.trim_ascii();
     text.eq_ignore_ascii_case(BYE) || (format != Format::Raw && text.starts_with(b"* "))

@@ -22,7 +22,7 @@ type Place = (SocketId, SocketAddr);
 /// How long an encoding is kept, as for names.
 const KEPT: Duration = Duration::from_secs(600);
 
-/// The most entries; the oldest are dropped.
+/// Maximum number of entries; the oldest are dropped.
 const MOST: usize = 4_096;
 
 impl LeftEncodings {

@@ -237,7 +237,7 @@ impl Members {
         self.record(slot).heard()
     }
 
-    /// The encoding of lines to it.
+    /// The encoding of lines to a member.
     pub(crate) fn encoding(&self, slot: Slot) -> Encoding {
         Encoding::from_index(self.record(slot).encoding & !AUTO).unwrap_or(Encoding::UTF_8)
     }
@@ -365,7 +365,8 @@ impl Members {
         self.record(slot).debt.owed()
     }
 
-    /// Takes an answer to a heartbeat from the limit of a member that was just heard.
+    /// Charges an answer to a heartbeat to the limit of a member that was just heard. Returns false
+    /// if the limit is reached.
     pub(crate) fn may_answer(&mut self, slot: Slot) -> bool {
         self.record_mut(slot).debt.take_answer()
     }

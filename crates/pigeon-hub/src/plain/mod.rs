@@ -71,8 +71,8 @@ use crate::core::state::Core;
 use crate::event::Events;
 use crate::statistics::{Dropped, Left};
 
-/// The most time-outs per call; the next call follows at once. So the time-out of a hundred
-/// thousand members does not delay others' datagrams.
+/// Maximum number of time-outs per call; the next call follows at once. So the time-out of a
+/// hundred thousand members does not delay others' datagrams.
 const MAX_TIMEOUTS_A_CALL: usize = 1_024;
 
 /// The first byte hashed when a nonce is turned into a random delay.
@@ -232,7 +232,8 @@ impl Plain {
                 guess(datagram.payload, before)
             }
         };
-        // ASCII is the same in both.
+        // ASCII text has the same bytes in UTF-8 and GB18030, so it does not show which of them the
+        // member uses.
         let tells = charset == Charset::Auto && !datagram.payload.is_ascii();
         let used = tells.then_some(encoding);
         let mut cx = Datagram { core, now, datagram, used };

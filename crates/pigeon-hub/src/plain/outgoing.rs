@@ -8,7 +8,7 @@ use pigeon_datagram::{Outbox, Received, SocketId, Transmit, max_payload};
 use crate::core::message::MAX_BATCH_BYTES;
 use crate::statistics::{Dropped, Statistics};
 
-/// The most lines to single addresses in one batch.
+/// Maximum number of lines to single addresses in one batch.
 const MAX_LINES: usize = 65_536;
 
 /// A datagram's destination and source.

@@ -9,12 +9,12 @@ use pigeon_text::{Encoding, escape_to};
 use super::run::Style;
 use crate::core::message::{Caller, Entry};
 
-/// The most bytes that a byte of text may grow to by escaping: `\xff` from one, `\u{200b}` from
-/// three.
+/// Maximum number of bytes that a byte of text may grow to by escaping: `\xff` from one, `\u{200b}`
+/// from three.
 const MAX_GROWTH: usize = 4;
 
-/// The most bytes of a line besides its text: the longest name, an address with its scope, and
-/// words.
+/// Maximum number of bytes of a line besides its text: the longest name, an address with its scope,
+/// and words.
 const MAX_AROUND: usize = 256;
 
 /// Appends a message in a format, in UTF-8.

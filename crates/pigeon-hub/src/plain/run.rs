@@ -58,7 +58,7 @@ pub(super) struct Run {
     messages: Vec<Waiting>,
     /// Members that joined after some messages, with the number missed. Empty in most batches.
     late: Vec<(MemberId, usize)>,
-    /// The most bytes of the messages in one style.
+    /// Maximum number of bytes of the messages in one style.
     bytes: usize,
     /// Renderings of the batch. Afterwards they stay, empty, for reuse.
     renderings: Vec<Rendering>,
@@ -116,7 +116,7 @@ impl Run {
         self.messages.len()
     }
 
-    /// The most bytes of the messages in one style.
+    /// Maximum number of bytes of the messages in one style.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -10,11 +10,11 @@ use super::renderer::Readers;
 use super::run::{Polled, Render, Run, Style, Train, Waiting};
 use crate::core::id::{MemberId, RoomId, Slot};
 
-/// The most encodings in one room: each needs a separate rendering.
+/// Maximum number of encodings in one room: each needs a separate rendering.
 const MAX_ENCODINGS: usize = 8;
 
-/// The most runs that begin while others leave. After that the drain does not pause until all is sent: a
-/// batch keeps its memory until then.
+/// Maximum number of runs that begin while others leave. After that the drain does not pause until
+/// all is sent: a batch keeps its memory until then.
 const MAX_BEGUN: usize = 4;
 
 /// The plain link's data of a room.
@@ -35,9 +35,10 @@ struct RoomRun {
 
 /// The plain link's data of all rooms, by index.
 ///
-/// A drain may pause to hear other speakers. Their run then overtakes the older runs as far as those have
-/// come, and never further: each reader gets all messages in the same order, and the first readers do not
-/// wait until the last have got the older runs.
+/// A drain may pause so that the hub can receive messages of other speakers. Their run then
+/// overtakes the older runs as far as those have come, and never further: each reader gets all
+/// messages in the same order, and the first readers do not wait until the last have got the older
+/// runs.
 #[derive(Default)]
 pub(super) struct Runs {
     rooms: Vec<Option<RoomRun>>,
@@ -144,7 +145,8 @@ impl Runs {
         let (run, is_new) = known.gather();
         run.push(message, bytes);
         if self.has_paused {
-            // It comes from somebody who has nothing in the runs before: their senders wait.
+            // While the drain is paused, senders with messages in earlier runs have to wait. This
+            // message is another sender's, so it goes first.
             self.begun += usize::from(is_new);
             self.speaking.retain(|speaking| *speaking != room);
             self.speaking.push_front(room);

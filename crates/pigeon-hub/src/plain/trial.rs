@@ -29,13 +29,13 @@ use pigeon_datagram::Instant;
 
 use crate::core::id::MemberId;
 
-/// The most trials at once. A further suspect waits for its next sixteen texts.
+/// Maximum number of trials at once. A further suspect waits for its next sixteen texts.
 const MAX_TRIALS: usize = 64;
 
-/// The most lines held back for one member.
+/// Maximum number of lines held back for one member.
 const MAX_LINES: usize = 64;
 
-/// The most bytes held back for one member.
+/// Maximum number of bytes held back for one member.
 const MAX_BYTES: usize = 64 * 1024;
 
 /// How long to wait for a nonce's return if lines are not held back.

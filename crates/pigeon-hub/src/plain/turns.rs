@@ -22,13 +22,13 @@ const MOST_WORK: u64 = 700_000;
 /// as too much work.
 const MOST_BYTES: [usize; 2] = [256 << 10, 4 << 20];
 
-/// What a datagram that waits takes besides its payload.
+/// The memory that a waiting datagram takes besides its payload.
 const OVERHEAD: usize = 256;
 
-/// The most addresses that wait, and the most that are noted as served. Further ones do not wait.
+/// Maximum number of addresses that wait, and of those noted as served. Further ones do not wait.
 const ADDRESSES: usize = 256;
 
-/// The most datagrams that leave the queues for one batch: refused ones add no work to it.
+/// Maximum number of datagrams that leave the queues for one batch: refused ones add no work to it.
 const MOST_AT_ONCE: usize = 64;
 
 /// A datagram that waits.
@@ -61,7 +61,7 @@ struct Queue {
     bytes: usize,
 }
 
-/// Who has something in the present batch, and who waits for the next.
+/// The addresses with datagrams in the present batch, and those that wait for the next.
 #[derive(Default)]
 pub(super) struct Turns {
     /// The two addresses heard most recently, the latest first.

@@ -14,17 +14,17 @@ use pigeon_datagram::Instant;
 
 use crate::core::id::{MemberId, Slot};
 
-/// The most members watched at once.
+/// Maximum number of members watched at once.
 const PLACES: usize = 4_096;
 
 /// The number of texts considered together.
 const TEXTS: u8 = 16;
 
-/// The most lines per text in the room. A member with more does not answer all of them.
+/// Maximum number of lines per text in the room. A member with more does not answer all of them.
 const MOST_LINES: u64 = 4;
 
-/// The period in which so many texts are suspicious. A member that sends one text per second is
-/// never suspect.
+/// A member that sends [`TEXTS`] texts within this period is suspicious. A member that sends one
+/// text per second is never suspect.
 const WITHIN: Duration = Duration::from_secs(TEXTS as u64 - 1);
 
 /// How long a member rests after a trial, and how long a proved one is held.

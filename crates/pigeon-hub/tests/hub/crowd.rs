@@ -162,7 +162,7 @@ fn an_open_ipv6_network_of_64_bits_does_not_fill_the_hub() {
     h.from(host(1, 1), "quit");
     h.from(host(1, 20_000), "^hb^");
     assert!(h.is_member(host(1, 20_000)));
-    // IPv4 and loopback have no such networks.
+    // The limit per /64 does not apply to IPv4 addresses.
     (0..300).for_each(|n| h.hear(neighbour(256 * n), "^hb^"));
     assert_eq!(h.hub.member_count(), 4_097 + 300);
 }

@@ -228,7 +228,7 @@ fn private_messages_and_notices_pass_from_door_to_door() {
     let sent = h.at(CHAT, dog, "/msg cat psst");
     assert_eq!(got(&sent, CHAT, dog), ["you (to cat): psst\n"]);
     assert_eq!(got(&sent, CLASSIC, cat), ["dog (to you): psst"]);
-    // Works also between rooms, and to a member that reads control lines.
+    // Private messages also reach other rooms, and members that read control lines.
     h.at(CLASSIC, cat, "/join ops");
     h.at(CLASSIC, cat, heartbeat::PADDED);
     let sent = h.at(CHAT, dog, "/msg cat psst");

@@ -139,7 +139,7 @@ impl Harness {
         self.drain_at().into_iter().map(|(_, to, bytes)| (to, bytes)).collect()
     }
 
-    /// The same, past every pause that the hub makes to hear others.
+    /// Like `drain`, but continues after every pause that the hub makes to receive.
     pub(crate) fn settle(&mut self) -> Vec<Sent> {
         let mut sent = self.drain();
         while self.is_due() {

@@ -13,8 +13,8 @@ use pigeon_proto::Format::{Chat, Classic, Raw};
 
 use crate::harness::{FORMATS, Harness, SECOND, Sent, bytes_got, got, heartbeat, is_hubs, local};
 
-/// The most datagrams each way between two programs after the forged one: the texts before a trial,
-/// the lines held back during it, and the probes.
+/// Maximum number of datagrams each way between two programs after the forged one: the texts before
+/// a trial, the lines held back during it, and the probes.
 const MOST: usize = 130;
 
 /// Long enough for every trial, but shorter than any time-out.

@@ -105,7 +105,7 @@ fn a_newcomer_is_told_once_what_is_asked_of_it() {
             more += got(&h.from(local(5001), format!("message {n}")), local(5001)).len();
             more += got(&h.from(local(5001), "^hb^"), local(5001)).len();
         }
-        // A sender is told once for joining, and once for its first message.
+        // The hub asks a sender for the password once when it joins, and once at its first message.
         assert!(more <= 1, "{format:?}: told {more} times more");
         assert_eq!(h.dropped(Dropped::NoPassword), 50);
     }

@@ -8,7 +8,8 @@ use pigeon_proto::Format::{Chat, Raw};
 
 use crate::harness::{Harness, SECOND, heartbeat, local};
 
-/// The most datagrams that a single call may make the hub send, however many members there are.
+/// Maximum number of datagrams that a single call may make the hub send, however many members there
+/// are.
 const MOST_IN_A_CALL: usize = 2_048;
 
 /// Private addresses, 200 members behind each.

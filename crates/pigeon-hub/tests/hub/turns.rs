@@ -1,5 +1,5 @@
-//! Who is served first while a message to many is on its way: the hub pauses and hears others, and an
-//! address that has something in the batch waits.
+//! Which datagrams are served first while a message to many members is on its way: the hub pauses
+//! and receives, and an address that has something in the batch waits.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ fn host(n: usize) -> SocketAddr {
     SocketAddr::from(([10, 8, (n >> 8) as u8, n as u8], 5_000))
 }
 
-/// A hub that so many hosts have joined, and that two more have spoken at a moment ago if it is `shared`.
+/// A hub with `readers` members. If it is `shared`, two more have just spoken.
 fn room(readers: usize, shared: bool) -> Harness {
     let mut h = Harness::new(Config { notices_up_to: 0, ..Config::default() });
     let members: Vec<SocketAddr> = (0..readers).map(host).collect();
@@ -31,7 +31,7 @@ fn room(readers: usize, shared: bool) -> Harness {
     h
 }
 
-/// What leaves until there is a pause or nothing more.
+/// The datagrams that leave until the hub pauses or has sent everything.
 fn slice(h: &mut Harness) -> Vec<Sent> {
     if h.is_due() { h.timeout() } else { h.drain() }
 }
@@ -178,7 +178,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What everybody was to get, by what the hub reports, and what they got.
+/// The messages that each member should get according to the hub's events, and those that it got.
 #[derive(Default)]
 struct Account {
     /// The address and the room of each member.

@@ -11,7 +11,8 @@ use pigeon_netsim::simulation::{Network, Node};
 
 use crate::harness::{SECOND, address, config};
 
-/// A user who accepts every text, and sends the next one of a list when the last is decided.
+/// A user who accepts every text, and sends a list of texts: each when the one before is delivered
+/// or given up.
 struct Person {
     messenger: Messenger,
     peer: SocketAddr,

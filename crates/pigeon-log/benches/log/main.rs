@@ -294,8 +294,8 @@ impl Ours {
         (self.log, self.settled) = open(&self.folder, self.options.clone());
     }
 
-    /// Messages per second, in groups. While one group is synced the next is queued, as in a hub
-    /// that keeps reading; never more, so that groups do not grow.
+    /// Messages per second, written in groups. While one group is synced, the next is queued, as in
+    /// a hub that keeps receiving. No further group is queued, because the log would join them.
     fn rate(&mut self, text: &Text, group: usize, messages: usize) -> f64 {
         let start = Instant::now();
         for round in 0..messages / group {

@@ -13,7 +13,7 @@ use super::control::SendControl;
 use super::header::{Parts, header};
 use super::name::Name;
 
-/// The most messages per call. More gain nothing: the kernel's work per message dominates.
+/// Maximum number of messages per call. More gain nothing: the kernel's work per message dominates.
 const BATCH: usize = 64;
 
 /// The messages of one call; the memory is reused.

@@ -15,7 +15,7 @@ pub(super) struct Dice {
     skipped: u64,
 }
 
-/// All draws for one datagram, each uniform over 64 bits.
+/// All random numbers drawn for one datagram, each uniform over 64 bits.
 pub(super) struct Roll {
     /// Decides whether the channel changes between good and bad.
     pub(super) change: u64,

@@ -79,8 +79,8 @@ pub struct Path<T> {
     counters: PathCounters,
 }
 
-/// The most that a path holds at once, whatever its conditions. A datagram beyond either limit is
-/// dropped as it enters, and counted ([`DropReason::InFlightFull`]).
+/// The maximum that a path holds at once, whatever its conditions. A datagram beyond either limit
+/// is dropped as it enters, and counted ([`DropReason::InFlightFull`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InFlightLimit {
     /// Datagrams, copies included.

@@ -46,7 +46,7 @@ const MOST_AT_ONCE: usize = 4 << 20;
 const SPARE_BUFFERS: usize = 4_096;
 const SPARE_BYTES: usize = 2_048;
 
-/// The most queued events, besides those about sockets. Further ones are only counted.
+/// Maximum number of queued events, besides those about sockets. Further ones are only counted.
 const MOST_EVENTS: usize = 1_024;
 
 /// A relay's settings.
@@ -59,8 +59,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// This host's addresses besides loopback. A target on this host may answer from any of them.
     pub local: Vec<IpAddr>,
-    /// The most clients at once, up to 65,535. Further clients are turned away until another is
-    /// idle.
+    /// Maximum number of clients at once, up to 65,535. Further clients are turned away until
+    /// another is idle.
     pub max_clients: NonZeroUsize,
     /// How long a client may be silent, in both directions, before its socket is closed.
     pub idle: Duration,

@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 
 use pigeon_datagram::{MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, SocketId, Transmit};
 
-/// The most capacity in bytes that the buffer keeps between batches.
+/// Maximum capacity in bytes that the buffer keeps between batches.
 const KEEP_BYTES: usize = 1 << 20;
 
 /// An outbox that joins neighbouring datagrams into trains.

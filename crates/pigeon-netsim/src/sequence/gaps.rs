@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-/// The most gaps remembered; the oldest is forgotten first. At a loss of 1 %, these cover the last
-/// hundred thousand datagrams.
+/// Maximum number of gaps remembered; the oldest is forgotten first. At a loss of 1 %, these cover
+/// the last hundred thousand datagrams.
 const MAX_GAPS: usize = 1_024;
 
 /// The latest gaps, oldest first.

@@ -240,7 +240,8 @@ impl Sequence {
         Arrival::InOrder { skipped }
     }
 
-    /// A jump that a single datagram does not prove.
+    /// Handles a number far ahead. A damaged datagram may have it, so the jump is accepted only if
+    /// the next arrival is near it.
     fn receive_far_ahead(&mut self, offset: u64) -> Arrival {
         let near = |suspect: &u64| {
             suspect.abs_diff(offset) < self.window.len() && offset.max(*suspect) < MOST

@@ -55,12 +55,12 @@ pub use log::{Happening, LogEntry};
 pub use node::{Direction, Node};
 pub use peer::{Answer, Arrival, Peer};
 
-/// The most datagrams passed to a node before it is drained: as many as the driver's receive call
-/// takes at once, without trains.
+/// Maximum number of datagrams passed to a node before it is drained: as many as the driver's
+/// receive call takes at once, without trains.
 pub const BATCH: usize = 64;
 
-/// The most steps at one instant after the test last acted on a machine. Two machines that answer
-/// each other for ever over paths without delay would stop time; this limit fails the test.
+/// Maximum number of steps at one instant after the test last acted on a machine. Two machines that
+/// answer each other for ever over paths without delay would stop time; this limit fails the test.
 const MAX_STEPS_AT_ONE_INSTANT: u32 = 10_000;
 
 /// A network of machines in virtual time.

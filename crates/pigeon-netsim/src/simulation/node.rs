@@ -15,7 +15,7 @@ use super::fail;
 use crate::path::{Conditions, Datagram, Path};
 use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
 
-/// The most events that may wait at a node. A machine that reports more fails the test.
+/// Maximum number of events that may wait at a node. A machine that reports more fails the test.
 const MAX_EVENTS: usize = 1 << 20;
 
 /// A machine's index in a [`Network`](super::Network), with its type.

@@ -65,8 +65,8 @@ pub fn interval(report: &mut Report, contenders: &[Contender], ours: &str, other
     }
 }
 
-/// A sample's median, and the order statistics that bound the true one with 95 % confidence, by the
-/// binomial distribution.
+/// The median of `ratios`, and the order statistics that bound the true median with 95 %
+/// confidence, by the binomial distribution.
 pub fn confidence(mut ratios: Vec<f64>) -> Spread {
     ratios.sort_by(f64::total_cmp);
     let n = ratios.len();

@@ -31,7 +31,7 @@ pub struct Contender {
     pub name: &'static str,
     /// The program.
     pub server: Server,
-    /// Who has joined it.
+    /// The members that have joined the hub.
     pub members: Box<dyn Members>,
     /// The turns of the current round.
     pub turns: Vec<Turn>,
@@ -66,7 +66,7 @@ impl Turn {
         self.delivered as f64 / self.busy
     }
 
-    /// Deliveries per second of the hub's own time.
+    /// Deliveries per second of the hub's own CPU time.
     pub fn own_rate(&self) -> f64 {
         self.delivered as f64 / self.own.max(0.01)
     }

@@ -145,7 +145,7 @@ impl fmt::Write for Ascii<'_> {
 pub struct Unmappable {
     /// The first such character.
     pub character: char,
-    /// The number of characters before it.
+    /// The number of characters before the unmappable one.
     pub position: usize,
     /// The encoding that lacks the character.
     pub encoding: Encoding,

@@ -13,7 +13,8 @@ use nix::sys::socket::SockaddrIn;
 
 use pigeon_perf::bare::{Batch, JOINED, Payload, Sender, VECTOR, announce, open};
 
-/// The most segments of a train on every kernel (`UDP_MAX_SEGMENTS`), and the most bytes.
+/// Maximum number of segments of a train that every kernel accepts (`UDP_MAX_SEGMENTS`), and of
+/// bytes.
 const SEGMENTS: usize = 64;
 const TRAIN_BYTES: usize = 65_507;
 

@@ -1,9 +1,9 @@
 //! The floor: a loop that recognises the flood.
 //!
 //! It answers `^hb^` and adds its sender as a member, relays every line of the speaker to all
-//! members, and discards the flood at once, except one datagram in so many, as many as a rate would
-//! allow: no table, no limit, no clock. No hub can do less, so its members' delays are the kernel's
-//! and the machine's.
+//! members, and discards the flood at once, except one datagram in `one_in`, the share that a hub's
+//! rate would allow. It has no table, no limit and no clock. No hub can do less, so its members'
+//! delays are the kernel's and the machine's.
 
 use std::io::IoSlice;
 

@@ -1,5 +1,5 @@
-//! A search for the most expensive datagrams of a member: measures a hub in memory, in a room with
-//! many readers and encodings, without the kernel's part.
+//! A search for the most expensive datagrams that a member can send: measures a hub in memory, in a
+//! room with many readers and encodings, without the kernel's part.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -98,7 +98,8 @@ impl InMemory {
         self.now = self.now + Duration::from_secs(2);
         self.hub.handle_datagram(self.now, &Received::new(from, payload));
         while self.hub.poll_transmit().is_some() {}
-        // It pauses, to hear others.
+        // The hub pauses while it sends, so that it can receive, and continues at its next
+        // deadline.
         while self.hub.poll_timeout().is_some_and(|due| due <= self.now) {
             self.hub.handle_timeout(self.now);
             while self.hub.poll_transmit().is_some() {}

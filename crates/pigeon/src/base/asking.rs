@@ -15,7 +15,7 @@ use super::cause::Cause;
 use super::status::UsageError;
 use crate::words::{self, say};
 
-/// The most strays shown; further ones are only counted.
+/// Maximum number of strays shown; further ones are only counted.
 const SHOWN: u64 = 5;
 
 /// Opens a socket that receives from every port of `to`, and gets its errors. Where the system

@@ -160,7 +160,7 @@ pub(crate) struct Family {
     #[arg(short = '6', long, display_order = 900)]
     ipv6: bool,
 
-    /// For fingers used to `nc -u`: nothing but UDP is spoken here
+    /// Accepted for users of `nc -u`, and ignored: pigeon always uses UDP
     #[arg(short = 'u', hide = true)]
     _udp: bool,
 }

@@ -21,10 +21,10 @@ use crate::words::say;
 /// How often interfaces are checked.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// The most sockets, for hosts with thousands of interfaces.
+/// Maximum number of sockets, for hosts with thousands of interfaces.
 const MAX_SOCKETS: usize = 256;
 
-/// The most failures remembered, so that each is reported once.
+/// Maximum number of failures remembered, so that each is reported once.
 const MAX_TOLD: usize = 64;
 
 /// What to receive.

@@ -49,7 +49,7 @@ impl Lookup {
             let _ = sender.send(find());
             wake();
         });
-        // Without a thread, the next call tries again.
+        // If no thread could be started, a later call tries again.
         self.running = thread.is_ok().then_some(found);
     }
 

@@ -211,7 +211,7 @@ mod tests {
     use nix::sys::termios::tcgetattr;
     use pty_process::blocking::{Command, open};
 
-    /// Helper process of the other test, on a terminal.
+    /// The program that the next test runs on a terminal of its own.
     #[test]
     #[ignore = "takes the terminal it runs on"]
     fn a_program_that_panics() {

@@ -375,7 +375,8 @@ fn options(multicast_interface: Option<(Option<Ipv4Addr>, u32)>) -> SocketOption
 }
 
 impl Place {
-    /// Starts a search; its news carry the index of the place.
+    /// Starts a search on a thread. Each result is sent to `news` with `index`, the index of this
+    /// place.
     fn search(
         &self,
         index: usize,

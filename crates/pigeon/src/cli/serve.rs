@@ -64,8 +64,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NETS", default_value_t = Nets::default(), hide_default_value = true)]
     open: Nets,
 
-    /// Maximum replies per second to one source [default: 1k/s; on this machine for echo and upper
-    /// only]
+    /// Maximum replies per second to one source [default: 1k/s; for programs on this machine, only
+    /// echo and upper are limited]
     #[arg(long, value_name = "N/s", value_parser = quantity::per_second)]
     per_source: Option<PerSecond>,
 

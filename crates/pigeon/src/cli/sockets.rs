@@ -46,14 +46,14 @@ Columns:
   SEND-Q  bytes that wait to be sent, likewise
   DROPS  datagrams discarded since the socket was opened, mostly because RECV-Q was full: the program reads too slowly or needs a larger receive buffer
 
---watch looks twice a second and may miss a socket that is open for less. Sockets of other users'
+--watch looks twice a second and may miss a socket that is open for less than half a second. Sockets of other users'
 programs are shown without process, except to root.
 
 JSON fields:
   family  IPv4 or IPv6
   local, remote  IP:PORT; remote is null if not connected
-  pid, process  of the lowest pid; null if not visible
-  other_pids  separated by spaces; null if none
+  pid, process  the process with the lowest pid; null if not visible
+  other_pids  the other processes, separated by spaces; null if none
   user, uid  owner; user is null if the uid has no name
   inode, receive_queue, send_queue, drops  numbers
   time, event, lost  with --watch: event is open (at the start), new, gone or lost; lost counts drops since the last look

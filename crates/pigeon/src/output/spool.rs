@@ -14,7 +14,7 @@ use super::is_quiet;
 use super::patient::Patient;
 use crate::base::thread;
 
-/// The most bytes queued, in addition to those being written.
+/// Maximum number of bytes queued, in addition to those being written.
 const CAPACITY: usize = 16 << 20;
 
 /// A handle to the queue; clones share it.

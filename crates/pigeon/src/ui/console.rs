@@ -8,7 +8,7 @@ use super::lines::{self, Input, Printer, Reader};
 use crate::base::thread;
 use crate::words::say;
 
-/// The most commands queued for the loop; then reading blocks.
+/// Maximum number of commands queued for the loop; then reading blocks.
 pub(crate) const WAITING: usize = 16;
 
 pub(crate) trait Command: PartialEq + Send + Sized + 'static {

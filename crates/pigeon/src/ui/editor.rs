@@ -19,7 +19,7 @@ use super::suggestions::Suggestions;
 use crate::base::terminal::{self, Use};
 use crate::output::Spool;
 
-/// The most events queued for the editor.
+/// Maximum number of events queued for the editor.
 const WAITING: usize = 64;
 
 /// Printed to redraw the line.

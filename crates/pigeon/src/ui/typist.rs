@@ -10,7 +10,7 @@ use crate::base::status::Status;
 use crate::base::thread;
 use crate::words::say;
 
-/// The most lines queued for the loop; then reading blocks.
+/// Maximum number of lines queued for the loop; then reading blocks.
 const WAITING: usize = 64;
 
 /// A message to the loop.

@@ -194,7 +194,7 @@ fn a_member_comes_back(network: &mut dyn BadPath) {
     wait_until("the line is lost", || (network.carried().there.came > before + 1).then_some(()));
     network.become_as(&BAD);
     member.expect_status(|line| line.starts_with("10.77.1.2:9999 is back after"), SOON);
-    // The member also has its name, though that request may have been lost: its lines have the
+    // The request for the name may have been lost too. The member's lines show that it has the
     // name.
     let mut number = 0;
     wait_until("it is heard under its name", || {
@@ -206,7 +206,7 @@ fn a_member_comes_back(network: &mut dyn BadPath) {
     assert!(!said(&hub).contains("line 0"), "it was said into the outage");
 }
 
-/// Whenever the network lets an answer through.
+/// Discovery must find the hub if the network lets an answer through.
 fn discover_finds_the_hub(network: &mut dyn BadPath) {
     let _hub = hub(network.far());
     let mut before = network.carried();

@@ -516,7 +516,7 @@ fn comma_separated_values_have_a_row_an_interval_and_way() {
     assert!(sum("summary", "sent").abs_diff(500) < 8);
 }
 
-/// This host's firewall, before and during a measurement.
+/// This host's firewall rejects datagrams before and during a measurement.
 #[test]
 fn what_a_firewall_forbids_is_told_and_is_no_loss() {
     let Some(host) = Namespace::new() else { return };

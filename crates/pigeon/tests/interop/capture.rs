@@ -196,7 +196,7 @@ fn a_full_disk_is_told_at_once_and_costs_datagrams_only() {
     assert!(said.contains("cannot write /dev/full: No space left"), "{said}");
 }
 
-/// An endless device, and a pipe with one text.
+/// Reads a file argument from an endless device, and from a pipe.
 #[test]
 fn texts_are_read_from_stdin_and_no_further_than_allowed() {
     for args in [

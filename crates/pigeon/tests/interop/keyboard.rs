@@ -92,7 +92,7 @@ fn with_each(run: impl Fn(&Case, &mut Terminal) + Sync) {
     });
 }
 
-/// Whether the input line is this.
+/// Whether the screen's input line is `line`.
 fn is_typed(screen: &str, line: &str) -> bool {
     screen
         .lines()

@@ -103,8 +103,8 @@ impl Namespace {
         self.run(program, "python3", &[&[path.to_str().unwrap()], args].concat())
     }
 
-    /// Drops datagrams to this port, which their sender notices (EPERM). Returns false, with a
-    /// note, without a packet filter.
+    /// Makes the firewall reject datagrams to this port: sending them fails with EPERM. If there is
+    /// no packet filter, prints a note and returns false.
     pub(crate) fn forbid(&self, port: u16) -> bool {
         let rule = format!(
             "add table ip wall; \

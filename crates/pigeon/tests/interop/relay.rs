@@ -495,7 +495,7 @@ fn the_name_of_a_silent_target_is_looked_up_again() {
     end(relay);
 }
 
-/// This host's firewall, towards the target and towards a client.
+/// This host's firewall rejects datagrams to the target, then to a client.
 #[test]
 fn what_a_firewall_forbids_is_told_and_is_no_loss() {
     let Some(host) = Namespace::new() else { return };

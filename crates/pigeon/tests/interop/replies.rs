@@ -88,7 +88,8 @@ fn two_that_answer_each_other_stop() {
         let mut forger = host.python("forge.py", &[&from.to_string(), &to.to_string(), "hello"]);
         assert!(forger.expect_end(SOON).success());
     };
-    // Both have the same text: the first reply is recognised.
+    // The two texts differ only in case, so each program recognises the other's reply as a reply to
+    // its own, and does not answer.
     let ((mut one, at_one), (mut other, at_other)) = (listening("Noted."), listening("noted."));
     forge(at_one.port(), at_other.port());
     one.expect_line(|line| line.ends_with(": noted."), SOON);

@@ -254,7 +254,8 @@ fn a_flood_is_scrolled_through_while_it_comes() {
     for n in 0..2_000 {
         flooder.send_to(format!("line {n}.").as_bytes(), hub.address).unwrap();
         if n % 50 == 0 {
-            // As fast as the hub relays, because this tests the screen.
+            // Waits for every fiftieth line, so that the lines come no faster than the hub relays
+            // them: this tests the screen.
             dog.expect(&format!("line {n}"), |screen| screen.contains(&format!(": line {n}.")));
         }
     }

@@ -104,7 +104,7 @@ help-hub--notices-up-to = 成员不超过此数的房间，才通知谁来谁走
 help-hub--history = 是否保存聊天记录，供 /history、/search 和 `pigeon history` 使用；关闭后仍保存名字、封禁和禁言 [默认：开；raw 房间关；首个端口为 0 且未指定 --data 时也关]
 help-hub--data = 保存名字、封禁和聊天记录的目录，只供这一个 hub 使用 [默认：状态目录中与首个 --listen 对应的目录]
 help-hub--keep = 消息保存多久，从最新一条往回算：90d、12h，或 forever
-help-hub--keep-size = 聊天记录的大小上限；超出后，占用最多的房间和发言者先失去最旧的消息
+help-hub--keep-size = 聊天记录的大小上限；超出后，在占用最多的房间里，先删除占用最多的发言者最旧的消息
 help-hub--backlog = 新来者取名后，向其显示多少条旧消息；0 表示不显示
 help-hub--ipmsg = 允许 --open 网络中的 IP Messenger、飞秋和 iptux 用户加入：ADDR 是本机的一个 IPv4 地址，* 表示全部（默认）。使用 UDP 端口 2425
 help-hub--ipmsg-scan = 逐个地址搜索 IP Messenger 用户的网络，用于广播到不了的地方：每秒二十个，每十分钟重复一次
@@ -244,7 +244,7 @@ help-history-more =
       time  RFC 3339 时间，精确到微秒
       kind  message（消息）或 gap（缺口）
       position, room  在日志中的位置，所在房间
-      from, link, text  消息才有：作者、来路（key, plain, page, ipmsg 或 import）、文本；文本不是 UTF-8 时以 base64 代替 text
+      from, link, text  消息才有：作者、来源（key, plain, page, ipmsg 或 import）、文本；文本不是 UTF-8 时以 base64 代替 text
       missing  缺口才有：已转发但未能保存的消息数
 
     导出的文件另有格式，由 --import 读取。
@@ -259,9 +259,9 @@ help-history-more =
 
 help-chat = 不经 hub，直接与其他 UDP 程序聊天
 help-chat--peers = 聊天对象：联系人、HOST:PORT、[V6]:PORT，或分开写的 HOST PORT；输入的内容发给第一个
-help-chat--bind = 本机的地址和端口，供对方发来 [默认：所有地址，端口由系统选择]
+help-chat--bind = 在本机的哪个地址和端口接收消息 [默认：所有地址，端口由系统选择]
 help-chat--encoding = 对方没有自己的编码时所用的编码（见 `pigeon contacts`）；auto 能读 UTF-8 和 GB18030，并按对方上次所用的编码发送
-help-chat--from = 只接收来自此网络或地址的陌生人；可重复
+help-chat--from = 只接收此网络或地址的陌生人发来的消息；可重复
 help-chat--json = 每条消息输出一个 JSON 对象：time、from、to、len、text 或 base64、truncated、name；或 to 和 result：refused、unsent、unreachable（带 error），moved（带 now）
 help-chat-more =
     示例：
@@ -331,7 +331,7 @@ help-contacts-rename-more =
 
 help-send = 发送数据报：TEXT 作为一个，或 stdin 的每一行各作一个
 help-send--endpoint = 发往哪里：HOST:PORT、[V6]:PORT、分开写的 HOST PORT、联系人，或 hub:HOST[:PORT]（消息由 hub 保存）
-help-send--stored = hub 保存了每条消息之后才返回 0（用 hub:HOST 时总是如此）；在 --wait（30s）内没有保存的，留在发件箱里由下一次命令发送
+help-send--stored = hub 保存了每条消息之后才返回 0（用 hub:HOST 时总是如此）；在 --wait（默认 30s）内没有保存的，留在发件箱里由下一次命令发送
 help-send--text = 数据报的文本；多个词以空格相连，- 表示读取 stdin
 help-send--empty = 发送一个空数据报
 help-send--framing = 怎样把 stdin 分成数据报：line（每行一个，不含换行）、keep（每行一个，保留换行）、whole（整个一个）、size:N（每 N 字节一个）、hex-lines（每行十六进制一个）
@@ -368,7 +368,7 @@ help-send-more =
 help-listen = 显示收到的每个数据报：时间、发送者、长度、文本
 help-listen--listen = 监听地址：只写端口表示所有地址，端口 0 由系统选择；hub:HOST[:PORT] 表示跟随 hub 的一个房间
 help-listen--after = 从这条消息之后开始，以其 JSON 中的 `at` 表示 [默认：上次输出的最后一条]
-help-listen--last = 第一次时，先输出多少条较早的消息
+help-listen--last = 首次跟随这个房间时，先输出多少条较早的消息
 help-listen--count = 收到这么多数据报后停止
 help-listen--for = 运行多久后停止；什么也没收到则返回 1
 help-listen--from = 只显示来自此网络或地址的数据报；可重复
@@ -377,7 +377,7 @@ help-listen--multicast-interface = 只在此网卡上加入组播组：网卡名
 help-listen--share = 与允许共用端口的其他程序共用该端口：只能收到组播和广播，因为内核只把单播交给一个程序
 help-listen--reply = 以此文本回复每个显示出来的数据报
 help-listen--per-source = 每秒最多回复同一来源几次 [默认：1k/s]
-help-listen--open = 允许回复比请求更长的网络 [默认：本机和私有网络]
+help-listen--open = 哪些网络可以得到比请求更长的回复 [默认：本机和私有网络]
 help-listen--json = 每个数据报输出一个 JSON 对象：time、from、to、len、text 或 base64、truncated
 help-listen--raw = 把负载原样写出，中间不加任何内容
 help-listen--hexdump = 显示每个数据报的字节：偏移、十六进制、文本
@@ -396,7 +396,7 @@ help-listen-more =
       pigeon listen 5000 --write - | tshark -r -  # 边收边交给另一个程序
       pigeon listen 5000 --hexdump  # 偏移、十六进制和文本，同 xxd
       pigeon listen 5000 --reply OK  # 回复每个数据报
-      pigeon listen hub:192.168.1.20 --json  # hub 的一个房间：从上次的位置起，每条消息一次
+      pigeon listen hub:192.168.1.20 --json  # hub 的一个房间：从上次的位置起，每条消息输出一次
 
     组播组在所有网卡上加入，包括以后才启用的；指定了 ADDR 时，只在拥有该地址的网卡上加入。链路本地的组可以注明网卡：--join ff02::fb%eth0。指定了 ADDR 时收不到广播，因为广播发往的是网络的广播地址。
 
@@ -432,7 +432,7 @@ help-ask-more =
 
 help-serve = 运行小型服务：echo、upper、size、time、discard、daytime、sntp
 help-serve--services = 运行什么服务、在哪里监听：只写端口表示仅限本机，* 表示所有地址，端口 0 由系统选择
-help-serve--open = 允许回复比请求更长的网络 [默认：本机和私有网络]
+help-serve--open = 哪些网络可以得到比请求更长的回复 [默认：本机和私有网络]
 help-serve--per-source = 每秒最多回复同一来源几次 [默认：1k/s；对本机只限制 echo 和 upper]
 help-serve--verbose = 每个数据报输出一行
 help-serve--json = 每个服务每秒输出一个 JSON 对象：service、address 和累计的各项计数
@@ -515,12 +515,12 @@ help-sockets-more =
       SEND-Q  等待发送的字节数，同上
       DROPS  套接字打开以来丢弃的数据报数，多半是因为 RECV-Q 已满：程序读得太慢，或接收缓冲区太小
 
-    --watch 每秒查看两次，可能错过存在时间更短的套接字。其他用户的程序占用的套接字不显示进程，root 除外。
+    --watch 每秒查看两次，可能错过存在不到半秒的套接字。其他用户的程序占用的套接字不显示进程，root 除外。
 
     JSON 字段：
       family  IPv4 或 IPv6
       local, remote  IP:PORT；未连接时 remote 为 null
-      pid, process  pid 最小的进程；看不到时为 null
+      pid, process  pid 最小的进程及其 pid；看不到时为 null
       other_pids  其他进程，以空格分隔；没有时为 null
       user, uid  所属用户；uid 没有名字时 user 为 null
       inode, receive_queue, send_queue, drops  数值
@@ -592,7 +592,7 @@ help-replay-more =
       pigeon replay run.pcapng 127.0.0.1:9999 --max-pause 5s  # 缩短长的间隔
       pigeon replay day.pcap 127.0.0.1:514 --port 514 --from 192.168.1.0/24
       tcpdump -i eth0 -U -w - udp port 514 | pigeon replay - 10.0.0.9:514
-      pigeon relay 5000 127.0.0.1:9999 --record run.pcapng  # 录制一个
+      pigeon relay 5000 127.0.0.1:9999 --record run.pcapng  # 录制抓包文件
 
     可以读取 Wireshark、tcpdump 和 `pigeon relay --record` 写出的 pcapng 和 pcap，也可以边写边从管道读取。负载发往 TARGET，每个原发送者各用一个套接字。TARGET 扮演服务器，因此服务器发出的数据报会略去，除非 --both、--from 或 --to 把它们包括进来；先发言的一方是客户端，对方是服务器。分片会重组。不是完整 UDP 数据报的内容会略去并计数，发送得迟了的也会计数。
 
@@ -611,7 +611,7 @@ help-bench--for = 发送多久
 help-bench--rate = 每秒的数据报数，例如 10k/s，或每秒的负载比特数，例如 10Mbit/s 或 10M；用 --ping 时还可以是 unlimited：上一个回来就发下一个
 help-bench--size = 每个数据报的负载字节数，至少 40
 help-bench--flows = 分担速率的源端口数
-help-bench--omit = 汇总时略去开头的这段时间，它不计入 --for；须为整数个统计间隔
+help-bench--omit = 汇总时略去开头的这段时间，它不计入 --for；须为统计间隔（--interval）的整数倍
 help-bench--bind = 从本机的哪个地址发送，可带端口；多条流时依次使用后面的端口
 help-bench--dscp = 请求路由器按此服务等级转发：EF、AF41、CS6，或 0 到 63 的数字
 help-bench--reverse = 测量从对端到本机的方向

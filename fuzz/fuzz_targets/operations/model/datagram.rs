@@ -15,7 +15,8 @@ use crate::input::Payload;
 
 impl Model {
     pub(super) fn datagram(&mut self, from: SocketAddr, what: &Payload) {
-        // Behind more of its own than this, what an address sends might have to wait.
+        // An address with more datagrams or bytes in the batch might have to wait, so the hub is
+        // drained first.
         let [datagrams, bytes] = self.batched;
         if datagrams >= 24 || bytes >= 1_000 {
             self.drain();
@@ -23,7 +24,7 @@ impl Model {
         let (mut payload, message) = self.payload(from, what);
         // A truncated message has no number.
         let message = message.filter(|_| payload.len() <= MAX_PAYLOAD_V4);
-        // In another encoding, the recipient is unknown too.
+        // A private message in another encoding than UTF-8 has an unknown recipient.
         let is_clear = self.heard.writes_utf8(from) || !matches!(what, Payload::Whisper { .. });
         let message = message.filter(|_| is_clear);
         payload.truncate(MAX_PAYLOAD_V4);
@@ -75,7 +76,7 @@ impl Model {
         self.strangers.pays(from, payload.len());
     }
 
-    /// The numbers of datagrams that the hub dropped as replies, and because their sender answers
+    /// Two counts of datagrams that the hub dropped: replies, and messages of a sender that answers
     /// automatically.
     fn dropped_as_echoes(&self) -> [u64; 2] {
         let statistics = self.hub.statistics();

@@ -82,7 +82,8 @@ impl Heard {
         self.held.insert(address);
     }
 
-    /// After all events are collected: only proved members are held.
+    /// Asserts that the hub holds only messages of members proved to answer automatically. Call it
+    /// after all events are collected.
     pub(super) fn check_held(&mut self) {
         for address in std::mem::take(&mut self.held) {
             assert!(self.proved.contains(&address), "{address} is held, and nothing is proved");

@@ -140,7 +140,8 @@ impl Model {
     /// All queued datagrams, each checked against its receiver's listening socket.
     fn transmits(&mut self) -> Vec<Sent> {
         let mut sent = drain_at(&mut self.hub);
-        // Past every pause that the hub makes to hear others.
+        // The hub pauses while it sends, so that it can receive. This loop continues after every
+        // pause.
         while self.hub.poll_timeout().is_some_and(|due| due <= self.now) {
             self.hub.handle_timeout(self.now);
             sent.extend(drain_at(&mut self.hub));

@@ -58,7 +58,7 @@ Examples:
 Without --rate it sends as fast as it can to this machine, and 1k/s to others. With --ping, any echo
 service will do as the far end (`pigeon serve echo`, RFC 862).
 
-Late is not lost: it waits for the last datagrams, and `sent = received + lost`. Datagrams that a
+A late datagram is not lost: bench waits for the last datagrams, and `sent = received + lost`. Datagrams that a
 kernel dropped because its program was too slow are counted apart from loss on the way, and those
 sent after the server stopped answering are unanswered, not lost. Round trips are timed from when
 each datagram was due (no coordinated omission).
@@ -87,7 +87,7 @@ pub(crate) struct Args {
     duration: Duration,
 
     /// Datagrams per second, e.g. 10k/s, or bits of payload per second, e.g. 10Mbit/s or 10M; with
-    /// --ping also unlimited: the next when the last is back
+    /// --ping also unlimited: each datagram as soon as the one before is back
     #[arg(short = 'b', long, value_name = "RATE", value_parser = Rate::parse)]
     rate: Option<Rate>,
 
@@ -99,7 +99,8 @@ pub(crate) struct Args {
     #[arg(short = 'P', long, value_name = "N", default_value_t = 1, value_parser = quantity::whole(1_u16..=256))]
     flows: u16,
 
-    /// Leave the first seconds out of the summary, in addition to --for; whole intervals
+    /// Time at the start that the summary leaves out, in addition to --for; a multiple of
+    /// --interval
     #[arg(short = 'O', long, value_name = "DURATION", value_parser = quantity::interval)]
     omit: Option<Duration>,
 
@@ -111,7 +112,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "CLASS", value_parser = dscp::parse)]
     dscp: Option<u8>,
 
-    /// Measure from there to here
+    /// Measure from the far end to this host
     #[arg(short = 'R', long, conflicts_with_all = ["both", "ping"])]
     reverse: bool,
 
@@ -119,7 +120,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "ping")]
     both: bool,
 
-    /// Measure round trips: their times, and which way lost how many
+    /// Measure round trips: their times, and the loss in each direction
     #[arg(long)]
     ping: bool,
 

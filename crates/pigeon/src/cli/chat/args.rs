@@ -22,13 +22,13 @@ Examples:
   echo 你好 | pigeon chat 狗哥  # send a line, print replies for 2 s, leave
 
 A message is one datagram of plain text, so the other side may be `nc -u` or ten lines of Python.
-What you type goes to the chosen peer; anyone who writes to you appears in the list. A contact added with
---ipmsg is spoken to as IP Messenger does, and each line is reported as delivered or not.
+What you type goes to the chosen peer; anyone who writes to you appears in the list. Lines to a contact
+added with --ipmsg use the IP Messenger protocol, and each is reported as delivered or not.
 
 Commands while it runs:
   /to NAME|ENDPOINT|NUMBER  chooses a peer
   /list  lists the peers
-  quit  leaves the conversation; once more, the chat
+  quit  closes the conversation; a second quit ends the chat
   /help  lists the rest
 
 On a terminal it uses the whole screen; press ? on an empty line, or F1, for the keys. --line prints
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) family: Family,
 
-    /// Address and port to be reached at [default: every address, a port the system chooses]
+    /// Local address and port to receive messages on [default: every address, a port the system chooses]
     #[arg(long, value_name = "[ADDR:]PORT")]
     pub(super) bind: Option<ListenAddress>,
 

@@ -31,13 +31,13 @@ Examples:
   pigeon history --import log.jsonl --data DIR  # stop the hub of DIR first
   pigeon history --backup log.sqlite  # a copy a hub can start from
 
-Everything but --import runs beside the hub and never makes it wait. A date alone is the whole day:
+All options but --import work while the hub runs, and never make it wait. A date alone is the whole day:
 --until 2026-11-21 includes it.
 
 JSON fields:
   time  RFC 3339, in microseconds
   kind  message or gap
-  position, room  in the log, and which room
+  position, room  position in the log, and room
   from, link, text  of a message: author, how it came (key, plain, page, ipmsg or import), and text; base64 replaces text that is not UTF-8
   missing  of a gap: how many messages were relayed but could not be stored
 

@@ -24,7 +24,8 @@ enum Sentence {
     OnlyHere { join: Join, opened: String },
     /// Programs on this machine and the network can join with these commands.
     OnNetwork { joins: Vec<Join>, more: usize },
-    /// The socket accepts others, but this host has no address they could write to.
+    /// The socket accepts other hosts' programs, but this host has no address that they could send
+    /// to.
     NoNetwork,
     /// The start of a sentence about a socket with its own format or room.
     Door { format: Format, room: String, rest: Box<Sentence> },
@@ -32,7 +33,7 @@ enum Sentence {
     Password,
     /// Anyone on the network can join.
     NoPassword,
-    /// What is stored.
+    /// What the hub stores on disk.
     Kept(Kept),
 }
 

@@ -88,7 +88,7 @@ Examples:
   pigeon hub --config hub.toml  # settings from a file
   echo 'hello' | nc -u -w1 127.0.0.1 9999  # any program can speak
 
-Settings can also stand in the environment (--max-text as PIGEON_HUB_MAX_TEXT) or in a file
+Settings can also be given in the environment (--max-text as PIGEON_HUB_MAX_TEXT) or in a file
 (--config); a flag overrides the environment, the environment overrides the file. docs/hub.toml
 shows every setting.
 
@@ -230,8 +230,8 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "on|off", env = "PIGEON_HUB_HISTORY", help_heading = HISTORY)]
     history: Option<Switch>,
 
-    /// Folder for names, bans and history, used by this hub only [default: one in the state directory
-    /// for the first --listen]
+    /// Folder for names, bans and history, used by this hub only [default: a folder in the state
+    /// directory, named after the first --listen]
     #[arg(long, value_name = "DIR", env = "PIGEON_HUB_DATA", help_heading = HISTORY)]
     data: Option<PathBuf>,
 
@@ -244,8 +244,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION|forever", env = "PIGEON_HUB_KEEP", default_value = "90d", value_parser = keep, help_heading = HISTORY)]
     keep: Keep,
 
-    /// Maximum size of the history; beyond it, the room and speaker with the most lose their oldest
-    /// messages
+    /// Maximum size of the history; beyond it, the oldest messages of the largest speaker in the
+    /// largest room are deleted first
     #[arg(long, value_name = "SIZE", env = "PIGEON_HUB_KEEP_SIZE", default_value = "1GiB", value_parser = quantity::size, help_heading = HISTORY)]
     keep_size: usize,
 

@@ -44,7 +44,7 @@ Kinds of JSON objects (each also has `time`; docs/protocol.md explains a hub's w
   again  hub, after (seconds): the hub is back
   moved  hub, from: the hub's name now resolves to another address
   unheard  hub: nothing has been heard from it so far
-  unreachable  hub, error: the system reports no way there
+  unreachable  hub, error: the system reports that the hub cannot be reached
   reachable  hub: heard from again
   unsent  hub, error: a line was not sent
   forward  to, reason: refused, unreachable, repeats or loop; error if the system gave one

@@ -49,12 +49,12 @@ impl Copies {
         self.habit != Habit::SendsNone
     }
 
-    /// The server sends none.
+    /// Records that the server sends no copies.
     pub(super) fn expect_none(&mut self) {
         self.habit = Habit::SendsNone;
     }
 
-    /// A line was sent.
+    /// Records that a line was sent, and awaits its copy.
     pub(super) fn wait_for(&mut self, now: Instant, said: &str) {
         let is_refused = self.refused_until.is_some_and(|until| now < until);
         if self.awaited.len() < MAX_AWAITED && !is_refused && self.are_sent() {

@@ -256,7 +256,7 @@ impl Target {
 enum Verdict {
     /// New, or rarely repeated.
     Fine,
-    /// Forwarded; repeated so often that the targets are asked.
+    /// The payload is forwarded, but is repeated often enough that the targets are asked.
     Suspicious,
     /// The payload is not forwarded.
     TooMany,

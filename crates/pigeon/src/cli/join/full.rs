@@ -48,7 +48,7 @@ pub(super) struct Full {
     copies: Copies,
     /// Whether the screen shows us as a member, with a member's lists.
     is_in: bool,
-    /// Why the hub does not admit us, until it does.
+    /// Why the hub has not admitted us; `None` once it has.
     not_admitted: Option<Note>,
     kept: Kept,
     /// Until when the hub sends no more history, and its notice about that.
@@ -304,7 +304,7 @@ impl Full {
         self.screen.tell(Update::Line(None, line));
     }
 
-    /// Records a sent line until its copy confirms it. If `is_lost`, nothing will.
+    /// Records a sent line until its copy confirms it. If `is_lost`, no copy will arrive.
     pub(super) fn typed(
         &mut self,
         session: &Session<Pcg64>,

@@ -74,7 +74,8 @@ pub(super) struct JoinHost {
     removed: Option<Gone>,
     /// Our name and room as last shown.
     shown: Option<(Option<Name>, RoomName)>,
-    /// Whether a command was sent since, which may request them.
+    /// Whether a command was sent since `shown` was set. The command may have requested a new name
+    /// or room, so the next change is shown.
     has_asked: bool,
     /// The room being read.
     reads: Option<RoomName>,
@@ -93,7 +94,7 @@ pub(super) struct JoinHost {
 }
 
 impl JoinHost {
-    /// A host for a session that requests this name, unless it is plain.
+    /// A host for a session. The session requests the name `nick`, unless it is `plain`.
     pub(super) fn new(
         view: View,
         typed: Receiver<Typed>,
@@ -622,7 +623,7 @@ impl JoinHost {
                 link.upgrade(member);
             }
             Err(error) => {
-                // Tried once: the plain session continues.
+                // The upgrade is tried only once. If it fails, the plain session continues.
                 self.keyed = None;
                 self.note(Note::NotSecure { error: chain(&error.into()) });
                 if is_replaced {

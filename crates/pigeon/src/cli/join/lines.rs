@@ -134,7 +134,7 @@ impl Lines {
         self.messages == Messages::Json
     }
 
-    /// Whether stdin is bytes instead of lines.
+    /// Whether stdin is read as raw bytes instead of lines.
     pub(super) fn is_raw(&self) -> bool {
         self.messages == Messages::Raw
     }

@@ -105,7 +105,8 @@ impl Memory {
     }
 
     /// Sets the read position of a room. It is written once per minute and by [`Memory::finish`]: a
-    /// crash only misplaces the mark. Fails like [`Memory::keep`].
+    /// crash loses a minute at most, and then some messages appear as new again. Fails like
+    /// [`Memory::keep`].
     pub(super) fn see(
         &mut self,
         now: Instant,

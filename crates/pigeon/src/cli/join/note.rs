@@ -45,7 +45,7 @@ pub(super) enum Note {
     Forward(Trouble),
     /// No program listens on the hub's port, and none was heard before. `is_here`: on this host.
     NobodyListens { is_here: bool },
-    /// The session ends without anything received.
+    /// The session ends, and nothing was ever received from the hub.
     NeverHeard,
     /// No program listens on the hub's port any more.
     Refused,

@@ -23,7 +23,7 @@ pub(super) struct Answering {
     told: [bool; 2],
 }
 
-/// Events of both.
+/// Events of the listener and of the service, and problems with sending replies.
 pub(super) enum Event {
     Heard(Heard),
     Answered(pigeon_services::Event),

@@ -61,8 +61,7 @@ Examples:
   pigeon listen 5000 --reply OK  # answer each datagram
   pigeon listen hub:192.168.1.20 --json  # a hub's room: every message once, from where it left off
 
-Groups are joined on every interface, including one that comes up later; with ADDR, only on the
-interface that has it. A link-local group may name its interface: --join ff02::fb%eth0. With ADDR,
+Groups are joined on every interface, including one that comes up later; with ADDR, only on the interface with that address. A link-local group may name its interface: --join ff02::fb%eth0. With ADDR,
 broadcasts are not received, as they are sent to the network's address.
 
 Exit status:
@@ -78,7 +77,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "AT", value_parser = follow::seen, help_heading = WITH_HUB)]
     after: Option<Seen>,
 
-    /// How many earlier messages to begin with the first time
+    /// How many earlier messages to print first when the room was never followed before
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = quantity::whole(0_u64..=1_000), help_heading = WITH_HUB)]
     last: u64,
 

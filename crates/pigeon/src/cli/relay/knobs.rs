@@ -221,7 +221,7 @@ fn jitter(text: &str) -> Result<Jitter, String> {
     }
 }
 
-/// Parses `5%`, or `5%:20ms` with the time for which each is held back.
+/// Parses `5%`, or `5%:20ms` with the time for which each reordered datagram is held back.
 fn reorder(text: &str) -> Result<Reorder, String> {
     let (share, by) = match text.split_once(':') {
         Some((share, by)) => (share, duration(by)?),

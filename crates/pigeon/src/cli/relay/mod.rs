@@ -76,7 +76,7 @@ pub(crate) struct Args {
     #[arg(value_name = "PORT", value_parser = peer_port)]
     target_port: Option<u16>,
 
-    /// Seed of the random numbers: the same traffic meets the same fate again [default: a new one
+    /// Seed of the random numbers: the same traffic gives the same result again [default: a new one
     /// each time, which is shown]
     #[arg(long, value_name = "N", value_parser = quantity::whole(0_u64..))]
     seed: Option<u64>,

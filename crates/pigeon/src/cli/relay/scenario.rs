@@ -87,7 +87,8 @@ impl Scenario {
 
     /// The steps after `start`.
     pub(super) fn timeline(&self, start: Instant) -> anyhow::Result<Timeline<Step>> {
-        // Order and period were checked before, with their positions.
+        // `read_table` has checked the order and the period, so that its errors name line and
+        // column.
         Ok(Timeline::new(start, self.steps.clone(), self.repeat)?)
     }
 

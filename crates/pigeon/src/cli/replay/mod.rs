@@ -56,7 +56,7 @@ Examples:
   pigeon replay run.pcapng 127.0.0.1:9999 --max-pause 5s  # shorten long pauses
   pigeon replay day.pcap 127.0.0.1:514 --port 514 --from 192.168.1.0/24
   tcpdump -i eth0 -U -w - udp port 514 | pigeon replay - 10.0.0.9:514
-  pigeon relay 5000 127.0.0.1:9999 --record run.pcapng  # records one
+  pigeon relay 5000 127.0.0.1:9999 --record run.pcapng  # make a capture
 
 Reads pcapng and pcap from Wireshark, tcpdump and `pigeon relay --record`, also from a pipe while
 it is being written. Payloads go to TARGET, each sender's from a socket of its own. TARGET plays the
@@ -127,7 +127,7 @@ impl std::str::FromStr for Speed {
             return Ok(Speed::Max);
         }
         let number = text.strip_suffix('x').unwrap_or(text).parse::<f64>().ok();
-        // Beyond these bounds time stands still, or the speed is `max`.
+        // A slower replay would never end; a faster one is `max`.
         let number = number.filter(|number| (1e-6..=1e6).contains(number));
         number.map(Speed::Times).ok_or_else(|| say!("tools-replay-speed"))
     }

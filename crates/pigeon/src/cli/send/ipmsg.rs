@@ -86,7 +86,7 @@ struct Task {
 }
 
 impl Task {
-    /// Takes leave, so that the contact does not list a peer that is gone.
+    /// Sends an exit packet, so that the contact no longer lists this program.
     fn end(&mut self, messenger: &mut Messenger, io: &Io<'_>) -> ControlFlow<()> {
         messenger.leave(io.now, &[]);
         ControlFlow::Break(())

@@ -99,7 +99,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
     source: Option<SocketAddr>,
 
-    /// How many routers a datagram may pass [default: the system's; multicast: none]
+    /// How many routers a datagram may pass [default: the system's; for multicast, none]
     #[arg(long, value_name = "HOPS", value_parser = quantity::whole(1_u32..=255))]
     ttl: Option<u32>,
 
@@ -117,7 +117,7 @@ pub(crate) struct Args {
     ipmsg: bool,
 
     /// Exit 0 only once the hub has stored every message (always so with hub:HOST). What is not stored
-    /// within --wait (30s) stays in the outbox for the next command
+    /// within --wait (default 30s) stays in the outbox for the next command
     #[arg(long, help_heading = WITH_HUB)]
     stored: bool,
 

@@ -28,7 +28,7 @@ const IN_SEQUENCE: Duration = Duration::from_millis(500);
 /// would be sent.
 const IN_PASTE: Duration = Duration::from_secs(1);
 
-/// The most bytes of one key press between two silences.
+/// Maximum number of bytes of one key press between two silences.
 const KEYSTROKE: usize = 8;
 
 /// The shortest silence between two typed keys.

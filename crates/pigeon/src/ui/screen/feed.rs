@@ -10,10 +10,10 @@ use std::time::Instant;
 use super::update::Update;
 use crate::ui::keyboard::Event;
 
-/// The most bytes of queued updates.
+/// Maximum number of bytes of queued updates.
 const MAX_BYTES: usize = 32 << 20;
 
-/// The most queued events; at the limit the thread that reads the terminal blocks.
+/// Maximum number of queued events; at the limit the thread that reads the terminal blocks.
 const MAX_EVENTS: usize = 1_024;
 
 /// A queue from other threads to the drawing thread.

@@ -264,7 +264,7 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// The most lines kept; the oldest is dropped first.
+    /// Maximum number of lines kept; the oldest is dropped first.
     const MAX_LINES: usize = 500;
 
     /// Adds a line, unless it repeats the last.

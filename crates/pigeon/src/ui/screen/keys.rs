@@ -13,7 +13,7 @@ use crate::base::status::Status;
 use crate::ui::keyboard::{self, MAX_PASTE};
 use crate::words::say_in;
 
-/// The most pasted lines that can be sent as messages.
+/// Maximum number of pasted lines that can be sent as messages.
 pub(crate) const MAX_PASTED: usize = 1_000;
 
 /// Rows per turn of the mouse wheel.

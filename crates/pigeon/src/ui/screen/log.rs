@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::wall_clock::WallTime;
 use super::wrap::breaks;
 
-/// The most lines of a conversation; the oldest is dropped first.
+/// Maximum number of lines of a conversation; the oldest is dropped first.
 pub(crate) const MAX_LINES: usize = 20_000;
 
 /// The largest difference between the hub's clock and ours, in seconds, for matching a live line
@@ -155,7 +155,7 @@ pub(crate) struct Row<'a> {
     pub(crate) first: bool,
 }
 
-/// A row, by the entry's number and the row in it.
+/// A row's place in the log: the number of its entry, and the row within that entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Anchor {
     entry: u64,
@@ -376,7 +376,8 @@ impl Log {
     pub(crate) fn up(&mut self, by: usize, columns: usize, height: usize) {
         let Some(start) = self.bottom(columns) else { return };
         let mut top = start;
-        // The screen stays full: its top row is at most the first.
+        // Finds the row at the top of the screen. If the log has fewer rows than the screen, there
+        // is nothing to scroll.
         for _ in 1..height {
             match self.above(top, columns) {
                 Some(above) => top = above,

@@ -14,17 +14,17 @@ use super::update::{Members, PlaceId, Presence, Update};
 use super::wall_clock::WallTime;
 use crate::words::say_in;
 
-/// The most bytes of all conversations together. Beyond it, the largest one's oldest line is
-/// dropped.
+/// Maximum number of bytes of all conversations together. Beyond it, the largest one's oldest line
+/// is dropped.
 pub(crate) const MAX_BYTES: usize = 64 << 20;
 
-/// The most conversations. Beyond it, the one that has been silent longest is closed.
+/// Maximum number of conversations. Beyond it, the one that has been silent longest is closed.
 pub(crate) const MAX_PLACES: usize = 200;
 
 /// Slash commands with descriptions, in a language: a table that [`help::entries`] reads.
 pub(crate) type Commands = fn(Language) -> String;
 
-/// The most ignored names.
+/// Maximum number of ignored names.
 const MAX_IGNORED: usize = 1_000;
 
 /// Seconds before the same older lines are requested again. The loop repeats unanswered requests,

@@ -71,7 +71,7 @@ fn write(model: &mut Model, text: &str) {
     text.chars().for_each(|c| assert_eq!(key(model, KeyCode::Char(c)), None));
 }
 
-/// As drawn by ratatui's own terminal.
+/// The screen as text, drawn by ratatui's test terminal.
 fn picture(model: &mut Model, width: u16, height: u16) -> String {
     model.size = (width, height);
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();

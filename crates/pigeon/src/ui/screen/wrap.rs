@@ -40,8 +40,8 @@ pub(crate) fn columns(cluster: &str) -> usize {
     width(cluster).max(1)
 }
 
-/// The most columns that a terminal may use for a cluster: many draw the parts of a joined emoji
-/// side by side. It must fit in this width, or it would run over the edge.
+/// Maximum number of columns that a terminal may use for a cluster: many draw the parts of a joined
+/// emoji side by side. It must fit in this width, or it would run over the edge.
 pub(crate) fn cautious(cluster: &str) -> usize {
     if cluster.len() <= 4 {
         return columns(cluster);

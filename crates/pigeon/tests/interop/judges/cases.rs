@@ -20,9 +20,9 @@ pub(super) struct Case {
 /// The expected result.
 #[derive(Clone, Copy)]
 pub(super) enum Due {
-    /// This share is lost.
+    /// The share of datagrams that are lost.
     Loss(f64),
-    /// This share is duplicated.
+    /// The share of datagrams that are duplicated.
     Duplicates(f64),
     /// Reordering: 5 % are sent at once, the rest after 10 ms.
     Reordering,
@@ -129,9 +129,9 @@ fn judge_delay(summary: &Value) {
     }
 }
 
-/// Checks the share of late datagrams when 5 % are sent at once and the rest after 10 ms. Each one
-/// sent at once overtakes the ten of the last 10 ms. So a datagram is late unless it was sent at
-/// once itself, or all ten after it waited.
+/// Checks the share of late datagrams when 5 % are sent at once and the rest after 10 ms. A
+/// datagram sent at once overtakes those of the last 10 ms, which are ten. So a datagram is late if
+/// it waited and one of the next ten was sent at once.
 #[track_caller]
 pub(super) fn expect_late(late: u64, sent: u64) {
     let due = (1.0 - 0.95_f64.powi(10)) * 0.95;

@@ -1,5 +1,5 @@
-//! The kernel's netem: the statistics of its settings, and its count of drops. Compares `bench`
-//! with it, and with iperf3 where that has a figure, and our relay.
+//! Compares `pigeon bench` with the kernel's netem: with the statistics of its settings, and with
+//! its count of drops. Also compares iperf3, where it reports the same figure, and `pigeon relay`.
 //!
 //! These tests are ignored by default: on most machines each boots a kernel.
 
@@ -68,7 +68,8 @@ fn judged(case: &Case) {
     match case.due {
         Due::Loss(share) => expect_share(told.lost, told.packets, share, "lost by iperf3"),
         Due::Reordering => expect_late(told.late, told.packets),
-        // iperf3 does not report late datagrams; tolerates four times a busy machine's share.
+        // iperf3 does not report how late the machine was, so this tolerates four times the delay
+        // of a busy machine.
         Due::Delay => expect_jitter(told.jitter, 4.0 * LATE, "by iperf3"),
         Due::Duplicates(_) => {}
     }

@@ -56,8 +56,8 @@ fn judged(case: &Case) {
     }
 }
 
-/// A measurement across `bad_network.py`, which agrees with it exactly; and the mean time in
-/// flight, both directions together.
+/// Measures across `bad_network.py`, and asserts that its counts equal the measured ones. Returns
+/// the summary and the mean time in flight, both directions together.
 fn by_program(knobs: &str, args: &str) -> Option<(Value, f64)> {
     let mut network = BadNetwork::new(knobs)?;
     let server = bench_server(network.far());

@@ -1,4 +1,4 @@
-//! The link's side: a loop with its own socket and thread.
+//! The IP Messenger side of the link: a loop with its own socket and thread.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -144,7 +144,8 @@ impl LinkHost {
                 break;
             }
         }
-        // The hub may have accepted their earlier messages.
+        // These connections were held until the hub accepts their earlier messages, which it may
+        // have done.
         for conn in std::mem::take(&mut self.held) {
             self.read(server, now, conn);
         }
