@@ -390,8 +390,8 @@ impl Stranger<'_> {
     /// How many lines it has taken: the number in the last one of its outbox.
     fn taken(&self) -> usize {
         let entries = self.file("outbox");
-        let texts = entries.iter().filter_map(|entry| entry["message"]["text"].as_str());
-        texts.last().map_or(0, |text| text.strip_prefix("line ").unwrap().parse().unwrap())
+        let mut texts = entries.iter().filter_map(|entry| entry["message"]["text"].as_str());
+        texts.next_back().map_or(0, |text| text.strip_prefix("line ").unwrap().parse().unwrap())
     }
 
     #[track_caller]
