@@ -82,7 +82,7 @@ fn row(mut latencies: Vec<f64>) -> Row {
 
 /// Stores the messages that others miss. Returns the one before them.
 fn fill(live: &mut Live) -> Seen {
-    let text = "a message of 64 bytes, as people write them, or programs: 0123456";
+    let text = "a message of 64 bytes, as people write them, or programs: 012345";
     live.writer.say([text]);
     let HubFrame::Message(first) = live.follower.wait_for("message") else { panic!("no message") };
     let (mut said, mut got) = (0, 0);
@@ -138,10 +138,8 @@ fn real_member(hub: &Hub, seen: Seen) -> f64 {
     let (start, mut got) = (Instant::now(), 0);
     member.follow(&RoomName::lobby(), From::After(seen)).expect("it follows");
     while got < AWAY {
-        match member.next(PATIENCE).expect("messages come") {
-            Event::Session(SessionEvent::Message(_)) => got += 1,
-            _ => {}
-        }
+        let event = member.next(PATIENCE).expect("messages come");
+        got += u64::from(matches!(event, Event::Session(SessionEvent::Message(_))));
     }
     AWAY as f64 / start.elapsed().as_secs_f64()
 }

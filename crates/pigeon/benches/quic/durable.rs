@@ -17,7 +17,7 @@ use pigeon_proto::{LinkKind, RoomName};
 use crate::hub::{Hub, empty};
 use crate::keyed::Keyed;
 
-const TEXT: &str = "a message of 64 bytes, as people write them, or programs: 0123456";
+const TEXT: &str = "a message of 64 bytes, as people write them, or programs: 012345";
 
 /// Duration of one turn, and number of turns.
 const TURN: Duration = Duration::from_millis(1_500);

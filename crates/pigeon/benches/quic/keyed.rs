@@ -19,14 +19,19 @@ pub(crate) struct Keyed {
     pub(crate) member: Member,
     /// The number of the last message.
     pub(crate) number: u64,
+    /// Whether a message was said.
+    has_said: bool,
 }
+
+/// Numbers start here, so that all frames have the same length.
+const BEFORE_FIRST: u64 = 100_000;
 
 impl Keyed {
     /// Joins the hub that listens for members with a key at this address.
     pub(crate) fn join(seed: u32, hub: SocketAddr) -> Keyed {
         let mut member = Member::new(seed, hub);
         member.wait();
-        let mut keyed = Keyed { member, number: 0 };
+        let mut keyed = Keyed { member, number: BEFORE_FIRST, has_said: false };
         keyed.send(&[ClientFrame::Hello { version: 1, client: "bench".into() }]);
         let HubFrame::Challenge { nonce, fingerprint, .. } = keyed.wait_for("challenge") else {
             panic!("no challenge")
@@ -69,7 +74,8 @@ impl Keyed {
         let mut bytes = Vec::new();
         for text in texts {
             self.number += 1;
-            let (number, after) = (self.number, self.number - 1);
+            let number = self.number;
+            let after = if std::mem::replace(&mut self.has_said, true) { number - 1 } else { 0 };
             let (room, text) = (RoomName::lobby(), text.as_bytes().into());
             ClientFrame::Say(Say { number, after, room, text }).write(&mut bytes);
         }
