@@ -52,13 +52,14 @@ pub(crate) fn measure(cpus: Cpus) -> Report {
     let mut report = Report::new("quic-durable");
     report.section("messages of 64 bytes, each on the hub's disk before it counts");
     let hub = Hub::start(&[cpus.hub], "durable");
-    let mut clients: Vec<Keyed> = (0..64).map(|seed| Keyed::join(seed, hub.secure)).collect();
     let mut log = LogAlone::open();
     let (mut rows, mut ratios) = (Vec::new(), Vec::new());
     for (count, window) in LOADS {
+        let mut clients: Vec<Keyed> =
+            (0..count).map(|seed| Keyed::join(seed, hub.secure)).collect();
         let (mut ours, mut floor) = (Measured::default(), Measured::default());
         for _ in 0..TURNS {
-            turn(&mut clients[..count as usize], window, &mut ours);
+            turn(&mut clients, window, &mut ours);
             log.turn(u64::from(count) * window, &mut floor);
         }
         let name = format!("{count} clients, {window} waiting each");

@@ -42,8 +42,8 @@ impl Keyed {
             key: *key.public_point(),
             signature,
             outbox: 1,
-            // As long as the name in the floor's frames.
-            name: Some(format!("{seed:08}").into()),
+            // So long that the frames are as long as the floor's.
+            name: Some(format!("{seed:020}").into()),
             word: None,
             room: None,
             password: None,
