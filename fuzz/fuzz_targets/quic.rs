@@ -19,18 +19,51 @@ use pigeon_quic::{
 #[derive(Arbitrary, Debug)]
 enum Step {
     /// The next datagram arrives, or a later one.
-    Deliver { to_server: bool, place: u8 },
-    Lose { to_server: bool },
+    Deliver {
+        to_server: bool,
+        place: u8,
+    },
+    Lose {
+        to_server: bool,
+    },
     /// A datagram of the past comes once more, changed in some places, cut, or followed by something.
-    Replay { to_server: bool, from_stranger: bool, place: u8, flips: Vec<(u16, u8)>, length: u16 },
-    Garbage { to_server: bool, from_stranger: bool, bytes: Vec<u8> },
+    Replay {
+        to_server: bool,
+        from_stranger: bool,
+        place: u8,
+        flips: Vec<(u16, u8)>,
+        length: u16,
+    },
+    Garbage {
+        to_server: bool,
+        from_stranger: bool,
+        bytes: Vec<u8>,
+    },
     Connect,
-    Write { server: bool, conn: u8, length: u16 },
-    Read { server: bool, conn: u8, limit: u16 },
-    End { server: bool, conn: u8 },
-    Close { server: bool, conn: u8 },
-    Move { port: u8 },
-    Pass { ms: u16 },
+    Write {
+        server: bool,
+        conn: u8,
+        length: u16,
+    },
+    Read {
+        server: bool,
+        conn: u8,
+        limit: u16,
+    },
+    End {
+        server: bool,
+        conn: u8,
+    },
+    Close {
+        server: bool,
+        conn: u8,
+    },
+    Move {
+        port: u8,
+    },
+    Pass {
+        ms: u16,
+    },
 }
 
 /// The bound of connections, and of what a datagram in the past is kept for.
@@ -180,8 +213,7 @@ impl World {
         let end = self.now + duration;
         for step in 0.. {
             assert!(step < 100_000, "a timer spins");
-            let timers =
-                [self.server.machine.poll_timeout(), self.client.machine.poll_timeout()];
+            let timers = [self.server.machine.poll_timeout(), self.client.machine.poll_timeout()];
             let Some(next) = timers.into_iter().flatten().min().filter(|&next| next <= end) else {
                 break;
             };
@@ -284,13 +316,8 @@ fuzz_target!(|steps: Vec<Step>| {
     let certificate = CERTIFICATE.get_or_init(|| Certificate::generate().unwrap());
     let base = std::time::Instant::now();
     let limits = Limits { connections: CONNECTIONS, handshakes: 2, ..Limits::default() };
-    let server = ServerConfig {
-        certificate,
-        seed: [1; 32],
-        base,
-        limits,
-        sources: SourceRules::default(),
-    };
+    let server =
+        ServerConfig { certificate, seed: [1; 32], base, limits, sources: SourceRules::default() };
     let client = ClientConfig { seed: [2; 32], base, limits: Limits::client() };
     let mut world = World {
         now: Instant::ORIGIN,
