@@ -56,7 +56,7 @@ impl RoomRun {
         self.open.checked_sub(1).map(|last| &self.runs[last]).filter(|run| !run.is_on_its_way())
     }
 
-    /// The same, opened if there is none, and whether it was.
+    /// The run that gathers messages, and whether it is new: opens one if there is none.
     fn gather(&mut self) -> (&mut Run, bool) {
         let is_new = self.gathering().is_none();
         if is_new {

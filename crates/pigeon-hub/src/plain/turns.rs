@@ -111,7 +111,8 @@ impl Turns {
             && self.served.contains(&ip)
     }
 
-    /// Lets a datagram wait. False if too much of its address, or of all, waits already.
+    /// Lets a datagram wait. Returns false if too many bytes or datagrams of its address, or of all
+    /// addresses, wait already.
     pub(super) fn hold(&mut self, ip: IpAddr, datagram: &Received<'_>) -> bool {
         let at = self.queues.iter().position(|queue| queue.ip == ip);
         let [most, most_of_all] = MOST_BYTES;

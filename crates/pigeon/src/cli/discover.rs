@@ -244,7 +244,7 @@ struct Place {
     /// Whether broadcast was wanted but is unavailable.
     lacks_broadcast: bool,
     failure: Option<String>,
-    /// Whether that has been reported.
+    /// Whether the failure has been reported.
     is_told: bool,
     /// Whether anything was sent.
     has_asked: bool,
