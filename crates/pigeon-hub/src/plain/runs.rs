@@ -22,7 +22,7 @@ struct RoomRun {
     room: RoomId,
     /// The number of members with each style: at most [`MAX_ENCODINGS`] per format.
     styles: Vec<(Style, u32)>,
-    /// The number of messages sent to it, or on their way.
+    /// The number of messages sent to the room, or on their way to it.
     sent: u64,
     /// Those on their way, the oldest first, and perhaps one that gathers messages: `open` in all. The
     /// others are empty, and kept for their memory.

@@ -173,7 +173,7 @@ fn users_of_iptux_are_members_in_either_encoding() {
     for judge in [&ai, &bo] {
         judge.expect_line(|line| line.contains("狗哥: 欢迎 😀 €"), LONG);
     }
-    // A text to its group, and another name.
+    // The contact sends a text to its group, and changes its name.
     bo.say(&format!("group {here} 群发"));
     dog.hear(|line| line == format!("小波@{}: 群发", net.at(3)));
     ai.say("rename 阿文");
