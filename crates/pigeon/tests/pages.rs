@@ -126,8 +126,9 @@ fn both_languages_say_the_same_as_far_as_a_program_can_tell() {
         let [ours, theirs] = [&english, &chinese].map(Page::blocks);
         assert_eq!(ours.len(), theirs.len(), "blocks of {}", chinese.path);
         for (ours, theirs) in ours.iter().zip(&theirs) {
-            // Diagrams contain words to translate.
-            let drawn = ours[0] == "```text" && ours.iter().any(|line| line.contains('│'));
+            // Diagrams and screens contain words to translate.
+            let drawn = ["```text", "```console"].contains(&ours[0])
+                && ours.iter().any(|line| line.contains('│'));
             match drawn {
                 true => assert_eq!(ours.len(), theirs.len(), "{}: {}", chinese.path, theirs[1]),
                 false => assert_eq!(without_comments(ours), without_comments(theirs)),

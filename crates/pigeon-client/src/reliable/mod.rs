@@ -30,7 +30,7 @@ use pigeon_datagram::{Instant, WallClock};
 use pigeon_proto::frame::{
     ByeReason, ClientFrame, HubFrame, Lines, MAX_FRAME, Prove, Refused, VERSION, challenge_text,
 };
-use pigeon_proto::{Message, Position, RoomName, Seen};
+use pigeon_proto::{Message, Name, Position, RoomName, Seen};
 use rand_core::Rng;
 
 pub use config::{Config, Key};
@@ -256,6 +256,15 @@ impl Session {
             self.flush();
         }
         is_member
+    }
+
+    /// The name and the room to be in after the next reconnection; `word` takes the name back.
+    pub fn remain(&mut self, name: Option<&Name>, room: &RoomName, word: Option<&str>) {
+        self.config.name = name.map(|name| name.as_str().into());
+        self.config.room = Some(room.clone());
+        if let Some(word) = word {
+            self.config.word = Some(word.into());
+        }
     }
 
     /// Leaves and ends the session. Messages in the outbox stay on disk.

@@ -7,6 +7,12 @@
 //! cargo bench -p pigeon --bench quic -- handshakes  connections per second
 //! cargo bench -p pigeon --bench quic -- memory      10,000 silent members; -- memory 1000: another number
 //! cargo bench -p pigeon --bench quic -- half-open   10,000 unfinished handshakes
+//! cargo bench -p pigeon --bench quic -- hub-one     the real hub, which stores, to 200 members
+//! cargo bench -p pigeon --bench quic -- hub-burst   64 messages in flight
+//! cargo bench -p pigeon --bench quic -- durable     messages stored per second, and how soon
+//! cargo bench -p pigeon --bench quic -- catch-up    a member that missed 100,000 messages
+//! cargo bench -p pigeon --bench quic -- plain-one   what plain members pay for the secure port
+//! cargo bench -p pigeon --bench quic -- plain-burst 64 messages in flight
 //! cargo bench -p pigeon --bench quic -- all         all of them; the default
 //! ```
 //!
@@ -23,14 +29,22 @@
 //! - `relay.rs`: the work of both servers per message. `ours.rs`: the machine of `pigeon-quic` in
 //!   the project's loop. `bare.rs`: the baseline.
 //! - `members.rs`: the clients. `handshakes.rs`, `memory.rs`: the other figures.
+//! - `hub.rs`, `durable.rs`, `catch_up.rs`, `plain.rs`: the real hub. `keyed.rs`: its members.
 #![expect(clippy::expect_used, clippy::panic, reason = "a measurement that fails ends")]
 
 mod bare;
+mod catch_up;
+mod durable;
 mod handshakes;
+mod hub;
+mod keyed;
 mod members;
 mod memory;
 mod ours;
+mod plain;
 mod relay;
+#[path = "../fanout/members.rs"]
+mod udp;
 
 use pigeon_perf::cpu::{Cpus, raise_file_limit};
 use pigeon_perf::fanout::{Contender, Protocol, Sizes, Subscribers, ratio, rounds, table};
@@ -55,6 +69,12 @@ const PARTS: &[(&str, Part)] = &[
     ("handshakes", handshakes::measure),
     ("memory", memory::silent),
     ("half-open", memory::half_open),
+    ("hub-one", hub::one),
+    ("hub-burst", hub::burst),
+    ("durable", durable::measure),
+    ("catch-up", catch_up::measure),
+    ("plain-one", plain::one),
+    ("plain-burst", plain::burst),
 ];
 
 fn main() {

@@ -21,7 +21,7 @@ pub(crate) struct Member {
     conn: ConnId,
     socket: Socket,
     clock: Clock,
-    unread: Vec<u8>,
+    pub(crate) unread: Vec<u8>,
     transmits: Vec<Transmit>,
     is_open: bool,
 }
@@ -108,13 +108,18 @@ impl Member {
         self.drain();
     }
 
+    /// Datagrams that the kernel has dropped at the member's socket.
+    pub(crate) fn kernel_drops(&mut self) -> u64 {
+        self.socket.kernel_drops()
+    }
+
     pub(crate) fn close(mut self) {
         self.client.close(self.clock.now(), self.conn, 0, "");
         self.drain();
     }
 
     /// Lines read by now whose text ends so: `"}` follows where they are frames.
-    fn frames(&mut self, mark: &[u8]) -> usize {
+    pub(crate) fn frames(&mut self, mark: &[u8]) -> usize {
         let Some(last) = self.unread.iter().rposition(|byte| *byte == b'\n') else { return 0 };
         let ends = |line: &&[u8]| line.strip_suffix(b"\"}").unwrap_or(line).ends_with(mark);
         let frames = self.unread[..last].split(|byte| *byte == b'\n').filter(ends).count();
@@ -168,7 +173,7 @@ impl Members for Quic {
     }
 
     fn kernel_drops(&mut self) -> u64 {
-        self.0.iter_mut().map(|member| member.socket.kernel_drops()).sum()
+        self.0.iter_mut().map(Member::kernel_drops).sum()
     }
 }
 

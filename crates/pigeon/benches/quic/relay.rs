@@ -42,3 +42,8 @@ impl Relay {
         (!self.frames.is_empty()).then(|| std::mem::take(&mut self.frames).into())
     }
 }
+
+/// The length of the frame of a message.
+pub(crate) fn frame_length(text: usize) -> usize {
+    BEFORE.len() + text + "\"}\n".len()
+}

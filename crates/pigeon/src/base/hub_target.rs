@@ -100,7 +100,8 @@ impl HubTarget {
         let hub = SocketAddr::new(address.ip(), port);
         let mut options = Options::new(hub, member_folder()?);
         let known = (self.endpoint.host.to_lowercase(), port);
-        options.known_as.push(format!("{}:{}", known.0, known.1));
+        // First: the typed name stays the same hub's when the address changes.
+        options.known_as.insert(0, format!("{}:{}", known.0, known.1));
         options.fingerprint = self.fingerprint;
         options.patience = PATIENCE;
         options.session.room = args.room.is_some().then(|| args.room()).transpose()?;

@@ -18,7 +18,7 @@ use crate::shell::{
 };
 
 /// The pages, each with its translation.
-const PAGES: [[&str; 2]; 7] = [
+const PAGES: [[&str; 2]; 8] = [
     ["README.md", "README.zh-CN.md"],
     ["docs/README.md", "docs/README.zh-CN.md"],
     ["docs/recipes.md", "docs/recipes.zh-CN.md"],
@@ -26,6 +26,7 @@ const PAGES: [[&str; 2]; 7] = [
     ["docs/ipmsg.md", "docs/ipmsg.zh-CN.md"],
     ["docs/bench.md", "docs/bench.zh-CN.md"],
     ["docs/protocol.md", "docs/protocol.zh-CN.md"],
+    ["docs/reliable.md", "docs/reliable.zh-CN.md"],
 ];
 
 /// Time limit for an example, enough on a busy machine.
@@ -102,6 +103,14 @@ mod readme {
             ..Setup::default()
         };
         tried("README.md", "thermometer", &setup);
+    }
+
+    #[test]
+    fn relied_on() {
+        // A hub opens its port for members with a key after the plain one.
+        let before = "pigeon hub --console off &\n\
+                      for _ in $(seq 200); do ss -Hulpn | grep -q ':10000' && break; sleep 0.05; done\n";
+        tried("README.md", "relied_on", &Setup { before, ..Setup::default() });
     }
 
     #[test]

@@ -18,6 +18,7 @@
 //! - `keyboard`: what terminals send beside keys, at every command that reads them; `tmux`: under a
 //!   shell in a terminal of another's.
 //! - `history`: what was said, read beside the hub that keeps it.
+//! - `reliable`: members with a key, killed at random; `secure`: those who `join`.
 //! - `ipmsg`: users of iptux as members of a hub, judged by iptux's own core.
 //! - `operator`: a hub's operator: its console and its settings; `service`: under systemd.
 //! - `tutorial_server`: our client with somebody else's server.
@@ -92,6 +93,7 @@ mod replies;
 mod restart;
 mod room;
 mod screen;
+mod secure;
 mod send_listen;
 mod serve;
 mod service;

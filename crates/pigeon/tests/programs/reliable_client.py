@@ -43,9 +43,12 @@ def base64url(data):
 class Lines:
     """A file of JSON lines for one process. Removes a last line that a kill cut off."""
 
-    def __init__(self, path):
+    def __init__(self, path, wait=False):
         self.path, self.file = path, open(path, "ab+")
-        fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            sys.exit(f"{path} is in use by another process")
         self.file.seek(0)
         whole = self.file.read()
         self.file.truncate(whole.rfind(b"\n") + 1)
@@ -233,7 +236,7 @@ class Client:
 
     def hub(self, **known):
         """What is known of this hub: its fingerprint, and the resume word of the name."""
-        hubs, hub = Lines(self.args.key + ".hubs"), f"{self.args.host} {self.args.port}"
+        hubs, hub = Lines(self.args.key + ".hubs", wait=True), f"{self.args.host} {self.args.port}"
         if known:
             hubs.add({hub: known}, sync=True)
         return {field: value for e in hubs.entries for field, value in e.get(hub, {}).items()}

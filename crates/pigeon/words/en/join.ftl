@@ -71,6 +71,11 @@ join-secure-first = encrypted from now on; the hub stores what you say. This is 
 join-not-secure = the hub offers encryption, and it does not work: { $error }. Going on in clear text
 join-stored = stored: { $said }
 join-not-stored = not stored, and nobody has heard it: { $said } ({ $why })
+join-not-stored-earlier = a message of an earlier session was not stored, and nobody has heard it ({ $why })
+join-left-waiting = the hub has not stored { $count ->
+    [one] one message; it waits
+   *[other] { $count } messages; they wait
+} on this disk until the next `pigeon join` or `pigeon send` to this hub
 join-waits = not connected to the hub; what you say waits on this disk and is sent when it is back
 join-connected-again = connected again; what waited is sent
 join-not-the-hub = another hub answers there: it has not the key met before, and was told nothing. If the hub was set up anew, remove its lines from the file `hubs` in the folder `member` of the state directory

@@ -196,6 +196,9 @@ help-join-more =
       reachable  hub：又收到它的数据
       unsent  hub, error：有一行没有发出
       forward  to, reason：refused, unreachable, repeats 或 loop；系统给出原因时还有 error
+      secure  hub, fingerprint, first（是否首次）：从此加密并存储
+      insecure  hub, error：hub 提供加密，但无法使用
+      delivery  hub, state, text, reason：消息或连接的状态
 
     退出状态：
       0  已离开

@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 
-use pigeon_client::reliable::{Event as SessionEvent, From, MessageId, State, Status};
+use pigeon_client::reliable::{Event as SessionEvent, From, MessageId, SayError, State, Status};
 use pigeon_datagram::Instant;
 use pigeon_member::{Event as MemberEvent, Member};
 use pigeon_proto::frame::ByeReason;
@@ -31,8 +31,8 @@ const MOST_SAID: usize = 1_024;
 pub(super) enum Delivery {
     /// The hub has stored the message, or only relayed it if it stores nothing.
     Stored { text: String, is_kept: bool },
-    /// The hub has refused this message.
-    Refused { text: String, why: Refused },
+    /// The hub has refused this message. `None`: a message of an earlier session.
+    Refused { text: Option<String>, why: Refused },
     /// The connection was lost; messages wait on this disk.
     Waits,
     /// The connection was restored.
@@ -41,6 +41,8 @@ pub(super) enum Delivery {
     NotTheHub,
     /// This disk is full or fails; messages wait in memory.
     DiskFailed,
+    /// The session ends while this many messages wait on this disk.
+    LeftWaiting(usize),
 }
 
 /// The hub's reason, as a value if it is known, and as a sentence.
@@ -94,11 +96,6 @@ impl Gate {
         }
     }
 
-    /// Number of own messages that the hub has not stored.
-    pub(super) fn unstored(&self) -> usize {
-        self.said.len()
-    }
-
     /// Whether the hub is connected.
     pub(super) fn is_connected(&self) -> bool {
         self.is_member && !self.is_cut_off
@@ -109,7 +106,8 @@ impl Gate {
         self.leaves
     }
 
-    /// Handles a datagram of the session. Appends immediate answers to `back`.
+    /// Handles a datagram of the session. Appends immediate answers to `back`, and returns a
+    /// change of delivery.
     pub(super) fn session_says(
         &mut self,
         now: Instant,
@@ -117,7 +115,7 @@ impl Gate {
         payload: &[u8],
         member: &mut Member,
         back: &mut Vec<Vec<u8>>,
-    ) {
+    ) -> Option<Delivery> {
         let text = String::from_utf8_lossy(payload);
         let text = text.trim_end();
         if payload.starts_with(heartbeat::PLAIN) {
@@ -125,20 +123,28 @@ impl Gate {
                 back.push(self.answer());
             }
         } else if text == "quit" {
-            self.leaves = Some(if self.said.is_empty() { now } else { until });
+            self.leaves = Some(if member.session().waiting() == 0 { now } else { until });
+        } else if text.starts_with("/pass ") {
+            // The member has given it already.
         } else if text.starts_with('/') && !text.starts_with("//") {
             member.with(now, |session| session.command(text));
         } else {
             let text = text.strip_prefix('/').unwrap_or(text);
             let room = self.room.clone();
-            // The session itself reports texts that are too long.
-            if let Ok(id) = member.with(now, |session| session.say(now, room, text.as_bytes())) {
-                if self.said.len() >= MOST_SAID {
-                    self.said.pop_front();
+            match member.with(now, |session| session.say(now, room, text.as_bytes())) {
+                Ok(id) => {
+                    if self.said.len() >= MOST_SAID {
+                        self.said.pop_front();
+                    }
+                    self.said.push_back((id, text.to_string()));
                 }
-                self.said.push_back((id, text.to_string()));
+                Err(error) => {
+                    let why = Refused { why: reason(error, text), text: error.to_string() };
+                    return Some(Delivery::Refused { text: Some(text.to_string()), why });
+                }
             }
         }
+        None
     }
 
     /// Handles an event of the member: returns datagrams for the session and changes of delivery.
@@ -181,11 +187,11 @@ impl Gate {
                 let (position, time) = (gap.position.get(), gap.wall.as_secs());
                 back.push(line(&Notice::Missing { position, time, count: gap.count }));
             }
-            SessionEvent::Live { position, .. } => {
+            SessionEvent::Live { room, position } if room == self.room => {
                 self.is_live = true;
                 self.show_earlier(now, position.get() + 1, member);
             }
-            SessionEvent::Behind { .. } => self.is_live = false,
+            SessionEvent::Behind { room } if room == self.room => self.is_live = false,
             SessionEvent::Notice { line: words, .. } => {
                 let words = format!("^hb^ {words}");
                 if let Some(notice) = Notice::parse(words.as_bytes()) {
@@ -194,10 +200,22 @@ impl Gate {
                 back.push(words.into_bytes());
             }
             SessionEvent::Bye { reason, .. } => back.extend(goodbye(reason)),
-            SessionEvent::Status(id, status) => return self.settled(id, status),
-            SessionEvent::State(State::Connecting { .. }) => {
+            SessionEvent::Status(id, status) => {
+                if let Status::Refused(_) = status {
+                    member.with(now, |session| session.heard(now, id));
+                }
+                return self.settled(id, status);
+            }
+            SessionEvent::Renumbered { from, to } => {
+                self.said.iter_mut().filter(|(id, _)| *id == from).for_each(|(id, _)| *id = to);
+            }
+            SessionEvent::State(state @ (State::Connecting { .. } | State::Ended)) => {
                 self.is_live = false;
-                self.is_member = false;
+                let was_member = std::mem::take(&mut self.is_member);
+                if was_member && state != State::Ended {
+                    let is_news = !std::mem::replace(&mut self.is_cut_off, true);
+                    return is_news.then_some(Delivery::Waits);
+                }
             }
             SessionEvent::DiskFailed => return Some(Delivery::DiskFailed),
             _ => {}
@@ -208,21 +226,29 @@ impl Gate {
     /// Handles the status of an own message.
     fn settled(&mut self, id: MessageId, status: Status) -> Option<Delivery> {
         let is_over = !matches!(status, Status::Waiting | Status::Sending);
-        let place = self.said.iter().position(|(said, _)| *said == id).filter(|_| is_over)?;
-        let (_, text) = self.said.remove(place)?;
-        Some(match status {
+        if !is_over {
+            return None;
+        }
+        let place = self.said.iter().position(|(said, _)| *said == id);
+        let text = place.and_then(|place| self.said.remove(place)).map(|(_, text)| text);
+        match status {
             Status::Refused(refused) => {
                 let (why, words) = (refused.why(), refused.text.to_string());
-                Delivery::Refused { text, why: Refused { why, text: words } }
+                Some(Delivery::Refused { text, why: Refused { why, text: words } })
             }
-            status => Delivery::Stored { text, is_kept: status == Status::Stored },
-        })
+            status => {
+                let is_kept = status == Status::Stored;
+                text.map(|text| Delivery::Stored { text, is_kept })
+            }
+        }
     }
 
     /// Updates our name and room from a notice.
     fn note(&mut self, now: Instant, notice: &Notice, member: &mut Member) {
         match notice {
-            Notice::Name { name, room, .. } => {
+            Notice::Name { name, room, word } => {
+                // Or a restarted hub, which keeps the name, would store the next message without.
+                member.with(now, |it| it.remain(name.as_ref(), room, word.as_deref()));
                 self.name = name.clone();
                 if *room != self.room {
                     self.enter(room.clone(), now, member);
@@ -288,6 +314,15 @@ impl Gate {
         let mut out = Vec::new();
         answer.write(heartbeat::PADDED_TO, &mut out);
         out
+    }
+}
+
+/// Why a message was not accepted. A session ends early only because of the password.
+fn reason(error: SayError, text: &str) -> Option<Reason> {
+    match error {
+        SayError::TooLong { most } => Some(Reason::TooLong { length: text.len() as u64, most }),
+        SayError::Ended => Some(Reason::Password),
+        SayError::Full => None,
     }
 }
 

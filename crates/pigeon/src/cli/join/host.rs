@@ -7,7 +7,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use anyhow::Context;
-use pigeon_client::{Contact, Event, Said, Session};
+use pigeon_client::{Contact, Event, Said, Session, action};
 use pigeon_datagram::{Instant, SocketId};
 use pigeon_member::Opened;
 use pigeon_net::{Clock, Host, Io, Socket};
@@ -86,6 +86,8 @@ pub(super) struct JoinHost {
     secure_port: Option<u16>,
     /// Whether the session uses a member with a key.
     is_secure: bool,
+    /// Whether that member is not connected.
+    is_cut_off: bool,
     next_socket: Option<Socket>,
     typed_password: Option<String>,
     status: Status,
@@ -131,6 +133,7 @@ impl JoinHost {
             clock: Clock::start(),
             secure_port: None,
             is_secure: false,
+            is_cut_off: false,
             next_socket: None,
             typed_password: None,
             status: Status::Done,
@@ -215,6 +218,12 @@ impl JoinHost {
         }
     }
 
+    /// Whether the hub offers encryption and first requires a password. Until then nothing else is
+    /// sent, because it would go out in clear text.
+    fn awaits_password(&self) -> bool {
+        self.keyed.is_some() && self.secure_port.is_some() && !self.is_secure
+    }
+
     fn say(&mut self, session: &mut Session<Pcg64>, now: Instant, line: &[u8]) {
         if let Some(password) = password_in(line)
             && self.keyed.is_some()
@@ -222,6 +231,12 @@ impl JoinHost {
         {
             self.typed_password = Some(password.into());
             return;
+        }
+        let is_sent = !Session::<Pcg64>::is_last_line(session.hub(), line) && !line.is_empty();
+        if self.awaits_password() && is_sent {
+            let refusal = Refusal::new(Subject::Say, Reason::Password);
+            self.view.notice(session, now, &Notice::Refused(refusal));
+            return self.fail_script();
         }
         self.has_asked |= is_command(line);
         // A hub may answer only that the command is unknown. A script may use those of a newer hub.
@@ -234,8 +249,11 @@ impl JoinHost {
         }
         match session.handle_line(now, line) {
             Ok(said @ (Said::Sent | Said::IntoSilence)) => {
-                // A member with a key has the message on disk, and sends it again.
-                let is_lost = said == Said::IntoSilence && !self.is_secure;
+                // A member with a key has a message on disk, and sends it again; not a command.
+                let is_lost = match self.is_secure {
+                    true => self.is_cut_off && !is_message(line),
+                    false => said == Said::IntoSilence,
+                };
                 self.view.typed(session, now, line, is_lost);
                 if is_lost {
                     self.note(match self.removed {
@@ -482,6 +500,13 @@ fn is_command(line: &[u8]) -> bool {
     line.starts_with(b"/") || line.starts_with("／".as_bytes())
 }
 
+/// Whether a line is said to the room: also `//TEXT` and `/me TEXT`.
+fn is_message(line: &[u8]) -> bool {
+    let bare = line.trim_ascii();
+    let is_doubled = bare.starts_with(b"//") || bare.starts_with("／／".as_bytes());
+    !is_command(bare) || is_doubled || action(bare).is_some()
+}
+
 fn is_about_name(refusal: &Refusal) -> bool {
     matches!(refusal.what, Subject::Command(Verb::Nick | Verb::Resume))
 }
@@ -509,10 +534,10 @@ impl Host<Link> for JoinHost {
         } else if is_over {
             link.with(now, Session::leave);
         }
-        self.is_secure = link.is_secure();
+        self.look_at(link);
         link.with(now, |session| self.take_typed(session, now));
         if let Some(password) = self.typed_password.take() {
-            self.give_password(link, io, &password);
+            self.give_password(link, &password)?;
         }
         self.follow(link, io);
         let cut_off = self.path.current(now).map(|cause| cause.said());
@@ -524,9 +549,9 @@ impl Host<Link> for JoinHost {
 
     fn event(&mut self, link: &mut Link, io: &mut Io<'_>, event: LinkEvent) -> ControlFlow<()> {
         let now = io.now;
-        self.is_secure = link.is_secure();
+        self.look_at(link);
         match event {
-            LinkEvent::Delivery(delivery) => self.delivery(delivery),
+            LinkEvent::Delivery(delivery) => return self.delivery(delivery),
             LinkEvent::Switch => {
                 if let Some(socket) = self.next_socket.take() {
                     self.local = socket.local_addr();
@@ -538,8 +563,12 @@ impl Host<Link> for JoinHost {
             }
             LinkEvent::Session(event) => {
                 if let Event::Joined(answer) | Event::Answered(answer) = &event {
-                    self.offer(link, io, answer);
-                    self.is_secure = link.is_secure();
+                    self.offer(link, answer)?;
+                    self.look_at(link);
+                }
+                if let (Event::Left, Some((_, count @ 1..))) = (&event, link.delivery()) {
+                    self.note(Note::Delivery(Delivery::LeftWaiting(count)));
+                    self.fail();
                 }
                 return link.with(now, |session| self.session_event(session, io, event));
             }
@@ -551,29 +580,42 @@ impl Host<Link> for JoinHost {
 impl JoinHost {
     /// Switches to a member with a key if the hub accepts those, unless the hub first requires a
     /// password.
-    fn offer(&mut self, link: &mut Link, io: &mut Io<'_>, answer: &Answer) {
-        let Some(port) = answer.secure_port.filter(|_| !link.is_secure()) else { return };
-        let Some(keyed) = &self.keyed else { return };
+    fn offer(&mut self, link: &mut Link, answer: &Answer) -> ControlFlow<()> {
+        let port = answer.secure_port.filter(|_| !link.is_secure());
+        let (Some(port), Some(keyed)) = (port, &self.keyed) else {
+            return ControlFlow::Continue(());
+        };
         let is_in = answer.you.as_ref().is_some_and(|you| you.room.is_some());
         self.secure_port = Some(port);
-        if is_in || keyed.has_password() {
-            self.upgrade(link, io, port);
+        match is_in || keyed.has_password() {
+            true => self.upgrade(link, port),
+            false => ControlFlow::Continue(()),
         }
+    }
+
+    /// Updates what is known of the link.
+    fn look_at(&mut self, link: &Link) {
+        self.is_secure = link.is_secure();
+        self.is_cut_off = link.delivery().is_some_and(|(is_connected, _)| !is_connected);
     }
 
     /// Handles a typed password, which is sent encrypted.
-    fn give_password(&mut self, link: &mut Link, io: &mut Io<'_>, password: &str) {
+    fn give_password(&mut self, link: &mut Link, password: &str) -> ControlFlow<()> {
         let port = link.secure_peer().map(|hub| hub.port()).or(self.secure_port);
         if let (Some(keyed), Some(port)) = (&mut self.keyed, port) {
             keyed.set_password(password);
-            self.upgrade(link, io, port);
+            return self.upgrade(link, port);
         }
+        ControlFlow::Continue(())
     }
 
-    fn upgrade(&mut self, link: &mut Link, io: &mut Io<'_>, port: u16) {
-        let Some(keyed) = &self.keyed else { return };
+    /// Breaks the loop if a member cannot be replaced.
+    fn upgrade(&mut self, link: &mut Link, port: u16) -> ControlFlow<()> {
+        let Some(keyed) = &self.keyed else { return ControlFlow::Continue(()) };
         let hub = SocketAddr::new(link.session().hub().ip(), port);
         let left_off = link.session().left_off();
+        let is_replaced = link.is_secure();
+        link.release();
         match keyed.open(hub, self.clock, left_off.as_ref(), self.nick.as_ref()) {
             Ok(Opened { member, socket, fingerprint, is_first, .. }) => {
                 self.next_socket = Some(socket);
@@ -584,22 +626,30 @@ impl JoinHost {
                 // The upgrade is tried only once. If it fails, the plain session continues.
                 self.keyed = None;
                 self.note(Note::NotSecure { error: chain(&error.into()) });
+                if is_replaced {
+                    self.fail();
+                    return ControlFlow::Break(());
+                }
             }
         }
-        let _ = io;
+        ControlFlow::Continue(())
     }
 
     /// Reports delivery. A stored message needs no report, because its copy is shown.
-    fn delivery(&mut self, delivery: Delivery) {
-        if let Delivery::Refused { .. } | Delivery::NotTheHub = delivery {
+    /// Another hub at the address ends the session.
+    fn delivery(&mut self, delivery: Delivery) -> ControlFlow<()> {
+        let is_other = delivery == Delivery::NotTheHub;
+        if let Delivery::Refused { .. } = delivery {
             self.fail_script();
-        }
-        if delivery == Delivery::NotTheHub {
-            self.fail();
         }
         if !matches!(delivery, Delivery::Stored { .. }) || self.view.is_data() {
             self.note(Note::Delivery(delivery));
         }
+        if is_other {
+            self.fail();
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
     }
 
     fn session_event(

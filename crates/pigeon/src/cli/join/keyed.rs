@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_client::LeftOff;
-use pigeon_member::{Folder, OpenMemberError, Opened, Options, open_with};
+use pigeon_member::{Folder, FolderError, OpenMemberError, Opened, Options, open_with};
 use pigeon_net::Clock;
 use pigeon_proto::{Language, Name};
 
@@ -15,8 +15,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The settings of a member with a key.
 pub(super) struct Keyed {
-    /// The hub's plain address, as typed and as an IP address.
-    names: Vec<String>,
+    /// The hub's host, as typed and as an IP address.
+    hosts: Vec<String>,
+    /// The hub's port for plain datagrams.
+    port: u16,
     password: Option<Box<str>>,
     language: Language,
 }
@@ -30,19 +32,35 @@ impl Keyed {
         language: Language,
     ) -> Option<Keyed> {
         member_folder().ok()?;
-        let host = typed.filter(|typed| !typed.contains([':', '[']));
-        let mut names = vec![hub.to_string()];
-        names.extend(host.map(|host| format!("{host}:{}", hub.port())));
+        let address = hub.ip().to_string();
+        let hosts = typed.and_then(host_of).map(str::to_lowercase).filter(|host| *host != address);
+        // The typed name first: it stays the same hub's when the address changes.
+        let hosts = hosts.into_iter().chain([SocketAddr::new(hub.ip(), 0).to_string()]);
+        let hosts = hosts.map(|host| host.trim_end_matches(":0").to_string()).collect();
         let password = password.map(|password| String::from_utf8_lossy(password).into());
-        Some(Keyed { names, password, language })
+        Some(Keyed { hosts, port: hub.port(), password, language })
     }
 
     /// The hub's port for members with a key, if it had a key before. Such a hub is never joined
-    /// plainly.
-    pub(super) fn known_port(&self) -> Option<u16> {
-        let folder = Folder::open(&member_folder().ok()?).ok()?;
-        let port = |name: &String| folder.find(&format!("{name}/")).ok()??.parse().ok();
-        self.names.iter().find_map(port)
+    /// plainly. Fails if the hubs that had one cannot be read.
+    pub(super) fn known_port(&self) -> Result<Option<u16>, FolderError> {
+        // Without a folder no hub was met.
+        let Ok(folder) = Folder::open(&member_folder().unwrap_or_default()) else {
+            return Ok(None);
+        };
+        for host in &self.hosts {
+            let found = folder.find(&format!("{host}:{}/", self.port))?;
+            if let Some(port) = found.and_then(|port| port.parse().ok()) {
+                return Ok(Some(port));
+            }
+            // `send hub:HOST` meets it at the next port, without the plain one.
+            if let Some(next) = self.port.checked_add(1)
+                && folder.fingerprint(&format!("{host}:{next}"))?.is_some()
+            {
+                return Ok(Some(next));
+            }
+        }
+        Ok(None)
     }
 
     /// Replaces the password.
@@ -65,7 +83,9 @@ impl Keyed {
     ) -> Result<Opened, OpenMemberError> {
         let folder = member_folder().unwrap_or_default();
         let mut options = Options::new(hub, folder);
-        options.known_as.extend(self.names.iter().map(|name| format!("{name}/{}", hub.port())));
+        let (plain, secure) = (self.port, hub.port());
+        let known_as = |host| [format!("{host}:{secure}"), format!("{host}:{plain}/{secure}")];
+        options.known_as = self.hosts.iter().flat_map(known_as).collect();
         options.patience = PATIENCE;
         options.session.password = self.password.clone();
         options.session.language = Some(self.language);
@@ -75,5 +95,42 @@ impl Keyed {
         options.session.word = left_off.map(|left_off| left_off.word.clone());
         options.session.room = left_off.and_then(|left_off| left_off.room.clone());
         open_with(options, clock)
+    }
+}
+
+/// The host in what was typed: `HOST`, `HOST:PORT`, an IP address or a contact.
+fn host_of(typed: &str) -> Option<&str> {
+    match typed.split(':').count() {
+        1 => Some(typed),
+        2 => typed.split(':').next(),
+        // An IPv6 address.
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hub_is_known_by_the_host_that_was_typed() {
+        assert_eq!(host_of("hub.example"), Some("hub.example"));
+        assert_eq!(host_of("hub.example:9998"), Some("hub.example"));
+        assert_eq!(host_of("图书馆"), Some("图书馆"));
+        assert_eq!(host_of("[::1]:9999"), None);
+        assert_eq!(host_of("::1"), None);
+    }
+
+    #[test]
+    fn a_typed_name_counts_before_the_address_it_stands_for() {
+        let hosts = |typed, hub: &str| {
+            let hub = hub.parse().unwrap();
+            Keyed::new(typed, hub, None, Language::English).map(|keyed| keyed.hosts)
+        };
+        // Without a home nothing can be stored.
+        let Some(named) = hosts(Some("Hub.example:9998"), "10.0.0.1:9998") else { return };
+        assert_eq!(named, ["hub.example", "10.0.0.1"]);
+        assert_eq!(hosts(Some("10.0.0.1"), "10.0.0.1:9999").unwrap(), ["10.0.0.1"]);
+        assert_eq!(hosts(None, "[::1]:9999").unwrap(), ["[::1]"]);
     }
 }

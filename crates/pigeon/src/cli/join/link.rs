@@ -10,9 +10,15 @@ use std::time::Duration;
 use pigeon_client::{Event, LeftOff, Session};
 use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 use pigeon_member::Member;
+use pigeon_proto::Answer;
 use rand_pcg::Pcg64;
 
 use super::gate::{Delivery, Gate};
+
+/// How long nothing may arrive after the system's report of a closed port, before the member
+/// connects again. QUIC itself ignores such reports, because they may be forged, and waits half a
+/// minute.
+const REFUSED: Duration = Duration::from_secs(1);
 
 /// Time limit for the hub to store own messages when the user leaves.
 const LAST_SAYS: Duration = Duration::from_secs(5);
@@ -32,6 +38,9 @@ pub(super) struct Link {
     next: Option<Box<Secure>>,
     goodbye: Outbox,
     is_goodbye_sent: bool,
+    /// Whether the host has yet to see a plain hub's answer, which may offer encryption. Until then
+    /// nothing is sent: the session's name and password must not go out in clear text before.
+    is_offered: bool,
     /// Whether earlier messages are shown above new ones: on a screen.
     shows_earlier: bool,
 }
@@ -40,6 +49,8 @@ struct Secure {
     member: Member,
     gate: Gate,
     events: std::collections::VecDeque<Delivery>,
+    /// When to connect again after a closed port, unless the hub is heard.
+    refused: Option<Instant>,
 }
 
 impl Link {
@@ -51,6 +62,7 @@ impl Link {
             next: None,
             goodbye: Outbox::new(),
             is_goodbye_sent: false,
+            is_offered: false,
             shows_earlier,
         }
     }
@@ -64,10 +76,18 @@ impl Link {
 
     /// Switches to a member. [`LinkEvent::Switch`] follows.
     pub(super) fn upgrade(&mut self, member: Member) {
-        if self.secure.is_none() {
+        if self.secure.is_none() && !self.is_goodbye_sent {
             self.goodbye.send(self.session.hub(), None, b"quit");
         }
         self.next = Some(Secure::over(member, self.shows_earlier));
+    }
+
+    /// Ends a member, and unlocks its file for the next one, which must follow at once.
+    pub(super) fn release(&mut self) {
+        self.next = None;
+        if self.secure.take().is_some() {
+            self.is_goodbye_sent = true;
+        }
     }
 
     /// Whether the hub is away, so that its name may have a new address.
@@ -96,7 +116,7 @@ impl Link {
     /// The delivery state: whether there is a connection, and how many messages the hub has not
     /// stored. `None` over plain datagrams.
     pub(super) fn delivery(&self) -> Option<(bool, usize)> {
-        self.secure.as_ref().map(|it| (it.gate.is_connected(), it.gate.unstored()))
+        self.secure.as_ref().map(|it| (it.gate.is_connected(), it.member.session().waiting()))
     }
 
     pub(super) fn session(&self) -> &Session<Pcg64> {
@@ -139,11 +159,12 @@ impl Link {
         loop {
             while let Some(transmit) = self.session.poll_transmit() {
                 let payload = self.session.outbox()[transmit.range].to_vec();
-                let Secure { member, gate, .. } = &mut **secure;
-                gate.session_says(now, now + LAST_SAYS, &payload, member, &mut back);
+                let Secure { member, gate, events, .. } = &mut **secure;
+                let until = now + LAST_SAYS;
+                events.extend(gate.session_says(now, until, &payload, member, &mut back));
             }
             while let Some(event) = secure.member.poll_event() {
-                let Secure { member, gate, events } = &mut **secure;
+                let Secure { member, gate, events, .. } = &mut **secure;
                 events.extend(gate.member_reports(now, event, member, &mut back));
             }
             if back.is_empty() {
@@ -154,7 +175,7 @@ impl Link {
             }
         }
         if let Some(until) = secure.gate.leaves()
-            && (secure.gate.unstored() == 0 || until <= now)
+            && (secure.member.session().waiting() == 0 || until <= now)
         {
             secure.member.with(now, pigeon_client::reliable::Session::quit);
         }
@@ -164,7 +185,7 @@ impl Link {
 impl Secure {
     fn over(member: Member, shows_earlier: bool) -> Box<Secure> {
         let gate = Gate::new(member.hub().port(), shows_earlier);
-        Box::new(Secure { member, gate, events: Default::default() })
+        Box::new(Secure { member, gate, events: Default::default(), refused: None })
     }
 }
 
@@ -173,15 +194,26 @@ impl Machine for Link {
 
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
         match &mut self.secure {
-            Some(secure) => secure.member.handle_datagram(now, datagram),
-            None => self.session.handle_datagram(now, datagram),
+            Some(secure) => {
+                secure.refused = None;
+                secure.member.handle_datagram(now, datagram);
+            }
+            None => {
+                self.is_offered |= Answer::parse(datagram.payload).is_some();
+                self.session.handle_datagram(now, datagram);
+            }
         }
         self.turn(now);
     }
 
     fn handle_refused(&mut self, now: Instant, socket: SocketId) {
         match &mut self.secure {
-            Some(secure) => secure.member.handle_refused(now, socket),
+            Some(secure) => {
+                if secure.gate.is_connected() {
+                    secure.refused.get_or_insert(now + REFUSED);
+                }
+                secure.member.handle_refused(now, socket);
+            }
             None => self.session.handle_refused(now, socket),
         }
         self.turn(now);
@@ -215,6 +247,12 @@ impl Machine for Link {
         {
             secure.member.handle_timeout(now);
         }
+        if let Some(secure) = &mut self.secure
+            && secure.refused.take_if(|due| *due <= now).is_some()
+            && secure.gate.is_connected()
+        {
+            secure.member.move_to(now, secure.member.hub());
+        }
         self.turn(now);
     }
 
@@ -226,6 +264,7 @@ impl Machine for Link {
         }
         match &mut self.secure {
             Some(secure) => secure.member.poll_transmit(),
+            None if self.is_offered => None,
             None => self.session.poll_transmit(),
         }
     }
@@ -253,14 +292,19 @@ impl Machine for Link {
         {
             return None;
         }
-        self.session.poll_event().map(LinkEvent::Session)
+        let event = self.session.poll_event();
+        if matches!(event, None | Some(Event::Joined(_) | Event::Answered(_))) {
+            self.is_offered = false;
+        }
+        event.map(LinkEvent::Session)
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         let secure = self.secure.as_ref();
         let member = secure.and_then(|it| it.member.poll_timeout());
         let leaves = secure.filter(|it| !it.member.is_over()).and_then(|it| it.gate.leaves());
-        [self.session.poll_timeout(), member, leaves].into_iter().flatten().min()
+        let refused = secure.and_then(|it| it.refused);
+        [self.session.poll_timeout(), member, leaves, refused].into_iter().flatten().min()
     }
 
     fn awaits(&self, now: Instant) -> bool {

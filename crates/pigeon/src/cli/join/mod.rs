@@ -109,8 +109,8 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         false => Keyed::new(args.hub.as_deref(), hub, password.as_deref(), language),
     };
     // A hub that had a key is never joined without: another server may answer there.
-    let known = keyed.as_ref().and_then(|keyed| Some((keyed, keyed.known_port()?)));
-    let known = known.map(|(keyed, port)| {
+    let port = keyed.as_ref().map(Keyed::known_port).transpose()?.flatten();
+    let known = keyed.as_ref().zip(port).map(|(keyed, port)| {
         keyed.open(SocketAddr::new(hub.ip(), port), clock, left_off.as_ref(), nick.as_ref())
     });
     let known = known.transpose()?;

@@ -98,12 +98,18 @@ fn delivery_words(delivery: &Delivery, language: Language) -> String {
                 }
                 None => escape(&why.text).to_string(),
             };
-            say_in!(language, "join-not-stored", said = escape(text).to_string(), why = why)
+            match text {
+                Some(text) => {
+                    say_in!(language, "join-not-stored", said = escape(text).to_string(), why = why)
+                }
+                None => say_in!(language, "join-not-stored-earlier", why = why),
+            }
         }
         Delivery::Waits => say_in!(language, "join-waits"),
         Delivery::Back => say_in!(language, "join-connected-again"),
         Delivery::NotTheHub => say_in!(language, "join-not-the-hub"),
         Delivery::DiskFailed => say_in!(language, "join-disk-failed"),
+        Delivery::LeftWaiting(count) => say_in!(language, "join-left-waiting", count = *count),
     }
 }
 
@@ -142,7 +148,7 @@ impl Note {
             Note::NobodyListens { .. }
                 | Note::NeverHeard
                 | Note::NotSent(_)
-                | Note::Delivery(Delivery::NotTheHub)
+                | Note::Delivery(Delivery::NotTheHub | Delivery::LeftWaiting(_))
                 | Note::Forward(Trouble::Loop { .. })
         )
     }
@@ -302,6 +308,8 @@ pub(super) fn without_word(notice: &Notice) -> Cow<'_, Notice> {
 mod tests {
     use pigeon_proto::{Reason, Subject, Verb};
 
+    use super::super::gate::Refused;
+
     use super::*;
 
     #[test]
@@ -401,6 +409,12 @@ mod tests {
             Note::Delivery(Delivery::NotTheHub),
             Note::Delivery(Delivery::DiskFailed),
             Note::Delivery(Delivery::Stored { text: "hi".into(), is_kept: true }),
+            Note::Delivery(Delivery::LeftWaiting(1)),
+            Note::Delivery(Delivery::LeftWaiting(2)),
+            Note::Delivery(Delivery::Refused {
+                text: None,
+                why: Refused { why: Some(Reason::Password), text: String::new() },
+            }),
         ];
         notes.extend(Gone::ALL.map(Note::Gone));
         for note in notes {

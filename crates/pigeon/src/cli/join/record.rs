@@ -272,8 +272,8 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
             let (state, text) = match delivery {
                 Delivery::Stored { text, is_kept: true } => ("stored", Some(text)),
                 Delivery::Stored { text, is_kept: false } => ("relayed", Some(text)),
-                Delivery::Refused { text, .. } => ("refused", Some(text)),
-                Delivery::Waits => ("waiting", None),
+                Delivery::Refused { text, .. } => ("refused", text.as_ref()),
+                Delivery::Waits | Delivery::LeftWaiting(_) => ("waiting", None),
                 Delivery::Back => ("back", None),
                 Delivery::NotTheHub => ("another-hub", None),
                 Delivery::DiskFailed => ("disk-failed", None),
