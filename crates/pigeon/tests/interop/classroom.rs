@@ -176,7 +176,9 @@ fn one_who_comes_back_reads_on_where_it_stopped() {
     homework(60..65);
     let second = join();
     let screen = second.expect("what is new", |screen| {
-        screen.contains("new since your last visit") && screen.contains("作业 64.")
+        screen.contains("new since your last visit")
+            && screen.contains("作业 59.")
+            && screen.contains("作业 64.")
     });
     let row = |text: &str| screen.lines().position(|line| line.contains(text)).unwrap();
     let mark = row("new since your last visit");

@@ -158,7 +158,7 @@ fn an_export_is_imported_elsewhere_and_never_beside_a_hub() {
     assert_eq!(kept.lines(&["茶", "--export", "-"]).len(), 1);
     kept.lines(&["--export", &export]);
     let error = kept.refused(&["--export", &export]);
-    assert!(error.contains("exists and is left as it is"), "{error}");
+    assert!(error.contains("exists and is not overwritten"), "{error}");
     assert_eq!(kept.lines(&["--export", "/dev/stdout"]).len(), 5);
     // A hub has the folder open.
     let (code, refused) = kept.history(&["--import", &export], None);
