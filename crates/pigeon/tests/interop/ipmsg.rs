@@ -366,7 +366,7 @@ fn a_script_writes_to_a_user_and_learns_whether_it_arrived() {
     assert_eq!(unheard.expect_end(LONG).code(), Some(1));
     unheard.expect_status(|line| line.contains("did not acknowledge"), SOON);
     drop(silent);
-    // A hub accepts it, too.
+    // A hub also accepts the message of `send`.
     let hub = net.hub(&[]);
     let dog = Plain::join(&hub, "狗哥");
     assert_eq!(send(&[&net.at(1), "来自脚本"]).expect_end(SOON).code(), Some(0));
