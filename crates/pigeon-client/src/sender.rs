@@ -21,7 +21,7 @@ pub struct Sender {
     to: SocketAddr,
     /// The time between two datagrams; zero means without delay.
     every: Duration,
-    /// How long to wait for replies after the last one.
+    /// How long to wait for replies after the last datagram was sent.
     wait: Duration,
     queue: VecDeque<(u64, Box<[u8]>)>,
     /// The positions and numbers of the datagrams in the outbox.

@@ -72,7 +72,7 @@ impl Bench {
         }
     }
 
-    /// The same, and time passes.
+    /// Like `send`, and then time passes.
     fn drain(&mut self) {
         self.send();
         self.now = self.now + Duration::from_millis(200);

@@ -26,11 +26,11 @@ pub mod mode {
     pub const RECEIVED: u8 = 0x21;
     /// GETINFO: requests the program's version.
     pub const GET_INFO: u8 = 0x40;
-    /// SENDINFO: its answer.
+    /// SENDINFO: answers GETINFO.
     pub const INFO: u8 = 0x41;
     /// GETABSENCEINFO: requests the absence message.
     pub const GET_ABSENCE: u8 = 0x50;
-    /// SENDABSENCEINFO: its answer.
+    /// SENDABSENCEINFO: answers GETABSENCEINFO.
     pub const ABSENCE_INFO: u8 = 0x51;
     /// iptux: a message to a group, a segment or everybody.
     pub const IPTUX_GROUP: u8 = 0xfb;

@@ -81,7 +81,7 @@ pub(crate) struct Contact {
     pub(crate) answer_at: Option<Instant>,
     /// When an entry or an answer was last sent to the contact.
     pub(crate) answered: Option<Instant>,
-    /// Whether an entry was sent to it, or it has answered one.
+    /// Whether an entry was sent to the contact, or the contact has answered one.
     pub(crate) was_asked: bool,
     /// Whether only the address is known, because the user entered the contact.
     pub(crate) is_blank: bool,
@@ -139,7 +139,7 @@ impl Contact {
         !matches!(self.trust, Trust::Unproved { credit: 0 })
     }
 
-    /// Counts a packet to it. Returns false if it may not get one.
+    /// Counts a packet to the contact. Returns false if the contact may not get one.
     pub(crate) fn spend(&mut self) -> bool {
         let may = self.may_get();
         if let Trust::Unproved { credit } = &mut self.trust {

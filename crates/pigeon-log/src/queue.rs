@@ -162,7 +162,7 @@ impl Queue {
         ticket
     }
 
-    /// Saves the system call while the writer is busy.
+    /// Wakes the writer if it waits. A busy writer needs no wake-up, which saves the system call.
     fn wake(&self, inner: &mut Inner) {
         if std::mem::take(&mut inner.waiting) {
             self.work.notify_one();

@@ -19,9 +19,9 @@ pub enum Happening {
     KillHub,
     /// A client's program ends at once.
     KillClient {
-        /// Which one.
+        /// The client's number.
         client: usize,
-        /// Whether its machine loses what was not synced.
+        /// Whether the client's machine crashes too, and loses what was not synced.
         crashes: bool,
     },
     /// The hub's disk is set back to the last copy.

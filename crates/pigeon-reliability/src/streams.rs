@@ -37,7 +37,7 @@ pub fn run_script(
 ) -> Result<Report, String> {
     let mut world = World::new(cell, seed, messages, None);
     world.schedule = Schedule::script(script, Chance::new(seed));
-    // Otherwise some would hold only without restored backups.
+    // Tells the checker about restored backups: some of its conditions hold only without them.
     let restores = |wanted: fn(&Happening) -> bool| {
         script.iter().any(|(_, it)| wanted(it)).then_some(Duration::ZERO)
     };

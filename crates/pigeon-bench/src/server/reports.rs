@@ -50,7 +50,7 @@ impl Reports {
         (self.pause, self.again) = (Some(until), None);
     }
 
-    /// When something is due.
+    /// When the next report or repetition is due.
     pub(super) fn next(&self) -> Instant {
         let next = self.pause.unwrap_or_else(|| self.next_multiple());
         self.again.map_or(next, |(_, at)| at.min(next))

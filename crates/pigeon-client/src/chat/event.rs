@@ -47,7 +47,7 @@ pub enum Event {
     Appeared {
         /// The peer.
         peer: SocketAddr,
-        /// Whether the sender's conversation is selected, as the very first one.
+        /// Whether this selected the peer's conversation, because no other existed.
         chosen: bool,
     },
     /// A message.

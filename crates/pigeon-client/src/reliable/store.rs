@@ -36,7 +36,8 @@ const WASTE: usize = 1 << 20;
 pub struct Store {
     /// Oldest first.
     outboxes: Vec<Outbox>,
-    /// Messages that were refused for good, until the application has heard of it.
+    /// Messages that were refused for good. Each stays here until the application has heard of its
+    /// refusal.
     refused: BTreeMap<super::output::MessageId, Refused>,
     waiting: usize,
     waiting_bytes: usize,

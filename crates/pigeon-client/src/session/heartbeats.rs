@@ -26,10 +26,10 @@ pub(super) struct Heartbeats<R> {
     interval: Duration,
     rng: R,
     next: Option<Instant>,
-    /// When the last one counts as unanswered; `None` if no answer is expected.
+    /// When the last heartbeat counts as unanswered; `None` if no answer is expected.
     due: Option<Instant>,
     last: Option<Instant>,
-    /// The number of consecutive unanswered ones.
+    /// The number of consecutive unanswered heartbeats.
     missed: u32,
     path: Path,
     may_prove: bool,

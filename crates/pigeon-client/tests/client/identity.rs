@@ -95,7 +95,8 @@ fn a_wish_for_a_name_that_is_lost_is_repeated() {
     let hub = network.add(hub_address(), Hub::new());
     let members: Vec<_> = (1..=20).map(|n| join(&mut network, n, &format!("m{n}"))).collect();
     network.run_for(after(60));
-    // Two paths each way lose a tenth; of 20 requests sent once, four would fail.
+    // Each datagram takes two paths, and each loses a tenth. Of 20 requests sent only once, four
+    // would be lost.
     for (n, member) in (1..).zip(members) {
         let granted = format!("name m{n} lobby");
         let notices = notices(&network, member);

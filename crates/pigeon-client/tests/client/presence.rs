@@ -378,7 +378,7 @@ fn who_was_timed_out_joins_again_at_once() {
     network.run_for(Duration::from_millis(100));
     assert_eq!(network.machine(hub).names(), ["dog"]);
     assert!(matches!(told(&network, member)[..], [Event::Joined(_)]));
-    // A thousand forged ones cause only a heartbeat a second.
+    // A thousand forged control lines cause only one heartbeat a second.
     let before = network.machine(hub).heartbeats;
     network.act(hub, |hub, _| {
         (0..1_000).for_each(|_| hub.send(member_address(1), b"^hb^ gone timed-out"));

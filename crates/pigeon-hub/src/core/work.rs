@@ -19,7 +19,7 @@ use pigeon_datagram::Instant;
 /// class of forty lost every one of them. Others do not wait for a whole burst: see `plain::turns`.
 const MEMORY: Duration = Duration::from_millis(10);
 
-/// The same, for [`GRACE`].
+/// The same time for the second account, which grants every address [`GRACE`].
 const LONG_MEMORY: Duration = Duration::from_secs(1);
 
 /// Work within [`LONG_MEMORY`] that is always granted to an address, in nanoseconds: less than a

@@ -27,7 +27,7 @@ impl<'a> Readers<'a> {
         Readers { core, roster, members, order: None }
     }
 
-    /// The same, in an order that was noted.
+    /// These readers in an order that [`order`](Self::order) returned before.
     pub(super) fn in_order(self, order: Option<&'a [Option<MemberId>]>) -> Self {
         Readers { order, ..self }
     }

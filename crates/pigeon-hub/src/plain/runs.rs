@@ -22,7 +22,7 @@ struct RoomRun {
     room: RoomId,
     /// The number of members with each style: at most [`MAX_ENCODINGS`] per format.
     styles: Vec<(Style, u32)>,
-    /// The number of messages sent to it, or on their way.
+    /// The number of messages sent to the room, or on their way to it.
     sent: u64,
     /// Those on their way, the oldest first, and perhaps one that gathers messages: `open` in all. The
     /// others are empty, and kept for their memory.
@@ -56,7 +56,7 @@ impl RoomRun {
         self.open.checked_sub(1).map(|last| &self.runs[last]).filter(|run| !run.is_on_its_way())
     }
 
-    /// The same, opened if there is none, and whether it was.
+    /// The run that gathers messages, and whether it is new: opens one if there is none.
     fn gather(&mut self) -> (&mut Run, bool) {
         let is_new = self.gathering().is_none();
         if is_new {

@@ -1,8 +1,9 @@
 //! Which datagram is served next while several addresses speak.
 //!
-//! A message to a large room takes the kernel long to send. So an address that has something in the present
-//! batch waits in a queue of its own, once the batch holds [`MOST_WORK`] or is on its way; other addresses are served at once. When all is sent, the queues give one datagram each in turn. A
-//! single speaker does not wait: many messages in one batch are what makes fan-out cheap.
+//! The kernel takes long to send a message to a large room. So an address that has something in the
+//! present batch waits in a queue of its own, once the batch holds [`MOST_WORK`] or is on its way;
+//! other addresses are served at once. When all is sent, the queues give one datagram each in turn.
+//! A single speaker does not wait: many messages in one batch are what makes fan-out cheap.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -111,7 +112,8 @@ impl Turns {
             && self.served.contains(&ip)
     }
 
-    /// Lets a datagram wait. False if too much of its address, or of all, waits already.
+    /// Lets a datagram wait. Returns false if too many bytes or datagrams of its address, or of all
+    /// addresses, wait already.
     pub(super) fn hold(&mut self, ip: IpAddr, datagram: &Received<'_>) -> bool {
         let at = self.queues.iter().position(|queue| queue.ip == ip);
         let [most, most_of_all] = MOST_BYTES;

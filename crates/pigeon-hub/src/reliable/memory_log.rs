@@ -12,7 +12,7 @@ use super::output::{Answer, Outcome, Read};
 /// The bytes of a message without its strings, rounded up.
 const OVERHEAD: usize = 192;
 
-/// Maximum number of outboxes with a last number. The least recently used are dropped first.
+/// Maximum number of outboxes whose last number is kept. The least recently used are dropped first.
 const MOST_OUTBOXES: usize = 65_536;
 
 /// The newest messages of a hub, bounded in bytes, with the rules of the log on disk.

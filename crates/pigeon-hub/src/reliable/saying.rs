@@ -23,8 +23,9 @@ pub(super) struct Saying {
     awaited: Option<u64>,
     /// Increases when the awaited number has arrived: outcomes of earlier rounds are then ignored.
     round: u32,
-    /// The largest number passed on in this round. The member may go back to a number twice, for
-    /// two reasons; passing it on again could refuse a message that is being stored.
+    /// The largest number passed on in this round. Two different problems may make the member go
+    /// back to the same number. A message passed on twice could be refused while it is being
+    /// stored.
     handed: u64,
     /// The last stored number without an acknowledgement.
     unacknowledged: Option<u64>,

@@ -234,7 +234,7 @@ fn by_default_a_member_of_an_open_network_says_five_thousand_a_second() {
     assert_eq!(flood(&mut h, open(7), 6_000, Duration::ZERO, "fast"), 5_000);
     assert_eq!(h.dropped(Dropped::RateLimited), 1_000);
     h.now = h.now + 2 * SECOND;
-    // 8 MiB in datagrams of 8 KiB, minus the longest that fit.
+    // The limit of 8 MiB a second, in messages of 8,000 bytes and 9 bytes of number.
     let passed = flood(&mut h, open(7), 1_100, Duration::ZERO, &"x".repeat(8_000));
     assert_eq!(passed, (8 << 20) / (8_000 + 9));
 }

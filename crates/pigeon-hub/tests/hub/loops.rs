@@ -459,7 +459,7 @@ fn what_is_proved_is_told_so_and_may_speak_once_a_second() {
         h.keep(&[local(5001)], SECOND / 2);
         heard.push(got(&h.from(local(7), format!("reading {n}")), local(5001)).len());
     }
-    // Every other one, until the minute has passed.
+    // The hub relays every other message until the minute has passed.
     assert_eq!(heard[..60].iter().sum::<usize>(), 30);
     h.keep(&[local(5001), local(7)], 30 * SECOND);
     let sent: usize =

@@ -543,7 +543,7 @@ fn everybody_is_answered_from_the_address_it_spoke_to() {
     };
     for round in 0..3 {
         for n in 0..members.len() {
-            // A third of them uses another address each time.
+            // A third of the senders use another address each time.
             let to = ours(if n % 3 == 0 { n + 300 * round } else { n });
             assert_eq!(speak(&mut h, n, to), [Some(to)], "{round} {n}");
         }

@@ -1,5 +1,6 @@
-//! Contacts and texts in both directions, in real programs' packets. iptux's were recorded. Those
-//! of IP Messenger and FeiQ follow its source and three public clients: FeiQ itself was not run.
+//! Contacts and texts in both directions, in real programs' packets. The packets of iptux were
+//! recorded. Those of IP Messenger follow its source, and those of FeiQ follow three public
+//! clients: FeiQ itself was not run.
 
 use pigeon_datagram::Machine;
 use pigeon_ipmsg::{Event, Ignored, Program, WhyGone, WhyUndelivered, mode, option};

@@ -8,7 +8,7 @@ use rand_pcg::Pcg32;
 /// The lengths of messages in bytes.
 #[derive(Clone, Copy, Debug)]
 pub enum Sizes {
-    /// All of this length.
+    /// All messages have this length.
     Equal(usize),
     /// Like people's: 40 to 400 bytes, short ones more often than long ones, 160 on average.
     Chat,

@@ -8,7 +8,7 @@ pub struct Lines {
     bytes: Vec<u8>,
     /// Bytes before this index have been taken.
     taken: usize,
-    /// Bytes before this index contain no newline that was not taken.
+    /// The search for the next newline continues at this index.
     searched: usize,
 }
 

@@ -51,7 +51,7 @@ pub const MAX_FOLLOWED: usize = 16;
 /// Default number of previous messages for a follower without a position.
 pub const USUAL_LAST: u64 = 20;
 
-/// Maximum number of previous messages that it can request.
+/// Maximum number of previous messages that a follower without a position can request.
 pub const MAX_LAST: u64 = 1_000;
 
 /// The bytes that the client signs to prove that it has its key: `pigeon/1 NONCE FINGERPRINT`.

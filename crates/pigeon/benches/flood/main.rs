@@ -72,8 +72,8 @@ struct Flood {
     allowed: u32,
     /// How long the flood runs before the speaker starts: uses up the burst.
     head_start: Duration,
-    /// Datagrams sent at once: few wake-ups for the speaker's sake, but no more than a receive
-    /// buffer holds.
+    /// Datagrams sent at once. Large batches wake the flooding process rarely, so that it disturbs
+    /// the speaker less, but a batch must fit into a receive buffer.
     batch: u32,
 }
 

@@ -1,5 +1,5 @@
-//! A member that was away for many messages: how fast it catches up, and what another one that is
-//! live notices of it.
+//! Measures how fast a member catches up after it missed many messages, and how much that delays
+//! another member's live messages.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use pigeon_proto::{RoomName, Seen};
 use crate::hub::{Hub, empty};
 use crate::keyed::Keyed;
 
-/// Messages missed.
+/// Number of messages that the member missed.
 const AWAY: u64 = 100_000;
 
 const TURNS: usize = 5;
@@ -23,7 +23,7 @@ const TURNS: usize = 5;
 const PACE: Duration = Duration::from_millis(2);
 const QUIET: Duration = Duration::from_secs(3);
 
-/// How long anything may take.
+/// Time limit for every wait.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn measure(cpus: Cpus) -> Report {
@@ -80,7 +80,7 @@ fn row(mut latencies: Vec<f64>) -> Row {
     ]
 }
 
-/// Stores the messages that others miss. Returns the one before them.
+/// Stores the messages that the other members miss. Returns the last message before them.
 fn fill(live: &mut Live) -> Seen {
     let text = "a message of 64 bytes, as people write them, or programs: 012345";
     live.writer.say([text]);
@@ -102,7 +102,7 @@ fn fill(live: &mut Live) -> Seen {
     Seen { position: first.position, identity: first.identity }
 }
 
-/// A member that says something now and then, and one that follows.
+/// A member that sends at intervals, and one that follows.
 struct Live {
     writer: Keyed,
     follower: Keyed,
@@ -130,7 +130,8 @@ impl Live {
     }
 }
 
-/// The same with a member of the library, which reads each message as an event.
+/// Like the measurement above, but with a member of the library, which reads each message as an
+/// event.
 fn real_member(hub: &Hub, seen: Seen) -> f64 {
     let mut options = Options::new(hub.secure, empty("catch-up-member"));
     options.session.name = Some("away".into());

@@ -86,7 +86,7 @@ fn turn(clients: &mut [Keyed], window: u64, measured: &mut Measured) {
         for (client, waiting) in clients.iter_mut().zip(&mut waiting) {
             if !is_over {
                 let more = window - waiting.len() as u64;
-                // Half a window at a time, so that a datagram has more than one.
+                // Sends half a window at a time, so that a datagram carries several messages.
                 if more * 2 >= window {
                     let now = Instant::now();
                     let first = client.number + 1;

@@ -1,4 +1,5 @@
-//! The real hub with members that have a key: what a message to all of them costs, stored first.
+//! Measures the cost of a message that the real hub stores and then sends to all members with a
+//! key.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

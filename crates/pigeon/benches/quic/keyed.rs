@@ -19,7 +19,7 @@ pub(crate) struct Keyed {
     pub(crate) member: Member,
     /// The number of the last message.
     pub(crate) number: u64,
-    /// Whether a message was said.
+    /// Whether a message was sent.
     has_said: bool,
 }
 
@@ -42,7 +42,7 @@ impl Keyed {
             key: *key.public_point(),
             signature,
             outbox: 1,
-            // So long that the frames are as long as the floor's.
+            // This length makes the frames as long as the floor's.
             name: Some(format!("{seed:020}").into()),
             word: None,
             room: None,
@@ -69,7 +69,7 @@ impl Keyed {
         self.member.write(bytes);
     }
 
-    /// Says these texts in the lobby.
+    /// Sends these texts to the lobby.
     pub(crate) fn say<'a>(&mut self, texts: impl IntoIterator<Item = &'a str>) {
         let mut bytes = Vec::new();
         for text in texts {
@@ -106,7 +106,7 @@ impl Keyed {
     }
 }
 
-/// Followers of the lobby. The first says what is said.
+/// Followers of the lobby. The first also sends the messages.
 pub(crate) struct Followers(Vec<Keyed>);
 
 impl Followers {
@@ -131,7 +131,7 @@ impl Members for Followers {
         self.0.len()
     }
 
-    /// They have joined already; this reads what was sent meanwhile.
+    /// The members have joined already; this reads what was sent meanwhile.
     fn join(&mut self) {
         for keyed in &mut self.0 {
             while keyed.member.turn() {}

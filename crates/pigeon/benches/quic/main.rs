@@ -19,12 +19,12 @@
 //! Each takes less than two minutes and needs no root. nats-server is skipped if it is not
 //! installed.
 //!
-//! Fan-out is counted as in the bench `fanout`: deliveries for each second that the server's CPU was
-//! busy. The floor (`bare.rs`) is quinn-proto under nothing but system calls, with the same TLS and
-//! transport parameters, and sends the same bytes. nats-server speaks TLS. Messages of 64 bytes reach
-//! members as they are, which is what the link itself costs; then once more as frames of JSON of 270
-//! bytes, which is what a member of a hub gets. nats-server sends 64 bytes there too, without saying
-//! who said it, where and when.
+//! Fan-out is counted as in the bench `fanout`: deliveries for each second that the server's CPU
+//! was busy. The floor (`bare.rs`) is quinn-proto under nothing but system calls, with the same TLS
+//! and transport parameters, and sends the same bytes. nats-server speaks TLS. Messages are
+//! measured in two forms: as 64 plain bytes, for the cost of the link itself, and as JSON frames of
+//! 270 bytes, as a hub sends them to members. nats-server sends 64 bytes in both cases, without the
+//! message's author, room and time.
 //!
 //! - `relay.rs`: the work of both servers per message. `ours.rs`: the machine of `pigeon-quic` in
 //!   the project's loop. `bare.rs`: the baseline.

@@ -1,5 +1,6 @@
-//! What plain members pay for the port beside theirs: the load of the bench `fanout`, to hubs without
-//! the port, with it, and with one silent member there; and to another build at `PIGEON_BEFORE`.
+//! Measures what the port for members with a key costs plain members. Puts the load of the bench
+//! `fanout` on hubs without that port, with it, and with one silent member there; and on another
+//! build at `PIGEON_BEFORE`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -54,8 +54,8 @@ impl Endpoint {
         self.resolve_in(Family::default())
     }
 
-    /// The same, limited to a family. A literal address of the other family is a usage error:
-    /// retrying cannot help.
+    /// Like [`resolve`](Self::resolve), limited to a family. A literal address of the other family
+    /// is a usage error: retrying cannot help.
     pub(crate) fn resolve_in(&self, family: Family) -> anyhow::Result<SocketAddr> {
         if let Some((ip, zone)) = zoned(&self.host) {
             if let (IpAddr::V6(link_local), Ok(0)) = (ip, &zone)

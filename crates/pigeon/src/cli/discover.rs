@@ -244,7 +244,7 @@ struct Place {
     /// Whether broadcast was wanted but is unavailable.
     lacks_broadcast: bool,
     failure: Option<String>,
-    /// Whether that has been reported.
+    /// Whether the failure has been reported.
     is_told: bool,
     /// Whether anything was sent.
     has_asked: bool,
@@ -498,7 +498,7 @@ impl Host<Discover> for SearchHost<'_> {
     }
 }
 
-/// The next report, with those that arrive at about the same time. A hub answers on all of its
+/// The next report, and the reports that arrive at about the same time. A hub answers on all of its
 /// addresses at once, and IPv4 addresses, which are easier to type, come first.
 fn batch(arriving: &Receiver<(usize, News)>) -> Option<Vec<(usize, News)>> {
     let mut batch = vec![arriving.recv().ok()?];

@@ -145,7 +145,7 @@ fn said(process: &Process) -> BTreeSet<String> {
     lines.filter_map(|line| Some(line[line.find("line ")?..].to_string())).collect()
 }
 
-/// Loss does not end its membership, and it learns which of its lines arrived.
+/// Loss does not end a membership, and a member learns which of its lines arrived.
 fn a_member_stays_one(network: &mut dyn BadPath) {
     let mut hub = hub(network.far());
     let mut member = join(network.near());

@@ -234,7 +234,7 @@ fn a_backup_goes_to_stdout_and_through_a_pipe() {
     // The temporary copy is gone.
     let names = std::fs::read_dir(&kept.state).unwrap().flatten().map(|file| file.file_name());
     assert!(!names.into_iter().any(|name| name.to_string_lossy().starts_with("pigeon-backup")));
-    // Without a log it does not wait for the pipe's reader.
+    // If there is no log, `--backup` fails at once, even if nobody reads the pipe.
     for to in ["-", &fifo] {
         let error = kept.refused(&["--listen", "7", "--backup", to]);
         assert!(error.contains("there is no log in"), "{error}");

@@ -173,7 +173,7 @@ fn users_of_iptux_are_members_in_either_encoding() {
     for judge in [&ai, &bo] {
         judge.expect_line(|line| line.contains("狗哥: 欢迎 😀 €"), LONG);
     }
-    // A text to its group, and another name.
+    // The contact sends a text to its group, and changes its name.
     bo.say(&format!("group {here} 群发"));
     dog.hear(|line| line == format!("小波@{}: 群发", net.at(3)));
     ai.say("rename 阿文");
@@ -366,7 +366,7 @@ fn a_script_writes_to_a_user_and_learns_whether_it_arrived() {
     assert_eq!(unheard.expect_end(LONG).code(), Some(1));
     unheard.expect_status(|line| line.contains("did not acknowledge"), SOON);
     drop(silent);
-    // A hub accepts it, too.
+    // A hub also accepts the message of `send`.
     let hub = net.hub(&[]);
     let dog = Plain::join(&hub, "狗哥");
     assert_eq!(send(&[&net.at(1), "来自脚本"]).expect_end(SOON).code(), Some(0));

@@ -356,7 +356,7 @@ fn a_long_pause_is_told_and_may_be_cut() {
     fs::remove_file(file).unwrap();
 }
 
-/// A block without a time is not from 1970, which would put the next far away.
+/// A block without a time must not count as from 1970: the next packet would be decades later.
 #[test]
 fn a_packet_without_a_time_is_sent_at_once() {
     let block = |kind: u32, body: &[u8]| {

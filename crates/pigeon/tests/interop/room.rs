@@ -108,7 +108,8 @@ fn in_raw_every_byte_passes_to_everyone_else() {
     let from_hub = |bytes| format!("{} {bytes}", hub.address);
     assert_eq!(seen[1..], expected.into_iter().map(from_hub).collect::<Vec<_>>());
 
-    // The speaker's first datagram is another member's: it gets no copy of its own.
+    // A raw hub sends the speaker no copy of its own datagrams, so the first that the speaker
+    // receives is another member's.
     let seen = speaker.expect_lines(2, SOON);
     assert_eq!(seen[1], from_hub(hex("从 ada".as_bytes())));
 }

@@ -1,5 +1,5 @@
-//! `pigeon join` as a member with a key: what the screen, the lines and `--json` say of delivery,
-//! what can be read on the way, other servers at a known hub's address, changed addresses, and
+//! Tests `pigeon join` as a member with a key: the reports of delivery on the screen, in lines and
+//! with `--json`; encryption; other servers at a known hub's address; changed addresses; and
 //! messages left on the disk.
 
 use std::collections::HashMap;
@@ -38,7 +38,7 @@ fn fresh(test: &str) -> PathBuf {
     folder
 }
 
-/// An unused port with an unused one after it.
+/// An unused port. The port after it is unused too.
 fn free_ports() -> u16 {
     let is_free = |address: [u8; 4], port| UdpSocket::bind(SocketAddr::from((address, port))).ok();
     wait_until("two ports are free", || {
@@ -101,7 +101,7 @@ impl Hub {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// The hub as `send` and `listen` take it.
+    /// The hub's address as an argument of `send` and `listen`.
     fn target(&self) -> String {
         format!("hub:{}", self.address())
     }
@@ -136,7 +136,7 @@ fn json(line: &str) -> Value {
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))
 }
 
-/// How often the screen shows this text of dog's, live or as an earlier message.
+/// How often the screen shows `text` as a message of dog, live or earlier.
 fn times_said(screen: &str, text: &str) -> usize {
     let [live, earlier] = [format!("dog: {text}"), format!("dog (key): {text}")];
     screen.lines().filter(|line| line.contains(&live) || line.contains(&earlier)).count()
@@ -191,7 +191,7 @@ impl Wire {
                         (carried.clone(), address.clone(), is_over.clone());
                     thread::spawn(move || {
                         let mut buffer = [0; 65_536];
-                        // Answers to an address of before are lost.
+                        // Answers to a previous address are lost.
                         while !is_over.load(Ordering::Relaxed)
                             && address.load(Ordering::Relaxed) == now
                         {
@@ -296,7 +296,7 @@ fn is_on_disk(folder: &Path, who: &str, text: &str) -> bool {
     holds(&folder.join(who).join("member"), text.as_bytes())
 }
 
-// What is said of delivery.
+// Reports of delivery.
 
 #[test]
 fn the_status_line_never_says_more_than_is_true() {
@@ -413,7 +413,8 @@ fn programs_read_what_became_of_each_message() {
         lines.iter().filter(is_it).count()
     };
     assert_eq!(["one", "two", "three"].map(heard), [1, 1, 0]);
-    // Under its name, although the restarted hub keeps that for who had it last.
+    // The message has dog's name, although the restarted hub reserves that name for its last
+    // holder.
     let two =
         dog.expect_line(|line| json(line)["from"] == "dog" && json(line)["text"] == "two", SOON);
     assert!(["message", "said"].contains(&json(&two)["kind"].as_str().unwrap()), "{two}");
@@ -422,7 +423,7 @@ fn programs_read_what_became_of_each_message() {
     again.expect_line(|line| json(line)["kind"] == "joined", SOON);
 }
 
-// What can be read on the way.
+// Encryption.
 
 #[test]
 fn nothing_of_a_session_can_be_read_on_the_way() {
@@ -435,7 +436,7 @@ fn nothing_of_a_session_can_be_read_on_the_way() {
     let args = ["join", &far, "--json", "--nick", "小明", "--heartbeat", HEARTBEAT];
     let args = [&args[..], &["--password-file", password.to_str().unwrap()]].concat();
     let mut dog = pigeon(&folder, "dog", &args);
-    // At once: before it is known whether the hub takes members with a key.
+    // Sends at once, before `join` knows whether the hub accepts members with a key.
     dog.say("a secret of the first hour");
     expect_json(&dog, "delivery", "text", "a secret of the first hour");
     dog.say("/me 写下密语");
@@ -523,7 +524,7 @@ fn a_hub_with_another_key_is_told_nothing() {
     assert_eq!(hub.texts("stranger"), ["to the first", "hello"]);
 }
 
-/// The first file of this name in a folder and those inside.
+/// The first file with this name in a folder or its subfolders.
 fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     let mut paths = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
     paths.find_map(|path| match path.is_dir() {
@@ -541,11 +542,11 @@ fn a_hub_once_met_with_a_key_is_never_joined_plainly() {
     expect_json(&dog, "delivery", "text", "one");
     dog.end_stdin();
     dog.expect_end(LEAVING);
-    // This one has met it with `send` only.
+    // This user has contacted the hub only with `send`.
     let mut ape = pigeon(&folder, "ape", &["send", &hub.target(), "two"]);
     assert!(ape.expect_end(SOON).success());
     hub.kill();
-    // None, and the port of another hub.
+    // The hub announces no port, and then the port of another hub.
     let other_folder = fresh("forged-other");
     let other = Hub::start(&other_folder, &[]);
     for (n, announced) in [0, other.port + 1].into_iter().enumerate() {
@@ -663,7 +664,8 @@ fn what_a_killed_program_left_on_the_disk_is_sent_once() {
         drop(dog);
         hub.restart();
         match next {
-            // An empty stdin: it leaves at once, but not before this is stored.
+            // With an empty stdin, `join` leaves at once, but not before the waiting message is
+            // stored.
             "join" => {
                 let mut dog = join_json(&folder, "dog", &hub.address());
                 dog.end_stdin();

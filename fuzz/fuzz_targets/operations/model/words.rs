@@ -14,9 +14,10 @@ use super::places::Places;
 pub(super) struct Words {
     /// Members that sent a padded heartbeat last.
     programs: BTreeSet<SocketAddr>,
-    /// Members for which that was true at any time in this batch, and others that sent one.
+    /// Members that were in `programs` at any time in this batch, and other senders of a padded
+    /// heartbeat.
     lately: BTreeSet<SocketAddr>,
-    /// Members for which that was false at some time in this batch.
+    /// Members that were not in `programs` at some time in this batch.
     not_always: BTreeSet<SocketAddr>,
     /// The messages of this batch.
     payloads: BTreeSet<Vec<u8>>,

@@ -48,7 +48,7 @@ Kinds of JSON objects (each also has `time`; docs/protocol.md explains a hub's w
   reachable  hub: heard from again
   unsent  hub, error: a line was not sent
   forward  to, reason: refused, unreachable, repeats or loop; error if the system gave one
-  secure  hub, fingerprint, first (time here): encrypted and stored from now on
+  secure  hub, fingerprint, first (whether this is the first contact): encrypted and stored from now on
   insecure  hub, error: the hub offers encryption, and it does not work
   delivery  hub, state, text, reason: what became of a message, or of the connection
 

@@ -77,7 +77,7 @@ impl Copies {
         if self.awaited.is_empty() {
             return;
         }
-        // A tutorial's server returns it in capitals.
+        // A server from a tutorial returns lines in capitals, so case is ignored.
         let came = text.to_lowercase();
         let is_in = |said: &String| came.contains(&said.to_lowercase());
         if let Some(copy) = self.awaited.iter().position(|(_, said)| is_in(said)) {

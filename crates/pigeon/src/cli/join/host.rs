@@ -86,7 +86,7 @@ pub(super) struct JoinHost {
     secure_port: Option<u16>,
     /// Whether the session uses a member with a key.
     is_secure: bool,
-    /// Whether that member is not connected.
+    /// Whether the member with a key is not connected.
     is_cut_off: bool,
     next_socket: Option<Socket>,
     typed_password: Option<String>,

@@ -34,7 +34,8 @@ impl Keyed {
         member_folder().ok()?;
         let address = hub.ip().to_string();
         let hosts = typed.and_then(host_of).map(str::to_lowercase).filter(|host| *host != address);
-        // The typed name first: it stays the same hub's when the address changes.
+        // The typed host name comes first, because it still names the same hub after a change of
+        // address.
         let hosts = hosts.into_iter().chain([SocketAddr::new(hub.ip(), 0).to_string()]);
         let hosts = hosts.map(|host| host.trim_end_matches(":0").to_string()).collect();
         let password = password.map(|password| String::from_utf8_lossy(password).into());

@@ -19,7 +19,7 @@ pub(super) struct Answering {
     unsent: u64,
     /// Replies that caused a network error.
     undelivered: u64,
-    /// Whether the first of each has been reported.
+    /// Whether the first unsent reply, and the first undelivered one, have been reported.
     told: [bool; 2],
 }
 

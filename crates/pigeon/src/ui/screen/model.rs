@@ -453,7 +453,7 @@ impl Model {
             return;
         }
         let was_shown = self.is_here() && matches!(self.place().id, PlaceId::Room(_));
-        // The room's counts before and after included the user differently.
+        // The user has moved, so the member counts of both rooms are outdated.
         let left = self.here.take().map(PlaceId::Room);
         let at = self.place_or_new(PlaceId::Room(room.clone()));
         for at in left.and_then(|left| self.find(&left)).into_iter().chain([at]) {

@@ -174,7 +174,7 @@ fn the_keys_explain_themselves() {
     assert_eq!(key(&mut model, KeyCode::Char('x')), None);
     assert!(model.input.text() == "x" && matches!(model.mode, Mode::Typing));
     key(&mut model, KeyCode::Backspace);
-    // After other text it is a question mark.
+    // After other text, `?` is a plain character.
     write(&mut model, "how?");
     assert_eq!(model.input.text(), "how?");
 }
