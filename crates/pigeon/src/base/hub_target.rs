@@ -71,6 +71,18 @@ impl MemberArgs {
 }
 
 impl HubTarget {
+    /// The address and key of an invitation. `None` for `hub:HOST`, which names neither.
+    ///
+    /// Fails if the host cannot be resolved.
+    pub(crate) fn invitation(
+        &self,
+        family: Family,
+    ) -> anyhow::Result<Option<(SocketAddr, Option<Fingerprint>)>> {
+        let is_invitation = self.secure_port.is_some();
+        let found = || Ok((self.endpoint.resolve_in(family)?, self.fingerprint));
+        is_invitation.then(found).transpose()
+    }
+
     /// Parses a hub. `None` for anything else, such as an endpoint. Fails if it begins like a hub
     /// but is invalid.
     pub(crate) fn parse(text: &str) -> Result<Option<HubTarget>, String> {

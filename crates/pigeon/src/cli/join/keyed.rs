@@ -7,6 +7,7 @@ use pigeon_client::LeftOff;
 use pigeon_member::{Folder, FolderError, OpenMemberError, Opened, Options, open_with};
 use pigeon_net::Clock;
 use pigeon_proto::{Language, Name};
+use pigeon_quic::Fingerprint;
 
 use crate::base::hub_target::member_folder;
 
@@ -21,6 +22,8 @@ pub(super) struct Keyed {
     port: u16,
     password: Option<Box<str>>,
     language: Language,
+    /// The port and key of an invitation.
+    invited: Option<(u16, Option<Fingerprint>)>,
 }
 
 impl Keyed {
@@ -39,12 +42,20 @@ impl Keyed {
         let hosts = hosts.into_iter().chain([SocketAddr::new(hub.ip(), 0).to_string()]);
         let hosts = hosts.map(|host| host.trim_end_matches(":0").to_string()).collect();
         let password = password.map(|password| String::from_utf8_lossy(password).into());
-        Some(Keyed { hosts, port: hub.port(), password, language })
+        Some(Keyed { hosts, port: hub.port(), password, language, invited: None })
+    }
+
+    /// With an invitation to the hub.
+    pub(super) fn invited(self, invited: Option<(u16, Option<Fingerprint>)>) -> Keyed {
+        Keyed { invited, ..self }
     }
 
     /// The hub's port for members with a key, if it had a key before. Such a hub is never joined
     /// plainly. Fails if the hubs that had one cannot be read.
     pub(super) fn known_port(&self) -> Result<Option<u16>, FolderError> {
+        if let Some((port, _)) = self.invited {
+            return Ok(Some(port));
+        }
         // Without a folder no hub was met.
         let Ok(folder) = Folder::open(&member_folder().unwrap_or_default()) else {
             return Ok(None);
@@ -87,6 +98,7 @@ impl Keyed {
         let (plain, secure) = (self.port, hub.port());
         let known_as = |host| [format!("{host}:{secure}"), format!("{host}:{plain}/{secure}")];
         options.known_as = self.hosts.iter().flat_map(known_as).collect();
+        options.fingerprint = self.invited.and_then(|(_, fingerprint)| fingerprint);
         options.patience = PATIENCE;
         options.session.password = self.password.clone();
         options.session.language = Some(self.language);

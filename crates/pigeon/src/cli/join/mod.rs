@@ -42,6 +42,7 @@ use pigeon_proto::{Name, sentence};
 use rand_pcg::Pcg64;
 
 use crate::base::bind::{explain, one_host};
+use crate::base::hub_target::HubTarget;
 use crate::base::lookup::Lookup;
 use crate::base::random;
 use crate::base::signals::on_stop;
@@ -89,7 +90,14 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let nick = nick.map_err(|error| {
         UsageError(say!("join-bad-nick", why = sentence::name_error(error, language)))
     })?;
-    let found = find::find(args.hub.as_deref(), args.port, args.family)?;
+    let target = args.hub.as_deref().map(HubTarget::parse).transpose().map_err(UsageError)?;
+    let invitation = target.flatten().map(|target| target.invitation(args.family)).transpose()?;
+    let invitation = invitation.flatten();
+    let found = match invitation {
+        // The plain port is the one before, unless the hub was told otherwise.
+        Some((secure, _)) => SocketAddr::new(secure.ip(), secure.port().saturating_sub(1)).into(),
+        None => find::find(args.hub.as_deref(), args.port, args.family)?,
+    };
     let Found { address: hub, name: hub_name, again } = found;
     one_host(hub)?;
     let password = crate::base::password::read(args.password_file.as_deref())?;
@@ -106,7 +114,12 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let is_plain = args.plain || args.raw || !args.forward.is_empty();
     let keyed = match is_plain {
         true => None,
-        false => Keyed::new(args.hub.as_deref(), hub, password.as_deref(), language),
+        false => {
+            let typed = args.hub.as_deref().filter(|_| invitation.is_none());
+            let invited = invitation.map(|(address, fingerprint)| (address.port(), fingerprint));
+            let keyed = Keyed::new(typed, hub, password.as_deref(), language);
+            keyed.map(|keyed| keyed.invited(invited))
+        }
     };
     // A hub that had a key is never joined without: another server may answer there.
     let port = keyed.as_ref().map(Keyed::known_port).transpose()?.flatten();

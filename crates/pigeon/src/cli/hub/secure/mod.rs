@@ -19,7 +19,7 @@ use pigeon_guard::{SourceRules, TokenKey};
 use pigeon_hub::reliable::{Config, Crypto};
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
-use pigeon_net::{OpenError, Socket, SocketOptions, Waker};
+use pigeon_net::{OpenError, Socket, SocketOptions, Waker, local_addresses};
 use pigeon_proto::{Format, LinkKind};
 use pigeon_quic::{Certificate, Fingerprint, Limits, Server, ServerConfig};
 use tracing::{error, info, warn};
@@ -134,7 +134,22 @@ impl Secure {
         self.next = None;
         self.running = Some(self.run(hub, archive, socket)?);
         info!("members with a key: UDP port {}, fingerprint {}", self.port(), self.fingerprint());
+        info!("invitation: {}", self.invitation());
         Ok(())
+    }
+
+    /// The invitation for someone who has never met the hub, with its key and an address that others
+    /// can reach.
+    fn invitation(&self) -> String {
+        let reachable = || {
+            let interfaces = local_addresses().ok()?;
+            let addresses = interfaces.iter().map(|local| local.address);
+            let mut addresses = addresses.filter(|ip| ip.is_ipv4() && !ip.is_loopback());
+            addresses.next()
+        };
+        let bound = self.address.ip();
+        let ip = if bound.is_unspecified() { reachable().unwrap_or(bound) } else { bound };
+        format!("pigeon://{}/#{}", SocketAddr::new(ip, self.port()), self.fingerprint())
     }
 
     fn complain(&self, error: OpenError) {
