@@ -45,6 +45,7 @@ use self::password::{Given, Password};
 use self::service::{State, Watchdog, notify};
 use crate::base::bind::{explain, is_address_missing, try_bind};
 use crate::base::data;
+use crate::base::endpoint::ListenAddress;
 use crate::base::groups::GroupSockets;
 use crate::base::locale;
 use crate::base::networks::{Nets, source_rules};
@@ -416,13 +417,14 @@ impl Args {
     }
 
     /// The address for members with a key, given the bound address of the first socket.
-    fn secure(&self, first: SocketAddr) -> Option<SocketAddr> {
+    fn secure(&self, first: SocketAddr) -> Option<ListenAddress> {
+        let listen = self.doors().first()?.listen;
         let port = match self.secure {
             secure::SecurePort::Off => return None,
             secure::SecurePort::Port(port) => port,
             secure::SecurePort::Next => first.port().checked_add(1)?,
         };
-        Some(SocketAddr::new(first.ip(), port))
+        Some(ListenAddress { port, ..listen })
     }
 
     /// The settings of the IP Messenger link, if enabled.
@@ -486,7 +488,7 @@ pub(crate) fn run(
     // The link needs both a log, for its promise to store, and a folder, for a lasting certificate.
     let first = sockets.first().map(Socket::local_addr);
     let secure = first.and_then(|first| args.secure(first)).filter(|_| config.history.is_some());
-    config.secure_port = secure.map(|address| address.port());
+    config.secure_port = secure.map(|address| address.port);
     let clock = Clock::start();
     searchers::share(&sockets);
     let groups = config

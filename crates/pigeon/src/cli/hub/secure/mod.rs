@@ -8,7 +8,7 @@ mod certificate;
 mod thread;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -27,7 +27,8 @@ use tracing::{error, info, warn};
 use self::thread::Ending;
 use super::archive::Archive;
 use super::reliable::{Carrier, Link, Queues};
-use crate::base::bind::explain;
+use crate::base::bind::{explain, try_bind};
+use crate::base::endpoint::ListenAddress;
 use crate::base::random;
 
 /// Time between attempts to bind a port in use.
@@ -74,7 +75,7 @@ impl fmt::Display for SecurePort {
 
 /// The link, or what is needed to start it.
 pub(super) struct Secure {
-    address: SocketAddr,
+    address: ListenAddress,
     certificate: Certificate,
     sources: SourceRules,
     hub_waker: Arc<OnceLock<Waker>>,
@@ -95,7 +96,7 @@ impl Secure {
     pub(super) fn start(
         hub: &mut Hub,
         archive: &Archive,
-        address: SocketAddr,
+        address: ListenAddress,
         sources: SourceRules,
         hub_waker: &Arc<OnceLock<Waker>>,
         now: Instant,
@@ -115,13 +116,13 @@ impl Secure {
 
     /// The announced port.
     pub(super) fn port(&self) -> u16 {
-        self.address.port()
+        self.address.port
     }
 
     /// Opens the port, or schedules another attempt.
     fn open(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) -> anyhow::Result<()> {
         let options = SocketOptions { timestamps: false, ..SocketOptions::default() };
-        let socket = match Socket::bind(self.address, &options) {
+        let socket = match try_bind(self.address, &options) {
             Ok(socket) => socket,
             Err(error) => {
                 if self.next.is_none() {
@@ -147,8 +148,9 @@ impl Secure {
             let mut addresses = addresses.filter(|ip| ip.is_ipv4() && !ip.is_loopback());
             addresses.next()
         };
-        let bound = self.address.ip();
-        let ip = if bound.is_unspecified() { reachable().unwrap_or(bound) } else { bound };
+        let bound = self.address.address().map(|address| address.ip());
+        let bound = bound.filter(|ip| !ip.is_unspecified());
+        let ip = bound.or_else(reachable).unwrap_or(Ipv4Addr::LOCALHOST.into());
         format!("pigeon://{}/#{}", SocketAddr::new(ip, self.port()), self.fingerprint())
     }
 
