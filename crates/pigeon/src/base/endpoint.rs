@@ -212,7 +212,7 @@ pub(crate) struct ListenAddress {
     /// 0 lets the system choose.
     pub(crate) port: u16,
     /// The interface's index from `%` in `[fe80::1%eth0]`; 0 if not given.
-    zone: u32,
+    pub(crate) zone: u32,
 }
 
 /// The host part of an address to listen on.
