@@ -242,6 +242,34 @@ fn kill_a_client(victims: &Victims, dice: &mut Dice) -> bool {
 }
 
 #[test]
+fn a_hub_at_every_address_takes_members_by_ipv4_and_ipv6_and_by_invitation() {
+    let folder = fresh("every-address");
+    let (plain, secure) = free_ports();
+    let mut hub = pigeon(&folder, "hub")
+        .args(["hub", &format!("*:{plain}"), "--secure", &secure.to_string(), "--console", "off"])
+        .args(["--data", folder.join("log").to_str().unwrap(), "--discoverable", "off"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(hub.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let invitation = lines.find_map(|line| Some(line.split_once("invitation: ")?.1.to_string()));
+    let invitation = invitation.expect("the hub prints an invitation");
+    spawn(move || lines.for_each(drop));
+    let port = secure.to_string();
+    let by_address = ["127.0.0.1", "[::1]"].map(|ip| format!("pigeon://{ip}:{port}"));
+    for target in by_address.iter().chain([&invitation]) {
+        let sent = pigeon(&folder, "sender").args(["send", target, "hi"]).output().unwrap();
+        assert!(sent.status.success(), "{target}: {}", String::from_utf8_lossy(&sent.stderr));
+    }
+    let last = if invitation.ends_with('0') { '1' } else { '0' };
+    let other = format!("{}{last}", &invitation[..invitation.len() - 1]);
+    let refused = pigeon(&folder, "stranger").args(["send", &other, "hi"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1), "another key than the invitation's");
+    hub.kill().unwrap();
+    hub.wait().unwrap();
+}
+
+#[test]
 fn what_was_acknowledged_is_in_every_ledger_once_whatever_is_killed() {
     let kills: u32 = std::env::var("PIGEON_KILLS").map_or(20, |kills| kills.parse().unwrap());
     let folder = fresh("killed");
