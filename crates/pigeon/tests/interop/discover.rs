@@ -535,7 +535,7 @@ fn without_a_host_one_joins_this_machines_hub_or_the_only_one_around() {
     joins("a", &["图书馆"], "10.77.1.2:9999");
     joins("a", &["Kitchen"], "10.77.2.2:9999");
     let mut unknown = networks.pigeon("a", &["join", "garden"]);
-    unknown.expect_status(|line| line.contains("no hub named garden answers here"), SOON);
+    unknown.expect_status(|line| line.contains("no hub named garden answered"), SOON);
     assert_eq!(unknown.expect_end(SOON).code(), Some(1));
 }
 
