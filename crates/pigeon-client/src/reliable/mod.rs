@@ -421,7 +421,9 @@ impl Session {
             HubFrame::Challenge { .. } if open.is_challenged => {
                 return Err("a second challenge".into());
             }
-            HubFrame::Challenge { version: 0, .. } => return Err("there is no version 0".into()),
+            HubFrame::Challenge { version, .. } if version != VERSION => {
+                return Err(format!("the hub speaks version {version}, and this client {VERSION}"));
+            }
             HubFrame::Challenge { nonce, .. } => {
                 open.is_challenged = true;
                 self.prove(&nonce);
