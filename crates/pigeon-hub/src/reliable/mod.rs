@@ -490,7 +490,10 @@ impl Sessions {
                 Err(error) => Err(error.to_string()),
             };
             let handled = frame.and_then(|frame| self.handle_frame(conn, frame));
-            if let Err(why) = handled {
+            if let Err(mut why) = handled {
+                if self.get(conn).is_some_and(|it| it.phase == Phase::Greeting) {
+                    why = format!("{why}; begin with hello, version {VERSION}");
+                }
                 self.statistics.broken += 1;
                 return self.bye(conn, ByeReason::Error, &why);
             }
@@ -502,8 +505,8 @@ impl Sessions {
         let Some(connection) = self.get_mut(conn) else { return Ok(()) };
         match (connection.phase, frame) {
             (_, ClientFrame::Unknown) => {}
-            (Phase::Greeting, ClientFrame::Hello { version: 0, .. }) => {
-                return Err("there is no version 0".into());
+            (Phase::Greeting, ClientFrame::Hello { version, .. }) if version != VERSION => {
+                return Err(format!("this hub does not speak version {version}"));
             }
             (Phase::Greeting, ClientFrame::Hello { .. }) => {
                 connection.phase = Phase::Challenged;
@@ -515,7 +518,7 @@ impl Sessions {
                 };
                 self.frame(conn, &challenge);
             }
-            (Phase::Greeting, _) => return Err("the first frame is hello".into()),
+            (Phase::Greeting, _) => return Err("the first frame is not hello".into()),
             (Phase::Challenged, ClientFrame::Prove(prove)) => self.prove(conn, *prove)?,
             (Phase::Challenged, _) => return Err("the second frame is prove".into()),
             (Phase::Joining(_), _) => {}

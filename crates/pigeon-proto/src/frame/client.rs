@@ -148,6 +148,9 @@ impl TryFrom<SayFields> for Say {
         if after > before {
             return Err("after must be less than number");
         }
+        if number > field::LAST_SAID {
+            return Err("no number follows this one in an outbox");
+        }
         Ok(Say { number, after, room, text: text_of(text, base64)? })
     }
 }

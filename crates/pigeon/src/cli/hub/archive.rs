@@ -490,12 +490,13 @@ fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> {
     let room =
         |room: &RoomName, slow| Fact::Room { room: room.clone(), settings: RoomSettings { slow } };
     match keep {
-        Keep::Name(KeptName { grant, name, room, ip, resumes, is_free }) => {
+        Keep::Name(KeptName { grant, name, room, ip, author, resumes, is_free }) => {
             log.try_set(&Fact::Grant {
                 grant: *grant,
                 name: name.clone(),
                 room: room.clone(),
                 ip: *ip,
+                author: *author,
                 resumes: *resumes,
                 is_free: *is_free,
             })
@@ -515,11 +516,12 @@ fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> {
 fn keep_of(fact: &Fact) -> Option<Keep> {
     Some(match fact {
         Fact::ResumeSecret(_) => return None,
-        Fact::Grant { grant, name, room, ip, resumes, is_free } => Keep::Name(KeptName {
+        Fact::Grant { grant, name, room, ip, author, resumes, is_free } => Keep::Name(KeptName {
             grant: *grant,
             name: name.clone(),
             room: room.clone(),
             ip: *ip,
+            author: *author,
             resumes: *resumes,
             is_free: *is_free,
         }),
@@ -542,6 +544,7 @@ mod tests {
             name: name("狗哥"),
             room: room("Ops"),
             ip: "fe80::1".parse().unwrap(),
+            author: Some(7),
             resumes: true,
             is_free: false,
         };

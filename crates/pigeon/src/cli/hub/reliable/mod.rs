@@ -24,7 +24,7 @@ use pigeon_hub::reliable::{Join, Joined, Outcome, Say};
 use pigeon_hub::{Event, Hub, Input, LinkId, MemberId, Message};
 use pigeon_log::Forget;
 use pigeon_net::Waker;
-use pigeon_proto::{Command, LinkKind, Notice, Reason, Refusal, RoomName, Secret, Subject, Word};
+use pigeon_proto::{Command, LinkKind, News, Notice, Reason, Refusal, RoomName, Subject, Word};
 
 pub(super) use self::carrier::{Carrier, Transport};
 pub(super) use self::queue::Queues;
@@ -104,7 +104,7 @@ impl Link {
         let known = self.members.get(&author).copied();
         let member = match known {
             Some(member) => member,
-            None => hub.join(now, self.link, label, source)?,
+            None => hub.join_by_key(now, self.link, label, source, author, password.as_deref())?,
         };
         self.members.insert(author, member);
         self.authors.insert(member, author);
@@ -114,9 +114,6 @@ impl Link {
         let mut command = |command| hub.handle_input(now, member, Input::Command(command));
         if is_other_language {
             command(Command::Language(language));
-        }
-        if let Some(secret) = password.as_deref().and_then(|text| Secret::new(text.as_bytes())) {
-            command(Command::Pass(secret));
         }
         if known.is_none()
             && let Some(word) = word.as_deref().and_then(Word::new)
@@ -136,13 +133,10 @@ impl Link {
         let view = hub.member(member);
         match view.map(|view| (view.name, view.room)) {
             Some((name, Some(room))) => Ok(Joined { name, room }),
-            in_no_room => {
-                // The password is missing. The session must not stay in the hub without it.
+            // Kicked, because of its resume word.
+            _ => {
                 self.forget(author);
-                if in_no_room.is_some() {
-                    hub.handle_input(now, member, Input::Leave);
-                }
-                Err(Refusal::new(Subject::Member, Reason::Password))
+                Err(Refusal::new(Subject::Member, Reason::Kicked))
             }
         }
     }
@@ -216,7 +210,7 @@ impl Link {
             {
                 self.rooms.insert(*member, room.clone());
             }
-            Event::News { room, news } => self.news(room, news),
+            Event::News { room, news, own } => self.news(room, news, own),
             Event::Left { member, reason, .. } => {
                 self.rooms.remove(member);
                 if let Some(author) = self.authors.remove(member) {
@@ -233,10 +227,11 @@ impl Link {
     }
 
     /// Rooms with more than a hundred members get no news, so this loop is short.
-    fn news(&self, room: &RoomName, news: &[pigeon_proto::News]) {
+    fn news(&self, room: &RoomName, news: &[News], own: &[(MemberId, Vec<News>)]) {
         for (member, _) in self.rooms.iter().filter(|(_, here)| *here == room) {
             let Some(&author) = self.authors.get(member) else { continue };
-            for news in news {
+            let own = own.iter().find(|(about, _)| about == member);
+            for news in own.map_or(news, |(_, own)| own) {
                 self.send(ToLink::Notice { author, notice: Notice::News(news.clone()) });
             }
         }
