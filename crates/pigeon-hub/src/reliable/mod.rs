@@ -481,7 +481,8 @@ impl Sessions {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.set_now(now);
         let due = |queue: &mut VecDeque<(Instant, ConnId)>| {
-            queue.pop_front_if(|(at, _)| *at <= now).map(|(_, conn)| conn)
+            let is_due = queue.front().is_some_and(|(at, _)| *at <= now);
+            if is_due { queue.pop_front().map(|(_, conn)| conn) } else { None }
         };
         while let Some(conn) = due(&mut self.handshakes) {
             let is_early =
