@@ -172,6 +172,16 @@ export class Person {
     );
   }
 
+  /** The last of one's own messages. */
+  async lastOwn() {
+    return (await this.rows()).findLast(({ state }) => state);
+  }
+
+  /** How many of one's own messages the page says are not stored yet. */
+  async waiting() {
+    return (await this.rows()).filter(({ state }) => state === 'waiting').length;
+  }
+
   rowCount() {
     return this.page.locator(PART.row).count();
   }
