@@ -412,7 +412,8 @@ impl Session {
     fn handle(&mut self, now: Instant, frame: HubFrame) -> Result<(), String> {
         let Link::Open(open) = &mut self.link else { return Ok(()) };
         match frame {
-            HubFrame::Unknown => {}
+            // This session sends no `read`, `search` or `watch`.
+            HubFrame::Unknown | HubFrame::Entries { .. } | HubFrame::Here(_) => {}
             HubFrame::Bye { reason, text } => self.bye(now, reason, text),
             HubFrame::Challenge { .. } if open.is_challenged => {
                 return Err("a second challenge".into());

@@ -875,7 +875,7 @@ impl Core {
     /// Shows the backlog to a member that has taken a name, once. A member that follows the log
     /// reads the backlog there.
     pub(crate) fn greet(&mut self, now: Instant, slot: Slot) {
-        if matches!(self.link_kind(slot), LinkKind::Key | LinkKind::Page) {
+        if matches!(self.link_kind(slot), LinkKind::Key | LinkKind::Page | LinkKind::PageHttp) {
             return;
         }
         let most = self.config.history.map_or(0, |history| history.backlog);

@@ -536,6 +536,10 @@ impl Sessions {
             (Phase::Member(_), ClientFrame::Unfollow { room }) => {
                 self.unfollow(conn, &room.folded());
             }
+            (
+                Phase::Member(_),
+                ClientFrame::Read { .. } | ClientFrame::Search { .. } | ClientFrame::Watch { .. },
+            ) => {}
             (Phase::Member(author), ClientFrame::Quit {}) => {
                 self.outputs.push_back(Output::Close { conn });
                 self.remove(conn);
