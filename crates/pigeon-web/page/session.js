@@ -26,8 +26,8 @@ export const LIMITS = {
   requests: 16,
   frame: 131_072,
   patience: 10_000,
-  silence: 20_000,
-  answer: 8_000,
+  silence: 25_000,
+  answer: 4_000,
   firstWait: 200,
   lastWait: 10_000,
   longWait: 60_000,
@@ -66,6 +66,7 @@ export class Session {
   #known = new Set(); // identities of reported messages, to recognize them after a reset
   #requests = []; // reads and searches; the first one may be outstanding
   #nextRequest = 1;
+  #watched;
   #waiting = { count: 0, bytes: 0 };
   #kept = { count: 0, bytes: 0 };
   #maxText = 8_192;
@@ -152,10 +153,10 @@ export class Session {
     return true;
   }
 
-  /** Asks to be told about members and rooms, now and after each reconnection. */
-  watch() {
-    this.#config.watch = true;
-    if (this.isMember) this.#send({ type: "watch" });
+  /** Asks who is in a room, now and after each change and reconnection. */
+  watch(room) {
+    this.#watched = room;
+    if (this.isMember) this.#send({ type: "watch", room });
     this.#flush();
   }
 
@@ -184,8 +185,12 @@ export class Session {
       this.#attempts = 0;
       this.#link = { is: "down", at: now };
     }
-    // A connection from before a sleep may be dead without an error.
-    if (this.#link.is === "open" && !this.#link.patience) this.#probe(now, LIMITS.answer / 2);
+    // A connection from before a sleep may be dead without an error: asks for a sign of life.
+    if (this.isMember) {
+      this.#link.probed ??= now + LIMITS.answer;
+      this.#send({ type: "read", id: 0, room: "lobby", limit: 0 });
+      this.#flush();
+    }
     this.timeout(now);
   }
 
@@ -359,11 +364,9 @@ export class Session {
       this.#outputs.push({ type: "connect" });
       this.#noteState();
     } else if (link.is === "open") {
-      if (link.patience <= now || link.probed <= now) {
+      if (link.patience <= now || link.probed <= now || link.heard + LIMITS.silence <= now) {
         this.#outputs.push({ type: "close" });
         this.#wait(now);
-      } else if (link.isMember && link.probed === undefined && link.heard + LIMITS.silence <= now) {
-        this.#probe(now, LIMITS.answer);
       }
     }
     this.#proceed(now);
@@ -375,8 +378,7 @@ export class Session {
     const all = [this.#pending ? undefined : this.#writeAt];
     if (link.is === "down") all.push(link.at);
     if (link.is === "open") {
-      all.push(link.patience, link.sending?.held, link.probed);
-      if (link.isMember && link.probed === undefined) all.push(link.heard + LIMITS.silence);
+      all.push(link.patience, link.sending?.held, link.probed, link.heard + LIMITS.silence);
     }
     const due = all.filter((at) => at !== undefined);
     return due.length ? Math.min(...due) : undefined;
@@ -414,7 +416,7 @@ export class Session {
         this.#attempts = 0;
         this.#maxText = frame.max_text;
         this.#report("welcome", frame);
-        if (this.#config.watch) this.#send({ type: "watch" });
+        if (this.#watched !== undefined) this.#send({ type: "watch", room: this.#watched });
         for (const request of this.#requests) request.sent = false;
         this.#sendRequest();
         return this.#noteState();
@@ -755,13 +757,6 @@ export class Session {
     first.sent = true;
     const { id, room, before, limit, words } = first;
     this.#send({ type: words === undefined ? "read" : "search", id, room, words, before, limit });
-  }
-
-  /** Asks for a sign of life: the answer to `/nick` alone is the own name. */
-  #probe(now, patience) {
-    this.#link.probed ??= now + patience;
-    this.#send({ type: "command", line: "/nick" });
-    this.#flush();
   }
 
   #change(key, value) {

@@ -52,15 +52,20 @@ export class Hub {
   constructor(world, { fault } = {}) {
     this.world = world;
     this.fault = fault;
+    this.conns = new Set();
     this.log = []; // synced entries
     this.unsynced = [];
     this.epoch = 1;
     this.sequence = 0;
     this.up = true;
-    this.conns = new Set();
     this.plain = 0;
     this.backup = 0;
     this.calm = false;
+    const beat = () => {
+      for (const conn of this.conns) if (conn.hub.member) conn.toClient("\n");
+      world.clock.at(world.clock.now + 15_000, beat);
+    };
+    beat();
     this.everStored = new Set();
   }
 
@@ -134,13 +139,10 @@ export class Hub {
         break;
       case "read": {
         const all = this.log.filter((it) => it.position < (frame.before ?? Infinity));
-        const entries = all.slice(-frame.limit);
-        send({ type: "entries", id: frame.id, room: frame.room, entries, more: entries.length < all.length });
+        const entries = all.slice(all.length - Math.min(all.length, frame.limit));
+        send({ type: "entries", id: frame.id, room: frame.room, entries, more: entries[0]?.position });
         break;
       }
-      case "command":
-        send({ type: "notice", line: "name - lobby -", text: "" });
-        break;
       default:
         throw new Error(`a frame that the hub does not know: ${frame.type}`);
     }
@@ -520,7 +522,8 @@ export function run(seed, { fault, Class = Session, restores = seed % 5 === 0, m
     tabs.every((tab) => tab.session.waiting === 0 && tab.session.state === "live" && tab.writes.length === 0) &&
     hub.unsynced.length === 0 &&
     tabs.every((tab) => tab.ledger.at(-1)?.position === hub.log.at(-1)?.position || hub.log.length === 0);
-  while (!settled()) {
+  for (let steps = 0; !settled(); steps += 1) {
+    if (steps > 100_000) throw new Error(`seed ${seed}: no end`);
     if (clock.now > horizon + 600_000) throw new Error(`seed ${seed}: not settled: ${JSON.stringify(tabs.map((t) => [t.session.state, t.session.waiting, t.ledger.at(-1)?.position, hub.log.at(-1)?.position]))}`);
     if (!clock.step()) throw new Error(`seed ${seed}: nothing is left to happen`);
   }
