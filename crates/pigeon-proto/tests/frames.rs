@@ -83,8 +83,9 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
         any::<u64>().prop_map(|outbox| ClientFrame::Outbox { outbox }),
         say(),
         word().prop_map(|line| ClientFrame::Command { line }),
-        (room(), prop::option::of(seen()), prop::option::of(number()))
-            .prop_map(|(room, after, last)| ClientFrame::Follow { room, after, last }),
+        (room(), prop::option::of(seen()), prop::option::of(number()), position()).prop_map(
+            |(room, after, last, deletion)| ClientFrame::Follow { room, after, last, deletion }
+        ),
         room().prop_map(|room| ClientFrame::Unfollow { room }),
         Just(ClientFrame::Quit {}),
     ]
@@ -125,8 +126,11 @@ fn hub_frame() -> impl Strategy<Value = HubFrame> {
                 HubFrame::Gap(Gap { position, room, after, count, wall })
             }
         ),
-        (room(), prop::option::of(seen()), any::<bool>())
-            .prop_map(|(room, last, forgotten)| HubFrame::Reset { room, last, forgotten }),
+        (room(), prop::option::of(seen()), any::<bool>(), position()).prop_map(
+            |(room, last, forgotten, deletion)| {
+                HubFrame::Reset { room, last, forgotten, deletion }
+            }
+        ),
         (room(), position()).prop_map(|(room, position)| HubFrame::Live { room, position }),
         room().prop_map(|room| HubFrame::Behind { room }),
         (prop::option::of(room()), prop::option::of(word()))

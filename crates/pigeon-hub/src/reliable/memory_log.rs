@@ -113,7 +113,7 @@ impl MemoryLog {
     pub fn read(&self, read: &Read) -> Answer {
         match read {
             Read::Outbox { author, outbox } => Answer::Last(self.last(*author, *outbox)),
-            Read::Follow { seen } => Answer::Follow(self.follow(*seen)),
+            Read::Follow { seen, .. } => Answer::Follow(self.follow(*seen)),
             Read::Before { room, count } => {
                 let of_room = self.entries.iter().rev().filter(|entry| entry.room() == room);
                 let first = of_room.take(*count).last().map(Entry::position);
@@ -135,7 +135,7 @@ impl MemoryLog {
         match last {
             Some(last) if last == seen => Follow::From(last.position),
             // The messages between may have been in memory, and are not any more.
-            last_common => Follow::Reset { last_common, forgotten: false },
+            last_common => Follow::Reset { last_common, forgotten: None },
         }
     }
 
@@ -213,10 +213,10 @@ mod tests {
             identity: append(number, None, "").identity,
         };
         assert_eq!(log.follow(seen(98)), Follow::From(seen(98).position));
-        let reset = Follow::Reset { last_common: None, forgotten: false };
+        let reset = Follow::Reset { last_common: None, forgotten: None };
         assert_eq!(log.follow(seen(1)), reset);
         let other = Seen { identity: append(7, None, "").identity, ..seen(99) };
-        let reset = Follow::Reset { last_common: Some(seen(99)), forgotten: false };
+        let reset = Follow::Reset { last_common: Some(seen(99)), forgotten: None };
         assert_eq!(log.follow(other), reset);
     }
 }

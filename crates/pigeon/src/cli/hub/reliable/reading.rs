@@ -57,7 +57,7 @@ impl Reading {
 fn read(reader: &Reader, question: Read) -> Result<Answer, ReadError> {
     Ok(match question {
         Read::Outbox { author, outbox } => Answer::Last(reader.last_number(author, outbox)?),
-        Read::Follow { seen } => Answer::Follow(reader.follow(Some(seen))?),
+        Read::Follow { seen, deletion } => Answer::Follow(reader.follow(Some(seen), deletion)?),
         Read::Before { room, count } => {
             let entries = reader.before(Position::END, Some(&room), count)?;
             let newest = entries.last().map_or(Position::START, |last| last.position());
