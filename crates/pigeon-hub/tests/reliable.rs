@@ -111,7 +111,7 @@ impl World {
                     self.sessions.answered(self.now, id, answer);
                 }
                 Output::Leave { author } => self.left.push(author),
-                Output::Command { .. } => {}
+                Output::Command { .. } | Output::Watch { .. } | Output::Unwatch { .. } => {}
             }
         }
     }

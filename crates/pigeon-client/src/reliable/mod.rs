@@ -353,9 +353,8 @@ impl Session {
         if self.disk.failed.take().is_some() {
             self.report(Event::DiskHealed);
         }
-        while let Some((_, message, refused)) =
-            self.unreported.pop_front_if(|(write, ..)| *write <= covered)
-        {
+        while self.unreported.front().is_some_and(|(write, ..)| *write <= covered) {
+            let Some((_, message, refused)) = self.unreported.pop_front() else { break };
             self.report(Event::Status(message, Status::Refused(refused)));
         }
         self.proceed(now);
@@ -417,7 +416,8 @@ impl Session {
     fn handle(&mut self, now: Instant, frame: HubFrame) -> Result<(), String> {
         let Link::Open(open) = &mut self.link else { return Ok(()) };
         match frame {
-            HubFrame::Unknown => {}
+            // This session sends no `read`, `search` or `watch`.
+            HubFrame::Unknown | HubFrame::Entries { .. } | HubFrame::Here(_) => {}
             HubFrame::Bye { reason, text } => self.bye(now, reason, text),
             HubFrame::Challenge { .. } if open.is_challenged => {
                 return Err("a second challenge".into());
@@ -667,7 +667,9 @@ impl Session {
                 if !sending.is_done(outbox) {
                     return;
                 }
-                agenda.pop_front_if(|first| *first == sending.outbox);
+                if agenda.front() == Some(&sending.outbox) {
+                    agenda.pop_front();
+                }
             }
             let next = agenda.front().copied().or_else(|| {
                 let waits = |it: &store::Outbox| it.messages.values().any(|mine| !mine.is_stored);

@@ -211,6 +211,14 @@ impl Core {
         self.members.room(slot).and_then(|index| self.rooms.at(index))
     }
 
+    pub(crate) fn find_room(&self, name: &RoomName) -> Option<&Room> {
+        self.rooms.find(name).and_then(|id| self.rooms.get(id))
+    }
+
+    pub(crate) fn roster_version(&self) -> u64 {
+        self.rooms.version()
+    }
+
     pub(crate) fn room_count(&self) -> usize {
         self.rooms.len()
     }
@@ -840,7 +848,7 @@ impl Core {
             (None, Some(guest)) => guest.label.as_str(),
             (None, None) => "",
         };
-        let link = self.link_kind(slot);
+        let link = self.link_kind(slot).of_messages();
         Speaker { member: Some(self.members.id(slot)), name, caller, link }
     }
 
@@ -903,7 +911,7 @@ impl Core {
     /// Shows the backlog to a member that has taken a name, once. A member that follows the log
     /// reads the backlog there.
     pub(crate) fn greet(&mut self, now: Instant, slot: Slot) {
-        if matches!(self.link_kind(slot), LinkKind::Key | LinkKind::Page) {
+        if matches!(self.link_kind(slot), LinkKind::Key | LinkKind::Page | LinkKind::PageHttp) {
             return;
         }
         let most = self.config.history.map_or(0, |history| history.backlog);

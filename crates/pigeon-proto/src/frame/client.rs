@@ -55,6 +55,42 @@ pub enum ClientFrame {
         /// The room.
         room: RoomName,
     },
+    /// Requests earlier entries of a room. The hub answers with `entries`.
+    Read {
+        /// Identifies the answer.
+        #[serde(with = "field::number")]
+        id: u64,
+        /// The room.
+        room: RoomName,
+        /// Only entries before this position.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Position>,
+        /// Maximum number of entries.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "field::maybe_number")]
+        limit: Option<u64>,
+    },
+    /// Requests the messages of a room that contain words. The hub answers with `entries`.
+    Search {
+        /// Identifies the answer.
+        #[serde(with = "field::number")]
+        id: u64,
+        /// The room.
+        room: RoomName,
+        /// The words, all of which a message contains.
+        words: Box<str>,
+        /// Only messages before this position.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Position>,
+        /// Maximum number of messages.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "field::maybe_number")]
+        limit: Option<u64>,
+    },
+    /// Requests the member list of a room, and the rooms, now and after changes. Replaces an earlier
+    /// request.
+    Watch {
+        /// The room.
+        room: RoomName,
+    },
     /// The client leaves.
     Quit {},
     /// An unknown type, which is ignored.

@@ -142,6 +142,7 @@ tools-bytes = { $count } bytes
 
 tools-sockets-none = no UDP socket of this host is bound to port { $port }
 tools-sockets-cannot = cannot list the UDP sockets
+tools-sockets-elsewhere = pigeon sockets reads tables of the Linux kernel, and this is another system; on Windows: netstat -ano -p UDP
 tools-sockets-hidden = cannot see which programs hold { $unseen } of { $all ->
     [one] { $all } socket
    *[other] { $all } sockets

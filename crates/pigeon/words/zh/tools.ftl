@@ -109,6 +109,7 @@ tools-bytes = { $count } 字节
 
 tools-sockets-none = 本机没有绑定到端口 { $port } 的 UDP 套接字
 tools-sockets-cannot = 无法列出 UDP 套接字
+tools-sockets-elsewhere = pigeon sockets 读取 Linux 内核的表，而这里是别的系统；在 Windows 上请用：netstat -ano -p UDP
 tools-sockets-hidden = { $all } 个套接字中有 { $unseen } 个看不到是哪个程序的；root 可以看到
 tools-sockets-kernel = { $all } 个套接字中有 { $unseen } 个不属于这里的进程：属于内核或容器
 
