@@ -58,7 +58,7 @@ impl World {
         change(&mut config);
         World {
             sessions: Sessions::new(config),
-            log: MemoryLog::new(1, 64 << 20),
+            log: MemoryLog::new(Position::at(1, 0).unwrap(), 64 << 20),
             now: Instant::ORIGIN,
             sent: BTreeMap::new(),
             closed: Vec::new(),
