@@ -9,17 +9,17 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use pigeon_datagram::Instant;
-use pigeon_hub::reliable::SayId;
+use pigeon_hub::reliable::{MemoryAppend, Outcome as InMemory, SayId};
 use pigeon_hub::{Found, FoundLine, Hub, Keep, KeptName, LinkId, Lookup, Message, Wanted};
 use pigeon_log::{
-    Append, AppendError, Entry, Fact, Forget, ForgetError, Forgotten, Key, Log, NewestEntries,
-    Numbering, Options, Outcome, Pending, Position, Query, ReadError, Reader, Report, RoomSettings,
-    Ticket, Trouble,
+    Append, AppendError, Entry, Fact, Forget, ForgetError, Forgotten, Key, Log, Numbering, Options,
+    Outcome, Pending, Position, Query, ReadError, Reader, Report, RoomSettings, Ticket, Trouble,
 };
 use pigeon_net::Waker;
 use pigeon_proto::{Label, Name, Notice, RoomName, Text};
 use tracing::{error, info, warn};
 
+use super::room_log::{All, Memory, Newest};
 use crate::base::data::why_closed;
 use crate::base::random;
 use crate::base::thread;
@@ -44,6 +44,8 @@ const PATIENCE: Duration = Duration::from_millis(700);
 /// A hub's log.
 pub(super) struct Archive {
     log: Log,
+    /// Messages for reliable members, if the hub keeps no history.
+    memory: Option<Memory>,
     folder: PathBuf,
     shared: Arc<Shared>,
     history: SyncSender<Lookup>,
@@ -107,9 +109,7 @@ impl Shared {
             drop(inner);
             return self.wake();
         };
-        let followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
-        followers.iter().for_each(Waker::wake);
-        drop(followers);
+        self.wake_followers();
         if inner.pending.is_empty() && inner.says.is_empty() {
             return;
         }
@@ -130,6 +130,11 @@ impl Shared {
         if is_awaited {
             self.wake();
         }
+    }
+
+    fn wake_followers(&self) {
+        let followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        followers.iter().for_each(Waker::wake);
     }
 
     fn answer(&self, lookup: Lookup, found: Option<Found>) {
@@ -186,6 +191,7 @@ impl Archive {
             next_newest: Instant::ORIGIN,
             lost: 0,
             trouble: None,
+            memory: None,
             log,
         };
         Ok((archive, secret))
@@ -227,8 +233,23 @@ impl Archive {
         self.log.flush().wait();
     }
 
+    /// Keeps messages in memory from now on, and not on disk.
+    pub(super) fn keep_no_history(&mut self) -> anyhow::Result<()> {
+        self.memory = Some(Memory::new(random::bytes()?));
+        Ok(())
+    }
+
+    /// Whether messages are stored.
+    pub(super) fn stores(&self) -> bool {
+        self.memory.is_none()
+    }
+
     /// Stores a message. If the queue is full, the log counts it and marks the gap.
     pub(super) fn message(&self, message: Message) {
+        if let Some(memory) = &self.memory {
+            memory.lock().append(in_memory(&message, None));
+            return self.shared.wake_followers();
+        }
         let _ = self.log.try_append(append(message, Numbering::ByHub));
     }
 
@@ -241,6 +262,14 @@ impl Archive {
         message: Message,
         after: u64,
     ) -> Result<(), ()> {
+        if let Some(memory) = &self.memory {
+            let outcome = memory.lock().append(in_memory(&message, Some(after)));
+            let settled = Settled { id, message, outcome: relayed(outcome) };
+            self.shared.lock().settled.entry(link).or_default().push(settled);
+            self.shared.wake_followers();
+            self.shared.wake();
+            return Ok(());
+        }
         // Locked until the message is in `says`, or the writer could settle it first.
         let mut inner = self.shared.lock();
         let ticket = self.log.try_append(append(message.clone(), Numbering::ByAuthor { after }));
@@ -261,13 +290,19 @@ impl Archive {
     }
 
     /// The newest entries, for a loop that must not wait for the disk.
-    pub(super) fn newest_entries(&self) -> NewestEntries {
-        self.log.newest_entries()
+    pub(super) fn newest_entries(&self) -> Newest {
+        match &self.memory {
+            Some(memory) => Newest::Memory(memory.clone()),
+            None => Newest::Disk(self.log.newest_entries()),
+        }
     }
 
     /// A reader with its own connection, for one thread.
-    pub(super) fn reader(&self) -> anyhow::Result<Reader> {
-        self.log.reader().context("cannot read the log")
+    pub(super) fn reader(&self) -> anyhow::Result<All> {
+        Ok(match &self.memory {
+            Some(memory) => All::Memory(memory.clone()),
+            None => All::Disk(self.log.reader().context("cannot read the log")?),
+        })
     }
 
     /// Stores a change of persistent state.
@@ -295,6 +330,12 @@ impl Archive {
 
     /// Deletes permanently. The result is logged.
     pub(super) fn forget(&mut self, what: Forget) {
+        if let Some(memory) = &self.memory {
+            match &what {
+                Forget::Room(room) => memory.lock().forget(Some(room), None),
+                Forget::Speaker(name) => memory.lock().forget(None, Some(name)),
+            }
+        }
         self.forgetting.push(self.log.forget(what));
     }
 
@@ -305,6 +346,9 @@ impl Archive {
 
     /// Whether the log has messages in a room of this name, or under this name.
     pub(super) fn holds_room(&self, name: &RoomName) -> anyhow::Result<bool> {
+        if let Some(memory) = &self.memory {
+            return Ok(memory.lock().holds(name));
+        }
         let reader = self.log.reader()?;
         Ok(reader.newest(Some(name))? > Position::START)
     }
@@ -493,6 +537,33 @@ fn line(entry: &Entry) -> Option<FoundLine> {
     };
     let when = wall::local(Some(wall)).strftime("%Y-%m-%d %H:%M").to_string();
     Some(FoundLine { notice, when: when.into() })
+}
+
+/// A message for the log in memory. `after` is the preceding number of its author.
+fn in_memory(message: &Message, after: Option<u64>) -> MemoryAppend {
+    let Message { room, label, link, wall, text, identity, .. } = message;
+    MemoryAppend {
+        room: room.clone(),
+        speaker: label.clone(),
+        link: *link,
+        wall: *wall,
+        text: text.clone(),
+        identity: *identity,
+        after,
+    }
+}
+
+/// The outcome in memory, as the log on disk reports it.
+fn relayed((outcome, is_new): (InMemory, bool)) -> Outcome {
+    let position = Position::START;
+    match outcome {
+        InMemory::Stored if is_new => Outcome::Stored { position },
+        InMemory::Stored => Outcome::Again { position: Some(position) },
+        InMemory::Deleted => Outcome::Again { position: None },
+        InMemory::Conflict => Outcome::Conflict { position },
+        InMemory::Expected(expected) => Outcome::Gap { expected },
+        InMemory::Refused { .. } => Outcome::NotStored,
+    }
 }
 
 /// Queues a state change for the writer.

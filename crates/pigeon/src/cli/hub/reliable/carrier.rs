@@ -7,13 +7,13 @@ use bytes::Bytes;
 use pigeon_datagram::Instant;
 use pigeon_guard::SourceRules;
 use pigeon_hub::Source;
-use pigeon_hub::reliable::{Answer, Config, ConnId, Output, Read, RoomLog, Sessions, Statistics};
-use pigeon_log::{Forget, NewestEntries};
+use pigeon_hub::reliable::{Answer, Config, ConnId, Output, Read, Sessions, Statistics};
+use pigeon_log::Forget;
 use pigeon_net::Waker;
-use pigeon_proto::{Entry, Position, RoomName};
 
 use super::queue::{FromLink, MOST, Queues, ToLink};
 use super::reading::Reading;
+use crate::cli::hub::room_log::{All, Newest};
 
 /// What sessions need of a transport.
 pub(in crate::cli::hub) trait Transport {
@@ -32,7 +32,7 @@ pub(in crate::cli::hub) struct Carrier {
     sessions: Sessions,
     queues: Arc<Queues>,
     hub: Arc<OnceLock<Waker>>,
-    log: NewestEntries,
+    log: Newest,
     /// Reads for followers, and for requests for earlier entries, which may take longer.
     reading: [Reading; 2],
     sources: SourceRules,
@@ -45,8 +45,8 @@ impl Carrier {
         config: Config,
         queues: Arc<Queues>,
         hub: Arc<OnceLock<Waker>>,
-        log: NewestEntries,
-        readers: [pigeon_log::Reader; 2],
+        log: Newest,
+        readers: [All; 2],
         waker: Waker,
         sources: SourceRules,
     ) -> anyhow::Result<Carrier> {
@@ -131,7 +131,7 @@ impl Carrier {
         if self.sessions.poll_timeout().is_some_and(|due| due <= now) {
             self.sessions.handle_timeout(now);
         }
-        self.sessions.pump(now, &Newest(&self.log));
+        self.sessions.pump(now, &self.log);
         let mut is_hub_due = false;
         while let Some(output) = self.sessions.poll_output() {
             let item = match output {
@@ -171,18 +171,5 @@ impl Carrier {
         if is_hub_due {
             self.hub.get().into_iter().for_each(Waker::wake);
         }
-    }
-}
-
-/// The log's newest entries, for sessions.
-struct Newest<'a>(&'a NewestEntries);
-
-impl RoomLog for Newest<'_> {
-    fn newest(&self) -> Position {
-        self.0.durable()
-    }
-
-    fn tail(&self, after: Position, room: Option<&RoomName>, limit: usize) -> Option<Vec<Entry>> {
-        self.0.after(after, room, limit)
     }
 }

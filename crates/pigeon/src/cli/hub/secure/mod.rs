@@ -182,6 +182,7 @@ impl Secure {
         let fingerprint = self.fingerprint().to_string();
         let nonces = TokenKey::new(random::bytes()?);
         let sessions = Config {
+            stores: archive.stores(),
             max_text: config.most_text(Format::Chat),
             max_connections: config.max_members,
             max_per_address: config.max_per_address.unwrap_or(usize::MAX),
