@@ -66,6 +66,14 @@ struct Shared {
     follower: OnceLock<Waker>,
 }
 
+/// A reliable member's message for the log.
+pub(super) struct Unstored {
+    pub(super) id: SayId,
+    pub(super) message: Message,
+    /// The number of the outbox's preceding message.
+    pub(super) after: u64,
+}
+
 /// The result of a reliable member's message.
 pub(super) struct Settled {
     pub(super) id: SayId,
@@ -229,15 +237,27 @@ impl Archive {
         let _ = self.log.try_append(append(message, Numbering::ByHub));
     }
 
-    /// Queues a reliable member's message; [`settled`](Archive::settled) returns its result. Fails
-    /// if the queue is full.
-    pub(super) fn say(&self, id: SayId, message: Message, after: u64) -> Result<(), ()> {
-        // Locked until the message is in `says`, or the writer could settle it first.
+    /// Queues reliable members' messages, which the log stores together;
+    /// [`settled`](Archive::settled) returns the results. Returns those for which the queue has no
+    /// room.
+    pub(super) fn say(&self, says: Vec<Unstored>) -> Vec<SayId> {
+        if says.is_empty() {
+            return Vec::new();
+        }
+        let appends = says.iter().map(|Unstored { message, after, .. }| {
+            append(message.clone(), Numbering::ByAuthor { after: *after })
+        });
+        // Locked until the messages are in `says`, or the writer could settle them first.
         let mut inner = self.shared.lock();
-        let ticket = self.log.try_append(append(message.clone(), Numbering::ByAuthor { after }));
-        let ticket = ticket.map_err(drop)?;
-        inner.says.insert(ticket, (id, message));
-        Ok(())
+        let tickets = self.log.try_append_all(appends.collect());
+        let mut refused = Vec::new();
+        for (Unstored { id, message, .. }, ticket) in says.into_iter().zip(tickets) {
+            match ticket {
+                Ok(ticket) => drop(inner.says.insert(ticket, (id, message))),
+                Err(_) => refused.push(id),
+            }
+        }
+        refused
     }
 
     /// The results of reliable members' messages, in the order of the log.
