@@ -68,6 +68,14 @@ struct Shared {
     followers: Mutex<Vec<Waker>>,
 }
 
+/// A reliable member's message for the log.
+pub(super) struct Unstored {
+    pub(super) id: SayId,
+    pub(super) message: Message,
+    /// The number of the outbox's preceding message.
+    pub(super) after: u64,
+}
+
 /// The result of a reliable member's message.
 pub(super) struct Settled {
     pub(super) id: SayId,
@@ -253,29 +261,43 @@ impl Archive {
         let _ = self.log.try_append(append(message, Numbering::ByHub));
     }
 
-    /// Queues a reliable member's message; [`settled`](Archive::settled) returns its result. Fails
-    /// if the queue is full.
-    pub(super) fn say(
-        &self,
-        link: LinkId,
-        id: SayId,
-        message: Message,
-        after: u64,
-    ) -> Result<(), ()> {
-        if let Some(memory) = &self.memory {
-            let outcome = memory.lock().append(in_memory(&message, Some(after)));
-            let settled = Settled { id, message, outcome: relayed(outcome) };
-            self.shared.lock().settled.entry(link).or_default().push(settled);
-            self.shared.wake_followers();
-            self.shared.wake();
-            return Ok(());
+    /// Queues messages of a link's members, which the log stores together;
+    /// [`settled`](Archive::settled) returns the results. Returns those for which the queue has no
+    /// room.
+    pub(super) fn say(&self, link: LinkId, says: Vec<Unstored>) -> Vec<SayId> {
+        if says.is_empty() {
+            return Vec::new();
         }
-        // Locked until the message is in `says`, or the writer could settle it first.
+        if let Some(memory) = &self.memory {
+            self.say_in_memory(memory, link, says);
+            return Vec::new();
+        }
+        let appends = says.iter().map(|Unstored { message, after, .. }| {
+            append(message.clone(), Numbering::ByAuthor { after: *after })
+        });
+        // Locked until the messages are in `says`, or the writer could settle them first.
         let mut inner = self.shared.lock();
-        let ticket = self.log.try_append(append(message.clone(), Numbering::ByAuthor { after }));
-        let ticket = ticket.map_err(drop)?;
-        inner.says.insert(ticket, (link, id, message));
-        Ok(())
+        let tickets = self.log.try_append_all(appends.collect());
+        let mut refused = Vec::new();
+        for (Unstored { id, message, .. }, ticket) in says.into_iter().zip(tickets) {
+            match ticket {
+                Ok(ticket) => drop(inner.says.insert(ticket, (link, id, message))),
+                Err(_) => refused.push(id),
+            }
+        }
+        refused
+    }
+
+    fn say_in_memory(&self, memory: &Memory, link: LinkId, says: Vec<Unstored>) {
+        let mut log = memory.lock();
+        let settled = says.into_iter().map(|Unstored { id, message, after }| {
+            let outcome = relayed(log.append(in_memory(&message, Some(after))));
+            Settled { id, message, outcome }
+        });
+        self.shared.lock().settled.entry(link).or_default().extend(settled);
+        drop(log);
+        self.shared.wake_followers();
+        self.shared.wake();
     }
 
     /// The results of messages of a link's members, in the order of the log.

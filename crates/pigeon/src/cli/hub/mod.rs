@@ -4,6 +4,7 @@ mod archive;
 mod check;
 mod console;
 mod door;
+mod ending;
 mod invitation;
 mod ipmsg;
 mod journal;

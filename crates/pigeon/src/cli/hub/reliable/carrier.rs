@@ -109,7 +109,7 @@ impl Carrier {
 
     /// Handles results of the hub and the log, and the sessions' outputs.
     pub(in crate::cli::hub) fn turn(&mut self, now: Instant, transport: &mut impl Transport) {
-        for item in self.queues.to_link.take(usize::MAX) {
+        for item in self.queues.to_link.take(usize::MAX).0 {
             match item {
                 ToLink::Joined { author, joined } => self.sessions.joined(now, author, joined),
                 ToLink::Settled { id, outcome } => self.sessions.settled(id, outcome),
@@ -132,7 +132,7 @@ impl Carrier {
             self.sessions.handle_timeout(now);
         }
         self.sessions.pump(now, &self.log);
-        let mut is_hub_due = false;
+        let mut to_hub = Vec::new();
         while let Some(output) = self.sessions.poll_output() {
             let item = match output {
                 Output::Send { conn, bytes } => {
@@ -165,10 +165,10 @@ impl Carrier {
                 Output::Watch { room } => FromLink::Watch { room },
                 Output::Unwatch { room } => FromLink::Unwatch { room },
             };
-            self.queues.from_link.push(item);
-            is_hub_due = true;
+            to_hub.push(item);
         }
-        if is_hub_due {
+        if !to_hub.is_empty() {
+            self.queues.from_link.extend(to_hub);
             self.hub.get().into_iter().for_each(Waker::wake);
         }
     }

@@ -24,8 +24,8 @@ use pigeon_proto::{Format, LinkKind};
 use pigeon_quic::{Certificate, Fingerprint, Limits, Server, ServerConfig};
 use tracing::{error, info, warn};
 
-use self::thread::Ending;
 use super::archive::Archive;
+use super::ending::Ending;
 use super::reliable::{Carrier, Link, Queues};
 use crate::base::bind::{explain, try_bind};
 use crate::base::endpoint::ListenAddress;
@@ -189,7 +189,7 @@ impl Secure {
             ..Config::new(config.name.as_str(), &fingerprint, nonces, crypto)
         };
         let queues = Arc::new(Queues::default());
-        let (waker, ending) = thread::start(server, socket, {
+        let (waker, ending) = thread::start(server, socket, Arc::clone(&self.hub_waker), {
             let (queues, hub) = (Arc::clone(&queues), Arc::clone(&self.hub_waker));
             let (log, readers) = (archive.newest_entries(), [archive.reader()?, archive.reader()?]);
             let sources = self.sources.clone();
