@@ -1,13 +1,13 @@
 //! The link's side: drives the sessions for the loop of any transport.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use pigeon_datagram::Instant;
 use pigeon_guard::SourceRules;
 use pigeon_hub::Source;
-use pigeon_hub::reliable::{Answer, Config, ConnId, Output, Read, Sessions, Statistics};
+use pigeon_hub::reliable::{Answer, Config, ConnId, Output, Read, Sessions};
 use pigeon_log::Forget;
 use pigeon_net::Waker;
 
@@ -74,10 +74,6 @@ impl Carrier {
         let ip = ip.to_canonical();
         let source = Source { ip, origin: self.sources.origin(ip) };
         self.sessions.opened_from(now, source, origin)
-    }
-
-    pub(in crate::cli::hub) fn statistics(&self) -> &Statistics {
-        self.sessions.statistics()
     }
 
     pub(in crate::cli::hub) fn received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
@@ -167,6 +163,8 @@ impl Carrier {
             };
             to_hub.push(item);
         }
+        let statistics = self.queues.statistics.lock();
+        statistics.unwrap_or_else(PoisonError::into_inner).clone_from(self.sessions.statistics());
         if !to_hub.is_empty() {
             self.queues.from_link.extend(to_hub);
             self.hub.get().into_iter().for_each(Waker::wake);
