@@ -24,7 +24,7 @@ use crate::core::state::Core;
 use crate::event::{Event, Events};
 use crate::plain::Plain;
 use crate::statistics::{Dropped, Left, Statistics};
-use crate::view::{BanError, MemberView, RoomView};
+use crate::view::{BanError, MemberView, RoomView, RosterView};
 
 /// Group chat: members of all links, their names and rooms; relays each message to all members of
 /// its room.
@@ -190,6 +190,21 @@ impl Hub {
     pub fn rooms(&self) -> impl Iterator<Item = RoomView> + '_ {
         let view = |room: &Room| RoomView { name: room.name().clone(), members: room.len() };
         self.core.rooms().map(view)
+    }
+
+    /// The members of a room, up to `most`. `None` if nobody is there.
+    pub fn roster(&self, room: &RoomName, most: usize) -> Option<RosterView> {
+        let room = self.core.find_room(room)?;
+        let cx = self.doors.context(self.now);
+        let listed = room.roster().iter().take(most);
+        let members = listed.map(|&slot| (self.core.label(&cx, slot), self.core.link_kind(slot)));
+        let members = members.collect();
+        Some(RosterView { people: room.people(), total: room.len(), members })
+    }
+
+    /// Grows whenever a room's members change.
+    pub fn roster_version(&self) -> u64 {
+        self.core.roster_version()
     }
 
     /// The banned networks.

@@ -209,6 +209,14 @@ impl LinkKind {
         LinkKind::Import,
     ];
 
+    /// The link as messages name it.
+    pub fn of_messages(self) -> LinkKind {
+        match self {
+            LinkKind::PageHttp => LinkKind::Page,
+            other => other,
+        }
+    }
+
     /// The link's name in control lines.
     pub fn word(self) -> &'static str {
         match self {

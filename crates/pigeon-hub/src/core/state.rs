@@ -209,6 +209,14 @@ impl Core {
         self.members.room(slot).and_then(|index| self.rooms.at(index))
     }
 
+    pub(crate) fn find_room(&self, name: &RoomName) -> Option<&Room> {
+        self.rooms.find(name).and_then(|id| self.rooms.get(id))
+    }
+
+    pub(crate) fn roster_version(&self) -> u64 {
+        self.rooms.version()
+    }
+
     pub(crate) fn room_count(&self) -> usize {
         self.rooms.len()
     }
@@ -812,7 +820,7 @@ impl Core {
             (None, Some(guest)) => guest.label.as_str(),
             (None, None) => "",
         };
-        let link = self.link_kind(slot);
+        let link = self.link_kind(slot).of_messages();
         Speaker { member: Some(self.members.id(slot)), name, caller, link }
     }
 

@@ -139,11 +139,22 @@ pub(super) mod bytes {
     }
 }
 
+/// Maximum bytes that JSON's escapes may add to a text. With more, the longest text would not fit a
+/// frame any more.
+const MAX_ESCAPES: usize = 32 << 10;
+
 /// The field for a text, and its value.
 pub(super) fn said(text: &[u8]) -> (&'static str, Text<'_>) {
+    let added = |&byte: &u8| match byte {
+        b'"' | b'\\' => 1,
+        0..b' ' => 5,
+        _ => 0,
+    };
+    let is_short = text.len() <= MAX_ESCAPES / 5;
+    let is_plain = || text.iter().map(added).sum::<usize>() <= MAX_ESCAPES;
     match std::str::from_utf8(text) {
-        Ok(text) => ("text", text.into()),
-        Err(_) => ("base64", STANDARD.encode(text).into()),
+        Ok(text) if is_short || is_plain() => ("text", text.into()),
+        _ => ("base64", STANDARD.encode(text).into()),
     }
 }
 

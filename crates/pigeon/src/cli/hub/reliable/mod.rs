@@ -14,6 +14,7 @@
 mod carrier;
 mod queue;
 mod reading;
+mod watched;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -29,6 +30,7 @@ use pigeon_proto::{Command, LinkKind, Notice, Reason, Refusal, RoomName, Secret,
 pub(super) use self::carrier::{Carrier, Transport};
 pub(super) use self::queue::Queues;
 use self::queue::{FromLink, ToLink};
+use self::watched::Watched;
 use super::archive::{Archive, Settled};
 
 /// Maximum number of messages taken from a link before the hub serves its sockets again.
@@ -45,6 +47,7 @@ pub(super) struct Link {
     authors: HashMap<MemberId, u128>,
     /// Each member's room, for news.
     rooms: HashMap<MemberId, RoomName>,
+    watched: Watched,
 }
 
 impl Link {
@@ -66,6 +69,7 @@ impl Link {
             members: HashMap::new(),
             authors: HashMap::new(),
             rooms: HashMap::new(),
+            watched: Watched::default(),
         })
     }
 
@@ -82,6 +86,11 @@ impl Link {
                 FromLink::Join(join) => self.join(hub, now, join),
                 FromLink::Say(say) => self.say(hub, archive, now, say),
                 FromLink::Command { author, line } => self.command(hub, now, author, &line),
+                FromLink::Watch { room } => {
+                    self.watched.add(room);
+                    self.list(hub, now);
+                }
+                FromLink::Unwatch { room } => self.watched.remove(&room),
                 FromLink::Leave { author } => {
                     if let Some(&member) = self.members.get(&author) {
                         hub.handle_input(now, member, Input::Leave);
@@ -158,7 +167,7 @@ impl Link {
                 room,
                 speaker: Some(member),
                 label: "".into(),
-                link: self.kind,
+                link: self.kind.of_messages(),
                 wall: hub.wall(now),
                 text,
                 identity,
@@ -170,7 +179,7 @@ impl Link {
                 Err(refusal) => return self.settle(id, Outcome::refused(refusal.why)),
             },
         };
-        if archive.say(id, message, after).is_err() {
+        if archive.say(self.link, id, message, after).is_err() {
             self.settle(id, Outcome::refused(Reason::NotStored));
         }
     }
@@ -185,8 +194,8 @@ impl Link {
     }
 
     /// Relays the stored messages of this link's members, and reports the result of the others.
-    pub(super) fn settled(&mut self, hub: &mut Hub, now: Instant, settled: Vec<Settled>) {
-        for Settled { id, message, outcome } in settled {
+    pub(super) fn settled(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) {
+        for Settled { id, message, outcome } in archive.settled(self.link) {
             use pigeon_log::Outcome as Log;
             let outcome = match outcome {
                 Log::Stored { .. } => {
@@ -249,6 +258,19 @@ impl Link {
         }
         self.members.clear();
         self.rooms.clear();
+        self.watched = Watched::default();
+    }
+
+    /// When [`list`](Link::list) is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.watched.next_at()
+    }
+
+    /// Reports the members of watched rooms that have changed.
+    pub(super) fn list(&mut self, hub: &Hub, now: Instant) {
+        for here in self.watched.take(hub, now) {
+            self.send(ToLink::Here(here));
+        }
     }
 
     /// Reports deleted messages.
