@@ -422,10 +422,7 @@ function addEntry(room, entry, isOwn) {
   }
   if (!room.add(entry)) return;
   if (isSeen) room.read = Math.max(room.read, entry.position);
-  if (room === current) {
-    view.update();
-    if (!isOwn && isNew) announce(entry);
-  }
+  if (room === current) view.update();
 }
 
 function addNote(room, text) {
@@ -730,9 +727,7 @@ function direct([way, name, ...rest]) {
   }
   const entry = { name, text, time: Date.now() };
   room.add(entry);
-  if (room === current && view.isAtNewest && isLooking()) {
-    announce(entry);
-  } else {
+  if (room !== current || !view.isAtNewest || !isLooking()) {
     room.unread += 1;
     room.hasMention = true;
   }
@@ -907,20 +902,6 @@ function showTitle() {
   const unread = [...rooms.values()].reduce((sum, it) => sum + it.unread, 0);
   const place = [escape(current?.name ?? ""), escape(hub.name)].filter(Boolean).join(" · ");
   document.title = `${unread > 0 ? `(${unread > 999 ? "999+" : unread}) ` : ""}${place || "pigeon"}`;
-}
-
-let toAnnounce = [];
-let announceTimer;
-/** Says a new message to a screen reader: at most one line in a second. */
-function announce(entry) {
-  toAnnounce.push(entry);
-  announceTimer ??= setTimeout(() => {
-    announceTimer = undefined;
-    const [first] = toAnnounce;
-    const text = toAnnounce.length === 1 ? words.announce(escape(first.name), escape((first.text ?? "").slice(0, 300))) : words.announceMany(toAnnounce.length);
-    toAnnounce = [];
-    $("announce").textContent = text;
-  }, 1_000);
 }
 
 function roomProblem(text) {

@@ -91,8 +91,6 @@ const EN = {
     import: "imported",
   },
   base64: (n) => `${n} bytes that are not text`,
-  announce: (name, text) => `${name}: ${text}`,
-  announceMany: (n) => `${n} new messages`,
   helpText:
     "/nick NAME: another name · /join ROOM: to another room · /leave: close this room · /msg NAME TEXT: a private message · /me TEXT: say what you do · /search WORDS · //: a message that begins with a slash · Shift+Enter: a new line",
   nameErrors: {
@@ -248,8 +246,6 @@ const ZH = {
     import: "导入的",
   },
   base64: (n) => `${n} 字节，不是文本`,
-  announce: (name, text) => `${name}：${text}`,
-  announceMany: (n) => `${n} 条新消息`,
   helpText:
     "/nick 名字：改名 · /join 房间：进入房间 · /leave：关闭此房间 · /msg 名字 内容：私聊 · /me 动作 · /search 词语：搜索 · //：以斜杠开头的消息 · Shift+回车：换行",
   nameErrors: {
