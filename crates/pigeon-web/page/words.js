@@ -151,6 +151,8 @@ const EN = {
   total: "all",
   answer: "Answer",
   filter: "Find a member",
+  span: "Time shown",
+  plots: "Plots",
   minutes: (n) => `${n} min`,
   notAllowed: "The operator's view is open over https or on this computer only.",
 };
@@ -305,6 +307,8 @@ const ZH = {
   total: "全部",
   answer: "回应",
   filter: "查找成员",
+  span: "时间范围",
+  plots: "图表",
   minutes: (n) => `${n} 分钟`,
   notAllowed: "管理页只能经 https 或在本机打开。",
 };
