@@ -124,11 +124,10 @@ function drawPlot(plot, shown, times, newest, span) {
   const data = lines.map(([, value]) => shown.map((it) => value(it) ?? null));
   plot.range = [newest - span, newest];
   plot.u?.setData([times, ...data]);
-  lines.forEach(([label], i) => {
+  lines.forEach((_, i) => {
     const value = data[i].at(-1);
     const text = value === null || value === undefined ? "–" : numbers.format(value);
     if (plot.values[i].textContent !== text) plot.values[i].textContent = text;
-    void label;
   });
 }
 
@@ -175,13 +174,14 @@ function build(plot, lines, key) {
       width: plot.canvas.clientWidth || 300,
       height: 150,
       legend: { show: false },
+      padding: [10, 8, 0, 0],
       cursor: { y: false, drag: { x: false, y: false } },
       scales: {
         x: { range: () => plot.range ?? [0, 1] },
         y: { range: (_, min, max) => [0, Math.max(1, max ?? 1) * 1.1] },
       },
       axes: [
-        { ...axis, space: 70, values: (_, ticks) => ticks.map((it) => new Date(it * 1_000).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" })) },
+        { ...axis, size: 26, space: 70, values: (_, ticks) => ticks.map((it) => new Date(it * 1_000).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" })) },
         { ...axis, size: 46, values: (_, ticks) => ticks.map((it) => numbers.format(it)) },
       ],
       series: [{}, ...lines.map(([label], i) => ({ label, stroke: colour(`--s${i % 8}`), width: 1.5, points: { show: false } }))],
@@ -227,7 +227,7 @@ function memberRow(member) {
     row.append(it);
     return it;
   };
-  cell(member.name).firstChild.title = escape(member.name);
+  cell(member.name, "who").firstChild.title = escape(member.name);
   cell(member.room ?? "");
   cell(words.links[member.link] ?? member.link ?? "");
   cell(member.address ?? "");
@@ -327,7 +327,7 @@ function received(frame) {
     $("token-form").hidden = true;
     $("view").hidden = false;
   }
-  status("live", location.protocol === "https:" ? words.encrypted : words.local);
+  status("live", words[location.protocol === "https:" ? "encrypted" : "local"]);
   switch (frame.type) {
     case "hub":
       $("hub").textContent = escape(frame.name);
