@@ -252,6 +252,21 @@ export class Person {
     return [...this.ledger.values()].sort((a, b) => a.position - b.position);
   }
 
+  /** What was shown, and what history shows on scrolling up to the beginning. */
+  async allTexts() {
+    await this.scrollBack(() => this.isAtBeginning());
+    const texts = await this.seenTexts();
+    await this.page.click('#down').catch(() => {});
+    return texts;
+  }
+
+  isAtBeginning() {
+    return this.page.evaluate(
+      (first) => document.querySelector(first)?.textContent !== '' && document.querySelector('#log').scrollTop === 0,
+      '#top',
+    );
+  }
+
   async seenTexts() {
     return (await this.seen()).map(({ text }) => text);
   }
