@@ -10,7 +10,7 @@
 
 mod site;
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -23,7 +23,7 @@ use pigeon_guard::{SourceRules, TokenKey};
 use pigeon_hub::reliable::{Config, Crypto};
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
-use pigeon_net::Waker;
+use pigeon_net::{Interfaces, Waker, local_addresses};
 use pigeon_proto::{Format, LinkKind};
 use pigeon_quic::POINT_LENGTH;
 use pigeon_text::escape;
@@ -71,7 +71,9 @@ pub(super) enum Metrics {
 
 /// Parses a name of the page.
 pub(super) fn name(text: &str) -> Result<String, String> {
-    Guard::check(text).map(|()| text.to_owned()).map_err(|_| say!("hub-page-name", name = &escape(text)))
+    Guard::check(text)
+        .map(|()| text.to_owned())
+        .map_err(|_| say!("hub-page-name", name = &escape(text)))
 }
 
 /// Reads the certificate of https.
@@ -79,7 +81,8 @@ pub(super) fn certificate(file: &Path) -> anyhow::Result<Certificate> {
     let shown = file.display();
     let pem = std::fs::read(file).with_context(|| say!("hub-page-unread", file = &shown))?;
     let certificate = Certificate::from_pem(&pem);
-    certificate.map_err(|why| UsageError(say!("hub-page-certificate", file = &shown, why = &why)).into())
+    certificate
+        .map_err(|why| UsageError(say!("hub-page-certificate", file = &shown, why = &why)).into())
 }
 
 /// The page.
@@ -127,8 +130,13 @@ impl Page {
             per_address: config.max_per_address.unwrap_or(usize::MAX),
             loopback_counts: config.loopback_counts,
         };
-        let server =
-            Server::listen(&[self::address(*address)], guard, limits, certificate.clone(), assets())?;
+        let server = Server::listen(
+            &[self::address(*address)],
+            guard,
+            limits,
+            certificate.clone(),
+            assets(),
+        )?;
         let listening = server.local_addresses();
         let waker = server.waker();
         // A proxy speaks https for the names that the operator has given.
@@ -151,10 +159,35 @@ impl Page {
                 *why.lock().unwrap_or_else(PoisonError::into_inner) = error;
             }
         })?;
-        for address in listening {
-            info!("page: TCP port {}", address.port());
+        let port = listening.first().map_or(address.port, SocketAddr::port);
+        for url in self.urls(port) {
+            info!("page: {url}");
         }
         Ok(Running { links, waker, thread, why })
+    }
+
+    /// The page's addresses for people: for others first, then for this machine.
+    fn urls(&self, port: u16) -> Vec<String> {
+        let Settings { address, names, .. } = &self.settings;
+        let bound = address.address().map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
+        let local = || {
+            let interfaces = local_addresses().ok();
+            let addresses = interfaces.iter().flat_map(Interfaces::iter).map(|it| it.address);
+            let addresses = addresses.filter(|ip| ip.is_ipv4() && !ip.is_loopback());
+            addresses.chain([Ipv4Addr::LOCALHOST.into()]).collect()
+        };
+        let addresses: Vec<IpAddr> = bound.map_or_else(local, |ip| vec![ip]);
+        let scheme = if self.is_https() { "https" } else { "http" };
+        let usual = if self.is_https() { 443 } else { 80 };
+        let url = |host: String| match port == usual {
+            true => format!("{scheme}://{host}/"),
+            false => format!("{scheme}://{host}:{port}/"),
+        };
+        let host = |ip: IpAddr| match ip {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        names.iter().cloned().chain(addresses.into_iter().map(host)).map(url).collect()
     }
 
     /// A link of the page, and its side in the page's thread.
