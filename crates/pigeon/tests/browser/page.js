@@ -212,8 +212,8 @@ export class Person {
   }
 
   /** How many of one's own messages the page says are not stored yet. */
-  async waiting() {
-    return (await this.rows()).filter(({ state }) => state === 'waiting' || state === 'sending').length;
+  waiting() {
+    return this.page.$eval(PART.status, (status) => Number(status.dataset.waiting ?? 0));
   }
 
   rowCount() {
@@ -303,11 +303,16 @@ export class Person {
 
   /** Scrolls back through history until a condition holds, or to the beginning. */
   async scrollBack(isDone) {
-    await until('what was scrolled for is there', async () => {
+    const where = () =>
+      this.page.evaluate(() => {
+        const log = document.querySelector('#log');
+        return `${document.querySelector('#top').textContent}, ${log.scrollTop} of ${log.scrollHeight}`;
+      });
+    await until(async () => `what was scrolled for is there: ${await where()}`, async () => {
       await this.page.$eval(PART.log, (log) => (log.scrollTop = 0));
       await sleep(30);
       return isDone();
-    });
+    }, 60_000);
   }
 
   /** The texts of the room as it is copied out to a file. */
