@@ -29,6 +29,9 @@ test('axe finds no violation: languages, light and dark, phone and desk, each vi
   for (const locale of ['zh-CN', 'en-GB']) {
     for (const colorScheme of ['light', 'dark']) {
       for (const viewport of [PHONE, DESK]) {
+        // Four of the eight show each two of these together.
+        const isOdd = [locale === 'zh-CN', colorScheme === 'dark', viewport === PHONE].filter(Boolean).length % 2 === 1;
+        if (isOdd && !process.env.PIGEON_PAGE_ALL) continue;
         const where = `${locale}, ${colorScheme}, ${viewport.width}`;
         const context = await chromium.newContext({ locale, colorScheme, viewport, isMobile: viewport === PHONE, hasTouch: viewport === PHONE });
         const person = await Person.open(context, hub.url());
