@@ -29,6 +29,7 @@ export class LogView {
   #lastTop = 0;
   #hushed;
   #frame;
+  #late;
   #days;
   #times;
 
@@ -73,13 +74,17 @@ export class LogView {
     this.update();
   }
 
-  /** Draws again what has changed, in the next frame. */
+  /** Draws again what has changed: in the next frame, or a little later in a page that is hidden. */
   update() {
-    // A hidden page gets no frames; nobody looks at it either.
-    this.#frame ??= requestAnimationFrame(() => {
+    if (this.#frame !== undefined) return;
+    const draw = () => {
+      cancelAnimationFrame(this.#frame);
+      clearTimeout(this.#late);
       this.#frame = undefined;
       if (this.#room) this.#draw();
-    });
+    };
+    this.#frame = requestAnimationFrame(draw);
+    this.#late = setTimeout(draw, 300);
   }
 
   /** Adds or changes an own message that is not in the log yet; without `mine` removes it. */
@@ -258,9 +263,9 @@ export class LogView {
 
   /** Keeps a screen reader from reading what was scrolled to, or a flood. */
   #hush() {
-    this.#el.log.setAttribute("aria-live", "off");
+    this.#el.log.setAttribute("aria-busy", "true");
     clearTimeout(this.#hushed);
-    this.#hushed = setTimeout(() => this.#el.log.removeAttribute("aria-live"), 1_000);
+    this.#hushed = setTimeout(() => this.#el.log.removeAttribute("aria-busy"), 500);
   }
 
   #append(entries) {

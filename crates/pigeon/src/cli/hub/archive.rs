@@ -73,12 +73,22 @@ pub(super) struct Settled {
     pub(super) outcome: Outcome,
 }
 
+/// A reliable member's message on its way to the disk.
+struct Unsettled {
+    link: LinkId,
+    id: SayId,
+    message: Message,
+    since: std::time::Instant,
+}
+
 #[derive(Default)]
 struct Inner {
     reports: Vec<Report>,
     answers: Vec<(Lookup, Option<Found>)>,
     /// Messages of reliable members that are not settled.
-    says: BTreeMap<Ticket, (LinkId, SayId, Message)>,
+    says: BTreeMap<Ticket, Unsettled>,
+    /// The longest time until a message was on disk, since it was last asked for.
+    lag: Duration,
     /// Settled messages by link.
     settled: BTreeMap<LinkId, Vec<Settled>>,
     /// State changes that are not settled.
@@ -114,7 +124,8 @@ impl Shared {
             return;
         }
         for (ticket, outcome) in outcomes {
-            if let Some((link, id, message)) = inner.says.remove(ticket) {
+            if let Some(Unsettled { link, id, message, since }) = inner.says.remove(ticket) {
+                inner.lag = inner.lag.max(since.elapsed());
                 let settled = Settled { id, message, outcome: *outcome };
                 inner.settled.entry(link).or_default().push(settled);
                 continue;
@@ -245,13 +256,33 @@ impl Archive {
         let mut inner = self.shared.lock();
         let ticket = self.log.try_append(append(message.clone(), Numbering::ByAuthor { after }));
         let ticket = ticket.map_err(drop)?;
-        inner.says.insert(ticket, (link, id, message));
+        let since = std::time::Instant::now();
+        inner.says.insert(ticket, Unsettled { link, id, message, since });
         Ok(())
     }
 
     /// The results of messages of a link's members, in the order of the log.
     pub(super) fn settled(&self, link: LinkId) -> Vec<Settled> {
         self.shared.lock().settled.remove(&link).unwrap_or_default()
+    }
+
+    /// The longest time until a message was on disk, or has waited, since the last call; and how many
+    /// wait.
+    pub(super) fn take_lag(&self) -> (Duration, usize) {
+        let mut inner = self.shared.lock();
+        let oldest = inner.says.first_key_value().map(|(_, oldest)| oldest.since.elapsed());
+        let lag = std::mem::take(&mut inner.lag).max(oldest.unwrap_or_default());
+        (lag, inner.says.len())
+    }
+
+    /// Messages that were relayed but not stored.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Whether messages are stored at present.
+    pub(super) fn is_well(&self) -> bool {
+        self.trouble.is_none()
     }
 
     /// Wakes a loop whenever something is on disk.

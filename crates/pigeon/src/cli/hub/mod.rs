@@ -851,6 +851,13 @@ impl Host<Hub> for Operator {
                 self.printer.data.line(line);
             }
         }
+        if let Some(page) = &self.page {
+            for (from, command) in page.take_commands() {
+                let (stats, archive) = (io.stats(), self.archive.as_mut());
+                let console = console::Console { hub, now: io.now, stats: &stats, archive };
+                page.answer(from, &console.answer(command));
+            }
+        }
         if let Some(ipmsg) = &mut self.ipmsg {
             ipmsg.settle(hub);
         }
@@ -911,6 +918,9 @@ impl Host<Hub> for Operator {
             }
             if let Some(page) = &mut self.page {
                 page.tick(hub, archive, io.now);
+                let secure = self.secure.as_ref().and_then(secure::Secure::state);
+                let now = io.now;
+                page.measure(hub, archive, secure, || io.stats(), now);
             }
         }
         if let Some(groups) = &mut self.groups {

@@ -1,13 +1,13 @@
 //! The link's side: drives the sessions for the loop of any transport.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use pigeon_datagram::Instant;
 use pigeon_guard::SourceRules;
 use pigeon_hub::Source;
-use pigeon_hub::reliable::{Answer, Config, ConnId, Output, Read, RoomLog, Sessions, Statistics};
+use pigeon_hub::reliable::{Answer, Config, ConnId, Output, Read, RoomLog, Sessions};
 use pigeon_log::{Forget, NewestEntries};
 use pigeon_net::Waker;
 use pigeon_proto::{Entry, Position, RoomName};
@@ -74,10 +74,6 @@ impl Carrier {
         let ip = ip.to_canonical();
         let source = Source { ip, origin: self.sources.origin(ip) };
         self.sessions.opened_from(now, source, origin)
-    }
-
-    pub(in crate::cli::hub) fn statistics(&self) -> &Statistics {
-        self.sessions.statistics()
     }
 
     pub(in crate::cli::hub) fn received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
@@ -168,6 +164,8 @@ impl Carrier {
             self.queues.from_link.push(item);
             is_hub_due = true;
         }
+        let statistics = self.queues.statistics.lock();
+        statistics.unwrap_or_else(PoisonError::into_inner).clone_from(self.sessions.statistics());
         if is_hub_due {
             self.hub.get().into_iter().for_each(Waker::wake);
         }

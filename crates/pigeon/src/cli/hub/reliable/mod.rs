@@ -17,11 +17,11 @@ mod reading;
 mod watched;
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use anyhow::Context;
 use pigeon_datagram::Instant;
-use pigeon_hub::reliable::{Join, Joined, Outcome, Say};
+use pigeon_hub::reliable::{Join, Joined, Outcome, Say, Statistics};
 use pigeon_hub::{Event, Hub, Input, LinkId, MemberId, Message};
 use pigeon_log::Forget;
 use pigeon_net::Waker;
@@ -35,6 +35,15 @@ use super::archive::{Archive, Settled};
 
 /// Maximum number of messages taken from a link before the hub serves its sockets again.
 const AT_ONCE: usize = 256;
+
+/// A link's state for the operator.
+pub(super) struct LinkState {
+    pub(super) kind: LinkKind,
+    pub(super) members: usize,
+    /// Requests and answers that wait between the loops.
+    pub(super) queued: usize,
+    pub(super) statistics: Statistics,
+}
 
 /// The hub's side of a link.
 pub(super) struct Link {
@@ -259,6 +268,17 @@ impl Link {
         self.members.clear();
         self.rooms.clear();
         self.watched = Watched::default();
+    }
+
+    /// The link's state for the operator.
+    pub(super) fn state(&self) -> LinkState {
+        let statistics = self.queues.statistics.lock().unwrap_or_else(PoisonError::into_inner);
+        LinkState {
+            kind: self.kind,
+            members: self.members.len(),
+            queued: self.queues.from_link.len() + self.queues.to_link.len(),
+            statistics: statistics.clone(),
+        }
     }
 
     /// When [`list`](Link::list) is due.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pigeon_hub::Left;
-use pigeon_hub::reliable::{Join, Joined, Outcome, Say, SayId};
+use pigeon_hub::reliable::{Join, Joined, Outcome, Say, SayId, Statistics};
 use pigeon_log::Forget;
 use pigeon_proto::frame::Here;
 use pigeon_proto::{Notice, Refusal, RoomName};
@@ -39,6 +39,8 @@ pub(super) enum ToLink {
 pub(in crate::cli::hub) struct Queues {
     pub(super) from_link: Queue<FromLink>,
     pub(super) to_link: Queue<ToLink>,
+    /// The sessions' counters, as of their last turn.
+    pub(super) statistics: Mutex<Statistics>,
 }
 
 /// A queue between two threads. The callers of `push` limit its length: an answer must not be lost,

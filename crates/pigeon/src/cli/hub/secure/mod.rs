@@ -26,7 +26,7 @@ use tracing::{error, info, warn};
 
 use self::thread::Ending;
 use super::archive::Archive;
-use super::reliable::{Carrier, Link, Queues};
+use super::reliable::{Carrier, Link, LinkState, Queues};
 use crate::base::bind::{explain, try_bind};
 use crate::base::endpoint::ListenAddress;
 use crate::base::random;
@@ -216,6 +216,11 @@ impl Secure {
         if let Some(running) = &mut self.running {
             running.link.event(event);
         }
+    }
+
+    /// The link's state for the operator.
+    pub(super) fn state(&self) -> Option<LinkState> {
+        self.running.as_ref().map(|running| running.link.state())
     }
 
     /// Reports deleted messages.
