@@ -225,11 +225,13 @@ export class LogView {
   #keepInPlace(change) {
     const { log } = this.#el;
     const top = log.getBoundingClientRect().top;
-    const anchor = this.#shown.map((it) => this.#rowOf.get(it)).find((row) => row.getBoundingClientRect().bottom > top);
-    const before = anchor?.getBoundingClientRect().top;
+    // An entry and not its row, which the change may draw anew.
+    const anchor = this.#shown.find((it) => this.#rowOf.get(it).getBoundingClientRect().bottom > top);
+    const before = this.#rowOf.get(anchor)?.getBoundingClientRect().top;
     change();
     if (this.#isStuck) return this.#toBottom();
-    if (anchor?.isConnected) log.scrollTop += anchor.getBoundingClientRect().top - before;
+    const row = this.#rowOf.get(anchor);
+    if (row) log.scrollTop += row.getBoundingClientRect().top - before;
     return undefined;
   }
 
