@@ -505,11 +505,11 @@ impl<A: Application> Turn<'_, A> {
         self.io.push(socket, switching(key, protocol.map(|word| &**word)));
         self.io.statistics.websockets += 1;
         let connection = self.io.get_mut(socket)?;
-        let rest = match std::mem::replace(&mut connection.phase, Phase::WebSocket(Decoder::default()))
-        {
-            Phase::Request(mut rest) => std::mem::take(&mut rest),
-            _ => Vec::new(),
-        };
+        let rest =
+            match std::mem::replace(&mut connection.phase, Phase::WebSocket(Decoder::default())) {
+                Phase::Request(mut rest) => std::mem::take(&mut rest),
+                _ => Vec::new(),
+            };
         if !rest.is_empty() {
             let mut rest = rest;
             self.decode(socket, Decoder::default(), &mut rest);

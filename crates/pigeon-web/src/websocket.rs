@@ -428,7 +428,10 @@ mod tests {
             (frame(0x88, b"x"), CloseCode::Protocol),
             ([frame(0x01, b"x"), frame(0x81, b"x")].concat(), CloseCode::Protocol),
             (vec![0x81, 0xff, 0, 0, 0, 0, 6, 0, 0, 0, 1, 2, 3, 4], CloseCode::TooLong),
-            (vec![0x81, 0xff, 255, 255, 255, 255, 255, 255, 255, 255, 1, 2, 3, 4], CloseCode::TooLong),
+            (
+                vec![0x81, 0xff, 255, 255, 255, 255, 255, 255, 255, 255, 1, 2, 3, 4],
+                CloseCode::TooLong,
+            ),
         ] {
             assert_eq!(parts(&frames), Err(code), "{frames:?}");
         }

@@ -55,7 +55,9 @@ use pigeon_proto::{
 pub use config::{Config, Crypto};
 pub use log::RoomLog;
 pub use memory_log::{MemoryAppend, MemoryLog};
-pub use output::{Answer, ConnId, Earlier, Join, Joined, Outcome, Output, Read, ReadId, Say, SayId};
+pub use output::{
+    Answer, ConnId, Earlier, Join, Joined, Outcome, Output, Read, ReadId, Say, SayId,
+};
 pub use statistics::Statistics;
 
 use crate::core::input::Source;
