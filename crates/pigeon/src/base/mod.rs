@@ -26,6 +26,10 @@ pub(crate) mod endpoint;
 pub(crate) mod groups;
 pub(crate) mod host_name;
 pub(crate) mod hub_target;
+#[cfg(feature = "ipmsg")]
+pub(crate) mod ipmsg;
+#[cfg(not(feature = "ipmsg"))]
+#[path = "ipmsg_absent.rs"]
 pub(crate) mod ipmsg;
 pub(crate) mod length;
 pub(crate) mod locale;

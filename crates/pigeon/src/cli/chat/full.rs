@@ -264,10 +264,3 @@ fn status(chat: &Chat, bound: SocketAddr, now: Instant) -> (String, bool) {
     };
     (text, chosen.refused)
 }
-/// The address for others to write to: only the port if the chat listens on every address.
-pub(super) fn reached_at(bound: SocketAddr) -> String {
-    match bound.ip().is_unspecified() {
-        true => say!("chat-port", port = bound.port()),
-        false => bound.to_string(),
-    }
-}

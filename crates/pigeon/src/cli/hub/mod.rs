@@ -5,6 +5,10 @@ mod check;
 mod console;
 mod door;
 mod invitation;
+#[cfg(feature = "ipmsg")]
+mod ipmsg;
+#[cfg(not(feature = "ipmsg"))]
+#[path = "ipmsg_absent.rs"]
 mod ipmsg;
 mod journal;
 mod password;

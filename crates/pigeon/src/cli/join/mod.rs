@@ -17,6 +17,10 @@ mod connection;
 mod copies;
 mod find;
 mod forward;
+#[cfg(feature = "tui")]
+mod full;
+#[cfg(not(feature = "tui"))]
+#[path = "full_absent.rs"]
 mod full;
 mod gate;
 mod host;
