@@ -199,9 +199,10 @@ fn a_refused_message_is_passed_over_and_told_until_it_was_heard() {
     w.sync();
     assert_eq!(w.said().len(), 2);
     w.hear(&refused(1, None));
-    assert_eq!(w.said(), [(2, 0, "b".to_string())]);
+    assert_eq!(w.said(), [], "nothing passes over it before the refusal is on the disk");
     assert_eq!(w.statuses(first).len(), 2, "not told before it is on the disk");
     w.sync();
+    assert_eq!(w.said(), [(2, 0, "b".to_string())]);
     assert!(matches!(w.statuses(first).last(), Some(Status::Refused(_))));
     w.hear(&HubFrame::Stored { number: 2 });
     assert_eq!(w.statuses(second).last(), Some(&Status::Stored));
@@ -210,6 +211,41 @@ fn a_refused_message_is_passed_over_and_told_until_it_was_heard() {
     w.session.heard(w.now, first);
     w.drain();
     assert_eq!(World::new(w.file, 3).statuses(first), []);
+}
+
+#[test]
+fn a_refusal_that_is_not_on_the_disk_holds_the_next_connection_too() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    w.say("a");
+    w.sync();
+    w.hear(&HubFrame::Stored { number: 1 });
+    // The hub was set back, and refuses now what it had stored.
+    w.hear(&refused(1, None));
+    w.say("b");
+    w.said();
+    for id in std::mem::take(&mut w.syncs) {
+        w.session.sync_failed(w.now, id);
+    }
+    w.session.disconnected(w.now);
+    w.now = w.session.poll_timeout().unwrap();
+    w.session.handle_timeout(w.now);
+    w.drain();
+    assert_eq!(w.join(), outbox);
+    w.expect(outbox, 1);
+    assert_eq!(w.said(), []);
+    while w.replaced == 0 {
+        w.now = w.session.poll_timeout().unwrap();
+        w.session.handle_timeout(w.now);
+        w.drain();
+    }
+    assert_eq!(w.said(), []);
+    w.sync();
+    // Named anew, because the hub expects what it had stored.
+    assert_eq!(w.sent, [ClientFrame::Outbox { outbox }]);
+    w.expect(outbox, 1);
+    assert_eq!(w.said(), [(2, 0, "b".to_string())]);
 }
 
 #[test]

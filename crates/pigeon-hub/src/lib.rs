@@ -39,4 +39,4 @@ pub use hub::Hub;
 pub use pigeon_guard::{Origin, SourceRules};
 pub use pigeon_proto::Identity;
 pub use statistics::{Dropped, Left, Statistics};
-pub use view::{BanError, MemberView, RoomView};
+pub use view::{BanError, MemberView, RoomView, RosterView};

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use pigeon_datagram::Instant;
-use pigeon_proto::{Label, Language, Name, RoomName};
+use pigeon_proto::{Label, Language, LinkKind, Name, RoomName};
 
 use crate::core::bans::MAX_BANS;
 use crate::core::id::MemberId;
@@ -40,6 +40,17 @@ pub struct RoomView {
     pub name: RoomName,
     /// The room's number of members.
     pub members: usize,
+}
+
+/// The members of a room.
+#[derive(Clone, Debug)]
+pub struct RosterView {
+    /// The number of people, who come first in `members`.
+    pub people: usize,
+    /// The number of all members.
+    pub total: usize,
+    /// The first members, each with its link.
+    pub members: Vec<(Label, LinkKind)>,
 }
 
 /// Why a ban was rejected.

@@ -27,6 +27,8 @@ pub enum Fact {
         room: RoomName,
         /// The holder's address.
         ip: IpAddr,
+        /// The author of the holder's key, if it has one.
+        author: Option<u128>,
         /// Whether the holder's client sends the token automatically.
         resumes: bool,
         /// Whether the holder has left, so that others may take the name.
@@ -165,11 +167,12 @@ fn value_of(fact: &Fact) -> Value {
         Fact::ResumeSecret(secret) => {
             json!({ "secret": format!("{:032x}", u128::from_be_bytes(*secret)) })
         }
-        Fact::Grant { grant, name, room, ip, resumes, is_free } => json!({
+        Fact::Grant { grant, name, room, ip, author, resumes, is_free } => json!({
             "grant": grant,
             "name": name.as_str(),
             "room": room.as_str(),
             "ip": ip.to_string(),
+            "author": author.map(|author| format!("{author:032x}")),
             "resumes": resumes,
             "free": is_free,
         }),
@@ -199,6 +202,7 @@ fn fact_of(kind: &str, value: &str) -> Option<Fact> {
             name: name()?,
             room: room()?,
             ip: text("ip")?.parse().ok()?,
+            author: text("author").and_then(|author| u128::from_str_radix(author, 16).ok()),
             resumes: value.get("resumes")?.as_bool()?,
             is_free: value.get("free")?.as_bool()?,
         },

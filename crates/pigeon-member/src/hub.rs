@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::ControlFlow;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Hub {
     orders: SyncSender<Order>,
     events: Receiver<Event>,
+    /// Events taken since the member was woken to refill the queue.
+    taken: usize,
     waker: Waker,
     messages: Arc<Messages>,
     thread: Option<JoinHandle<()>>,
@@ -114,7 +116,7 @@ impl Hub {
             })
             .map_err(|source| OpenMemberError::Thread { source })?;
         let thread = Some(thread);
-        Ok(Hub { orders, events, waker, messages, thread, fingerprint, is_first })
+        Ok(Hub { orders, events, taken: 0, waker, messages, thread, fingerprint, is_first })
     }
 
     /// The hub's key.
@@ -171,13 +173,18 @@ impl Hub {
 
     /// The next event. `None` after `patience`, or if the member has left.
     pub fn next(&mut self, patience: Duration) -> Option<Event> {
-        let event = match self.events.recv_timeout(patience) {
-            Ok(event) => event,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
-        };
-        // The member may have held back further events.
-        self.waker.wake();
-        Some(event)
+        // The member may have held back events while the queue was full. Waking it once for half a
+        // queue costs less than for each event.
+        let next = self.events.try_recv();
+        self.taken += 1;
+        if next.is_err() || self.taken >= MOST_EVENTS / 2 {
+            self.taken = 0;
+            self.waker.wake();
+        }
+        match next {
+            Err(TryRecvError::Empty) => self.events.recv_timeout(patience).ok(),
+            next => next.ok(),
+        }
     }
 
     fn order(&mut self, order: Order) -> Result<(), NotSaid> {

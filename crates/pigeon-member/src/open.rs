@@ -177,7 +177,7 @@ pub fn open_with(options: Options, clock: Clock) -> Result<Opened, OpenMemberErr
     let (file, bytes) = folder.session(&text)?;
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let random = Box::new(Pcg64::new(u128::from_le_bytes(random()?), 0));
-    let (client, socket) = client(options.hub, clock, Limits::default())?;
+    let (client, socket) = client(options.hub, clock, Limits::client())?;
     let store = Store::load(&bytes, wall);
     let key = Box::new(SigningKey(key));
     let session = Session::new(clock.now(), wall, options.session, key, store, random);

@@ -39,6 +39,11 @@ pub struct Limits {
     pub initials_per_second: u64,
     /// Idle timeout of a connection. Default: 30 s.
     pub idle: Duration,
+    /// How long a client waits for any datagram once it has sent something that a server must
+    /// acknowledge; or twelve round trips, if that is longer. Then the connection is lost: a host
+    /// that vanished says nothing about it, and the idle timeout is for a server's silent members.
+    /// Default: 5 s.
+    pub answer_time: Duration,
     /// Interval of a client's keep-alive packets while it sends nothing else. Default: 10 s.
     pub keep_alive: Duration,
     /// Maximum bytes written to one connection and not acknowledged. Default: 1 MiB.
@@ -59,6 +64,7 @@ impl Default for Limits {
             handshake_time: Duration::from_secs(10),
             initials_per_second: 10_000,
             idle: Duration::from_secs(30),
+            answer_time: Duration::from_secs(5),
             keep_alive: Duration::from_secs(10),
             send_window: 1 << 20,
             send_total: 512 << 20,

@@ -78,8 +78,10 @@ struct Live {
     peer: SocketAddr,
     /// The address that the connection counts for.
     counted: IpAddr,
-    /// Deadline of the handshake or of closing.
+    /// Deadline of the handshake, of an answer, or of closing.
     until: Option<Instant>,
+    /// Frames sent so far that the peer must acknowledge, of a client's connection.
+    asked: u64,
     shown: Option<Arc<Shown>>,
     is_dirty: bool,
     /// A write was not accepted completely.
@@ -169,6 +171,9 @@ impl Connections {
                 let number = handle.0 as u32;
                 if let Some(live) = self.live_at(number) {
                     live.connection.handle_event(event);
+                    if live.phase == Phase::Open {
+                        live.until = None;
+                    }
                     self.mark(number);
                 }
                 None
@@ -196,6 +201,10 @@ impl Connections {
             match live.phase {
                 Phase::Handshake if is_late => {
                     self.statistics.slow += 1;
+                    self.shut(number, VarInt::from_u32(0), Bytes::new());
+                    self.gone(number, Why::TimedOut);
+                }
+                Phase::Open if is_late => {
                     self.shut(number, VarInt::from_u32(0), Bytes::new());
                     self.gone(number, Why::TimedOut);
                 }
@@ -461,6 +470,7 @@ impl Connections {
             peer,
             counted,
             until: Some(self.now + self.limits.handshake_time),
+            asked: 0,
             shown,
             is_dirty: false,
             is_blocked: false,
@@ -526,12 +536,29 @@ impl Connections {
                 break;
             }
         }
+        if self.end == End::Client {
+            self.await_answer(number);
+        }
         let base = self.base;
         let Some(live) = self.live_at(number) else { return };
         let timer = live.connection.poll_timeout().map(|at| base.to_instant(at));
         let deadline = [timer, live.until].into_iter().flatten().min();
         self.deadlines.set(number, deadline);
         self.leave_if_done(number);
+    }
+
+    /// Begins to wait for an answer, if the last packets ask for one and no answer is awaited yet.
+    fn await_answer(&mut self, number: u32) {
+        let (now, patience) = (self.now, self.limits.answer_time);
+        let Some(live) = self.live_at(number).filter(|live| live.phase == Phase::Open) else {
+            return;
+        };
+        let frames = live.connection.stats().frame_tx;
+        // The others come with these, or in answer to something.
+        let asked = frames.ping + frames.stream + frames.max_data + frames.max_stream_data;
+        if std::mem::replace(&mut live.asked, asked) < asked && live.until.is_none() {
+            live.until = Some(now + patience.max(12 * live.connection.rtt()));
+        }
     }
 
     /// Passes a connection's endpoint events on, and handles its application events.

@@ -194,6 +194,8 @@ impl Log {
                 let before = first.and_then(|first| Position::new(first.get() - 1));
                 Answer::Before(before.unwrap_or(self.newest()))
             }
+            // The clients do not ask for earlier entries.
+            Read::Earlier(_) => Answer::Earlier { entries: Vec::new(), more: None },
             Read::After { room, after, limit } => {
                 let start = entries.partition_point(|entry| entry.position() <= *after);
                 let of_room = entries[start..].iter().filter(|entry| entry.room() == room);

@@ -112,6 +112,10 @@ struct DiskState {
     next_sync: u64,
     /// Writes up to this number must be on disk before the session continues.
     urgent: u64,
+    /// The write number of the last refusal. Nothing is sent before it is on disk: the next message
+    /// passes over the refused number, so after a crash the hub would never ask for it again, and a
+    /// message that was stored before a backup of the hub was restored would be lost in silence.
+    refusal: u64,
     /// When the other writes are synced.
     lazy: Option<Instant>,
     /// After a failed sync: when the file is rewritten.
@@ -411,12 +415,15 @@ impl Session {
     fn handle(&mut self, now: Instant, frame: HubFrame) -> Result<(), String> {
         let Link::Open(open) = &mut self.link else { return Ok(()) };
         match frame {
-            HubFrame::Unknown => {}
+            // This session sends no `read`, `search` or `watch`.
+            HubFrame::Unknown | HubFrame::Entries { .. } | HubFrame::Here(_) => {}
             HubFrame::Bye { reason, text } => self.bye(now, reason, text),
             HubFrame::Challenge { .. } if open.is_challenged => {
                 return Err("a second challenge".into());
             }
-            HubFrame::Challenge { version: 0, .. } => return Err("there is no version 0".into()),
+            HubFrame::Challenge { version, .. } if version != VERSION => {
+                return Err(format!("the hub speaks version {version}, and this client {VERSION}"));
+            }
             HubFrame::Challenge { nonce, .. } => {
                 open.is_challenged = true;
                 self.prove(&nonce);
@@ -562,7 +569,7 @@ impl Session {
         let outbox = self.store.outbox(id.outbox);
         if outbox.is_some_and(|outbox| outbox.messages.contains_key(&number)) {
             self.write(now, &Record::Refused { outbox: id.outbox, refused: refused.clone() });
-            self.disk.urgent = self.disk.writes;
+            (self.disk.urgent, self.disk.refusal) = (self.disk.writes, self.disk.writes);
             self.unreported.push_back((self.disk.writes, id, refused));
         }
     }
@@ -635,6 +642,9 @@ impl Session {
     }
 
     fn send(&mut self, now: Instant) {
+        if self.disk.refusal > self.disk.durable {
+            return;
+        }
         let most = (self.config.window_messages, self.config.window_bytes);
         while let Link::Open(open) = &mut self.link {
             let Open { patience: None, agenda: Some(agenda), sending, .. } = &mut **open else {

@@ -57,6 +57,8 @@ pub(crate) struct Gone {
     pub(crate) counted: IpAddr,
     /// The member's label at its link.
     pub(crate) label: Label,
+    /// The author of the member's key, which takes the name back without a word.
+    pub(crate) author: Option<u128>,
     /// Whether the member's client has the resume token and sends it automatically.
     pub(crate) resumes: bool,
     /// Whether the name is reserved exclusively.
@@ -280,6 +282,7 @@ mod tests {
             ip,
             counted: ip,
             label,
+            author: None,
             resumes: false,
             is_kept,
             comes_back: false,

@@ -41,6 +41,8 @@ pub struct KeptName {
     pub room: RoomName,
     /// The holder's address.
     pub ip: IpAddr,
+    /// The author of the holder's key, if it has one.
+    pub author: Option<u128>,
     /// Whether the holder's client sends the resume token automatically.
     pub resumes: bool,
     /// Whether the holder has left and other members may take the name.

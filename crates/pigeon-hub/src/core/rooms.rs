@@ -132,6 +132,11 @@ impl Rooms {
         self.rooms.get_mut(id.index())?.as_mut().filter(|room| room.id == id)
     }
 
+    /// The version of the room that changed last.
+    pub(crate) fn version(&self) -> u64 {
+        self.versions
+    }
+
     /// The room at this index.
     pub(crate) fn at(&self, index: u16) -> Option<&Room> {
         self.rooms.get(usize::from(index))?.as_ref()

@@ -57,6 +57,8 @@ const MAX_MEMBERS: usize = 1 << 30;
 struct Guest {
     label: Label,
     source: Source,
+    /// The author of the member's key, if it has one.
+    author: Option<u128>,
     /// Rate of messages accepted by [`Core::admit`].
     said: Buckets,
 }
@@ -209,6 +211,14 @@ impl Core {
         self.members.room(slot).and_then(|index| self.rooms.at(index))
     }
 
+    pub(crate) fn find_room(&self, name: &RoomName) -> Option<&Room> {
+        self.rooms.find(name).and_then(|id| self.rooms.get(id))
+    }
+
+    pub(crate) fn roster_version(&self) -> u64 {
+        self.rooms.version()
+    }
+
     pub(crate) fn room_count(&self) -> usize {
         self.rooms.len()
     }
@@ -288,18 +298,20 @@ impl Core {
         Some(LinkId::new(number))
     }
 
-    /// Adds a member; `label` is its link's label. Fails without a change, with the reason.
+    /// Adds a member; `label` is its link's label. A member with a key, whose author is given, has
+    /// passed [`check_password`](Core::check_password) before. Fails without a change, with the reason.
     pub(crate) fn join(
         &mut self,
         cx: &Context<'_>,
         link: LinkId,
         source: Source,
+        author: Option<u128>,
         label: &dyn Fn() -> Label,
     ) -> Result<MemberId, Dropped> {
         if self.kicks.hold(cx.now, label) {
             return Err(Dropped::Kicked);
         }
-        let needs_password = self.config.password.is_some();
+        let needs_password = self.config.password.is_some() && author.is_none();
         self.capacity.check_address(&self.config, source)?;
         if !needs_password {
             self.check_room(cx.home)?;
@@ -312,7 +324,8 @@ impl Core {
         let slot = member.slot();
         self.capacity.add(&self.config, source);
         if link != LinkId::PLAIN {
-            self.guests.insert(slot, Guest { label: label(), source, said: Buckets::default() });
+            let (label, said) = (label(), Buckets::default());
+            self.guests.insert(slot, Guest { label, source, author, said });
         }
         self.members.set(slot, Trait::Chinese, self.config.language == Language::Chinese);
         self.statistics.joined += 1;
@@ -334,7 +347,7 @@ impl Core {
             self.note_gone(cx, slot, room, reason.change());
         }
         let (label, language) = (self.link_label(cx, slot), self.language(slot));
-        let resumes = self.resumes(cx, slot);
+        let (resumes, author) = (self.resumes(cx, slot), self.author(slot));
         self.rooms.exit(&mut self.members, slot);
         let named = self.names.remove(slot);
         self.guests.remove(&slot);
@@ -351,8 +364,18 @@ impl Core {
             let is_kept = reason == Left::TimedOut && since - named.since > KEPT_AFTER;
             let label = label.clone();
             let comes_back = reason == Left::TimedOut;
-            let gone =
-                Gone { named, room, since, ip, counted, label, resumes, is_kept, comes_back };
+            let gone = Gone {
+                named,
+                room,
+                since,
+                ip,
+                counted,
+                label,
+                author,
+                resumes,
+                is_kept,
+                comes_back,
+            };
             self.part(gone, reason);
         }
         self.outputs.push_back(Output::Left { member, label, name, language, room, reason });
@@ -383,6 +406,7 @@ impl Core {
                     name: gone.named.name.clone(),
                     room: gone.room.clone(),
                     ip: gone.ip,
+                    author: gone.author,
                     resumes: gone.resumes,
                     is_free: true,
                 };
@@ -561,23 +585,34 @@ impl Core {
         Ok(grant)
     }
 
-    /// Whether a name's owner has abandoned it, so that a member with the same IP address may take
-    /// it: a script that was killed and restarted. Not for confusable names.
+    /// Whether a member may take a name from its owner. It may if the owner had the same key; or if
+    /// the owner has abandoned the name at the same IP address: a script that was killed and
+    /// restarted. Not for confusable names.
     fn is_deserted(&self, cx: &Context<'_>, by: Slot, keys: Keys, owner: Owner) -> bool {
         let ip = self.source(cx, by).ip.to_canonical();
+        let is_own = |author: Option<u128>| author.is_some() && author == self.author(by);
         match owner {
             Owner::Hub(_) => false,
             Owner::Absent(grant) => self.grants.gone(grant).is_some_and(|gone| {
-                gone.named.keys.is_same_name(keys) && gone.ip == ip && !gone.resumes
+                gone.named.keys.is_same_name(keys)
+                    && (is_own(gone.author) || gone.ip == ip && !gone.resumes)
             }),
             Owner::Member(slot) => {
                 let named = self.names.get(slot);
+                let is_silent = || {
+                    !self.resumes(cx, slot)
+                        && self.source(cx, slot).ip.to_canonical() == ip
+                        && cx.now - cx.plain.heard(slot) >= DESERTED
+                };
                 named.is_some_and(|named| named.keys.is_same_name(keys))
-                    && !self.resumes(cx, slot)
-                    && self.source(cx, slot).ip.to_canonical() == ip
-                    && cx.now - cx.plain.heard(slot) >= DESERTED
+                    && (is_own(self.author(slot)) || is_silent())
             }
         }
+    }
+
+    /// The author of a member's key.
+    fn author(&self, slot: Slot) -> Option<u128> {
+        self.guests.get(&slot)?.author
     }
 
     fn holder_of(&self, owner: Owner) -> Option<Name> {
@@ -695,20 +730,21 @@ impl Core {
         self.names.get(slot)
     }
 
-    /// Checks a password. Fails if the password is wrong, or if too many wrong ones were tried.
+    /// Checks a password from an address. Fails if the password is wrong, or if too many wrong ones
+    /// were tried.
     pub(crate) fn check_password(
         &mut self,
-        cx: &Context<'_>,
-        slot: Slot,
+        now: Instant,
+        ip: IpAddr,
         secret: &[u8],
     ) -> Result<(), Reason> {
-        let from = self.config.sources.counted_as(self.source(cx, slot).ip);
-        if !self.guesses.may(cx.now, from) {
+        let from = self.config.sources.counted_as(ip);
+        if !self.guesses.may(now, from) {
             return Err(Reason::Guesses);
         }
         let password = self.config.password.as_deref().unwrap_or_default().trim();
         if !bool::from(password.as_bytes().ct_eq(secret)) {
-            self.guesses.wrong(cx.now, from);
+            self.guesses.wrong(now, from);
             return Err(Reason::WrongPassword);
         }
         Ok(())
@@ -812,7 +848,7 @@ impl Core {
             (None, Some(guest)) => guest.label.as_str(),
             (None, None) => "",
         };
-        let link = self.link_kind(slot);
+        let link = self.link_kind(slot).of_messages();
         Speaker { member: Some(self.members.id(slot)), name, caller, link }
     }
 
@@ -875,7 +911,7 @@ impl Core {
     /// Shows the backlog to a member that has taken a name, once. A member that follows the log
     /// reads the backlog there.
     pub(crate) fn greet(&mut self, now: Instant, slot: Slot) {
-        if matches!(self.link_kind(slot), LinkKind::Key | LinkKind::Page) {
+        if matches!(self.link_kind(slot), LinkKind::Key | LinkKind::Page | LinkKind::PageHttp) {
             return;
         }
         let most = self.config.history.map_or(0, |history| history.backlog);
@@ -949,6 +985,7 @@ impl Core {
             name: named.name.clone(),
             room: room.name().clone(),
             ip: self.source(cx, slot).ip.to_canonical(),
+            author: self.author(slot),
             resumes: self.resumes(cx, slot),
             is_free: false,
         };
@@ -974,7 +1011,7 @@ impl Core {
     }
 
     fn restore_name(&mut self, now: Instant, kept: KeptName) {
-        let KeptName { grant, name, room, ip, resumes, is_free } = kept;
+        let KeptName { grant, name, room, ip, author, resumes, is_free } = kept;
         let (keys, label) = (self.names.keys(&name), Label::from(&name));
         if self.names.owners(keys).next().is_some() {
             return;
@@ -983,7 +1020,8 @@ impl Core {
         let counted = self.config.sources.counted_as(ip);
         let (since, is_kept) = (now, !is_free);
         let comes_back = false;
-        let gone = Gone { named, room, since, ip, counted, label, resumes, is_kept, comes_back };
+        let gone =
+            Gone { named, room, since, ip, counted, label, author, resumes, is_kept, comes_back };
         self.part(gone, Left::TimedOut);
     }
 

@@ -7,7 +7,7 @@ use pigeon_proto::{Entry, Follow, Identity, LinkKind, Message, Position, RoomNam
 use std::sync::Arc;
 
 use super::log::RoomLog;
-use super::output::{Answer, Outcome, Read};
+use super::output::{Answer, Earlier, Outcome, Read};
 
 /// The bytes of a message without its strings, rounded up.
 const OVERHEAD: usize = 192;
@@ -119,6 +119,23 @@ impl MemoryLog {
                 let first = of_room.take(*count).last().map(Entry::position);
                 let before = first.and_then(|first| Position::new(first.get() - 1));
                 Answer::Before(before.unwrap_or(self.newest))
+            }
+            Read::Earlier(Earlier { room, words, before, limit, .. }) => {
+                let words = words.as_deref().unwrap_or_default().to_lowercase();
+                let has_words = |entry: &&Entry| {
+                    let text = entry.message().map(|it| String::from_utf8_lossy(&it.text));
+                    let text = text.unwrap_or_default().to_lowercase();
+                    words.split_whitespace().all(|word| text.contains(word))
+                };
+                let end = self.entries.partition_point(|entry| entry.position() < *before);
+                let of_room = self.entries.range(..end).rev().filter(|entry| entry.room() == room);
+                let mut found: Vec<Entry> =
+                    of_room.filter(has_words).take(limit + 1).cloned().collect();
+                let has_more = *limit > 0 && found.len() > *limit;
+                found.truncate(*limit);
+                found.reverse();
+                let more = found.first().map(Entry::position).filter(|_| has_more);
+                Answer::Earlier { entries: found, more }
             }
             Read::After { room, after, limit } => {
                 let after = self.entries.partition_point(|entry| entry.position() <= *after);

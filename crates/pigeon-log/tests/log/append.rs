@@ -190,6 +190,7 @@ fn facts_are_kept_replaced_and_removed() {
             name: name("狗哥"),
             room: room("Kitchen"),
             ip: "fe80::1".parse().unwrap(),
+            author: Some(u128::MAX - 7),
             resumes: true,
             is_free: true,
         },

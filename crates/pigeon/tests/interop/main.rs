@@ -20,6 +20,7 @@
 //! - `history`: what was said, read beside the hub that keeps it.
 //! - `reliable`: members with a key, killed at random; `secure`: those who `join`.
 //! - `ipmsg`: users of iptux as members of a hub, judged by iptux's own core.
+//! - `page`: the hub's page in real browsers.
 //! - `operator`: a hub's operator: its console and its settings; `service`: under systemd.
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
@@ -83,6 +84,7 @@ mod membership;
 mod memory;
 mod moved;
 mod operator;
+mod page;
 mod pause;
 mod recipes;
 mod refusals;

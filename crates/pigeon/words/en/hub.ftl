@@ -175,6 +175,11 @@ hub-password-readable = every user of this machine can read the password in { $f
 hub-door-format = { $word } is not a valid format; write chat@, classic@ or raw@, or leave it out
 hub-door-raw = { $raw } is raw and the room { $room } has lines at another door; give it a room of its own, such as { $raw }=video
 hub-encoding-not-ascii = { $encoding } does not contain ASCII, so commands could not be read
+hub-page-missing = --page-certificate and --page-name need --page
+hub-page-without-history = the page needs history and a folder for it; leave out --history off, and give --data DIR or a --listen port other than 0
+hub-page-name = `{ $name }` is not a valid name; write a host's name such as chat.example.org, without https:// and port
+hub-page-unread = cannot read the certificate in { $file }
+hub-page-certificate = { $file }: { $why }; write the certificate, its chain and its private key into one PEM file
 hub-ipmsg-scan = --ipmsg-scan needs --ipmsg
 hub-ipmsg-address = write an IPv4 address of this host, e.g. 192.168.1.20, or * for all; the port is 2425, the only one that other programs write to
 hub-ipmsg-ipv6 = { $net } is an IPv6 network; it is too large to search

@@ -169,6 +169,11 @@ hub-password-readable = 本机的任何用户都能读到 { $file } 里的密码
 hub-door-format = { $word } 不是有效的格式；请写 chat@、classic@ 或 raw@，或者不写
 hub-door-raw = { $raw } 是 raw 格式，而房间 { $room } 在另一个端口上是文字；请给它单独的房间，例如 { $raw }=video
 hub-encoding-not-ascii = { $encoding } 不含 ASCII，无法读取命令
+hub-page-missing = --page-certificate 和 --page-name 要和 --page 一起用
+hub-page-without-history = 网页需要聊天记录和存放它的目录；请不要写 --history off，并指定 --data DIR，或者让 --listen 用 0 以外的端口
+hub-page-name = `{ $name }` 不是有效的名称；请写主机名，例如 chat.example.org，不带 https:// 和端口
+hub-page-unread = 无法读取 { $file } 里的证书
+hub-page-certificate = { $file }：{ $why }；请把证书、证书链和私钥写进同一个 PEM 文件
 hub-ipmsg-scan = --ipmsg-scan 要和 --ipmsg 一起用
 hub-ipmsg-address = 请写本机的一个 IPv4 地址，例如 192.168.1.20，或用 * 表示全部；端口是 2425，别的程序只往这个端口发
 hub-ipmsg-ipv6 = { $net } 是 IPv6 网段，太大，无法逐个查找

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use pigeon_datagram::Instant;
 use pigeon_hub::reliable::SayId;
-use pigeon_hub::{Found, FoundLine, Hub, Keep, KeptName, Lookup, Message, Wanted};
+use pigeon_hub::{Found, FoundLine, Hub, Keep, KeptName, LinkId, Lookup, Message, Wanted};
 use pigeon_log::{
     Append, AppendError, Entry, Fact, Forget, ForgetError, Forgotten, Key, Log, NewestEntries,
     Numbering, Options, Outcome, Pending, Position, Query, ReadError, Reader, Report, RoomSettings,
@@ -63,7 +63,7 @@ struct Shared {
     inner: Mutex<Inner>,
     waker: Arc<OnceLock<Waker>>,
     /// Woken when something is on disk.
-    follower: OnceLock<Waker>,
+    followers: Mutex<Vec<Waker>>,
 }
 
 /// The result of a reliable member's message.
@@ -78,9 +78,9 @@ struct Inner {
     reports: Vec<Report>,
     answers: Vec<(Lookup, Option<Found>)>,
     /// Messages of reliable members that are not settled.
-    says: BTreeMap<Ticket, (SayId, Message)>,
-    /// Settled messages.
-    settled: Vec<Settled>,
+    says: BTreeMap<Ticket, (LinkId, SayId, Message)>,
+    /// Settled messages by link.
+    settled: BTreeMap<LinkId, Vec<Settled>>,
     /// State changes that are not settled.
     pending: BTreeMap<Ticket, Keep>,
     /// State changes that could not be stored, for when the log is writable again.
@@ -107,13 +107,16 @@ impl Shared {
             drop(inner);
             return self.wake();
         };
-        self.follower.get().into_iter().for_each(Waker::wake);
+        let followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        followers.iter().for_each(Waker::wake);
+        drop(followers);
         if inner.pending.is_empty() && inner.says.is_empty() {
             return;
         }
         for (ticket, outcome) in outcomes {
-            if let Some((id, message)) = inner.says.remove(ticket) {
-                inner.settled.push(Settled { id, message, outcome: *outcome });
+            if let Some((link, id, message)) = inner.says.remove(ticket) {
+                let settled = Settled { id, message, outcome: *outcome };
+                inner.settled.entry(link).or_default().push(settled);
                 continue;
             }
             if let Some(keep) = inner.pending.remove(ticket)
@@ -154,7 +157,7 @@ impl Archive {
         let shared = Arc::new(Shared {
             inner: Mutex::default(),
             waker: Arc::clone(waker),
-            follower: OnceLock::new(),
+            followers: Mutex::default(),
         });
         let report = {
             let shared = Arc::clone(&shared);
@@ -231,23 +234,30 @@ impl Archive {
 
     /// Queues a reliable member's message; [`settled`](Archive::settled) returns its result. Fails
     /// if the queue is full.
-    pub(super) fn say(&self, id: SayId, message: Message, after: u64) -> Result<(), ()> {
+    pub(super) fn say(
+        &self,
+        link: LinkId,
+        id: SayId,
+        message: Message,
+        after: u64,
+    ) -> Result<(), ()> {
         // Locked until the message is in `says`, or the writer could settle it first.
         let mut inner = self.shared.lock();
         let ticket = self.log.try_append(append(message.clone(), Numbering::ByAuthor { after }));
         let ticket = ticket.map_err(drop)?;
-        inner.says.insert(ticket, (id, message));
+        inner.says.insert(ticket, (link, id, message));
         Ok(())
     }
 
-    /// The results of reliable members' messages, in the order of the log.
-    pub(super) fn settled(&self) -> Vec<Settled> {
-        std::mem::take(&mut self.shared.lock().settled)
+    /// The results of messages of a link's members, in the order of the log.
+    pub(super) fn settled(&self, link: LinkId) -> Vec<Settled> {
+        self.shared.lock().settled.remove(&link).unwrap_or_default()
     }
 
     /// Wakes a loop whenever something is on disk.
     pub(super) fn wake_when_stored(&self, waker: Waker) {
-        let _ = self.shared.follower.set(waker);
+        let followers = self.shared.followers.lock();
+        followers.unwrap_or_else(PoisonError::into_inner).push(waker);
     }
 
     /// The newest entries, for a loop that must not wait for the disk.
@@ -490,12 +500,13 @@ fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> {
     let room =
         |room: &RoomName, slow| Fact::Room { room: room.clone(), settings: RoomSettings { slow } };
     match keep {
-        Keep::Name(KeptName { grant, name, room, ip, resumes, is_free }) => {
+        Keep::Name(KeptName { grant, name, room, ip, author, resumes, is_free }) => {
             log.try_set(&Fact::Grant {
                 grant: *grant,
                 name: name.clone(),
                 room: room.clone(),
                 ip: *ip,
+                author: *author,
                 resumes: *resumes,
                 is_free: *is_free,
             })
@@ -515,11 +526,12 @@ fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> {
 fn keep_of(fact: &Fact) -> Option<Keep> {
     Some(match fact {
         Fact::ResumeSecret(_) => return None,
-        Fact::Grant { grant, name, room, ip, resumes, is_free } => Keep::Name(KeptName {
+        Fact::Grant { grant, name, room, ip, author, resumes, is_free } => Keep::Name(KeptName {
             grant: *grant,
             name: name.clone(),
             room: room.clone(),
             ip: *ip,
+            author: *author,
             resumes: *resumes,
             is_free: *is_free,
         }),
@@ -542,6 +554,7 @@ mod tests {
             name: name("狗哥"),
             room: room("Ops"),
             ip: "fe80::1".parse().unwrap(),
+            author: Some(7),
             resumes: true,
             is_free: false,
         };

@@ -11,6 +11,7 @@ mod ipmsg;
 #[path = "ipmsg_absent.rs"]
 mod ipmsg;
 mod journal;
+mod page;
 mod password;
 mod reliable;
 mod searchers;
@@ -272,6 +273,24 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LABEL", env = "PIGEON_HUB_IPMSG_ENCODING", default_value = "gb18030", value_parser = ipmsg::legacy_encoding, help_heading = IPMSG)]
     ipmsg_encoding: Encoding,
 
+    /// Serve a page for browsers at this TCP port, on every address unless ADDR is given: who opens it
+    /// is a member. Needs history
+    #[arg(long, value_name = "[ADDR:]PORT", env = "PIGEON_HUB_PAGE", help_heading = PAGE)]
+    page: Option<ListenAddress>,
+
+    /// PEM file with a certificate, its chain and its private key: the page is served over https
+    #[arg(long, value_name = "FILE", env = "PIGEON_HUB_PAGE_CERTIFICATE", help_heading = PAGE)]
+    page_certificate: Option<PathBuf>,
+
+    /// Another name under which browsers open the page, such as chat.example.org; may be repeated, or a
+    /// list with commas. Addresses, localhost and this host's name always work
+    #[arg(long, value_name = "NAME", env = "PIGEON_HUB_PAGE_NAME", value_delimiter = ',', value_parser = page::name, help_heading = PAGE)]
+    page_name: Vec<String>,
+
+    /// Who may read /metrics at the page's port, for Prometheus: this machine, everyone, or nobody
+    #[arg(long, value_enum, value_name = "WHO", env = "PIGEON_HUB_METRICS", default_value_t = page::Metrics::Loopback, help_heading = PAGE)]
+    metrics: page::Metrics,
+
     /// Read commands from stdin; the end of stdin does not stop the hub
     #[arg(long, value_enum, value_name = "on|off", env = "PIGEON_HUB_CONSOLE", default_value_t = Switch::On)]
     console: Switch,
@@ -303,6 +322,7 @@ const MEMBERS: &str = "Members and rooms";
 const HISTORY: &str = "History";
 const LIMITS: &str = "Limits";
 const IPMSG: &str = "IP Messenger";
+const PAGE: &str = "Page";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum FormatArg {
@@ -440,6 +460,20 @@ impl Args {
         }
     }
 
+    /// The settings of the page, if enabled.
+    fn page(&self) -> anyhow::Result<Option<page::Settings>> {
+        let is_more = self.page_certificate.is_some() || !self.page_name.is_empty();
+        let Some(address) = self.page else {
+            return match is_more {
+                true => Err(UsageError(say!("hub-page-missing")).into()),
+                false => Ok(None),
+            };
+        };
+        let certificate = self.page_certificate.as_deref().map(page::certificate).transpose()?;
+        let (names, metrics) = (self.page_name.clone(), self.metrics);
+        Ok(Some(page::Settings { address, certificate, names, metrics }))
+    }
+
     fn language(&self) -> Language {
         self.language.unwrap_or_else(locale::asked)
     }
@@ -459,6 +493,7 @@ pub(crate) fn run(
     let doors = args.doors();
     door::check(doors, args.format.into())?;
     let settings = args.ipmsg()?;
+    let page = args.page()?;
     let (password, warnings) = args.password()?;
     let suggestions = console::suggestions();
     let (reader, printer) = lines::open("hub> ", suggestions.clone())?;
@@ -524,6 +559,14 @@ pub(crate) fn run(
         }
         _ => None,
     };
+    let page = match (&archive, page) {
+        (Some(archive), Some(settings)) if hub.config().history.is_some() => {
+            let sources = hub.config().sources.clone();
+            Some(page::Page::start(&mut hub, archive, settings, sources, &waker)?)
+        }
+        (_, Some(_)) => return Err(UsageError(say!("hub-page-without-history")).into()),
+        (_, None) => None,
+    };
     let ipmsg = settings.map(|s| ipmsg::Link::start(&mut hub, &s, &interfaces, &waker));
     let ipmsg = ipmsg.transpose()?;
 
@@ -551,6 +594,7 @@ pub(crate) fn run(
         watchdog: Watchdog::start(clock.now()),
         archive,
         secure,
+        page,
         ipmsg,
         groups,
         shows_messages,
@@ -562,8 +606,14 @@ pub(crate) fn run(
     if let Some(ipmsg) = operator.ipmsg.take() {
         ipmsg.close();
     }
+    // Both say goodbye at the same time.
+    let page = operator.page.take();
+    page.iter().for_each(page::Page::wake);
     if let Some(secure) = operator.secure.take() {
         secure.close();
+    }
+    if let Some(page) = page {
+        page.close();
     }
     if let Some(archive) = operator.archive.take() {
         archive.close();
@@ -726,6 +776,7 @@ struct Operator {
     watchdog: Watchdog,
     archive: Option<Archive>,
     secure: Option<secure::Secure>,
+    page: Option<page::Page>,
     ipmsg: Option<ipmsg::Link>,
     /// The sockets that receive discovery requests.
     groups: Option<GroupSockets>,
@@ -772,9 +823,14 @@ impl Host<Hub> for Operator {
         }
         if let Some(archive) = &mut self.archive {
             archive.woken(hub, io.now);
+            let forgotten = archive.take_forgotten();
             if let Some(secure) = &mut self.secure {
-                archive.take_forgotten().iter().for_each(|what| secure.forgot(what));
+                forgotten.iter().for_each(|what| secure.forgot(what));
                 secure.woken(hub, archive, io.now);
+            }
+            if let Some(page) = &mut self.page {
+                forgotten.iter().for_each(|what| page.forgot(what));
+                page.woken(hub, archive, io.now);
             }
         }
         if let Some(ipmsg) = &mut self.ipmsg {
@@ -816,6 +872,9 @@ impl Host<Hub> for Operator {
         if let Some(secure) = &mut self.secure {
             secure.event(&event);
         }
+        if let Some(page) = &mut self.page {
+            page.event(&event);
+        }
         match (event, &self.archive) {
             (Event::Message(message), archive) => {
                 if self.shows_messages {
@@ -841,7 +900,9 @@ impl Host<Hub> for Operator {
         let names = self.printer.interactive.then_some(self.next_names);
         let groups = self.groups.as_ref().map(GroupSockets::deadline);
         let secure = self.secure.as_ref().and_then(secure::Secure::deadline);
-        let timers = [self.watchdog.next(), secure, archive, groups, names, Some(self.next_wall)];
+        let page = self.page.as_ref().and_then(page::Page::deadline);
+        let timers =
+            [self.watchdog.next(), secure, page, archive, groups, names, Some(self.next_wall)];
         timers.into_iter().flatten().min()
     }
 
@@ -851,6 +912,9 @@ impl Host<Hub> for Operator {
             archive.tick(hub, io.now);
             if let Some(secure) = &mut self.secure {
                 secure.tick(hub, archive, io.now);
+            }
+            if let Some(page) = &mut self.page {
+                page.tick(hub, archive, io.now);
             }
         }
         if let Some(groups) = &mut self.groups {

@@ -1,13 +1,13 @@
 //! The link's side: drives the sessions for the loop of any transport.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use pigeon_datagram::Instant;
 use pigeon_guard::SourceRules;
 use pigeon_hub::Source;
-use pigeon_hub::reliable::{Answer, Config, ConnId, Output, RoomLog, Sessions};
+use pigeon_hub::reliable::{Answer, Config, ConnId, Output, Read, RoomLog, Sessions, Statistics};
 use pigeon_log::{Forget, NewestEntries};
 use pigeon_net::Waker;
 use pigeon_proto::{Entry, Position, RoomName};
@@ -33,7 +33,8 @@ pub(in crate::cli::hub) struct Carrier {
     queues: Arc<Queues>,
     hub: Arc<OnceLock<Waker>>,
     log: NewestEntries,
-    reading: Reading,
+    /// Reads for followers, and for requests for earlier entries, which may take longer.
+    reading: [Reading; 2],
     sources: SourceRules,
     /// Whether the hub has stopped; the loop ends with the next turn.
     is_over: bool,
@@ -45,20 +46,38 @@ impl Carrier {
         queues: Arc<Queues>,
         hub: Arc<OnceLock<Waker>>,
         log: NewestEntries,
-        reader: pigeon_log::Reader,
+        readers: [pigeon_log::Reader; 2],
         waker: Waker,
         sources: SourceRules,
     ) -> anyhow::Result<Carrier> {
-        let reading = Reading::start(reader, waker)?;
+        let [followers, requests] = readers;
+        let reading = [
+            Reading::start("follow", followers, waker.clone())?,
+            Reading::start("earlier", requests, waker)?,
+        ];
         let sessions = Sessions::new(config);
         Ok(Carrier { sessions, queues, hub, log, reading, sources, is_over: false })
     }
 
     /// A connection was opened. `None` if there are too many.
     pub(in crate::cli::hub) fn opened(&mut self, now: Instant, peer: SocketAddr) -> Option<ConnId> {
-        let ip = peer.ip().to_canonical();
+        self.opened_from(now, peer.ip(), None)
+    }
+
+    /// A connection of a page with this origin was opened. `None` if there are too many.
+    pub(in crate::cli::hub) fn opened_from(
+        &mut self,
+        now: Instant,
+        ip: IpAddr,
+        origin: Option<Box<str>>,
+    ) -> Option<ConnId> {
+        let ip = ip.to_canonical();
         let source = Source { ip, origin: self.sources.origin(ip) };
-        self.sessions.opened(now, source)
+        self.sessions.opened_from(now, source, origin)
+    }
+
+    pub(in crate::cli::hub) fn statistics(&self) -> &Statistics {
+        self.sessions.statistics()
     }
 
     pub(in crate::cli::hub) fn received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
@@ -98,13 +117,15 @@ impl Carrier {
                 ToLink::Left { author, why } => self.sessions.left(author, why),
                 ToLink::Forgot(Forget::Room(room)) => self.sessions.forgot(Some(&room), None),
                 ToLink::Forgot(Forget::Speaker(name)) => self.sessions.forgot(None, Some(&name)),
+                ToLink::Here(here) => self.sessions.here(now, &here),
                 ToLink::Stop => {
                     self.sessions.stop();
                     self.is_over = true;
                 }
             }
         }
-        for (id, answer) in self.reading.answers() {
+        let answers = self.reading.iter().flat_map(Reading::answers);
+        for (id, answer) in answers.collect::<Vec<_>>() {
             self.sessions.answered(now, id, answer);
         }
         if self.sessions.poll_timeout().is_some_and(|due| due <= now) {
@@ -127,7 +148,12 @@ impl Carrier {
                     continue;
                 }
                 Output::Read { id, read } => {
-                    if !self.reading.ask(id, read) {
+                    let [followers, requests] = &self.reading;
+                    let reading = match read {
+                        Read::Earlier(_) => requests,
+                        _ => followers,
+                    };
+                    if !reading.ask(id, read) {
                         self.sessions.answered(now, id, Answer::Failed);
                     }
                     continue;
@@ -136,6 +162,8 @@ impl Carrier {
                 Output::Say(say) => FromLink::Say(say),
                 Output::Command { author, line } => FromLink::Command { author, line },
                 Output::Leave { author } => FromLink::Leave { author },
+                Output::Watch { room } => FromLink::Watch { room },
+                Output::Unwatch { room } => FromLink::Unwatch { room },
             };
             self.queues.from_link.push(item);
             is_hub_due = true;

@@ -14,6 +14,7 @@
 mod carrier;
 mod queue;
 mod reading;
+mod watched;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -24,11 +25,12 @@ use pigeon_hub::reliable::{Join, Joined, Outcome, Say};
 use pigeon_hub::{Event, Hub, Input, LinkId, MemberId, Message};
 use pigeon_log::Forget;
 use pigeon_net::Waker;
-use pigeon_proto::{Command, LinkKind, Notice, Reason, Refusal, RoomName, Secret, Subject, Word};
+use pigeon_proto::{Command, LinkKind, News, Notice, Reason, Refusal, RoomName, Subject, Word};
 
 pub(super) use self::carrier::{Carrier, Transport};
 pub(super) use self::queue::Queues;
 use self::queue::{FromLink, ToLink};
+use self::watched::Watched;
 use super::archive::{Archive, Settled};
 
 /// Maximum number of messages taken from a link before the hub serves its sockets again.
@@ -45,6 +47,7 @@ pub(super) struct Link {
     authors: HashMap<MemberId, u128>,
     /// Each member's room, for news.
     rooms: HashMap<MemberId, RoomName>,
+    watched: Watched,
 }
 
 impl Link {
@@ -66,6 +69,7 @@ impl Link {
             members: HashMap::new(),
             authors: HashMap::new(),
             rooms: HashMap::new(),
+            watched: Watched::default(),
         })
     }
 
@@ -82,6 +86,11 @@ impl Link {
                 FromLink::Join(join) => self.join(hub, now, join),
                 FromLink::Say(say) => self.say(hub, archive, now, say),
                 FromLink::Command { author, line } => self.command(hub, now, author, &line),
+                FromLink::Watch { room } => {
+                    self.watched.add(room);
+                    self.list(hub, now);
+                }
+                FromLink::Unwatch { room } => self.watched.remove(&room),
                 FromLink::Leave { author } => {
                     if let Some(&member) = self.members.get(&author) {
                         hub.handle_input(now, member, Input::Leave);
@@ -104,7 +113,7 @@ impl Link {
         let known = self.members.get(&author).copied();
         let member = match known {
             Some(member) => member,
-            None => hub.join(now, self.link, label, source)?,
+            None => hub.join_by_key(now, self.link, label, source, author, password.as_deref())?,
         };
         self.members.insert(author, member);
         self.authors.insert(member, author);
@@ -114,9 +123,6 @@ impl Link {
         let mut command = |command| hub.handle_input(now, member, Input::Command(command));
         if is_other_language {
             command(Command::Language(language));
-        }
-        if let Some(secret) = password.as_deref().and_then(|text| Secret::new(text.as_bytes())) {
-            command(Command::Pass(secret));
         }
         if known.is_none()
             && let Some(word) = word.as_deref().and_then(Word::new)
@@ -136,13 +142,10 @@ impl Link {
         let view = hub.member(member);
         match view.map(|view| (view.name, view.room)) {
             Some((name, Some(room))) => Ok(Joined { name, room }),
-            in_no_room => {
-                // The password is missing. The session must not stay in the hub without it.
+            // Kicked, because of its resume word.
+            _ => {
                 self.forget(author);
-                if in_no_room.is_some() {
-                    hub.handle_input(now, member, Input::Leave);
-                }
-                Err(Refusal::new(Subject::Member, Reason::Password))
+                Err(Refusal::new(Subject::Member, Reason::Kicked))
             }
         }
     }
@@ -158,7 +161,7 @@ impl Link {
                 room,
                 speaker: Some(member),
                 label: "".into(),
-                link: self.kind,
+                link: self.kind.of_messages(),
                 wall: hub.wall(now),
                 text,
                 identity,
@@ -170,7 +173,7 @@ impl Link {
                 Err(refusal) => return self.settle(id, Outcome::refused(refusal.why)),
             },
         };
-        if archive.say(id, message, after).is_err() {
+        if archive.say(self.link, id, message, after).is_err() {
             self.settle(id, Outcome::refused(Reason::NotStored));
         }
     }
@@ -185,8 +188,8 @@ impl Link {
     }
 
     /// Relays the stored messages of this link's members, and reports the result of the others.
-    pub(super) fn settled(&mut self, hub: &mut Hub, now: Instant, settled: Vec<Settled>) {
-        for Settled { id, message, outcome } in settled {
+    pub(super) fn settled(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) {
+        for Settled { id, message, outcome } in archive.settled(self.link) {
             use pigeon_log::Outcome as Log;
             let outcome = match outcome {
                 Log::Stored { .. } => {
@@ -216,7 +219,7 @@ impl Link {
             {
                 self.rooms.insert(*member, room.clone());
             }
-            Event::News { room, news } => self.news(room, news),
+            Event::News { room, news, own } => self.news(room, news, own),
             Event::Left { member, reason, .. } => {
                 self.rooms.remove(member);
                 if let Some(author) = self.authors.remove(member) {
@@ -233,10 +236,11 @@ impl Link {
     }
 
     /// Rooms with more than a hundred members get no news, so this loop is short.
-    fn news(&self, room: &RoomName, news: &[pigeon_proto::News]) {
+    fn news(&self, room: &RoomName, news: &[News], own: &[(MemberId, Vec<News>)]) {
         for (member, _) in self.rooms.iter().filter(|(_, here)| *here == room) {
             let Some(&author) = self.authors.get(member) else { continue };
-            for news in news {
+            let own = own.iter().find(|(about, _)| about == member);
+            for news in own.map_or(news, |(_, own)| own) {
                 self.send(ToLink::Notice { author, notice: Notice::News(news.clone()) });
             }
         }
@@ -249,6 +253,19 @@ impl Link {
         }
         self.members.clear();
         self.rooms.clear();
+        self.watched = Watched::default();
+    }
+
+    /// When [`list`](Link::list) is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.watched.next_at()
+    }
+
+    /// Reports the members of watched rooms that have changed.
+    pub(super) fn list(&mut self, hub: &Hub, now: Instant) {
+        for here in self.watched.take(hub, now) {
+            self.send(ToLink::Here(here));
+        }
     }
 
     /// Reports deleted messages.

@@ -190,9 +190,9 @@ impl Secure {
         let queues = Arc::new(Queues::default());
         let (waker, ending) = thread::start(server, socket, {
             let (queues, hub) = (Arc::clone(&queues), Arc::clone(&self.hub_waker));
-            let (log, reader) = (archive.newest_entries(), archive.reader()?);
+            let (log, readers) = (archive.newest_entries(), [archive.reader()?, archive.reader()?]);
             let sources = self.sources.clone();
-            move |waker| Carrier::new(sessions, queues, hub, log, reader, waker, sources)
+            move |waker| Carrier::new(sessions, queues, hub, log, readers, waker, sources)
         })?;
         archive.wake_when_stored(waker.clone());
         let link = Link::new(hub, LinkKind::Key, queues, waker.clone(), &self.hub_waker)?;
@@ -202,7 +202,7 @@ impl Secure {
     /// Handles the link's and the log's results.
     pub(super) fn woken(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) {
         let Some(running) = &mut self.running else { return };
-        running.link.settled(hub, now, archive.settled());
+        running.link.settled(hub, archive, now);
         running.link.woken(hub, archive, now);
         if let Some(why) = running.ending.why() {
             error!("members with a key are gone: {why:#}; opening the port again");
@@ -225,13 +225,19 @@ impl Secure {
         }
     }
 
-    /// When to try the port again.
+    /// When [`tick`](Secure::tick) is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.next
+        let lists = self.running.as_ref().and_then(|running| running.link.deadline());
+        [self.next, lists].into_iter().flatten().min()
     }
 
-    /// Tries the port again if it is due.
+    /// Reports members to those who watch, and tries the port again if it is due.
     pub(super) fn tick(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) {
+        if let Some(running) = &mut self.running
+            && running.link.deadline().is_some_and(|at| at <= now)
+        {
+            running.link.list(hub, now);
+        }
         if self.next.is_some_and(|next| next <= now)
             && let Err(error) = self.open(hub, archive, now)
         {

@@ -1,0 +1,278 @@
+//! `--page`: the web page, whose members join over a WebSocket.
+//!
+//! ```text
+//!   the page's thread                                       the hub's loop
+//!   pigeon_web::Server ─▶ Site ─▶ Carrier (http) ─ queues ─▶ Link (page-http) ─▶ Hub
+//!                            └──▶ Carrier (https) ─ queues ─▶ Link (page)
+//! ```
+//!
+//! Members over http and over https are two links, because the same key is another author on each.
+
+mod site;
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use pigeon_datagram::Instant;
+use pigeon_guard::{SourceRules, TokenKey};
+use pigeon_hub::reliable::{Config, Crypto};
+use pigeon_hub::{Event, Hub};
+use pigeon_log::Forget;
+use pigeon_net::Waker;
+use pigeon_proto::{Format, LinkKind};
+use pigeon_quic::POINT_LENGTH;
+use pigeon_text::escape;
+use pigeon_web::{Assets, Certificate, Guard, Limits, Server};
+use tracing::{error, info};
+
+use self::site::Site;
+use super::archive::Archive;
+use super::reliable::{Carrier, Link, Queues};
+use crate::base::endpoint::ListenAddress;
+use crate::base::host_name;
+use crate::base::random;
+use crate::base::status::UsageError;
+use crate::base::thread;
+use crate::words::say;
+
+/// Maximum number of connections to the page.
+const MOST_CONNECTIONS: usize = 4_096;
+
+/// Time between attempts to open the port again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Time limit for the page's goodbye.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The page's settings.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) address: ListenAddress,
+    pub(super) certificate: Option<Certificate>,
+    pub(super) names: Vec<String>,
+    pub(super) metrics: Metrics,
+}
+
+/// Who may read `/metrics`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Metrics {
+    /// this machine
+    Loopback,
+    /// everyone
+    Open,
+    /// nobody
+    Off,
+}
+
+/// Parses a name of the page.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    Guard::check(text).map(|()| text.to_owned()).map_err(|_| say!("hub-page-name", name = &escape(text)))
+}
+
+/// Reads the certificate of https.
+pub(super) fn certificate(file: &Path) -> anyhow::Result<Certificate> {
+    let shown = file.display();
+    let pem = std::fs::read(file).with_context(|| say!("hub-page-unread", file = &shown))?;
+    let certificate = Certificate::from_pem(&pem);
+    certificate.map_err(|why| UsageError(say!("hub-page-certificate", file = &shown, why = &why)).into())
+}
+
+/// The page.
+pub(super) struct Page {
+    settings: Settings,
+    sources: SourceRules,
+    hub_waker: Arc<OnceLock<Waker>>,
+    running: Option<Running>,
+    /// When to open the port again.
+    next: Option<Instant>,
+}
+
+struct Running {
+    links: Vec<Link>,
+    waker: Waker,
+    thread: JoinHandle<()>,
+    why: Arc<Mutex<Option<anyhow::Error>>>,
+}
+
+impl Page {
+    /// Opens the page's port. Fails if it cannot be opened.
+    pub(super) fn start(
+        hub: &mut Hub,
+        archive: &Archive,
+        settings: Settings,
+        sources: SourceRules,
+        hub_waker: &Arc<OnceLock<Waker>>,
+    ) -> anyhow::Result<Page> {
+        let hub_waker = Arc::clone(hub_waker);
+        let mut page = Page { settings, sources, hub_waker, running: None, next: None };
+        page.running = Some(page.run(hub, archive)?);
+        Ok(page)
+    }
+
+    fn is_https(&self) -> bool {
+        self.settings.certificate.is_some()
+    }
+
+    fn run(&self, hub: &mut Hub, archive: &Archive) -> anyhow::Result<Running> {
+        let Settings { address, certificate, names, .. } = &self.settings;
+        let guard = Guard::new(Some(&host_name::find()), names, self.is_https());
+        let config = hub.config();
+        let limits = Limits {
+            connections: MOST_CONNECTIONS,
+            per_address: config.max_per_address.unwrap_or(usize::MAX),
+            loopback_counts: config.loopback_counts,
+        };
+        let server =
+            Server::listen(&[self::address(*address)], guard, limits, certificate.clone(), assets())?;
+        let listening = server.local_addresses();
+        let waker = server.waker();
+        // A proxy speaks https for the names that the operator has given.
+        let has_https = self.is_https() || !names.is_empty();
+        let schemes = [(!self.is_https()).then_some(false), has_https.then_some(true)];
+        let (mut links, mut carriers) = (Vec::new(), [None, None]);
+        for is_https in schemes.into_iter().flatten() {
+            let (link, carrier) = self.link(hub, archive, &waker, is_https)?;
+            links.push(link);
+            carriers[usize::from(is_https)] = Some(carrier);
+        }
+        archive.wake_when_stored(waker.clone());
+        let mut site = Site::new(carriers);
+        let why = Arc::new(Mutex::new(None));
+        let thread = thread::spawn("page", {
+            let why = Arc::clone(&why);
+            move || {
+                let outcome = server.run(&mut site);
+                let error = outcome.err().map(anyhow::Error::from);
+                *why.lock().unwrap_or_else(PoisonError::into_inner) = error;
+            }
+        })?;
+        for address in listening {
+            info!("page: TCP port {}", address.port());
+        }
+        Ok(Running { links, waker, thread, why })
+    }
+
+    /// A link of the page, and its side in the page's thread.
+    fn link(
+        &self,
+        hub: &mut Hub,
+        archive: &Archive,
+        waker: &Waker,
+        is_https: bool,
+    ) -> anyhow::Result<(Link, Carrier)> {
+        let config = hub.config();
+        let author = if is_https { author_https } else { author_http };
+        let crypto = Crypto { verify: pigeon_quic::verify, author };
+        let nonces = TokenKey::new(random::bytes()?);
+        let sessions = Config {
+            label: "page",
+            max_text: config.most_text(Format::Chat),
+            // The server limits connections.
+            max_connections: usize::MAX,
+            max_per_address: usize::MAX,
+            ..Config::new(config.name.as_str(), "", nonces, crypto)
+        };
+        let queues = Arc::new(Queues::default());
+        let carrier = Carrier::new(
+            sessions,
+            Arc::clone(&queues),
+            Arc::clone(&self.hub_waker),
+            archive.newest_entries(),
+            [archive.reader()?, archive.reader()?],
+            waker.clone(),
+            self.sources.clone(),
+        )?;
+        let kind = if is_https { LinkKind::Page } else { LinkKind::PageHttp };
+        let link = Link::new(hub, kind, queues, waker.clone(), &self.hub_waker)?;
+        Ok((link, carrier))
+    }
+
+    /// Handles the links' and the log's results.
+    pub(super) fn woken(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) {
+        let Some(running) = &mut self.running else { return };
+        for link in &mut running.links {
+            link.settled(hub, archive, now);
+            link.woken(hub, archive, now);
+        }
+        let why = running.why.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(why) = why {
+            error!("the page is gone: {why:#}; opening its port again");
+            running.links.iter_mut().for_each(|link| link.lost(hub, now));
+            self.running = None;
+            self.next = Some(now + RETRY);
+        }
+    }
+
+    pub(super) fn event(&mut self, event: &Event) {
+        self.running.iter_mut().flat_map(|it| &mut it.links).for_each(|link| link.event(event));
+    }
+
+    /// Reports deleted messages.
+    pub(super) fn forgot(&self, what: &Forget) {
+        self.running.iter().flat_map(|it| &it.links).for_each(|link| link.forgot(what));
+    }
+
+    /// When [`tick`](Page::tick) is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let lists = self.running.iter().flat_map(|it| &it.links).filter_map(Link::deadline).min();
+        [self.next, lists].into_iter().flatten().min()
+    }
+
+    /// Reports members to those who watch, and opens the port again if it is due.
+    pub(super) fn tick(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) {
+        for link in self.running.iter_mut().flat_map(|it| &mut it.links) {
+            if link.deadline().is_some_and(|at| at <= now) {
+                link.list(hub, now);
+            }
+        }
+        if self.next.is_some_and(|next| next <= now) {
+            match self.run(hub, archive) {
+                Ok(running) => (self.running, self.next) = (Some(running), None),
+                Err(error) => {
+                    error!("the page cannot be served: {error:#}; trying again");
+                    self.next = Some(now + RETRY);
+                }
+            }
+        }
+    }
+
+    /// Makes the page's thread see that the hub stops.
+    pub(super) fn wake(&self) {
+        self.running.iter().for_each(|running| running.waker.wake());
+    }
+
+    /// Stops the page after its goodbye.
+    pub(super) fn close(self) {
+        let Some(Running { thread, .. }) = self.running else { return };
+        let until = std::time::Instant::now() + PATIENCE;
+        while !thread.is_finished() && std::time::Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// The address to listen on. Without a host it is every address, `[::]`, which takes IPv4 too: a page
+/// is for the devices of others.
+fn address(listen: ListenAddress) -> SocketAddr {
+    let every = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), listen.port);
+    listen.address().unwrap_or(every)
+}
+
+/// The page's files; in a debug build, perhaps those of a folder, for work on the page.
+fn assets() -> Assets {
+    let folder = std::env::var_os("PIGEON_PAGE_FOLDER").filter(|_| cfg!(debug_assertions));
+    Assets::new(folder.map(PathBuf::from))
+}
+
+fn author_http(key: &[u8; POINT_LENGTH]) -> u128 {
+    pigeon_quic::author_with(b"page http ", key)
+}
+
+fn author_https(key: &[u8; POINT_LENGTH]) -> u128 {
+    pigeon_quic::author_with(b"page https ", key)
+}
