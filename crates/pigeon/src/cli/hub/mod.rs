@@ -11,10 +11,18 @@ mod ipmsg;
 #[path = "ipmsg_absent.rs"]
 mod ipmsg;
 mod journal;
+#[cfg(feature = "page")]
+mod page;
+#[cfg(not(feature = "page"))]
+#[path = "page_absent.rs"]
 mod page;
 mod password;
 mod reliable;
 mod searchers;
+#[cfg(feature = "quic")]
+mod secure;
+#[cfg(not(feature = "quic"))]
+#[path = "secure_absent.rs"]
 mod secure;
 mod service;
 

@@ -25,6 +25,10 @@ mod full;
 mod gate;
 mod host;
 mod kept;
+#[cfg(feature = "quic")]
+mod keyed;
+#[cfg(not(feature = "quic"))]
+#[path = "keyed_absent.rs"]
 mod keyed;
 mod lines;
 mod link;

@@ -6,6 +6,10 @@ mod ipmsg;
 #[cfg(not(feature = "ipmsg"))]
 #[path = "ipmsg_absent.rs"]
 mod ipmsg;
+#[cfg(feature = "quic")]
+mod stored;
+#[cfg(not(feature = "quic"))]
+#[path = "stored_absent.rs"]
 mod stored;
 mod task;
 

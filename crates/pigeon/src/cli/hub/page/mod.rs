@@ -71,7 +71,9 @@ pub(super) enum Metrics {
 
 /// Parses a name of the page.
 pub(super) fn name(text: &str) -> Result<String, String> {
-    Guard::check(text).map(|()| text.to_owned()).map_err(|_| say!("hub-page-name", name = &escape(text)))
+    Guard::check(text)
+        .map(|()| text.to_owned())
+        .map_err(|_| say!("hub-page-name", name = &escape(text)))
 }
 
 /// Reads the certificate of https.
@@ -79,7 +81,8 @@ pub(super) fn certificate(file: &Path) -> anyhow::Result<Certificate> {
     let shown = file.display();
     let pem = std::fs::read(file).with_context(|| say!("hub-page-unread", file = &shown))?;
     let certificate = Certificate::from_pem(&pem);
-    certificate.map_err(|why| UsageError(say!("hub-page-certificate", file = &shown, why = &why)).into())
+    certificate
+        .map_err(|why| UsageError(say!("hub-page-certificate", file = &shown, why = &why)).into())
 }
 
 /// The page.
@@ -127,8 +130,13 @@ impl Page {
             per_address: config.max_per_address.unwrap_or(usize::MAX),
             loopback_counts: config.loopback_counts,
         };
-        let server =
-            Server::listen(&[self::address(*address)], guard, limits, certificate.clone(), assets())?;
+        let server = Server::listen(
+            &[self::address(*address)],
+            guard,
+            limits,
+            certificate.clone(),
+            assets(),
+        )?;
         let listening = server.local_addresses();
         let waker = server.waker();
         // A proxy speaks https for the names that the operator has given.

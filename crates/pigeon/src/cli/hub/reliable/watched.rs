@@ -98,10 +98,8 @@ fn list(hub: &Hub, room: &RoomName, rooms: &[RoomCount]) -> Here {
 
 /// The rooms with the most members, by name where the numbers are equal.
 fn fullest(hub: &Hub) -> Vec<RoomCount> {
-    let count = |room: pigeon_hub::RoomView| RoomCount {
-        room: room.name,
-        members: room.members as u64,
-    };
+    let count =
+        |room: pigeon_hub::RoomView| RoomCount { room: room.name, members: room.members as u64 };
     let mut rooms: Vec<RoomCount> = hub.rooms().map(count).collect();
     rooms.sort_by(|a, b| {
         b.members.cmp(&a.members).then_with(|| a.room.as_str().cmp(b.room.as_str()))
