@@ -13,6 +13,7 @@ use pigeon_datagram::Instant;
 use pigeon_net::{Stats, Waker};
 use pigeon_proto::Language;
 
+use super::reached_at;
 use super::request::Request;
 use crate::base::payload::without_end;
 use crate::output::Color;
