@@ -200,7 +200,11 @@ pub(crate) fn can_be_full() -> bool {
 
     let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    terminal && (!dumb || cfg!(windows)) && shows_escapes() && in_foreground()
+    cfg!(feature = "tui")
+        && terminal
+        && (!dumb || cfg!(windows))
+        && shows_escapes()
+        && in_foreground()
 }
 
 /// Whether this process is in its terminal's foreground. Reading would stop a hub started with `&`.

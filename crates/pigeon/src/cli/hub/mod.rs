@@ -6,13 +6,25 @@ mod console;
 mod door;
 mod ending;
 mod invitation;
+#[cfg(feature = "ipmsg")]
+mod ipmsg;
+#[cfg(not(feature = "ipmsg"))]
+#[path = "ipmsg_absent.rs"]
 mod ipmsg;
 mod journal;
+#[cfg(feature = "page")]
+mod page;
+#[cfg(not(feature = "page"))]
+#[path = "page_absent.rs"]
 mod page;
 mod password;
 mod reliable;
 mod room_log;
 mod searchers;
+#[cfg(feature = "quic")]
+mod secure;
+#[cfg(not(feature = "quic"))]
+#[path = "secure_absent.rs"]
 mod secure;
 mod service;
 

@@ -12,13 +12,14 @@ use std::collections::VecDeque;
 
 use pigeon_client::reliable::{Event as SessionEvent, From, MessageId, SayError, State, Status};
 use pigeon_datagram::Instant;
-use pigeon_member::{Event as MemberEvent, Member};
 use pigeon_proto::frame::ByeReason;
 use pigeon_proto::{
     Answer, Format, Gone, Label, Message, Name, Notice, Reason, Refusal, RoomName, Roster, Subject,
     Text, You, heartbeat,
 };
 use pigeon_text::escape;
+
+use crate::base::member::{Event as MemberEvent, Member};
 
 /// Number of earlier messages shown at the first visit.
 const BACKLOG: u64 = 20;

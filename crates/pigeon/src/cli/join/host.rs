@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::Context;
 use pigeon_client::{Contact, Event, Said, Session, action};
 use pigeon_datagram::{Instant, SocketId};
-use pigeon_member::Opened;
 use pigeon_net::{Clock, Host, Io, Socket};
 use pigeon_proto::{
     Answer, Format, Gone, Name, Notice, Reason, Refusal, RoomName, Subject, Verb, is_control_line,
@@ -28,6 +27,7 @@ use super::view::View;
 use crate::base::bind::explain;
 use crate::base::cause::{Cause, Watch};
 use crate::base::lookup::Lookup;
+use crate::base::member::Opened;
 use crate::base::signals::Stop;
 use crate::base::status::Status;
 use crate::base::system_error::chain;

@@ -7,10 +7,10 @@ use pigeon_client::LeftOff;
 use pigeon_member::{Folder, FolderError, OpenMemberError, Opened, Options, open_with};
 use pigeon_net::Clock;
 use pigeon_proto::{Language, Name};
-use pigeon_quic::Fingerprint;
 
 use super::memory::file_word;
 use crate::base::hub_target::member_folder;
+use crate::base::member::Fingerprint;
 
 /// Time limit for a hub to answer on its port for members with a key.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use pigeon_client::{Event, LeftOff, Session};
 use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
-use pigeon_member::Member;
 use pigeon_proto::Answer;
 use rand_pcg::Pcg64;
 
 use super::gate::{Delivery, Gate};
+use crate::base::member::Member;
 
 /// How long nothing may arrive after the system's report of a closed port, before the member
 /// connects again. QUIC itself ignores such reports, because they may be forged, and waits half a

@@ -17,10 +17,18 @@ mod connection;
 mod copies;
 mod find;
 mod forward;
+#[cfg(feature = "tui")]
+mod full;
+#[cfg(not(feature = "tui"))]
+#[path = "full_absent.rs"]
 mod full;
 mod gate;
 mod host;
 mod kept;
+#[cfg(feature = "quic")]
+mod keyed;
+#[cfg(not(feature = "quic"))]
+#[path = "keyed_absent.rs"]
 mod keyed;
 mod lines;
 mod link;
