@@ -215,7 +215,7 @@ export class LogView {
         this.#prepend(this.#from(this.#lo - count, count));
         if (this.#shown.length > WINDOW && !this.#isStuck) this.#removeLast(this.#shown.length - WINDOW);
       });
-      if (log.scrollHeight <= log.clientHeight) this.update();
+      this.update();
     } else if (room.more !== null && !room.isLoading && !room.isDirect) {
       this.#on.older(room);
     }
@@ -225,14 +225,15 @@ export class LogView {
   #keepInPlace(change) {
     const { log } = this.#el;
     const top = log.getBoundingClientRect().top;
-    // An entry and not its row, which the change may draw anew.
-    const anchor = this.#shown.find((it) => this.#rowOf.get(it).getBoundingClientRect().bottom > top);
-    const before = this.#rowOf.get(anchor)?.getBoundingClientRect().top;
+    const place = (entry) => this.#rowOf.get(entry)?.getBoundingClientRect();
+    const anchor = this.#shown.find((entry) => place(entry).bottom > top);
+    const before = place(anchor);
     change();
-    if (this.#isStuck) return this.#toBottom();
-    const row = this.#rowOf.get(anchor);
-    if (row) log.scrollTop += row.getBoundingClientRect().top - before;
-    return undefined;
+    const after = place(anchor);
+    if (this.#isStuck) this.#toBottom();
+    // By its foot: a row above it may take over its head.
+    else if (after) log.scrollTop += after.bottom - before.bottom;
+    this.#lastTop = log.scrollTop;
   }
 
   #toBottom() {

@@ -11,7 +11,7 @@ import { LogView } from "./log.js";
 import { hue, initial, nameError, suggest } from "./names.js";
 import { Room } from "./room.js";
 import { Session, bytes, fold, outboxOf } from "./session.js";
-import { Holder, openStorage } from "./storage.js";
+import { Holder, openStorage, rescue, rescued } from "./storage.js";
 import { preferred, translate, words as wordsOf } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -36,6 +36,7 @@ let words = wordsOf(language);
 const locale = () => (language === "zh" ? "zh-CN" : (navigator.languages ?? []).find((it) => it.startsWith("en")) ?? "en-GB");
 
 const storage = await openStorage();
+await rescued(storage);
 const kept = Object.fromEntries(await storage.read());
 const sign = await openKey(storage, kept);
 
@@ -1234,6 +1235,7 @@ drive();
 
 // A tab may have gone since, with messages that wait.
 setInterval(async () => {
+  await rescued(storage);
   const found = await orphans((await storage.read()).filter(([key]) => outboxOf(key)));
   if (found.length === 0) return;
   session.adopt(now(), Date.now(), found);
@@ -1241,4 +1243,8 @@ setInterval(async () => {
   drive();
 }, 10_000);
 setInterval(saveRooms, 2_000);
-addEventListener("pagehide", saveRooms);
+addEventListener("pagehide", () => {
+  rescue(session.outbox, session.unwritten());
+  saveRooms();
+});
+addEventListener("pageshow", ({ persisted }) => persisted && rescue(session.outbox, []));
