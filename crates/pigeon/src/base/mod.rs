@@ -9,6 +9,7 @@
 //!   [`system_error`]: the system's errors in the user's language. [`asking`]: a request and its
 //!   result.
 //! - [`data`]: folders for persistent data. [`text_file`]: text from a file or stdin.
+//!   [`private_file`]: a file that only its owner can read. [`qr`]: a text as a QR code.
 //! - [`services`]: the settings of small services, and warnings about their senders.
 //! - [`hub_target`]: the hub a tool joins as a member; [`password`]: the hub's password.
 //! - [`host_name`]: this host's name; [`ipmsg`]: exchanging messages with users of IP Messenger.
@@ -37,6 +38,8 @@ pub(crate) mod password;
 pub(crate) mod payload;
 pub(crate) mod place;
 pub(crate) mod port_holder;
+pub(crate) mod private_file;
+pub(crate) mod qr;
 pub(crate) mod quantity;
 pub(crate) mod random;
 pub(crate) mod services;
