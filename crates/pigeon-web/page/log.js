@@ -300,11 +300,14 @@ export class LogView {
     const room = this.#room;
     const { top, down } = this.#el;
     const words = this.#words;
-    let text = "";
-    if (room.isDirect) text = words.directNote(escape(room.name));
-    else if (room.isLoading) text = words.loading;
-    else if (room.more === null && this.#lo === room.base) text = room.entries.length + room.pending.size > 0 ? words.beginning : words.empty;
+    let [edge, text] = ["", ""];
+    if (room.isDirect) [edge, text] = ["beginning", words.directNote(escape(room.name))];
+    else if (room.isLoading) [edge, text] = ["loading", words.loading];
+    else if (room.more === null && this.#lo === room.base) {
+      [edge, text] = ["beginning", room.entries.length + room.pending.size > 0 ? words.beginning : words.empty];
+    }
     if (top.textContent !== text) top.textContent = text;
+    top.dataset.edge = edge;
     const unseen = room.missed + (this.#isStuck ? 0 : room.unread);
     const isDown = this.#isStuck && room.isAtEnd;
     down.hidden = isDown;

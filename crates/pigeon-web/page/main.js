@@ -42,7 +42,7 @@ const sign = await openKey(storage, kept);
 
 const me = { name: kept.me?.name ?? suggest(language, random()), word: kept.me?.word, isChosen: kept.me?.isChosen ?? false };
 const hub = { name: "", stores: true, isHistoryOff: false, people: undefined, senders: 0, rooms: [] };
-const rooms = new Map(); // folded name, or "@name" → Room
+export const rooms = new Map(); // folded name, or "@name" → Room
 let current;
 let isWriteFailing = false;
 let lastConnected = now();
@@ -539,6 +539,7 @@ function showMe() {
   $("hello-text").textContent = words.welcomeName(escape(me.name));
 }
 
+let asked;
 function rename(name) {
   const error = nameError(name);
   if (error) return ($("name-problem").textContent = words.nameErrors[error]);
@@ -546,6 +547,7 @@ function rename(name) {
   me.isChosen = true;
   $("hello").hidden = true;
   if (name === me.name) return setMe({});
+  asked = name;
   if (!session.command(`/nick ${name}`)) setMe({ name, word: undefined });
   return drive();
 }
@@ -573,8 +575,9 @@ $("rename").addEventListener("submit", (event) => {
 });
 $("name").addEventListener("blur", () => {
   const name = $("name").value.trim();
-  if (name !== me.name && name !== "") rename(name);
-  else $("name").value = me.name;
+  if (name !== me.name && name !== "" && name !== asked) return void rename(name);
+  $("name").value = me.name;
+  $("name-problem").textContent = "";
 });
 
 // ---- The message box ----

@@ -9,11 +9,11 @@ import { Person } from './page.js';
 
 const HOUR = 3_600;
 
-/** The address of the operator's view that a hub prints. */
+/** The address of the operator's view, which a hub without a terminal writes into a file. */
 async function operatorUrl(hub) {
-  const pattern = /https?:\/\/\S*\/operator\S*#\S+/;
-  const line = await hub.program.status((line) => pattern.test(line));
-  const printed = new URL(pattern.exec(line)[0]);
+  await hub.program.status('operator');
+  const [address] = await until('the address is in its file', () => hub.operatorAddress());
+  const printed = new URL(address);
   return new URL(`${printed.pathname}${printed.hash}`, hub.url()).href;
 }
 
@@ -115,7 +115,8 @@ test('the token opens the view, and nothing else does', async (t) => {
   await ann.expectAnywhere('kick');
   await until('plots are drawn', async () => (await operator.locator('#plots canvas').count()) >= 4);
 
-  // A new start has a new token.
+  // The token is in no log, and a new start has a new one.
+  assert.ok(![...hub.program.out, ...hub.program.err].some((line) => line.includes(token)));
   await hub.kill();
   await hub.again();
   const fresh = await operatorUrl(hub);

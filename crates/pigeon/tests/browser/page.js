@@ -159,9 +159,13 @@ export class Person {
     await this.live();
   }
 
+  /** Gives a password once the page asks for one. */
   async givePassword(word) {
-    await this.page.fill('#password', word);
-    await this.page.press('#password', 'Enter');
+    const { page } = this;
+    await page.waitForSelector('#password', { state: 'visible' });
+    await page.waitForFunction(() => document.querySelector('#password').value === '' || document.querySelector('#password-problem').textContent !== '');
+    await page.fill('#password', word);
+    await page.press('#password', 'Enter');
   }
 
   focusInput() {
@@ -204,11 +208,6 @@ export class Person {
         })),
       PART,
     );
-  }
-
-  /** The last of one's own messages. */
-  async lastOwn() {
-    return (await this.rows()).findLast(({ state }) => state);
   }
 
   /** How many of one's own messages the page says are not stored yet. */
@@ -254,6 +253,8 @@ export class Person {
 
   /** What was shown, and what history shows on scrolling up to the beginning. */
   async allTexts() {
+    // A tab that is not in front gets no scroll events.
+    await this.page.bringToFront();
     await this.scrollBack(() => this.isAtBeginning());
     const texts = await this.seenTexts();
     await this.page.click('#down').catch(() => {});
