@@ -180,6 +180,8 @@ impl Hub {
         MemberView {
             id: self.core.id(slot),
             label: self.core.link_label(&self.doors.context(self.now), slot),
+            link: self.core.link_kind(slot),
+            ip: self.core.source(&self.doors.context(self.now), slot).ip,
             address: is_plain.then(|| plain.address(slot)),
             name: self.core.name(slot).cloned(),
             room: self.core.room_of(slot).map(|room| room.name().clone()),

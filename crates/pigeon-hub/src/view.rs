@@ -1,6 +1,6 @@
 //! A hub's state as shown by the console and logs.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use pigeon_datagram::Instant;
 use pigeon_proto::{Label, Language, LinkKind, Name, RoomName};
@@ -15,8 +15,12 @@ pub struct MemberView {
     pub id: MemberId,
     /// The member's label at its link.
     pub label: Label,
+    /// The member's link.
+    pub link: LinkKind,
     /// A plain member's address.
     pub address: Option<SocketAddr>,
+    /// The IP address by which the member is counted, limited and banned.
+    pub ip: IpAddr,
     /// The member's name.
     pub name: Option<Name>,
     /// The member's room; `None` until it has sent the password.

@@ -17,7 +17,7 @@ use pigeon_hub::reliable::{
 };
 use pigeon_hub::{Left, Origin, Source};
 use pigeon_proto::frame::{ByeReason, ClientFrame, HubFrame, Prove, Say, challenge_text};
-use pigeon_proto::{Identity, LinkKind, Reason, Refusal, RoomName, Subject};
+use pigeon_proto::{Identity, LinkKind, Position, Reason, Refusal, RoomName, Subject};
 
 fn verify(key: &[u8; 65], message: &[u8], signature: &[u8; 64]) -> bool {
     *signature == sign(key[0], message)
@@ -58,7 +58,7 @@ impl World {
         change(&mut config);
         World {
             sessions: Sessions::new(config),
-            log: MemoryLog::new(1, 64 << 20),
+            log: MemoryLog::new(Position::at(1, 0).unwrap(), 64 << 20),
             now: Instant::ORIGIN,
             sent: BTreeMap::new(),
             closed: Vec::new(),
@@ -168,7 +168,15 @@ impl World {
     fn follower(&mut self, key: u8) -> ConnId {
         let conn = self.joined(key, 1);
         let room = RoomName::lobby();
-        self.send(conn, &[ClientFrame::Follow { room, after: None, last: Some(1_000) }]);
+        self.send(
+            conn,
+            &[ClientFrame::Follow {
+                room,
+                after: None,
+                last: Some(1_000),
+                deletion: Position::START,
+            }],
+        );
         assert!(matches!(self.read(conn).last(), Some(HubFrame::Live { .. })));
         conn
     }
@@ -278,7 +286,10 @@ fn nothing_live_overtakes_what_was_missed() {
     let conn = w.joined(1, 1);
     let room = RoomName::lobby();
     w.plain(701, "701");
-    w.send(conn, &[ClientFrame::Follow { room, after: None, last: Some(600) }]);
+    w.send(
+        conn,
+        &[ClientFrame::Follow { room, after: None, last: Some(600), deletion: Position::START }],
+    );
     w.plain(702, "702");
     w.drain();
     let expected: Vec<String> = (102..=702).map(|number| number.to_string()).collect();
@@ -477,7 +488,8 @@ fn a_client_of_another_version_hears_which_one_the_hub_speaks() {
 fn what_comes_out_of_order_ends_the_connection_with_the_reason() {
     let hello = || ClientFrame::Hello { version: 1, client: "test".into() };
     let room = RoomName::lobby;
-    let follow = || ClientFrame::Follow { room: room(), after: None, last: None };
+    let follow =
+        || ClientFrame::Follow { room: room(), after: None, last: None, deletion: Position::START };
     for (frames, why) in [
         (vec![hello(), hello()], "the second frame is prove"),
         (vec![hello(), follow()], "the second frame is prove"),

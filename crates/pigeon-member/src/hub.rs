@@ -19,6 +19,11 @@ use crate::{Event, Member, OpenMemberError, Opened, Options, open};
 /// loses nothing.
 const MOST_EVENTS: usize = 1_024;
 
+/// Maximum number of events beyond the queue while the program waits for an acknowledgement, which
+/// comes behind them on the same stream. Otherwise a program that waits takes no events, its member
+/// reads nothing, and the wait never ends. A hub sends about 2 MiB before an acknowledgement.
+const MOST_HELD: usize = 16_384;
+
 /// Maximum number of queued requests of the program.
 const MOST_ORDERS: usize = 1_024;
 
@@ -76,16 +81,32 @@ enum Order {
 }
 
 /// The status of each message.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Messages {
     inner: Mutex<Outcomes>,
     changed: Condvar,
+    /// Wakes the member's loop.
+    waker: Waker,
 }
 
 #[derive(Debug, Default)]
 struct Outcomes {
     by_id: HashMap<MessageId, Status>,
+    /// Number of calls that wait for an acknowledgement.
+    waiting: usize,
     is_over: bool,
+}
+
+impl Outcomes {
+    /// The final status of a message.
+    fn result(&self, id: MessageId) -> Option<Result<(), NotSaid>> {
+        match self.by_id.get(&id) {
+            Some(Status::Stored | Status::Relayed) => Some(Ok(())),
+            Some(Status::Refused(refused)) => Some(Err(NotSaid::Refused(refused.text.clone()))),
+            _ if self.is_over => Some(Err(NotSaid::Waiting)),
+            _ => None,
+        }
+    }
 }
 
 impl Messages {
@@ -104,7 +125,8 @@ impl Hub {
         let waker = driver.waker();
         let (orders, ordered) = sync_channel(MOST_ORDERS);
         let (sender, events) = sync_channel(MOST_EVENTS);
-        let messages: Arc<Messages> = Arc::default();
+        let inner = Mutex::default();
+        let messages = Arc::new(Messages { inner, changed: Condvar::new(), waker: waker.clone() });
         let mut host =
             HubHost { ordered, events: sender, held: VecDeque::new(), messages: messages.clone() };
         let thread = std::thread::Builder::new()
@@ -171,7 +193,7 @@ impl Hub {
         self.order(Order::Command { line: line.into() })
     }
 
-    /// The next event. `None` after `patience`, or if the member has left.
+    /// The next event, except for the status of messages whose [`Said`] is kept. `None` after `patience`, or if the member has left.
     pub fn next(&mut self, patience: Duration) -> Option<Event> {
         // The member may have held back events while the queue was full. Waking it once for half a
         // queue costs less than for each event.
@@ -221,22 +243,32 @@ impl Said {
     pub fn wait(&self, patience: Duration) -> Result<(), NotSaid> {
         let until = Instant::now() + patience;
         let mut outcomes = self.messages.lock();
-        loop {
-            match outcomes.by_id.get(&self.id) {
-                Some(Status::Stored | Status::Relayed) => return Ok(()),
-                Some(Status::Refused(refused)) => {
-                    return Err(NotSaid::Refused(refused.text.clone()));
-                }
-                _ if outcomes.is_over => return Err(NotSaid::Waiting),
-                _ => {}
-            }
+        if let Some(result) = outcomes.result(self.id) {
+            return result;
+        }
+        // The member may have stopped reading, because the program takes no events.
+        outcomes.waiting += 1;
+        self.messages.waker.wake();
+        let result = loop {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(NotSaid::Waiting);
+                break Err(NotSaid::Waiting);
             }
             let waited = self.messages.changed.wait_timeout(outcomes, left);
             outcomes = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+            if let Some(result) = outcomes.result(self.id) {
+                break result;
+            }
+        };
+        outcomes.waiting -= 1;
+        result
+    }
+}
+
+impl Said {
+    /// Whether the hub only relayed the message, because it stores nothing.
+    pub fn is_relayed(&self) -> bool {
+        matches!(self.messages.lock().by_id.get(&self.id), Some(Status::Relayed))
     }
 }
 
@@ -267,6 +299,21 @@ impl HubHost {
         }
     }
 
+    /// Passes the status of a message to its `Said`. False if there is none.
+    fn note_status(&self, event: &Event) -> bool {
+        let Event::Session(SessionEvent::Status(id, status)) = event else { return false };
+        let mut outcomes = self.messages.lock();
+        let Some(known) = outcomes.by_id.get_mut(id) else { return false };
+        *known = status.clone();
+        self.messages.changed.notify_all();
+        true
+    }
+
+    /// Whether to stop reading until the program takes events.
+    fn is_full(&self) -> bool {
+        !self.held.is_empty() && (self.held.len() >= MOST_HELD || self.messages.lock().waiting == 0)
+    }
+
     fn order(&mut self, member: &mut Member, io: &Io<'_>, order: Order) {
         let now = io.now;
         match order {
@@ -295,7 +342,7 @@ impl HubHost {
 impl Host<Member> for HubHost {
     fn woken(&mut self, member: &mut Member, io: &mut Io<'_>) -> ControlFlow<()> {
         self.flush();
-        member.hold(!self.held.is_empty());
+        member.hold(self.is_full());
         while let Ok(order) = self.ordered.try_recv() {
             self.order(member, io, order);
         }
@@ -303,15 +350,11 @@ impl Host<Member> for HubHost {
     }
 
     fn event(&mut self, member: &mut Member, _: &mut Io<'_>, event: Event) -> ControlFlow<()> {
-        if let Event::Session(SessionEvent::Status(id, status)) = &event {
-            if let Some(known) = self.messages.lock().by_id.get_mut(id) {
-                *known = status.clone();
-            }
-            self.messages.changed.notify_all();
+        if !self.note_status(&event) {
+            self.held.push_back(event);
         }
-        self.held.push_back(event);
         self.flush();
-        member.hold(!self.held.is_empty());
+        member.hold(self.is_full());
         match member.is_over() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),

@@ -48,8 +48,8 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// Maximum bytes written to one connection and not acknowledged. Default: 1 MiB.
     pub send_window: u64,
-    /// The same for all connections together: if their windows would exceed it, a new connection
-    /// gets a smaller window, at least 64 KiB. Default: 512 MiB.
+    /// The same for all connections together: each may write its share, at least 16 KiB. The
+    /// default, 128 MiB, leaves room for 10,000 connections within the 512 MiB of a hub's service.
     pub send_total: u64,
     /// Maximum bytes received on one connection and not read. Default: 256 KiB.
     pub receive_window: u32,
@@ -67,7 +67,7 @@ impl Default for Limits {
             answer_time: Duration::from_secs(5),
             keep_alive: Duration::from_secs(10),
             send_window: 1 << 20,
-            send_total: 512 << 20,
+            send_total: 128 << 20,
             receive_window: 256 << 10,
         }
     }

@@ -37,6 +37,9 @@ const DRAIN_BYTES: usize = 512 << 10;
 /// 1,200 bytes or more; only probes for a larger MTU wait for another turn.
 const NOT_FULL: usize = 1_100;
 
+/// The smallest send window, however many connections share the total.
+const LEAST_WINDOW: u64 = 16 << 10;
+
 /// Time limit for delivering the last bytes of a connection.
 const END_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -267,8 +270,11 @@ impl Connections {
 
     pub(crate) fn write(&mut self, now: Instant, conn: ConnId, chunks: &mut [Bytes]) -> usize {
         self.begin(now);
+        let share = self.limits.send_total / self.statistics.connections.max(1);
+        let window = self.limits.send_window.min(share.max(LEAST_WINDOW));
         let Some(live) = self.live(conn).filter(|live| live.phase == Phase::Open) else { return 0 };
         let Some(id) = live.stream else { return 0 };
+        live.connection.set_send_window(window);
         let mut taken = 0;
         let result = loop {
             // `write_chunks` empties the chunks that it accepts.
@@ -448,7 +454,7 @@ impl Connections {
     pub(crate) fn insert(
         &mut self,
         handle: ConnectionHandle,
-        mut connection: Connection,
+        connection: Connection,
         shown: Option<Arc<Shown>>,
     ) -> ConnId {
         let number = handle.0 as u32;
@@ -457,8 +463,6 @@ impl Connections {
         }
         self.statistics.connections += 1;
         self.statistics.handshakes += 1;
-        let share = self.limits.send_total / self.statistics.connections;
-        connection.set_send_window(self.limits.send_window.min(share.max(64 << 10)));
         let peer = connection.remote_address();
         let counted = self.sources.counted_as(peer.ip());
         *self.by_address.entry(counted).or_default() += 1;
@@ -543,7 +547,7 @@ impl Connections {
         let Some(live) = self.live_at(number) else { return };
         let timer = live.connection.poll_timeout().map(|at| base.to_instant(at));
         let deadline = [timer, live.until].into_iter().flatten().min();
-        self.deadlines.set(number, deadline);
+        self.deadlines.set(number, deadline.map(whole));
         self.leave_if_done(number);
     }
 
@@ -759,6 +763,13 @@ impl std::fmt::Debug for Connections {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connections").field("statistics", &self.statistics).finish_non_exhaustive()
     }
+}
+
+/// Rounds a deadline up to a millisecond, the granularity of QUIC's timers (RFC 9002 section 6.1.2), so
+/// that those of many connections end one sleep and not one each.
+fn whole(deadline: Instant) -> Instant {
+    const MILLISECOND: u64 = 1_000_000;
+    Instant::from_nanos(deadline.as_nanos().div_ceil(MILLISECOND).saturating_mul(MILLISECOND))
 }
 
 fn why(error: ConnectionError, shown: Option<&Shown>) -> Why {

@@ -26,7 +26,10 @@ export class LogView {
   #rowOf = new Map(); // entry → row
   #pendingRows = new Map();
   #isStuck = true;
+  #lastTop = 0;
+  #hushed;
   #frame;
+  #late;
   #days;
   #times;
 
@@ -71,13 +74,17 @@ export class LogView {
     this.update();
   }
 
-  /** Draws again what has changed, in the next frame. */
+  /** Draws again what has changed: in the next frame, or a little later in a page that is hidden. */
   update() {
-    // A hidden page gets no frames; nobody looks at it either.
-    this.#frame ??= requestAnimationFrame(() => {
+    if (this.#frame !== undefined) return;
+    const draw = () => {
+      cancelAnimationFrame(this.#frame);
+      clearTimeout(this.#late);
       this.#frame = undefined;
       if (this.#room) this.#draw();
-    });
+    };
+    this.#frame = requestAnimationFrame(draw);
+    this.#late = setTimeout(draw, 300);
   }
 
   /** Adds or changes an own message that is not in the log yet; without `mine` removes it. */
@@ -181,7 +188,10 @@ export class LogView {
   #scrolled() {
     const { log } = this.#el;
     const below = log.scrollHeight - log.scrollTop - log.clientHeight;
-    this.#isStuck = below < 50 && this.#hi === this.#room.end && this.#room.isAtEnd;
+    // What was added since the last frame does not count: only a person scrolls up.
+    if (below < 50 && this.#room.end - this.#hi < STEP && this.#room.isAtEnd) this.#isStuck = true;
+    else if (log.scrollTop < this.#lastTop - 1) this.#isStuck = false;
+    this.#lastTop = log.scrollTop;
     this.#room.isPinned = !this.#isStuck;
     if (below < 800 && this.#hi < this.#room.end) {
       this.#keepInPlace(() => {
@@ -215,16 +225,19 @@ export class LogView {
   #keepInPlace(change) {
     const { log } = this.#el;
     const top = log.getBoundingClientRect().top;
-    const anchor = this.#shown.map((it) => this.#rowOf.get(it)).find((row) => row.getBoundingClientRect().bottom > top);
-    const before = anchor?.getBoundingClientRect().top;
+    // An entry and not its row, which the change may draw anew.
+    const anchor = this.#shown.find((it) => this.#rowOf.get(it).getBoundingClientRect().bottom > top);
+    const before = this.#rowOf.get(anchor)?.getBoundingClientRect().top;
     change();
     if (this.#isStuck) return this.#toBottom();
-    if (anchor?.isConnected) log.scrollTop += anchor.getBoundingClientRect().top - before;
+    const row = this.#rowOf.get(anchor);
+    if (row) log.scrollTop += row.getBoundingClientRect().top - before;
     return undefined;
   }
 
   #toBottom() {
     this.#el.log.scrollTop = this.#el.log.scrollHeight;
+    this.#lastTop = this.#el.log.scrollTop;
   }
 
   #clear() {
@@ -248,7 +261,15 @@ export class LogView {
     }
   }
 
+  /** Keeps a screen reader from reading what was scrolled to, or a flood. */
+  #hush() {
+    this.#el.log.setAttribute("aria-busy", "true");
+    clearTimeout(this.#hushed);
+    this.#hushed = setTimeout(() => this.#el.log.removeAttribute("aria-busy"), 500);
+  }
+
   #append(entries) {
+    if (!this.#isStuck || entries.length > 3) this.#hush();
     for (const entry of entries) {
       const index = this.#hi - this.#room.base;
       const row = this.#entryRow(entry, this.#room.entries[index - 1]);
@@ -258,6 +279,7 @@ export class LogView {
   }
 
   #prepend(entries) {
+    this.#hush();
     const first = this.#shown[0];
     const made = entries.map((entry, i) => {
       const index = this.#lo - entries.length + i - this.#room.base;

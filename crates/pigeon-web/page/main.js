@@ -162,6 +162,7 @@ const wake = () => {
   drive();
 };
 addEventListener("online", wake);
+addEventListener("offline", wake);
 addEventListener("pageshow", (event) => event.persisted && wake());
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "hidden") return saveRooms();
@@ -260,8 +261,7 @@ const on = {
   },
 
   here(here) {
-    if (!current || current.isDirect || fold(here.room) !== fold(current.name)) hub.rooms = here.rooms;
-    else Object.assign(hub, here);
+    Object.assign(hub, here);
     showPeople();
     showRooms();
   },
@@ -422,10 +422,7 @@ function addEntry(room, entry, isOwn) {
   }
   if (!room.add(entry)) return;
   if (isSeen) room.read = Math.max(room.read, entry.position);
-  if (room === current) {
-    view.update();
-    if (!isOwn && isNew) announce(entry);
-  }
+  if (room === current) view.update();
 }
 
 function addNote(room, text) {
@@ -559,11 +556,13 @@ function showHello() {
     $("name").focus();
     $("name").select();
   });
-  $("hello-close").addEventListener("click", () => {
-    $("hello").hidden = true;
-    setMe({ isChosen: true });
-    $("text").focus();
-  });
+  $("hello-close").addEventListener("click", closeHello);
+}
+
+function closeHello() {
+  $("hello").hidden = true;
+  setMe({ isChosen: true });
+  $("text").focus();
 }
 
 $("rename").addEventListener("submit", (event) => {
@@ -611,6 +610,8 @@ function speak() {
   }
   $("text").value = "";
   fit();
+  // Speaking under the suggested name is a choice, too.
+  if (!$("hello").hidden) closeHello();
 }
 
 /** Says a text in the current room. False if it is not accepted. */
@@ -730,9 +731,7 @@ function direct([way, name, ...rest]) {
   }
   const entry = { name, text, time: Date.now() };
   room.add(entry);
-  if (room === current && view.isAtNewest && isLooking()) {
-    announce(entry);
-  } else {
+  if (room !== current || !view.isAtNewest || !isLooking()) {
     room.unread += 1;
     room.hasMention = true;
   }
@@ -768,7 +767,7 @@ function showStatus() {
     parts.push([words.peopleHere(hub.people), hub.senders > 0 ? words.sendersHere(hub.senders) : ""].filter(Boolean).join(language === "zh" ? "，" : ", "));
   }
   if (session.waiting > 0 && (!isUp || session.waiting > 20)) parts.push(words.waitingHere(session.waiting));
-  if (isUp) parts.push(security());
+  if (isUp) parts.push(words[security()]);
   if (isUp && !hub.stores) parts.push(words.noHistory);
   if (hub.isHistoryOff) parts.push(words.historyOff);
   if (isWriteFailing) parts.push(words.diskFails);
@@ -776,6 +775,7 @@ function showStatus() {
   const text = parts.join(" · ");
   const it = $("status");
   if (it.textContent !== text) it.textContent = text;
+  it.title = isUp ? words.securityTitles[security()] : "";
   if (it.dataset.state !== state) it.dataset.state = state;
   it.dataset.waiting = session.waiting;
   it.classList.toggle("warn", hub.isHistoryOff || isWriteFailing);
@@ -784,8 +784,8 @@ function showStatus() {
 setInterval(() => session.again !== undefined && showStatus(), 1_000);
 
 function security() {
-  if (location.protocol === "https:") return words.encrypted;
-  return /^(localhost|127\.|\[::1\])/.test(location.hostname) ? words.local : words.readable;
+  if (location.protocol === "https:") return "encrypted";
+  return /^(localhost|127\.|\[::1\])/.test(location.hostname) ? "local" : "readable";
 }
 
 let listsTimer;
@@ -855,7 +855,7 @@ function roomItem(key, room, members) {
 
 function showPeople() {
   const list = $("people");
-  const members = current?.isDirect ? [] : (hub.members ?? []);
+  const members = hub.members ?? [];
   const focused = document.activeElement?.closest?.("#people li")?.dataset.name;
   $("people-count").textContent = hub.people === undefined ? "" : hub.people + hub.senders;
   const items = members.map(personItem);
@@ -907,20 +907,6 @@ function showTitle() {
   const unread = [...rooms.values()].reduce((sum, it) => sum + it.unread, 0);
   const place = [escape(current?.name ?? ""), escape(hub.name)].filter(Boolean).join(" · ");
   document.title = `${unread > 0 ? `(${unread > 999 ? "999+" : unread}) ` : ""}${place || "pigeon"}`;
-}
-
-let toAnnounce = [];
-let announceTimer;
-/** Says a new message to a screen reader: at most one line in a second. */
-function announce(entry) {
-  toAnnounce.push(entry);
-  announceTimer ??= setTimeout(() => {
-    announceTimer = undefined;
-    const [first] = toAnnounce;
-    const text = toAnnounce.length === 1 ? words.announce(escape(first.name), escape((first.text ?? "").slice(0, 300))) : words.announceMany(toAnnounce.length);
-    toAnnounce = [];
-    $("announce").textContent = text;
-  }, 1_000);
 }
 
 function roomProblem(text) {
@@ -1243,6 +1229,7 @@ for (const name of kept.rooms?.open ?? []) if (fold(name) !== fold(firstRoom)) a
 for (const mine of session.own()) notePending(mine.room, mine);
 openRoom(firstRoom);
 if (!me.isChosen) showHello();
+if (!isTouch) $("text").focus();
 drive();
 
 // A tab may have gone since, with messages that wait.

@@ -42,9 +42,14 @@ const EN = {
   offline: (s) => (s > 1 ? `Not connected. Trying again in ${s} s.` : "Not connected. Trying again …"),
   waitingHere: (n) => (n === 1 ? "1 message waits on this device." : `${n} messages wait on this device.`),
   tryNow: "Try now",
-  encrypted: "Encrypted to the hub",
-  readable: "Not encrypted: others on this network can read along",
-  local: "Connected on this computer",
+  encrypted: "encrypted",
+  readable: "http: can be read by others",
+  local: "on this computer",
+  securityTitles: {
+    encrypted: "The connection to the hub is encrypted.",
+    readable: "The connection is not encrypted: others on this network can read along and change what is said.",
+    local: "The hub runs on this computer.",
+  },
   noHistory: "This hub keeps no history.",
   historyOff: "The hub's disk is full: new messages may not be kept.",
   notKept: "This browser keeps nothing: what waits is lost when the page closes.",
@@ -91,8 +96,6 @@ const EN = {
     import: "imported",
   },
   base64: (n) => `${n} bytes that are not text`,
-  announce: (name, text) => `${name}: ${text}`,
-  announceMany: (n) => `${n} new messages`,
   helpText:
     "/nick NAME: another name · /join ROOM: to another room · /leave: close this room · /msg NAME TEXT: a private message · /me TEXT: say what you do · /search WORDS · //: a message that begins with a slash · Shift+Enter: a new line",
   nameErrors: {
@@ -153,6 +156,8 @@ const EN = {
   total: "all",
   answer: "Answer",
   filter: "Find a member",
+  span: "Time shown",
+  plots: "Plots",
   minutes: (n) => `${n} min`,
   notAllowed: "The operator's view is open over https or on this computer only.",
 };
@@ -199,9 +204,14 @@ const ZH = {
   offline: (s) => (s > 1 ? `未连接，${s} 秒后重试。` : "未连接，正在重试…"),
   waitingHere: (n) => `${n} 条消息在本机等待。`,
   tryNow: "立即重试",
-  encrypted: "到服务端已加密",
-  readable: "未加密：同一网络中的人能看到内容",
-  local: "已连接（本机）",
+  encrypted: "已加密",
+  readable: "http：他人可以读到",
+  local: "本机",
+  securityTitles: {
+    encrypted: "到服务端的连接已加密。",
+    readable: "连接未加密：同一网络中的人能看到并改动内容。",
+    local: "服务端就在这台电脑上。",
+  },
   noHistory: "服务端不保存历史。",
   historyOff: "服务端磁盘已满：新消息可能无法保存。",
   notKept: "浏览器无法保存数据：关闭页面后，等待中的消息会丢失。",
@@ -248,8 +258,6 @@ const ZH = {
     import: "导入的",
   },
   base64: (n) => `${n} 字节，不是文本`,
-  announce: (name, text) => `${name}：${text}`,
-  announceMany: (n) => `${n} 条新消息`,
   helpText:
     "/nick 名字：改名 · /join 房间：进入房间 · /leave：关闭此房间 · /msg 名字 内容：私聊 · /me 动作 · /search 词语：搜索 · //：以斜杠开头的消息 · Shift+回车：换行",
   nameErrors: {
@@ -309,6 +317,8 @@ const ZH = {
   total: "全部",
   answer: "回应",
   filter: "查找成员",
+  span: "时间范围",
+  plots: "图表",
   minutes: (n) => `${n} 分钟`,
   notAllowed: "管理页只能经 https 或在本机打开。",
 };

@@ -42,7 +42,8 @@ impl Assets {
             path => path.strip_prefix("/assets/").unwrap_or(&path[1..]),
         };
         if let Some(folder) = &self.folder {
-            let is_inside = Path::new(name).components().all(|it| matches!(it, Component::Normal(_)));
+            let is_inside =
+                Path::new(name).components().all(|it| matches!(it, Component::Normal(_)));
             let bytes = std::fs::read(folder.join(name)).ok().filter(|_| is_inside)?;
             return Some(Response::of(content_type(name), bytes));
         }
@@ -111,7 +112,8 @@ mod tests {
     fn nothing_beside_the_page_is_served() {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("page");
         for assets in [Assets::new(None), Assets::new(Some(folder))] {
-            for path in ["/../Cargo.toml", "//etc/passwd", "/./index.html", "/nothing", "/assets/"] {
+            for path in ["/../Cargo.toml", "//etc/passwd", "/./index.html", "/nothing", "/assets/"]
+            {
                 assert_eq!(assets.get(&request(path)), None, "{path}");
             }
             assert!(assets.get(&request("/assets/index.html")).is_some());

@@ -19,6 +19,9 @@ pub(crate) struct Connection {
     pub(crate) heard: Instant,
     /// When something was last queued.
     pub(crate) sent: Instant,
+    /// When the last ping was sent, and the one that is not answered yet.
+    pub(crate) last_ping: Instant,
+    pub(crate) pinged: Option<Instant>,
     /// When the peer last took something, or nothing waited for it.
     pub(crate) taken: Instant,
     /// Whether the socket may have unread bytes.
@@ -51,6 +54,8 @@ impl Connection {
             since: now,
             heard: now,
             sent: now,
+            last_ping: now,
+            pinged: None,
             taken: now,
             is_readable: true,
             is_dirty: false,

@@ -64,7 +64,9 @@ impl Guard {
             Some(address) => address.parse::<Ipv6Addr>().is_ok(),
             None => name.parse::<Ipv4Addr>().is_ok(),
         };
-        is_address || self.own.iter().any(|own| own.eq_ignore_ascii_case(name)) || self.is_given(name)
+        is_address
+            || self.own.iter().any(|own| own.eq_ignore_ascii_case(name))
+            || self.is_given(name)
     }
 
     fn is_given(&self, name: &str) -> bool {
@@ -95,7 +97,8 @@ fn name_of(host: &str) -> Option<&str> {
         false => host.find(':').unwrap_or(host.len()),
     };
     let (name, port) = host.split_at(end);
-    let is_port = |port: &str| port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    let is_port =
+        |port: &str| port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
     (port.is_empty() || is_port(port)).then_some(name)
 }
 

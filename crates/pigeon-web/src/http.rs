@@ -155,7 +155,23 @@ pub struct Response {
 
 /// The headers of every answer.
 const ALWAYS: &str = "Referrer-Policy: no-referrer\r\nX-Content-Type-Options: nosniff\r\n\
-    Cross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Resource-Policy: same-origin\r\n";
+    Cross-Origin-Resource-Policy: same-origin\r\n";
+
+/// A header that browsers complain of where the connection may be read by others.
+const TRUSTWORTHY: &str = "Cross-Origin-Opener-Policy: same-origin\r\n";
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Form<'a> {
+    /// Without its body.
+    pub(crate) is_head: bool,
+    /// The connection stays open.
+    pub(crate) keeps_alive: bool,
+    /// A `Host` that was checked, whose WebSockets scripts may open.
+    pub(crate) host: Option<&'a str>,
+    /// Nobody on the way can read it: https, or within this machine.
+    pub(crate) is_private: bool,
+}
 
 impl Response {
     /// A text with a status.
@@ -194,9 +210,11 @@ impl Response {
         }
     }
 
-    /// The answer's bytes. `host` is a checked `Host`, whose WebSockets scripts may open.
-    pub(crate) fn write(&self, is_head: bool, keeps_alive: bool, host: Option<&str>) -> Vec<u8> {
+    /// The answer's bytes.
+    pub(crate) fn write(&self, form: Form<'_>) -> Vec<u8> {
         let Response { status, content_type, headers, body } = self;
+        let Form { is_head, keeps_alive, host, is_private } = form;
+        let trustworthy = if is_private { TRUSTWORTHY } else { "" };
         // Older browsers do not count ws: as 'self'.
         let sockets = host.map_or_else(String::new, |host| format!(" ws://{host} wss://{host}"));
         let connection = if keeps_alive { "keep-alive" } else { "close" };
@@ -208,7 +226,7 @@ impl Response {
             "HTTP/1.1 {status} {}\r\n{length}Cache-Control: no-cache\r\nConnection: {connection}\r\n\
              Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
              img-src 'self' data:; connect-src 'self'{sockets}; manifest-src 'self'; base-uri 'none'; \
-             form-action 'none'; frame-ancestors 'none'\r\n{ALWAYS}{headers}\r\n",
+             form-action 'none'; frame-ancestors 'none'\r\n{ALWAYS}{trustworthy}{headers}\r\n",
             phrase(*status)
         );
         let body = if is_head { &[][..] } else { body };

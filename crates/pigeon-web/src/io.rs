@@ -1,6 +1,6 @@
 //! The open connections, as applications use them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -27,6 +27,12 @@ const IDLE: Duration = Duration::from_secs(15);
 const SILENT: Duration = Duration::from_secs(45);
 const QUIET: Duration = Duration::from_secs(15);
 
+/// Time between two pings, which also measure round trips.
+const PING: Duration = Duration::from_secs(10);
+
+/// Number of round trips that are remembered.
+const TRIPS: usize = 512;
+
 /// An open WebSocket. Its index is reused with another generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId {
@@ -50,6 +56,7 @@ pub struct Io {
     /// Connections to read again.
     pub(crate) readable: Vec<SocketId>,
     pub(crate) statistics: Statistics,
+    trips: VecDeque<(Instant, Duration)>,
     pub(crate) now: Instant,
     registry: Registry,
 }
@@ -66,6 +73,7 @@ impl Io {
             dirty: Vec::new(),
             readable: Vec::new(),
             statistics: Statistics::default(),
+            trips: VecDeque::new(),
             now,
             registry,
         }
@@ -100,6 +108,16 @@ impl Io {
     /// Reads a WebSocket again, as the application wants more of it.
     pub fn resume(&mut self, socket: SocketId) {
         self.readable.push(socket);
+    }
+
+    /// The median and the 99th percentile of the round trips of the last twenty seconds.
+    pub fn round_trips(&self) -> Option<[Duration; 2]> {
+        let recent = |at: Instant| self.now - at < 2 * PING;
+        let trips = self.trips.iter().filter(|(at, _)| recent(*at)).map(|(_, trip)| *trip);
+        let mut trips: Vec<Duration> = trips.collect();
+        trips.sort_unstable();
+        let at = |percent: usize| trips.get(trips.len() * percent / 100).copied();
+        Some([at(50)?, at(99)?])
     }
 
     /// The counters.
@@ -212,6 +230,19 @@ impl Io {
         was_websocket
     }
 
+    /// The answer to a ping has come.
+    pub(crate) fn ponged(&mut self, socket: SocketId, payload: &[u8]) {
+        let now = self.now;
+        let Some(connection) = self.get_mut(socket) else { return };
+        let sent = connection.pinged.filter(|at| payload == at.as_nanos().to_be_bytes());
+        let Some(sent) = sent else { return };
+        connection.pinged = None;
+        if self.trips.len() >= TRIPS {
+            self.trips.pop_front();
+        }
+        self.trips.push_back((now, now - sent));
+    }
+
     /// The connection without a WebSocket that has been open for longest.
     pub(crate) fn oldest_request(&self) -> Option<SocketId> {
         let open = self.slots.iter().enumerate().filter_map(|(index, slot)| {
@@ -265,7 +296,7 @@ impl Io {
     /// Sends signs of life, and returns the connections whose time is over. Called about once a
     /// second.
     pub(crate) fn overdue(&mut self) -> Vec<SocketId> {
-        let (now, mut over, mut quiet) = (self.now, Vec::new(), Vec::new());
+        let (now, mut over, mut quiet, mut pings) = (self.now, Vec::new(), Vec::new(), Vec::new());
         for (index, slot) in self.slots.iter().enumerate() {
             let Some(connection) = slot.connection.as_deref() else { continue };
             let socket = SocketId { index: index as u32, generation: slot.generation };
@@ -285,15 +316,22 @@ impl Io {
                 let is_closing = matches!(connection.phase, Phase::Closing { .. });
                 self.statistics.silent += u64::from(is_silent && !is_stuck && !is_closing);
                 over.push(socket);
-            } else if connection.is_websocket()
-                && since(connection.sent) >= QUIET
-                && connection.stream.is_empty()
-            {
-                quiet.push(socket);
+            } else if connection.is_websocket() && connection.stream.is_empty() {
+                if since(connection.last_ping) >= PING {
+                    pings.push(socket);
+                }
+                if since(connection.sent) >= QUIET {
+                    quiet.push(socket);
+                }
+            }
+        }
+        for socket in pings {
+            self.push(socket, websocket::ping(&now.as_nanos().to_be_bytes()));
+            if let Some(connection) = self.get_mut(socket) {
+                (connection.last_ping, connection.pinged) = (now, Some(now));
             }
         }
         for socket in quiet {
-            self.push(socket, websocket::ping());
             // For scripts, which see no pings. Not counted, as it is no payload of the application.
             self.push(socket, [websocket::Head::text(1).bytes(), b"\n"].concat());
             if let Some(connection) = self.get_mut(socket) {

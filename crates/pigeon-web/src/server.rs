@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::assets::Assets;
 use crate::connection::{Connection, Phase};
 use crate::guard::{Guard, Site};
-use crate::http::{Get, Request, Response, switching};
+use crate::http::{Form, Get, Request, Response, switching};
 use crate::io::{FIRST, Io, SocketId};
 use crate::stream::{Certificate, Received, Stream};
 use crate::websocket::{self, CloseCode, Decoder, Part};
@@ -409,7 +409,7 @@ impl<A: Application> Turn<'_, A> {
                 }
                 Err(why) => {
                     self.io.statistics.bad_requests += 1;
-                    let response = Response::refused(why).write(false, false, None);
+                    let response = Response::refused(why).write(Form::default());
                     self.io.push(socket, response);
                     return self.io.end(socket);
                 }
@@ -468,7 +468,10 @@ impl<A: Application> Turn<'_, A> {
         let is_allowed = self.server.guard.allows_host(&request.host);
         let host = is_allowed.then_some(&*request.host);
         let keeps_alive = request.keeps_alive && response.status < 400;
-        self.io.push(socket, response.write(request.is_head, keeps_alive, host));
+        let is_loopback = self.io.get_mut(socket).is_some_and(|it| it.peer.ip().is_loopback());
+        let is_private = self.server.certificate.is_some() || is_loopback;
+        let form = Form { is_head: request.is_head, keeps_alive, host, is_private };
+        self.io.push(socket, response.write(form));
         if !keeps_alive {
             self.io.end(socket);
         }
@@ -505,11 +508,11 @@ impl<A: Application> Turn<'_, A> {
         self.io.push(socket, switching(key, protocol.map(|word| &**word)));
         self.io.statistics.websockets += 1;
         let connection = self.io.get_mut(socket)?;
-        let rest = match std::mem::replace(&mut connection.phase, Phase::WebSocket(Decoder::default()))
-        {
-            Phase::Request(mut rest) => std::mem::take(&mut rest),
-            _ => Vec::new(),
-        };
+        let rest =
+            match std::mem::replace(&mut connection.phase, Phase::WebSocket(Decoder::default())) {
+                Phase::Request(mut rest) => std::mem::take(&mut rest),
+                _ => Vec::new(),
+            };
         if !rest.is_empty() {
             let mut rest = rest;
             self.decode(socket, Decoder::default(), &mut rest);
@@ -535,7 +538,7 @@ impl<A: Application> Turn<'_, A> {
                 }
                 Part::End => self.application.received(&mut self.io, now, socket, b"", true),
                 Part::Ping(payload) => self.pong(socket, &payload),
-                Part::Pong => {}
+                Part::Pong(payload) => self.io.ponged(socket, &payload),
                 Part::Close => {
                     self.io.close_with(socket, CloseCode::Normal);
                     return self.application.closed(now, socket);

@@ -101,7 +101,9 @@ pub(crate) enum Received {
 impl Stream {
     pub(crate) fn new(tcp: TcpStream, certificate: Option<&Certificate>) -> Option<Stream> {
         let tls = match certificate {
-            Some(Certificate(config)) => Some(Box::new(ServerConnection::new(config.clone()).ok()?)),
+            Some(Certificate(config)) => {
+                Some(Box::new(ServerConnection::new(config.clone()).ok()?))
+            }
             None => None,
         };
         Some(Stream { tcp, tls, pieces: VecDeque::new() })

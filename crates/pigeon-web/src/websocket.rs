@@ -102,9 +102,9 @@ fn control(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     [Head::new(opcode, payload.len()).bytes(), payload].concat()
 }
 
-/// A ping.
-pub(crate) fn ping() -> Vec<u8> {
-    control(Opcode::Ping, b"")
+/// A ping, whose answer has the same payload.
+pub(crate) fn ping(payload: &[u8]) -> Vec<u8> {
+    control(Opcode::Ping, payload)
 }
 
 /// The answer to a ping.
@@ -127,7 +127,7 @@ pub(crate) enum Part<'a> {
     /// A ping, to be answered.
     Ping(Vec<u8>),
     /// An answer to a ping.
-    Pong,
+    Pong(Vec<u8>),
     /// The client closes the connection.
     Close,
 }
@@ -225,7 +225,7 @@ impl Decoder {
             Some(Kind::Ping) => Part::Ping(payload),
             Some(Kind::Close) if payload.len() == 1 => return Err(CloseCode::Protocol),
             Some(Kind::Close) => Part::Close,
-            _ => Part::Pong,
+            _ => Part::Pong(payload),
         })
     }
 
@@ -370,7 +370,7 @@ mod tests {
                 Part::Text(text) => Part::Text(text.to_vec().leak()),
                 Part::End => Part::End,
                 Part::Ping(payload) => Part::Ping(payload),
-                Part::Pong => Part::Pong,
+                Part::Pong(payload) => Part::Pong(payload),
                 Part::Close => Part::Close,
             });
         }
@@ -409,7 +409,7 @@ mod tests {
             Part::Ping(b"ping".to_vec()),
             Part::Text(b"two"),
             Part::End,
-            Part::Pong,
+            Part::Pong(Vec::new()),
             Part::Close,
         ];
         assert_eq!(parts(&all.concat()), Ok(expected.to_vec()));
@@ -428,7 +428,10 @@ mod tests {
             (frame(0x88, b"x"), CloseCode::Protocol),
             ([frame(0x01, b"x"), frame(0x81, b"x")].concat(), CloseCode::Protocol),
             (vec![0x81, 0xff, 0, 0, 0, 0, 6, 0, 0, 0, 1, 2, 3, 4], CloseCode::TooLong),
-            (vec![0x81, 0xff, 255, 255, 255, 255, 255, 255, 255, 255, 1, 2, 3, 4], CloseCode::TooLong),
+            (
+                vec![0x81, 0xff, 255, 255, 255, 255, 255, 255, 255, 255, 1, 2, 3, 4],
+                CloseCode::TooLong,
+            ),
         ] {
             assert_eq!(parts(&frames), Err(code), "{frames:?}");
         }

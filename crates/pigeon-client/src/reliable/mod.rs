@@ -220,7 +220,7 @@ impl Session {
         let key = room.folded();
         let mut following = Following::new(room, from);
         if self.has_proved() {
-            following.frame(self.store.seen(&following.name)).write(&mut self.frames);
+            following.frame(self.store.left_off(&following.name)).write(&mut self.frames);
         }
         self.rooms.insert(key, following);
         self.note_state();
@@ -240,8 +240,9 @@ impl Session {
     /// again after a restart.
     pub fn processed(&mut self, now: Instant, room: &RoomName, position: Position) {
         let Some(following) = self.rooms.get_mut(&room.folded()) else { return };
+        let deletion = following.deletion;
         for seen in following.close(position) {
-            self.write(now, &Record::Seen { room: room.clone(), seen });
+            self.write(now, &Record::Seen { room: room.clone(), seen, deletion });
         }
     }
 
@@ -449,9 +450,9 @@ impl Session {
                     self.report(Event::Gap(gap));
                 }
             }
-            HubFrame::Reset { room, last, forgotten } => {
+            HubFrame::Reset { room, last, forgotten, deletion } => {
                 let Some(following) = self.rooms.get_mut(&room.folded()) else { return Ok(()) };
-                following.reset(last);
+                following.reset(last, deletion);
                 if forgotten {
                     self.write(now, &Record::Unseen {});
                 }
@@ -494,7 +495,7 @@ impl Session {
         let prove = Prove { key, signature, outbox, name, word, room, password, language };
         ClientFrame::Prove(Box::new(prove)).write(&mut self.frames);
         for following in self.rooms.values_mut() {
-            following.frame(self.store.seen(&following.name)).write(&mut self.frames);
+            following.frame(self.store.left_off(&following.name)).write(&mut self.frames);
         }
     }
 

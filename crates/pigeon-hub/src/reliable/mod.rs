@@ -48,14 +48,16 @@ use pigeon_proto::frame::{
     Prove, Refused, USUAL_ENTRIES, USUAL_LAST, VERSION,
 };
 use pigeon_proto::{
-    Detail, Entry, Follow, Label, Name, Notice, Position, Reason, Refusal, RoomName, Seen, Subject,
-    Verb, sentence,
+    Detail, Entry, Follow, Label, Name, Notice, Position, Reason, Refusal, RoomName, Subject, Verb,
+    sentence,
 };
 
 pub use config::{Config, Crypto};
 pub use log::RoomLog;
 pub use memory_log::{MemoryAppend, MemoryLog};
-pub use output::{Answer, ConnId, Earlier, Join, Joined, Outcome, Output, Read, ReadId, Say, SayId};
+pub use output::{
+    Answer, ConnId, Earlier, Join, Joined, Outcome, Output, Read, ReadId, Say, SayId,
+};
 pub use statistics::Statistics;
 
 use crate::core::input::Source;
@@ -431,7 +433,9 @@ impl Sessions {
                 self.place(id.conn, &reading.room, Place::Behind(position));
                 if let Some(room) = self.rooms.get(&reading.room) {
                     let room = room.name.clone();
-                    self.frame(id.conn, &HubFrame::Reset { room, last, forgotten });
+                    let deletion = forgotten.unwrap_or_default();
+                    let forgotten = forgotten.is_some();
+                    self.frame(id.conn, &HubFrame::Reset { room, last, forgotten, deletion });
                 }
             }
             Answer::Entries(entries) => self.entries(id.conn, &reading, &entries),
@@ -587,8 +591,12 @@ impl Sessions {
             (Phase::Member(author), ClientFrame::Command { line }) => {
                 self.command(conn, author, line);
             }
-            (Phase::Member(_), ClientFrame::Follow { room, after, last }) => {
-                self.follow(conn, room, after, last)?;
+            (Phase::Member(_), ClientFrame::Follow { room, after, last, deletion }) => {
+                let place = match after {
+                    Some(seen) => Place::Seen(seen, deletion),
+                    None => Place::Last(last.unwrap_or(USUAL_LAST).min(MAX_LAST)),
+                };
+                self.follow(conn, room, place)?;
             }
             (Phase::Member(_), ClientFrame::Unfollow { room }) => {
                 self.unfollow(conn, &room.folded());
@@ -779,23 +787,13 @@ impl Sessions {
         self.tell(conn, &Notice::Refused(Refusal::new(Subject::Unknown, why)));
     }
 
-    fn follow(
-        &mut self,
-        conn: ConnId,
-        room: RoomName,
-        after: Option<Seen>,
-        last: Option<u64>,
-    ) -> Result<(), String> {
+    fn follow(&mut self, conn: ConnId, room: RoomName, place: Place) -> Result<(), String> {
         self.unfollow(conn, &room.folded());
         let Some(connection) = self.get_mut(conn) else { return Ok(()) };
         if connection.follows.len() >= MAX_FOLLOWED {
             let shown = Detail::of(room.as_str().as_bytes());
             return Err(format!("{shown} would be more than {MAX_FOLLOWED} followed rooms"));
         }
-        let place = match after {
-            Some(seen) => Place::Seen(seen),
-            None => Place::Last(last.unwrap_or(USUAL_LAST).min(MAX_LAST)),
-        };
         let room = self.rooms.enter(&room);
         if let Some(connection) = self.get_mut(conn) {
             connection.follows.push(Followed { room, place, told_live: false, fell_at: None });
@@ -1051,8 +1049,10 @@ impl Sessions {
                 match follow.place {
                     Place::Live => break,
                     Place::Last(0) => self.place(conn, &key, Place::Behind(self.live)),
-                    Place::Seen(_) | Place::Last(_) | Place::Behind(_) if is_reading => break,
-                    Place::Seen(seen) => self.read(conn, key, None, Read::Follow { seen }),
+                    Place::Seen(..) | Place::Last(_) | Place::Behind(_) if is_reading => break,
+                    Place::Seen(seen, deletion) => {
+                        self.read(conn, key, None, Read::Follow { seen, deletion });
+                    }
                     Place::Last(last) => {
                         let read = Read::Before { room: name, count: last as usize };
                         self.read(conn, key, None, read);

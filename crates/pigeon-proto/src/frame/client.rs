@@ -45,6 +45,10 @@ pub enum ClientFrame {
         /// Without `after`: the number of newest messages to start with.
         #[serde(default, skip_serializing_if = "Option::is_none", with = "field::maybe_number")]
         last: Option<u64>,
+        /// The newest deletion that the client has carried out in this room: the `deletion` of a
+        /// `reset`.
+        #[serde(default, skip_serializing_if = "Position::is_start")]
+        deletion: Position,
     },
     /// Unsubscribes from a room.
     Unfollow {

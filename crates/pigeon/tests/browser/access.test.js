@@ -2,24 +2,13 @@
 // languages, light and dark.
 
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { violations } from './axe.js';
 import { Hub, browser, until } from './harness.js';
 import { Person } from './page.js';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PHONE = { width: 360, height: 640 };
 const DESK = { width: 1280, height: 800 };
-
-/** The violations that axe finds, in lines. */
-export async function violations(page) {
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() =>
-    globalThis.axe.run(document, { resultTypes: ['violations'] }),
-  );
-  return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ target, failureSummary }) => `${target} (${failureSummary})`).join('; ')}`);
-}
 
 async function furnished(t) {
   const hub = await Hub.start(t);
@@ -40,6 +29,9 @@ test('axe finds no violation: languages, light and dark, phone and desk, each vi
   for (const locale of ['zh-CN', 'en-GB']) {
     for (const colorScheme of ['light', 'dark']) {
       for (const viewport of [PHONE, DESK]) {
+        // Four of the eight show each two of these together.
+        const isOdd = [locale === 'zh-CN', colorScheme === 'dark', viewport === PHONE].filter(Boolean).length % 2 === 1;
+        if (isOdd && !process.env.PIGEON_PAGE_ALL) continue;
         const where = `${locale}, ${colorScheme}, ${viewport.width}`;
         const context = await chromium.newContext({ locale, colorScheme, viewport, isMobile: viewport === PHONE, hasTouch: viewport === PHONE });
         const person = await Person.open(context, hub.url());
@@ -102,13 +94,15 @@ test('a person with a keyboard alone reads, writes and reaches every control', a
   await person.expect((row) => /two\s+lines/.test(row.text) || row.text.includes('two\\nlines'));
 
   const stops = [];
-  for (let n = 0; n < 60; n += 1) {
+  for (let n = 0; n < 80; n += 1) {
     await page.keyboard.press('Tab');
     const stop = await focus();
-    if (stop.body || stops.some(({ what, name }) => what === stop.what && name === stop.name)) break;
+    // Past the end of the document it begins again.
+    if (stop.body) continue;
+    if (stops.some(({ what, name }) => what === stop.what && name === stop.name)) break;
     stops.push(stop);
   }
-  assert.ok(stops.length >= 4, `only ${JSON.stringify(stops)}`);
+  assert.ok(stops.length >= 8, `only ${JSON.stringify(stops)}`);
   for (const stop of stops) {
     assert.ok(stop.shown, `the focus is not visible at ${stop.what} ${stop.name}`);
     assert.ok(stop.onScreen, `the focus is off the screen at ${stop.what} ${stop.name}`);
@@ -133,11 +127,15 @@ test('a screen reader finds the parts by their roles, and new messages are annou
   assert.match(tree, /- (list|listbox|navigation|complementary|region)\b/, tree);
   const unnamed = tree.split('\n').filter((line) => /- (button|textbox|link|log)(:|$| \[)/.test(line.trimEnd()));
   assert.deepEqual(unnamed, [], 'controls without names');
-  const live = await person.page.$eval('[role=log]', (log) => log.getAttribute('aria-live') ?? 'polite');
-  assert.equal(live, 'polite');
   join.say('heard by ear');
   await person.expect('heard by ear');
   assert.match(await person.page.locator('[role=log]').ariaSnapshot(), /heard by ear/);
+  // A screen reader is told by a log that is live, or by another live region.
+  await until('it is announced', () =>
+    person.page.$$eval('[aria-live=polite], [role=status], [role=log]', (regions) =>
+      regions.some((region) => region.ariaLive !== 'off' && region.textContent.includes('heard by ear')),
+    ),
+  );
 });
 
 test('a title and a mark count what was not read', async (t) => {

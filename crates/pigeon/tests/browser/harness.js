@@ -173,7 +173,8 @@ export class Hub {
       { PIGEON_STATE: path.join(this.folder, `join ${nick}`) },
     );
     const events = () => program.out.map((line) => JSON.parse(line));
-    program.messages = () => events().filter(({ kind }) => kind === 'message');
+    // `said`: a message from before, as after an absence.
+    program.messages = () => events().filter(({ kind }) => kind === 'message' || kind === 'said');
     program.events = events;
     await program.line('"kind":"name"');
     return program;

@@ -185,7 +185,7 @@ test('names and rooms of every kind are shown as text, in the lists and in the t
   for (const room of ['<img src=x onerror=ran=5>', '\u202egnol', 'a\u0000b', 'x'.repeat(5_000), '%', '%E0%A4%A', '__proto__', ' ', '"']) {
     const fragments = [encodeURIComponent(room), room];
     for (const fragment of fragments) {
-      const lured = await Person.open(await chromium.newContext(PHONE), `${hub.url()}#room=${fragment}`, { name: 'lured' });
+      const lured = await Person.open(await chromium.newContext(PHONE), `${hub.url()}#room=${fragment}`);
       await lured.checkFaults();
       assert.doesNotMatch(await lured.page.title(), INVISIBLE);
       assert.doesNotMatch(await lured.page.evaluate(() => document.body.innerText), INVISIBLE);

@@ -7,7 +7,7 @@ import { SOON, sleep, until } from './harness.js';
 /** The page's parts. */
 export const PART = {
   log: '#log',
-  row: '#log [data-position]',
+  row: '#log .row',
   rowName: '.name',
   rowText: '.text',
   input: '#text',
@@ -85,7 +85,10 @@ export class Person {
     page.on('console', (message) => {
       const text = message.text();
       // The browser's own words about a connection that a test cuts.
-      if (message.type() === 'error' && !/WebSocket connection|ERR_|net::/.test(text)) faults.push(`console: ${text}`);
+      if (message.type() === 'error' && !/WebSocket connection|ERR_|net::|status of|Cross-Origin-Opener-Policy/.test(text)) faults.push(`console: ${text}`);
+    });
+    page.on('response', (response) => {
+      if (response.status() >= 400) faults.push(`${response.status()} for ${response.url()}`);
     });
     page.on('request', (request) => {
       const url = new URL(request.url());
@@ -103,7 +106,7 @@ export class Person {
   // The connection.
 
   live(within = 30_000) {
-    return until('the page is live', () => this.page.evaluate(PART.isLive), within);
+    return until(() => `the page is live; ${this.faults.join('; ')}`, () => this.page.evaluate(PART.isLive), within);
   }
 
   /** `live`, or another word of the page's for what it is doing. */
@@ -124,10 +127,41 @@ export class Person {
   }
 
   async rename(name) {
-    await this.page.fill(PART.name, name);
-    await this.page.press(PART.name, 'Enter');
+    await this.inSide(async () => {
+      await this.page.fill(PART.name, name);
+      await this.page.press(PART.name, 'Enter');
+    });
+    await until(`the name is ${name}`, async () => (await this.people()).some((one) => one.name === name));
+  }
+
+  /** Does something at the side, which a phone opens for it. */
+  async inSide(act) {
+    const { page } = this;
+    const isNarrow = await page.isVisible('#open-side');
+    if (isNarrow && (await page.getAttribute('#open-side', 'aria-expanded')) === 'false') await page.click('#open-side');
+    const result = await act();
+    if (isNarrow && (await page.getAttribute('#open-side', 'aria-expanded')) === 'true') await page.click('#close-side');
+    return result;
+  }
+
+  /** Back to a room from a private conversation. */
+  backTo(room) {
+    return this.inSide(() => this.page.click(`${PART.rooms} li[data-room="${room}"] button`));
+  }
+
+  /** Goes to a room by its name. */
+  async join(room) {
+    await this.inSide(async () => {
+      await this.page.fill('#room-name', room);
+      await this.page.press('#room-name', 'Enter');
+    });
+    await until(`the room is ${room}`, async () => (await this.page.textContent('#room')) === room);
     await this.live();
-    await until(`the name is ${name}`, async () => (await this.myName()) === name);
+  }
+
+  async givePassword(word) {
+    await this.page.fill('#password', word);
+    await this.page.press('#password', 'Enter');
   }
 
   focusInput() {
@@ -178,8 +212,8 @@ export class Person {
   }
 
   /** How many of one's own messages the page says are not stored yet. */
-  async waiting() {
-    return (await this.rows()).filter(({ state }) => state === 'waiting').length;
+  waiting() {
+    return this.page.$eval(PART.status, (status) => Number(status.dataset.waiting ?? 0));
   }
 
   rowCount() {
@@ -218,12 +252,143 @@ export class Person {
     return [...this.ledger.values()].sort((a, b) => a.position - b.position);
   }
 
+  /** What was shown, and what history shows on scrolling up to the beginning. */
+  async allTexts() {
+    await this.scrollBack(() => this.isAtBeginning());
+    const texts = await this.seenTexts();
+    await this.page.click('#down').catch(() => {});
+    return texts;
+  }
+
+  isAtBeginning() {
+    return this.page.evaluate(
+      (first) => document.querySelector(first)?.textContent !== '' && document.querySelector('#log').scrollTop === 0,
+      '#top',
+    );
+  }
+
   async seenTexts() {
     return (await this.seen()).map(({ text }) => text);
   }
 
-  /** The names in the list of people. */
+  /** Who is in the list of people: `name`, `link` and what is shown. */
   people() {
-    return this.page.$$eval(`${PART.people} li`, (all) => all.map(({ textContent }) => textContent.trim()));
+    return this.page.$$eval(`${PART.people} li[data-name]`, (all) =>
+      all.map(({ dataset, textContent }) => ({ ...dataset, shown: textContent })),
+    );
+  }
+
+  /** What is shown in the list of rooms. */
+  rooms() {
+    return this.page.$$eval(`${PART.rooms} li`, (all) => all.map(({ textContent }) => textContent));
+  }
+
+  /** The texts that a search in the room finds. */
+  async search(words) {
+    const { page } = this;
+    if (!(await page.isVisible('#search'))) await page.click('#open-search');
+    await page.fill('#search', words);
+    await page.evaluate(() => (document.querySelector('#search-status').textContent = 'waiting for the test'));
+    await page.press('#search', 'Enter');
+    const isDone = () =>
+      page.$eval('#search-status', ({ textContent }) => !/waiting for the test|…/.test(textContent));
+    await until(`the search for ${words} ends`, isDone);
+    const texts = await page.$$eval('#results .text', (all) => all.map(({ textContent }) => textContent));
+    return texts;
+  }
+
+  closeSearch() {
+    return this.page.click('#close-search');
+  }
+
+  /** Scrolls back through history until a condition holds, or to the beginning. */
+  async scrollBack(isDone) {
+    const where = () =>
+      this.page.evaluate(() => {
+        const log = document.querySelector('#log');
+        return `${document.querySelector('#top').textContent}, ${log.scrollTop} of ${log.scrollHeight}`;
+      });
+    await until(async () => `what was scrolled for is there: ${await where()}`, async () => {
+      await this.page.$eval(PART.log, (log) => (log.scrollTop = 0));
+      await sleep(30);
+      return isDone();
+    }, 60_000);
+  }
+
+  /** The texts of the room as it is copied out to a file. */
+  async copyOut() {
+    const { page } = this;
+    const download = await this.inSide(async () => {
+      await page.$eval('#settings', (details) => (details.open = true));
+      const [download] = await Promise.all([page.waitForEvent('download'), page.click('#copy-out')]);
+      return download;
+    });
+    const chunks = [];
+    for await (const chunk of await download.createReadStream()) chunks.push(chunk);
+    const lines = Buffer.concat(chunks).toString().split('\n').filter(Boolean);
+    return lines.map((line) => {
+      const parts = /^\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\] (\S+) \((\S+)\): (.*)$/.exec(line);
+      assert.ok(parts, `a line that was copied out: ${line.slice(0, 200)}`);
+      return parts[4];
+    });
+  }
+
+  /** From the page's start to the message box, by keys alone. */
+  async keysToInput() {
+    const { page } = this;
+    const isThere = () => page.evaluate((input) => document.activeElement?.matches(input), PART.input);
+    if (await isThere()) return;
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await until('the first link leads to the message box', isThere, 2_000);
+  }
+
+  /** Views beside the room itself, each opened and closed as a person would. */
+  async views() {
+    const { page } = this;
+    const views = [
+      {
+        name: 'search',
+        open: async () => void (await this.search('hello')),
+        close: () => this.closeSearch(),
+      },
+      {
+        name: 'settings',
+        open: async () => {
+          if (await page.isVisible('#open-side')) await page.click('#open-side');
+          await page.$eval('#settings', (details) => (details.open = true));
+        },
+        close: async () => {
+          if (await page.isVisible('#close-side')) await page.click('#close-side');
+        },
+      },
+      {
+        name: 'a private conversation',
+        open: () => this.inSide(() => page.click(`${PART.people} li[data-link=key] button`)),
+        close: () => this.backTo('lobby'),
+      },
+      {
+        name: 'an invalid room',
+        open: async () => {
+          if (await page.isVisible('#open-side')) await page.click('#open-side');
+          await page.fill('#room-name', 'no room');
+          await page.press('#room-name', 'Enter');
+          await page.waitForSelector('#room-problem:not(:empty)');
+        },
+        close: async () => {
+          await page.fill('#room-name', '');
+          if (await page.isVisible('#close-side')) await page.click('#close-side');
+        },
+      },
+      {
+        name: 'a message that is too long',
+        open: async () => {
+          await this.say('x'.repeat(10_000));
+          await page.waitForSelector('#say-problem:not(:empty)');
+        },
+        close: () => this.clearInput(),
+      },
+    ];
+    return views;
   }
 }

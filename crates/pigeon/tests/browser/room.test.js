@@ -43,9 +43,10 @@ test('two browsers, pigeon join, nc and a sensor hear each other, in Chinese', a
 
   // Who is here: by names, and by what kind of link.
   for (const person of [ming, ali]) {
-    await until('everybody is in the list', async () => {
+    await until(async () => `everybody is in the list: ${JSON.stringify(await person.people())}`, async () => {
       const people = await person.people();
-      return Object.keys(said).every((name) => people.some((line) => line.includes(name)));
+      const links = { 小明: 'page-http', 阿丽: 'page-http', 狗哥: 'key', 老王: 'plain' };
+      return Object.entries(links).every(([name, link]) => people.some((one) => one.name === name && one.link === link));
     });
   }
   join.say('/who');
@@ -100,10 +101,11 @@ test('a page and a terminal see each other leave, and private words stay private
   assert.equal(heard.from, 'ann');
   join.say('/msg ann and back');
   await ann.expectAnywhere('and back');
+  await ann.backTo('lobby');
   await ann.say('/me waves');
   await bob.expect((row) => row.text.includes('waves'));
   assert.ok(!(await bob.text()).includes('for you alone'));
   assert.ok(!(await bob.text()).includes('and back'));
   await bob.context.close();
-  await until('bob left', async () => !(await ann.people()).some((line) => line.includes('bob')), 30_000);
+  await until('bob left', async () => !(await ann.people()).some(({ name }) => name === 'bob'), 30_000);
 });

@@ -31,7 +31,7 @@ const STORED: &str = "encrypted, stored by the hub";
 const WARNING: &str = "another hub answers there";
 
 /// A folder of a test's own.
-fn fresh(test: &str) -> PathBuf {
+pub(crate) fn fresh(test: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("secure-{test}"));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
@@ -51,22 +51,22 @@ fn free_ports() -> u16 {
 }
 
 /// `pigeon ARGS…` with the state of one user.
-fn pigeon(folder: &Path, who: &str, args: &[&str]) -> Process {
+pub(crate) fn pigeon(folder: &Path, who: &str, args: &[&str]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
     Process::spawn(who, command.args(args).env("PIGEON_STATE", folder.join(who)))
 }
 
 /// A hub that can be killed and started again on the same ports.
-struct Hub {
-    folder: PathBuf,
+pub(crate) struct Hub {
+    pub(crate) folder: PathBuf,
     port: u16,
     args: Vec<String>,
-    process: Process,
+    pub(crate) process: Process,
     fingerprint: String,
 }
 
 impl Hub {
-    fn start(folder: &Path, args: &[&str]) -> Hub {
+    pub(crate) fn start(folder: &Path, args: &[&str]) -> Hub {
         let port = free_ports();
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
         let (process, fingerprint) = Hub::spawn(folder, port, &args);
@@ -83,12 +83,12 @@ impl Hub {
         (process, fingerprint)
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.signal("KILL");
         self.process.expect_end(SOON);
     }
 
-    fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         (self.process, self.fingerprint) = Hub::spawn(&self.folder, self.port, &self.args);
     }
 
@@ -97,7 +97,7 @@ impl Hub {
         self.process.expect_line(|line| line.contains(&format!("{name} is muted")), SOON);
     }
 
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 

@@ -16,6 +16,7 @@ tools-stored-option = { $option } 对 hub 没有意义，请去掉
 tools-stored-met = 首次连接 { $hub }；其指纹为 { $fingerprint }，应与 hub 启动时显示的一致
 tools-stored-refused = 第 { $number } 条消息未存储：{ $why }
 tools-stored-waiting = 第 { $number } 条消息尚未存储：已留在发件箱，下次向这个 hub 发送时会一并发出，请不要重复发送
+tools-stored-relayed = 第 { $number } 条消息已转发，但未存储：这个 hub 不保存聊天记录
 tools-stored-too-long = 第 { $number } 条消息未存储：hub 最多接受 { $most } 字节
 tools-stored-full = 第 { $number } 条消息未存储：等待发往 hub 的消息太多
 tools-stored-left = 第 { $number } 条消息未存储：hub 已将本成员移出

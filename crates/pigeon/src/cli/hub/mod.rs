@@ -4,6 +4,7 @@ mod archive;
 mod check;
 mod console;
 mod door;
+mod ending;
 mod invitation;
 #[cfg(feature = "ipmsg")]
 mod ipmsg;
@@ -18,6 +19,7 @@ mod page;
 mod page;
 mod password;
 mod reliable;
+mod room_log;
 mod searchers;
 #[cfg(feature = "quic")]
 mod secure;
@@ -250,7 +252,7 @@ pub(crate) struct Args {
     data: Option<PathBuf>,
 
     /// Port for members with a key of their own, encrypted (QUIC): a port, on (the port after the
-    /// first --listen), or off. Needs history
+    /// first --listen), or off
     #[arg(long, value_name = "PORT|on|off", env = "PIGEON_HUB_SECURE", default_value = "on", help_heading = NETWORK)]
     secure: secure::SecurePort,
 
@@ -525,16 +527,23 @@ pub(crate) fn run(
     let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let doors: Vec<Door> = doors.iter().map(|door| door.door(args.format.into())).collect();
     let mut config = config(&args, doors, password, &sockets, &interfaces, printer.interactive)?;
-    let (archive, secret, why_not) = match archive {
+    let (mut archive, secret, why_not) = match archive {
         Ok((archive, secret)) => (Some(archive), Some(secret), String::new()),
         Err(why_not) => (None, None, why_not),
     };
     config.secret = secret.map_or_else(random::bytes, Ok)?;
     config.history = args.history().filter(|_| archive.is_some());
     config.keeps = archive.is_some();
-    // The link needs both a log, for its promise to store, and a folder, for a lasting certificate.
+    let has_lines = config.doors.iter().any(|door| door.format != Format::Raw);
     let first = sockets.first().map(Socket::local_addr);
-    let secure = first.and_then(|first| args.secure(first)).filter(|_| config.history.is_some());
+    // The link needs a folder, for a lasting certificate, and messages in lines: raw data may be a
+    // video, of which the last 4 MiB in memory would serve nobody.
+    let secure = first
+        .and_then(|first| args.secure(first))
+        .filter(|_| archive.is_some() && (config.history.is_some() || has_lines));
+    if let (Some(archive), None) = (&mut archive, config.history) {
+        archive.keep_no_history()?;
+    }
     config.secure_port = secure.map(|address| address.port);
     let clock = Clock::start();
     searchers::share(&sockets);
@@ -863,6 +872,13 @@ impl Host<Hub> for Operator {
                 self.printer.data.line(line);
             }
         }
+        if let Some(page) = &self.page {
+            for (from, command) in page.take_commands() {
+                let (stats, archive) = (io.stats(), self.archive.as_mut());
+                let console = console::Console { hub, now: io.now, stats: &stats, archive };
+                page.answer(from, &console.answer(command));
+            }
+        }
         if let Some(ipmsg) = &mut self.ipmsg {
             ipmsg.settle(hub);
         }
@@ -889,9 +905,10 @@ impl Host<Hub> for Operator {
                     self.printer.data.line(shown(&message));
                 }
                 let history = hub.config().history;
+                let keeps_raw = history.is_some_and(|history| history.keeps_raw);
                 if let Some(archive) = archive
                     && !message.is_stored
-                    && history.is_some_and(|history| history.keeps_raw || !message.is_raw)
+                    && (keeps_raw || !message.is_raw)
                 {
                     archive.message(message);
                 }
@@ -923,6 +940,9 @@ impl Host<Hub> for Operator {
             }
             if let Some(page) = &mut self.page {
                 page.tick(hub, archive, io.now);
+                let secure = self.secure.as_ref().and_then(secure::Secure::state);
+                let now = io.now;
+                page.measure(hub, archive, secure, || io.stats(), now);
             }
         }
         if let Some(groups) = &mut self.groups {

@@ -45,6 +45,10 @@ pub(super) struct JoinHost {
     nick: Option<Name>,
     plain: bool,
     memory: Option<Memory>,
+    /// Another person of this user.
+    person: Option<Name>,
+    /// Whether another client has the state for the next session, until the user knows.
+    is_second: bool,
     /// Whether anything was received from the hub.
     met: bool,
     /// Whether `--nick` requests a name. Its refusal is not a failure of a script's line.
@@ -112,6 +116,8 @@ impl JoinHost {
             nick,
             plain,
             memory: None,
+            person: None,
+            is_second: false,
             met: false,
             asks_name,
             path: Watch::new(now),
@@ -143,6 +149,11 @@ impl JoinHost {
     /// Adds the state stored for the next session.
     pub(super) fn with_memory(self, memory: Option<Memory>) -> Self {
         JoinHost { memory, ..self }
+    }
+
+    /// Joins as another person of this user. `is_second`: beside another client with the same key.
+    pub(super) fn with_person(self, person: Option<Name>, is_second: bool) -> Self {
+        JoinHost { person, is_second, ..self }
     }
 
     /// Adds the settings for a member with a key. `clock` is the loop's clock.
@@ -374,7 +385,9 @@ impl JoinHost {
         }
         // First, because another client may be waiting for its lock.
         self.memory = None;
-        let memory = self.remembers.then(|| Memory::open(hub)).transpose();
+        let memory =
+            self.remembers.then(|| Memory::open(hub, self.person.as_ref(), self.nick.as_ref()));
+        let memory = memory.transpose();
         let left_off = match memory {
             Ok(memory) => {
                 self.memory = memory.flatten();
@@ -433,6 +446,13 @@ impl JoinHost {
         self.say_joined();
         if takes_commands && is_in && session.name().is_none() && !self.view.is_script() {
             self.note(Note::NoName { address: self.local });
+        }
+    }
+
+    /// Says, once, that another window is the same member.
+    fn say_second(&mut self) {
+        if self.is_secure && std::mem::take(&mut self.is_second) {
+            self.note(Note::SameMember);
         }
     }
 
@@ -694,7 +714,19 @@ impl JoinHost {
                 self.notice(session, now, &notice);
                 self.remember(session);
             }
+            Event::Elsewhere(notice) => {
+                match &notice {
+                    Notice::Name { name, room, .. } if !self.view.is_data() => {
+                        self.shown = Some((name.clone(), room.clone()));
+                        let name = name.clone();
+                        self.note(Note::Elsewhere { name, room: room.clone() });
+                    }
+                    _ => self.view.notice(session, now, &notice),
+                }
+                self.remember(session);
+            }
             Event::Answered(answer) => {
+                self.say_second();
                 self.remember(session);
                 self.see(now, &answer);
             }
@@ -703,6 +735,7 @@ impl JoinHost {
                 self.met = true;
                 self.see(now, &answer);
                 self.join(session, &answer);
+                self.say_second();
                 self.explain_name(session);
                 self.take_bytes(session, now);
             }

@@ -71,6 +71,7 @@ impl Link {
     pub(super) fn secure(session: Session<Pcg64>, member: Member, shows_earlier: bool) -> Link {
         let mut link = Link::plain(session, shows_earlier);
         link.secure = Some(Secure::over(member, shows_earlier));
+        link.session.set_shared(true);
         link
     }
 
@@ -280,6 +281,7 @@ impl Machine for Link {
     fn poll_event(&mut self) -> Option<LinkEvent> {
         if std::mem::take(&mut self.is_goodbye_sent) {
             self.secure = self.next.take();
+            self.session.set_shared(self.secure.is_some());
             return Some(LinkEvent::Switch);
         }
         if let Some(delivery) = self.secure.as_mut().and_then(|it| it.events.pop_front()) {

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_client::LineError;
-use pigeon_proto::{Format, Gone, Language, Name, Notice, Reason, Refusal, Subject, sentence};
+use pigeon_proto::{
+    Format, Gone, Language, Name, Notice, Reason, Refusal, RoomName, Subject, sentence,
+};
 
 use super::forward::Trouble;
 use super::gate::Delivery;
@@ -31,6 +33,10 @@ pub(super) enum Note {
     NoName { address: SocketAddr },
     /// The server was heard, and answers no heartbeats, because of `--plain` or because it cannot.
     JoinedPlainly { asked: bool },
+    /// Another window of this user is the same member.
+    SameMember,
+    /// Another window has renamed or moved the member.
+    Elsewhere { name: Option<Name>, room: RoomName },
     /// The name is not requested, because the server would send the request to everyone.
     NameKept { name: Name, asked: bool },
     /// Nothing was received so far.
@@ -155,11 +161,12 @@ impl Note {
 
     /// Whether the note is only informative, so that `--quiet` hides it.
     pub(super) fn is_remark(&self) -> bool {
-        use Note::{Again, Joined, JoinedPlainly, NameKept, NoName, Reached, Secure};
+        use Note::{Again, Joined, JoinedPlainly, NameKept, NoName, Reached, SameMember, Secure};
         matches!(
             self,
             Joined { .. }
                 | NoName { .. }
+                | SameMember
                 | JoinedPlainly { .. }
                 | NameKept { .. }
                 | Again { .. }
@@ -192,6 +199,13 @@ impl Note {
                 say_in!(language, "join-joined", hub = &hub, members = *members, format = format)
             }
             Note::NoName { address } => say_in!(language, "join-no-name", address = address),
+            Note::SameMember => say_in!(language, "join-same-member"),
+            Note::Elsewhere { name: Some(name), room } => {
+                say_in!(language, "join-elsewhere", name = name, room = room)
+            }
+            Note::Elsewhere { name: None, room } => {
+                say_in!(language, "join-elsewhere-room", room = room)
+            }
             Note::JoinedPlainly { asked: true } => {
                 say_in!(language, "join-plainly-asked", hub = hub)
             }

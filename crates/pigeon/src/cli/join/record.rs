@@ -287,6 +287,8 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
         }
         Note::NameKept { .. }
         | Note::NoName { .. }
+        | Note::SameMember
+        | Note::Elsewhere { .. }
         | Note::NotDelivered(_)
         | Note::Meant { .. }
         | Note::NobodyAnswers { .. }

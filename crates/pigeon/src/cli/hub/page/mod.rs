@@ -8,9 +8,12 @@
 //!
 //! Members over http and over https are two links, because the same key is another author on each.
 
+mod board;
+mod figures;
+mod operator;
 mod site;
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -23,16 +26,21 @@ use pigeon_guard::{SourceRules, TokenKey};
 use pigeon_hub::reliable::{Config, Crypto};
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
-use pigeon_net::Waker;
+use pigeon_net::{Interfaces, Stats, Waker, local_addresses};
 use pigeon_proto::{Format, LinkKind};
 use pigeon_quic::POINT_LENGTH;
 use pigeon_text::escape;
-use pigeon_web::{Assets, Certificate, Guard, Limits, Server};
+use pigeon_web::{Assets, Certificate, Guard, Limits, Server, Token};
+use serde_json::json;
 use tracing::{error, info};
 
+use self::board::Board;
+use self::figures::Figures;
+use self::operator::Views;
 use self::site::Site;
 use super::archive::Archive;
-use super::reliable::{Carrier, Link, Queues};
+use super::console;
+use super::reliable::{Carrier, Link, LinkState, Queues};
 use crate::base::endpoint::ListenAddress;
 use crate::base::host_name;
 use crate::base::random;
@@ -45,6 +53,13 @@ const MOST_CONNECTIONS: usize = 4_096;
 
 /// Time between attempts to open the port again.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// Time between figures, and between lists of members for the operator.
+const FIGURES: Duration = Duration::from_secs(1);
+const MEMBERS: Duration = Duration::from_secs(2);
+
+/// Maximum number of members in the operator's list.
+const MOST_LISTED: usize = 1_000;
 
 /// Time limit for the page's goodbye.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -93,6 +108,11 @@ pub(super) struct Page {
     running: Option<Running>,
     /// When to open the port again.
     next: Option<Instant>,
+    token: Token,
+    board: Arc<Board>,
+    /// When to take figures again, and the members.
+    next_figures: Instant,
+    next_members: Instant,
 }
 
 struct Running {
@@ -112,7 +132,17 @@ impl Page {
         hub_waker: &Arc<OnceLock<Waker>>,
     ) -> anyhow::Result<Page> {
         let hub_waker = Arc::clone(hub_waker);
-        let mut page = Page { settings, sources, hub_waker, running: None, next: None };
+        let mut page = Page {
+            settings,
+            sources,
+            hub_waker,
+            running: None,
+            next: None,
+            token: Token::new(random::bytes()?),
+            board: Arc::default(),
+            next_figures: Instant::ORIGIN,
+            next_members: Instant::ORIGIN,
+        };
         page.running = Some(page.run(hub, archive)?);
         Ok(page)
     }
@@ -149,7 +179,14 @@ impl Page {
             carriers[usize::from(is_https)] = Some(carrier);
         }
         archive.wake_when_stored(waker.clone());
-        let mut site = Site::new(carriers);
+        let wake_hub = {
+            let hub = Arc::clone(&self.hub_waker);
+            move || hub.get().into_iter().for_each(Waker::wake)
+        };
+        let (token, board) = (self.token.clone(), Arc::clone(&self.board));
+        let name = hub.config().name.clone();
+        let views = Views::new(token, Arc::clone(&board), name.as_str(), wake_hub);
+        let mut site = Site::new(carriers, views, board, self.settings.metrics);
         let why = Arc::new(Mutex::new(None));
         let thread = thread::spawn("page", {
             let why = Arc::clone(&why);
@@ -159,10 +196,35 @@ impl Page {
                 *why.lock().unwrap_or_else(PoisonError::into_inner) = error;
             }
         })?;
-        for address in listening {
-            info!("page: TCP port {}", address.port());
+        let port = listening.first().map_or(address.port, SocketAddr::port);
+        for url in self.urls(port) {
+            info!("page: {url}");
         }
         Ok(Running { links, waker, thread, why })
+    }
+
+    /// The page's addresses for people: for others first, then for this machine.
+    fn urls(&self, port: u16) -> Vec<String> {
+        let Settings { address, names, .. } = &self.settings;
+        let bound = address.address().map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
+        let local = || {
+            let interfaces = local_addresses().ok();
+            let addresses = interfaces.iter().flat_map(Interfaces::iter).map(|it| it.address);
+            let addresses = addresses.filter(|ip| ip.is_ipv4() && !ip.is_loopback());
+            addresses.chain([Ipv4Addr::LOCALHOST.into()]).collect()
+        };
+        let addresses: Vec<IpAddr> = bound.map_or_else(local, |ip| vec![ip]);
+        let scheme = if self.is_https() { "https" } else { "http" };
+        let usual = if self.is_https() { 443 } else { 80 };
+        let url = |host: String| match port == usual {
+            true => format!("{scheme}://{host}/"),
+            false => format!("{scheme}://{host}:{port}/"),
+        };
+        let host = |ip: IpAddr| match ip {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        names.iter().cloned().chain(addresses.into_iter().map(host)).map(url).collect()
     }
 
     /// A link of the page, and its side in the page's thread.
@@ -228,7 +290,44 @@ impl Page {
     /// When [`tick`](Page::tick) is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let lists = self.running.iter().flat_map(|it| &it.links).filter_map(Link::deadline).min();
-        [self.next, lists].into_iter().flatten().min()
+        [self.next, lists, Some(self.next_figures)].into_iter().flatten().min()
+    }
+
+    /// The operator's commands, each with the number of its view.
+    pub(super) fn take_commands(&self) -> Vec<(u64, console::Command)> {
+        self.board.take_commands()
+    }
+
+    /// Sends a command's answer to its view.
+    pub(super) fn answer(&self, to: u64, lines: &[String]) {
+        self.board.answer(to, lines);
+        self.wake();
+    }
+
+    /// Takes figures for `/metrics` and the operator's view, if that is due.
+    pub(super) fn measure(
+        &mut self,
+        hub: &Hub,
+        archive: &Archive,
+        secure: Option<LinkState>,
+        stats: impl FnOnce() -> Stats,
+        now: Instant,
+    ) {
+        if now < self.next_figures {
+            return;
+        }
+        self.next_figures = now + FIGURES;
+        let pages = self.running.iter().flat_map(|it| &it.links).map(Link::state);
+        let links: Vec<LinkState> = secure.into_iter().chain(pages).collect();
+        let figures = Figures::of(hub, &stats(), archive, &links, self.board.web(), now);
+        self.board.set_figures(figures);
+        if self.board.has_viewers() {
+            if self.next_members <= now {
+                self.next_members = now + MEMBERS;
+                self.board.set_members(&members(hub));
+            }
+            self.wake();
+        }
     }
 
     /// Reports members to those who watch, and opens the port again if it is due.
@@ -269,6 +368,26 @@ impl Page {
 fn address(listen: ListenAddress) -> SocketAddr {
     let every = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), listen.port);
     listen.address().unwrap_or(every)
+}
+
+/// The members for the operator's view.
+fn members(hub: &Hub) -> serde_json::Value {
+    let member = |view: pigeon_hub::MemberView| {
+        let address = view.address.map_or_else(|| view.ip.to_string(), |it| it.to_string());
+        let name = view.name.as_ref().map_or(view.label.as_str(), |name| name.as_str());
+        json!({
+            "name": name,
+            "room": view.room.as_ref().map(|room| room.as_str()),
+            "link": view.link.word(),
+            "address": address,
+            "rate": (view.rate * 10.0).round() / 10.0,
+            "drops": view.dropped,
+            "muted": view.is_muted,
+        })
+    };
+    let members: Vec<_> = hub.members().take(MOST_LISTED).map(member).collect();
+    let more = hub.member_count().saturating_sub(members.len());
+    json!({"type": "members", "members": members, "more": more})
 }
 
 /// The page's files; in a debug build, perhaps those of a folder, for work on the page.

@@ -1,6 +1,8 @@
 //! The page's WebSockets as connections of two carriers: of members over http and over https.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use pigeon_datagram::Instant;
@@ -8,12 +10,23 @@ use pigeon_hub::reliable::ConnId;
 use pigeon_web::{Application, Get, Io, Opening, Response, SocketId, Target};
 
 use super::super::reliable::{Carrier, Transport};
+use super::Metrics;
+use super::board::Board;
+use super::figures::Web;
+use super::operator::Views;
+
+/// Time between reports to the hub.
+const REPORT: Duration = Duration::from_secs(1);
 
 /// What the page's thread serves.
 pub(super) struct Site {
     /// Members over http, and over https.
     sides: [Option<Side>; 2],
     sockets: HashMap<SocketId, Socket>,
+    views: Views,
+    board: Arc<Board>,
+    metrics: Metrics,
+    next_report: Instant,
 }
 
 /// The members of one link.
@@ -59,9 +72,21 @@ impl Transport for Wire<'_> {
 }
 
 impl Site {
-    pub(super) fn new(carriers: [Option<Carrier>; 2]) -> Site {
+    pub(super) fn new(
+        carriers: [Option<Carrier>; 2],
+        views: Views,
+        board: Arc<Board>,
+        metrics: Metrics,
+    ) -> Site {
         let side = |carrier| Side { carrier, sockets: HashMap::new() };
-        Site { sides: carriers.map(|carrier| carrier.map(side)), sockets: HashMap::new() }
+        Site {
+            sides: carriers.map(|carrier| carrier.map(side)),
+            sockets: HashMap::new(),
+            views,
+            board,
+            metrics,
+            next_report: Instant::ORIGIN,
+        }
     }
 
     /// A member's side, and its connection there.
@@ -75,7 +100,7 @@ impl Site {
 impl Application for Site {
     fn opened(&mut self, _: &mut Io, now: Instant, socket: SocketId, opening: &Opening) -> bool {
         if opening.target == Target::Operator {
-            return false;
+            return self.views.opened(now, socket);
         }
         let is_https = opening.site.is_https;
         let Some(side) = &mut self.sides[usize::from(is_https)] else { return false };
@@ -86,7 +111,10 @@ impl Application for Site {
         true
     }
 
-    fn received(&mut self, _: &mut Io, now: Instant, socket: SocketId, part: &[u8], ends: bool) {
+    fn received(&mut self, io: &mut Io, now: Instant, socket: SocketId, part: &[u8], ends: bool) {
+        if self.views.has(socket) {
+            return self.views.received(io, now, socket, part, ends);
+        }
         let Some((side, member)) = self.member(socket) else { return };
         if let Some(last) = part.last() {
             member.is_line_open = *last != b'\n';
@@ -98,14 +126,15 @@ impl Application for Site {
     }
 
     fn wants(&self, socket: SocketId) -> bool {
-        let Some(member) = self.sockets.get(&socket) else { return false };
+        let Some(member) = self.sockets.get(&socket) else { return self.views.has(socket) };
         let side = self.sides[usize::from(member.is_https)].as_ref();
         side.is_some_and(|side| side.carrier.wants(member.conn))
     }
 
     fn sent(&mut self, socket: SocketId, bytes: usize) {
-        if let Some((side, member)) = self.member(socket) {
-            side.carrier.sent(member.conn, bytes);
+        match self.member(socket) {
+            Some((side, member)) => side.carrier.sent(member.conn, bytes),
+            None => self.views.sent(socket, bytes),
         }
     }
 
@@ -115,10 +144,20 @@ impl Application for Site {
             side.carrier.closed(now, member.conn);
             self.sockets.remove(&socket);
         }
+        self.views.closed(socket);
     }
 
-    fn get(&mut self, _: &Io, _: Get<'_>) -> Option<Response> {
-        None
+    fn get(&mut self, _: &Io, get: Get<'_>) -> Option<Response> {
+        let may = match self.metrics {
+            Metrics::Off => return None,
+            Metrics::Loopback => get.is_local,
+            Metrics::Open => true,
+        };
+        let why_not = "The figures are for this machine. Start the hub with --metrics open.\n";
+        (get.path == "/metrics").then(|| match may {
+            true => self.board.figures().snapshot().response(),
+            false => Response::text(403, why_not),
+        })
     }
 
     fn turn(&mut self, io: &mut Io, now: Instant) {
@@ -129,10 +168,21 @@ impl Application for Site {
                 self.sockets.remove(&socket);
             }
         }
+        self.views.turn(io, now);
+        if self.next_report <= now {
+            self.next_report = now + REPORT;
+            let web = Web {
+                statistics: io.statistics(),
+                round_trips: io.round_trips(),
+                wrong_tokens: self.views.wrong_tokens,
+            };
+            self.board.set_web(web, self.views.len());
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.sides.iter().flatten().filter_map(|side| side.carrier.deadline()).min()
+        let carriers = self.sides.iter().flatten().filter_map(|side| side.carrier.deadline());
+        carriers.chain(self.views.deadline()).chain([self.next_report]).min()
     }
 
     fn is_over(&self) -> bool {

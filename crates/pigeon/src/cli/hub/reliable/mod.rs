@@ -17,11 +17,11 @@ mod reading;
 mod watched;
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use anyhow::Context;
 use pigeon_datagram::Instant;
-use pigeon_hub::reliable::{Join, Joined, Outcome, Say};
+use pigeon_hub::reliable::{Join, Joined, Outcome, Say, Statistics};
 use pigeon_hub::{Event, Hub, Input, LinkId, MemberId, Message};
 use pigeon_log::Forget;
 use pigeon_net::Waker;
@@ -29,12 +29,21 @@ use pigeon_proto::{Command, LinkKind, News, Notice, Reason, Refusal, RoomName, S
 
 pub(super) use self::carrier::{Carrier, Transport};
 pub(super) use self::queue::Queues;
-use self::queue::{FromLink, ToLink};
+use self::queue::{FromLink, MOST, ToLink};
 use self::watched::Watched;
-use super::archive::{Archive, Settled};
+use super::archive::{Archive, Settled, Unstored};
 
 /// Maximum number of messages taken from a link before the hub serves its sockets again.
 const AT_ONCE: usize = 256;
+
+/// A link's state for the operator.
+pub(super) struct LinkState {
+    pub(super) kind: LinkKind,
+    pub(super) members: usize,
+    /// Requests and answers that wait between the loops.
+    pub(super) queued: usize,
+    pub(super) statistics: Statistics,
+}
 
 /// The hub's side of a link.
 pub(super) struct Link {
@@ -75,16 +84,16 @@ impl Link {
 
     /// Handles the link's messages.
     pub(super) fn woken(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) {
-        let items = self.queues.from_link.take(AT_ONCE);
-        if items.is_empty() {
-            return;
+        let (items, queued) = self.queues.from_link.take(AT_ONCE);
+        if queued > items.len() {
+            // The rest waits for the next turn.
+            self.hub_waker.get().into_iter().for_each(Waker::wake);
         }
-        // The rest waits for the next turn. The link may be waiting for room in the queue.
-        self.hub_waker.get().into_iter().for_each(Waker::wake);
+        let mut says = Vec::new();
         for item in items {
             match item {
                 FromLink::Join(join) => self.join(hub, now, join),
-                FromLink::Say(say) => self.say(hub, archive, now, say),
+                FromLink::Say(say) => says.extend(self.say(hub, now, say)),
                 FromLink::Command { author, line } => self.command(hub, now, author, &line),
                 FromLink::Watch { room } => {
                     self.watched.add(room);
@@ -98,7 +107,13 @@ impl Link {
                 }
             }
         }
-        self.link_waker.wake();
+        for id in archive.say(self.link, says) {
+            self.settle(id, Outcome::refused(Reason::NotStored));
+        }
+        if queued >= MOST {
+            // The link waits for room in the queue.
+            self.link_waker.wake();
+        }
     }
 
     fn join(&mut self, hub: &mut Hub, now: Instant, join: Join) {
@@ -150,10 +165,12 @@ impl Link {
         }
     }
 
-    fn say(&mut self, hub: &mut Hub, archive: &Archive, now: Instant, say: Say) {
+    /// The message to store, unless it is refused.
+    fn say(&mut self, hub: &mut Hub, now: Instant, say: Say) -> Option<Unstored> {
         let Say { id, room, text, identity, after, is_known } = say;
         let Some(&member) = self.members.get(&identity.author) else {
-            return self.settle(id, Outcome::refused(Reason::Overloaded));
+            self.settle(id, Outcome::refused(Reason::Overloaded));
+            return None;
         };
         let message = match is_known {
             // The log compares it with the stored message.
@@ -170,12 +187,13 @@ impl Link {
             },
             false => match hub.admit(now, member, &room, &text, identity) {
                 Ok(message) => message,
-                Err(refusal) => return self.settle(id, Outcome::refused(refusal.why)),
+                Err(refusal) => {
+                    self.settle(id, Outcome::refused(refusal.why));
+                    return None;
+                }
             },
         };
-        if archive.say(self.link, id, message, after).is_err() {
-            self.settle(id, Outcome::refused(Reason::NotStored));
-        }
+        Some(Unstored { id, message, after })
     }
 
     fn command(&mut self, hub: &mut Hub, now: Instant, author: u128, line: &str) {
@@ -189,7 +207,11 @@ impl Link {
 
     /// Relays the stored messages of this link's members, and reports the result of the others.
     pub(super) fn settled(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) {
-        for Settled { id, message, outcome } in archive.settled(self.link) {
+        let settled = archive.settled(self.link);
+        if settled.is_empty() {
+            return;
+        }
+        let settled = settled.into_iter().map(|Settled { id, message, outcome }| {
             use pigeon_log::Outcome as Log;
             let outcome = match outcome {
                 Log::Stored { .. } => {
@@ -202,8 +224,11 @@ impl Link {
                 Log::Gap { expected } => Outcome::Expected(expected),
                 Log::Kept | Log::NotStored => Outcome::refused(Reason::NotStored),
             };
-            self.settle(id, outcome);
-        }
+            ToLink::Settled { id, outcome }
+        });
+        let settled: Vec<ToLink> = settled.collect();
+        self.queues.to_link.extend(settled);
+        self.link_waker.wake();
     }
 
     /// Passes events about the link's members to the link.
@@ -254,6 +279,17 @@ impl Link {
         self.members.clear();
         self.rooms.clear();
         self.watched = Watched::default();
+    }
+
+    /// The link's state for the operator.
+    pub(super) fn state(&self) -> LinkState {
+        let statistics = self.queues.statistics.lock().unwrap_or_else(PoisonError::into_inner);
+        LinkState {
+            kind: self.kind,
+            members: self.members.len(),
+            queued: self.queues.from_link.len() + self.queues.to_link.len(),
+            statistics: statistics.clone(),
+        }
     }
 
     /// When [`list`](Link::list) is due.

@@ -24,9 +24,9 @@ use pigeon_proto::{Format, LinkKind};
 use pigeon_quic::{Certificate, Fingerprint, Limits, Server, ServerConfig};
 use tracing::{error, info, warn};
 
-use self::thread::Ending;
 use super::archive::Archive;
-use super::reliable::{Carrier, Link, Queues};
+use super::ending::Ending;
+use super::reliable::{Carrier, Link, LinkState, Queues};
 use crate::base::bind::{explain, try_bind};
 use crate::base::endpoint::ListenAddress;
 use crate::base::random;
@@ -182,13 +182,14 @@ impl Secure {
         let fingerprint = self.fingerprint().to_string();
         let nonces = TokenKey::new(random::bytes()?);
         let sessions = Config {
+            stores: archive.stores(),
             max_text: config.most_text(Format::Chat),
             max_connections: config.max_members,
             max_per_address: config.max_per_address.unwrap_or(usize::MAX),
             ..Config::new(config.name.as_str(), &fingerprint, nonces, crypto)
         };
         let queues = Arc::new(Queues::default());
-        let (waker, ending) = thread::start(server, socket, {
+        let (waker, ending) = thread::start(server, socket, Arc::clone(&self.hub_waker), {
             let (queues, hub) = (Arc::clone(&queues), Arc::clone(&self.hub_waker));
             let (log, readers) = (archive.newest_entries(), [archive.reader()?, archive.reader()?]);
             let sources = self.sources.clone();
@@ -216,6 +217,11 @@ impl Secure {
         if let Some(running) = &mut self.running {
             running.link.event(event);
         }
+    }
+
+    /// The link's state for the operator.
+    pub(super) fn state(&self) -> Option<LinkState> {
+        self.running.as_ref().map(|running| running.link.state())
     }
 
     /// Reports deleted messages.
