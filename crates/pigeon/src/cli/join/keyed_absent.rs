@@ -25,6 +25,14 @@ impl Keyed {
         self
     }
 
+    pub(super) fn of_person(self, _: Option<&Name>) -> Keyed {
+        self
+    }
+
+    pub(super) fn has_person(_: &Name) -> Option<bool> {
+        None
+    }
+
     pub(super) fn known_port(&self) -> Result<Option<u16>, UsageError> {
         match *self {}
     }
