@@ -69,10 +69,12 @@ join-gone = { $hub } refused: the hub is gone; waiting for it to come back
 join-silent = nothing heard since { $since } ({ $ago } ago); still trying
 join-let-in-again = { $hub } lets you in again after { $after }
 join-back = { $hub } is back after { $after }
-join-secure = encrypted from now on; the hub stores what you say
-join-secure-first = encrypted from now on; the hub stores what you say. This is its first time here: its fingerprint is { $fingerprint }, as it prints at its start
+join-secure = encrypted from now on; the hub says what it has stored
+join-secure-first = encrypted from now on; the hub says what it has stored. This is its first time here: its fingerprint is { $fingerprint }, as it prints at its start
 join-not-secure = the hub offers encryption, and it does not work: { $error }. Going on in clear text
 join-stored = stored: { $said }
+join-relayed = passed on, not stored: { $said }
+join-keeps-nothing = this hub keeps no history: what you say is passed on to those who are here, and not stored
 join-not-stored = not stored, and nobody has heard it: { $said } ({ $why })
 join-not-stored-earlier = a message of an earlier session was not stored, and nobody has heard it ({ $why })
 join-left-waiting = the hub has not stored { $count ->
@@ -131,6 +133,7 @@ join-status-removed = removed by the hub; last heard { $ago } ago
 
 # fits 60
 join-status-stored = encrypted, stored by the hub; heard { $ago } ago
+join-status-relayed = encrypted, passed on by the hub and not stored; heard { $ago } ago
 # fits 60
 join-status-sending = encrypted; { $count ->
     [one] one message

@@ -634,9 +634,7 @@ pub(crate) fn run(
     // Both say goodbye at the same time.
     let page = operator.page.take();
     page.iter().for_each(page::Page::wake);
-    if let Some(secure) = operator.secure.take() {
-        secure.close();
-    }
+    let keyed = operator.secure.take().and_then(secure::Secure::close);
     if let Some(page) = page {
         page.close();
     }
@@ -644,6 +642,7 @@ pub(crate) fn run(
         archive.close();
     }
     let unprinted = printer.data.dropped() + printer.notes.dropped();
+    keyed.iter().for_each(secure::Counters::log);
     journal::farewell(&mut operator.journal, driver.machine().statistics(), unprinted);
     // Ignored: the hub has stopped, even if its console is closed.
     let _ = printer.close(Instant::now() + LAST_WORDS);
@@ -884,6 +883,7 @@ impl Host<Hub> for Operator {
                 now: io.now,
                 stats: &stats,
                 archive: self.archive.as_mut(),
+                secure: self.secure.as_ref(),
             };
             for line in console.answer(command) {
                 self.printer.data.line(line);
@@ -892,7 +892,9 @@ impl Host<Hub> for Operator {
         if let Some(page) = &self.page {
             for (from, command) in page.take_commands() {
                 let (stats, archive) = (io.stats(), self.archive.as_mut());
-                let console = console::Console { hub, now: io.now, stats: &stats, archive };
+                let secure = self.secure.as_ref();
+                let now = io.now;
+                let console = console::Console { hub, now, stats: &stats, archive, secure };
                 page.answer(from, &console.answer(command));
             }
         }

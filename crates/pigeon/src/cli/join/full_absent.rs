@@ -11,6 +11,7 @@ use pigeon_proto::{Notice, RoomName};
 use rand_pcg::Pcg64;
 
 use super::connection::Connection;
+use super::gate::DeliveryState;
 use super::note::Note;
 use crate::base::status::built_without;
 use crate::output::Color;
@@ -55,7 +56,7 @@ impl Full {
         match *self {}
     }
 
-    pub(super) fn set_delivery(&mut self, _: Option<(bool, usize)>) {
+    pub(super) fn set_delivery(&mut self, _: Option<DeliveryState>) {
         match *self {}
     }
 

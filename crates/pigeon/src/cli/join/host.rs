@@ -586,7 +586,8 @@ impl Host<Link> for JoinHost {
                     self.offer(link, answer)?;
                     self.look_at(link);
                 }
-                if let (Event::Left, Some((_, count @ 1..))) = (&event, link.delivery()) {
+                let waiting = link.delivery().map_or(0, |delivery| delivery.waiting);
+                if let (Event::Left, count @ 1..) = (&event, waiting) {
                     self.note(Note::Delivery(Delivery::LeftWaiting(count)));
                     self.fail();
                 }
@@ -616,7 +617,7 @@ impl JoinHost {
     /// Updates what is known of the link.
     fn look_at(&mut self, link: &Link) {
         self.is_secure = link.is_secure();
-        self.is_cut_off = link.delivery().is_some_and(|(is_connected, _)| !is_connected);
+        self.is_cut_off = link.delivery().is_some_and(|delivery| !delivery.is_connected);
     }
 
     /// Handles a typed password, which is sent encrypted.

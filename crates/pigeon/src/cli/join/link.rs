@@ -12,7 +12,7 @@ use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 use pigeon_proto::Answer;
 use rand_pcg::Pcg64;
 
-use super::gate::{Delivery, Gate};
+use super::gate::{Delivery, DeliveryState, Gate};
 use crate::base::member::Member;
 
 /// How long nothing may arrive after the system's report of a closed port, before the member
@@ -114,10 +114,9 @@ impl Link {
         self.secure.is_some() || self.next.is_some()
     }
 
-    /// The delivery state: whether there is a connection, and how many messages the hub has not
-    /// stored. `None` over plain datagrams.
-    pub(super) fn delivery(&self) -> Option<(bool, usize)> {
-        self.secure.as_ref().map(|it| (it.gate.is_connected(), it.member.session().waiting()))
+    /// How messages are delivered. `None` over plain datagrams.
+    pub(super) fn delivery(&self) -> Option<DeliveryState> {
+        self.secure.as_ref().map(|it| it.gate.delivery(it.member.session().waiting()))
     }
 
     pub(super) fn session(&self) -> &Session<Pcg64> {

@@ -93,9 +93,14 @@ pub(super) enum Note {
 /// A change of delivery in words.
 fn delivery_words(delivery: &Delivery, language: Language) -> String {
     match delivery {
-        Delivery::Stored { text, .. } => {
-            say_in!(language, "join-stored", said = escape(text).to_string())
+        Delivery::Stored { text, is_kept } => {
+            let said = escape(text).to_string();
+            match is_kept {
+                true => say_in!(language, "join-stored", said = said),
+                false => say_in!(language, "join-relayed", said = said),
+            }
         }
+        Delivery::KeepsNothing => say_in!(language, "join-keeps-nothing"),
         Delivery::Refused { text, why } => {
             let why = match &why.why {
                 Some(reason) => {
@@ -420,6 +425,8 @@ mod tests {
             Note::NotSecure { error: "silent".into() },
             Note::Delivery(Delivery::Waits),
             Note::Delivery(Delivery::Back),
+            Note::Delivery(Delivery::KeepsNothing),
+            Note::Delivery(Delivery::Stored { text: "hi".into(), is_kept: false }),
             Note::Delivery(Delivery::NotTheHub),
             Note::Delivery(Delivery::DiskFailed),
             Note::Delivery(Delivery::Stored { text: "hi".into(), is_kept: true }),
