@@ -14,7 +14,7 @@
 //! - [`hub_target`]: the hub a tool joins as a member; [`member`]: members with a key; [`password`]:
 //!   the hub's password.
 //! - [`host_name`]: this host's name; [`ipmsg`]: exchanging messages with users of IP Messenger.
-//! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
+//! - The process: [`signals`], its [`open_files`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
 //! - [`lookup`]: resolves a name again, in a separate thread.
 //! - Text: [`count`] with its plural, a [`place`] in a file, the [`locale`]'s language, the
 //!   [`nearest`] word to a mistyped one.
@@ -44,6 +44,7 @@ pub(crate) mod member;
 pub(crate) mod multicast;
 pub(crate) mod nearest;
 pub(crate) mod networks;
+pub(crate) mod open_files;
 pub(crate) mod password;
 pub(crate) mod payload;
 pub(crate) mod place;
