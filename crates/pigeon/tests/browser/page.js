@@ -237,7 +237,8 @@ export class Person {
   }
 
   expectAnywhere(text) {
-    return until(`${text} is shown`, async () => (await this.text()).includes(text));
+    const report = async () => `${text} is shown; there is ${(await this.text()).slice(-2_000)}`;
+    return until(report, async () => (await this.text()).includes(text));
   }
 
   async #keep() {
@@ -262,10 +263,10 @@ export class Person {
   }
 
   isAtBeginning() {
-    return this.page.evaluate(
-      (first) => document.querySelector(first)?.textContent !== '' && document.querySelector('#log').scrollTop === 0,
-      '#top',
-    );
+    return this.page.evaluate(() => {
+      const isFirst = /beginning|从此开始/.test(document.querySelector('#top').textContent);
+      return isFirst && document.querySelector('#log').scrollTop === 0;
+    });
   }
 
   async seenTexts() {
