@@ -24,7 +24,7 @@ use crate::core::state::Core;
 use crate::event::{Event, Events, Remark};
 use crate::plain::Plain;
 use crate::statistics::{Dropped, Left, Statistics};
-use crate::view::{BanError, MemberView, RoomView, RosterView};
+use crate::view::{BanError, KickView, MemberView, RoomView, RosterView};
 
 /// Group chat: members of all links, their names and rooms; relays each message to all members of
 /// its room.
@@ -219,9 +219,14 @@ impl Hub {
         self.core.bans()
     }
 
-    /// The muted names.
-    pub fn mutes(&self) -> impl Iterator<Item = &Name> {
-        self.core.mutes().names()
+    /// The kicks that still hold, the oldest first.
+    pub fn kicks(&self, now: Instant) -> impl Iterator<Item = KickView<'_>> {
+        self.core.kicks(now)
+    }
+
+    /// The muted names, each with the present name of the member muted by it, if another.
+    pub fn mutes(&self) -> impl Iterator<Item = (&Name, Option<&Name>)> {
+        self.core.muted()
     }
 
     /// The rooms in slow mode, with the time between two messages of a member.
@@ -474,8 +479,10 @@ impl Hub {
     }
 
     /// Kicks a member, by its name or its `IP:PORT`, and notifies it. For ten minutes that address
-    /// and port, and its resume token, are refused; its name is free. The name reserved for an
-    /// absent member can be kicked too. Returns false if there is no such member.
+    /// and port, its key and its resume token are refused, and its name to others from that address;
+    /// elsewhere the name is free. If nobody else is a member from that address, all of it is
+    /// refused. The name reserved for an absent member can be kicked too. Returns false if there is
+    /// no such member.
     pub fn kick(&mut self, now: Instant, who: &str) -> bool {
         self.begin(now);
         let found = self.core.kick(&self.doors.context(self.now), who);
@@ -506,6 +513,14 @@ impl Hub {
         }
         self.deliver();
         Ok(net)
+    }
+
+    /// Ends the kick of a name, of an `IP:PORT` or of an address. Returns false if there is none.
+    pub fn unkick(&mut self, now: Instant, who: &str) -> bool {
+        self.begin(now);
+        let was_kicked = self.core.unkick(who);
+        self.deliver();
+        was_kicked
     }
 
     /// Removes a ban. Returns false if there was none.

@@ -92,20 +92,40 @@ struct Messages {
 #[derive(Debug, Default)]
 struct Outcomes {
     by_id: HashMap<MessageId, Status>,
+    /// The present identity of messages that have a new one.
+    renumbered: HashMap<MessageId, MessageId>,
     /// Number of calls that wait for an acknowledgement.
     waiting: usize,
     is_over: bool,
 }
 
 impl Outcomes {
-    /// The final status of a message.
+    /// The final status of a message, by its first identity.
     fn result(&self, id: MessageId) -> Option<Result<(), NotSaid>> {
-        match self.by_id.get(&id) {
+        match self.by_id.get(&self.present(id)) {
             Some(Status::Stored | Status::Relayed) => Some(Ok(())),
             Some(Status::Refused(refused)) => Some(Err(NotSaid::Refused(refused.text.clone()))),
             _ if self.is_over => Some(Err(NotSaid::Waiting)),
             _ => None,
         }
+    }
+
+    fn present(&self, id: MessageId) -> MessageId {
+        self.renumbered.get(&id).copied().unwrap_or(id)
+    }
+
+    fn renumber(&mut self, from: MessageId, to: MessageId) {
+        let Some(status) = self.by_id.remove(&from) else { return };
+        self.by_id.insert(to, status);
+        let first = self.renumbered.iter().find(|(_, present)| **present == from);
+        let first = first.map_or(from, |(first, _)| *first);
+        self.renumbered.insert(first, to);
+    }
+
+    fn remove(&mut self, id: MessageId) {
+        let present = self.present(id);
+        self.by_id.remove(&present);
+        self.renumbered.remove(&id);
     }
 }
 
@@ -274,7 +294,7 @@ impl Said {
 
 impl Drop for Said {
     fn drop(&mut self) {
-        self.messages.lock().by_id.remove(&self.id);
+        self.messages.lock().remove(self.id);
     }
 }
 
@@ -301,7 +321,14 @@ impl HubHost {
 
     /// Passes the status of a message to its `Said`. False if there is none.
     fn note_status(&self, event: &Event) -> bool {
-        let Event::Session(SessionEvent::Status(id, status)) = event else { return false };
+        let (id, status) = match event {
+            Event::Session(SessionEvent::Status(id, status)) => (id, status),
+            Event::Session(SessionEvent::Renumbered { from, to }) => {
+                self.messages.lock().renumber(*from, *to);
+                return false;
+            }
+            _ => return false,
+        };
         let mut outcomes = self.messages.lock();
         let Some(known) = outcomes.by_id.get_mut(id) else { return false };
         *known = status.clone();
@@ -359,5 +386,25 @@ impl Host<Member> for HubHost {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_with_a_new_identity_has_its_first_ones_result() {
+        let id = |number| MessageId { outbox: 7, number };
+        let mut outcomes = Outcomes::default();
+        outcomes.by_id.insert(id(1), Status::Waiting);
+        outcomes.renumber(id(1), id(2));
+        outcomes.renumber(id(2), id(3));
+        outcomes.renumber(id(8), id(9));
+        assert_eq!(outcomes.result(id(1)), None);
+        *outcomes.by_id.get_mut(&id(3)).unwrap() = Status::Stored;
+        assert_eq!(outcomes.result(id(1)), Some(Ok(())));
+        outcomes.remove(id(1));
+        assert!(outcomes.by_id.is_empty() && outcomes.renumbered.is_empty());
     }
 }

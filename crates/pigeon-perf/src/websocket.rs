@@ -4,8 +4,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 /// An open WebSocket.
-pub struct WebSocket {
-    stream: TcpStream,
+pub struct WebSocket<S = TcpStream> {
+    stream: S,
     /// Received bytes; those before `taken` were read.
     bytes: Vec<u8>,
     taken: usize,
@@ -44,8 +44,20 @@ impl WebSocket {
         headers: &str,
         protocol: &str,
     ) -> io::Result<WebSocket> {
-        let mut stream = TcpStream::connect(server)?;
+        let stream = TcpStream::connect(server)?;
         stream.set_nodelay(true)?;
+        WebSocket::over(stream, path, headers, protocol)
+    }
+}
+
+impl<S: Read + Write> WebSocket<S> {
+    /// Asks for a WebSocket over an open connection. `headers` are `Host` and `Origin`.
+    pub fn over(
+        mut stream: S,
+        path: &str,
+        headers: &str,
+        protocol: &str,
+    ) -> io::Result<WebSocket<S>> {
         let protocol = match protocol {
             "" => String::new(),
             word => format!("Sec-WebSocket-Protocol: {word}\r\n"),
@@ -79,8 +91,13 @@ impl WebSocket {
     }
 
     /// The connection itself.
-    pub fn stream(&mut self) -> &mut TcpStream {
+    pub fn stream(&mut self) -> &mut S {
         &mut self.stream
+    }
+
+    /// The connection alone. What was received and not taken is lost.
+    pub fn into_stream(self) -> S {
+        self.stream
     }
 
     /// Sends a text message.

@@ -9,8 +9,12 @@ const WINDOW = 300;
 const STEP = 60;
 /** Beyond so many rows that are not drawn yet, only the newest are. */
 const SKIP = 1_500;
-/** Milliseconds of a frame that go into rows. */
+/** Milliseconds of a frame that go into rows, and how much longer the pause after it is: a flood of
+ * messages leaves the browser time for the keys. */
 const BUDGET = 5;
+const PAUSE = 8;
+const FLOOD = 10;
+const FLOOD_PAUSE = 150;
 const FOLD = 2_500;
 const TOGETHER = 5 * 60_000;
 
@@ -30,6 +34,7 @@ export class LogView {
   #hushed;
   #frame;
   #late;
+  #restUntil = 0;
   #days;
   #times;
 
@@ -83,6 +88,12 @@ export class LogView {
       this.#frame = undefined;
       if (this.#room) this.#draw();
     };
+    const pause = this.#restUntil - performance.now();
+    if (pause > 0) {
+      this.#frame = 0;
+      this.#late = setTimeout(draw, pause);
+      return;
+    }
     this.#frame = requestAnimationFrame(draw);
     this.#late = setTimeout(draw, 300);
   }
@@ -159,6 +170,7 @@ export class LogView {
   #draw() {
     const room = this.#room;
     const start = performance.now();
+    const before = this.#hi;
     if (room.base > this.#lo) {
       this.#removeFirst(room.base - this.#lo);
       this.#lo = Math.max(this.#lo, room.base);
@@ -172,12 +184,15 @@ export class LogView {
       while (this.#hi < room.end && performance.now() - start < BUDGET) this.#append(this.#from(this.#hi, 10));
       if (this.#shown.length > WINDOW) this.#removeFirst(this.#shown.length - WINDOW);
       this.#toBottom();
-      if (this.#hi < room.end) this.update();
     } else if (this.#shown.length < WINDOW) {
       this.#append(this.#from(this.#hi, Math.min(STEP, WINDOW - this.#shown.length)));
     }
     this.#noteEdges();
     this.#fill();
+    const end = performance.now();
+    const isFlood = this.#hi - before > FLOOD;
+    this.#restUntil = isFlood ? end + Math.min(1_000, Math.max(FLOOD_PAUSE, (end - start) * PAUSE)) : 0;
+    if (this.#isStuck && this.#hi < room.end) this.update();
   }
 
   #from(index, count) {
@@ -215,7 +230,7 @@ export class LogView {
         this.#prepend(this.#from(this.#lo - count, count));
         if (this.#shown.length > WINDOW && !this.#isStuck) this.#removeLast(this.#shown.length - WINDOW);
       });
-      if (log.scrollHeight <= log.clientHeight) this.update();
+      this.update();
     } else if (room.more !== null && !room.isLoading && !room.isDirect) {
       this.#on.older(room);
     }
@@ -225,14 +240,15 @@ export class LogView {
   #keepInPlace(change) {
     const { log } = this.#el;
     const top = log.getBoundingClientRect().top;
-    // An entry and not its row, which the change may draw anew.
-    const anchor = this.#shown.find((it) => this.#rowOf.get(it).getBoundingClientRect().bottom > top);
-    const before = this.#rowOf.get(anchor)?.getBoundingClientRect().top;
+    const place = (entry) => this.#rowOf.get(entry)?.getBoundingClientRect();
+    const anchor = this.#shown.find((entry) => place(entry).bottom > top);
+    const before = place(anchor);
     change();
-    if (this.#isStuck) return this.#toBottom();
-    const row = this.#rowOf.get(anchor);
-    if (row) log.scrollTop += row.getBoundingClientRect().top - before;
-    return undefined;
+    const after = place(anchor);
+    if (this.#isStuck) this.#toBottom();
+    // By its foot: a row above it may take over its head.
+    else if (after) log.scrollTop += after.bottom - before.bottom;
+    this.#lastTop = log.scrollTop;
   }
 
   #toBottom() {
@@ -299,11 +315,14 @@ export class LogView {
     const room = this.#room;
     const { top, down } = this.#el;
     const words = this.#words;
-    let text = "";
-    if (room.isDirect) text = words.directNote(escape(room.name));
-    else if (room.isLoading) text = words.loading;
-    else if (room.more === null && this.#lo === room.base) text = room.entries.length + room.pending.size > 0 ? words.beginning : words.empty;
+    let [edge, text] = ["", ""];
+    if (room.isDirect) [edge, text] = ["beginning", words.directNote(escape(room.name))];
+    else if (room.isLoading) [edge, text] = ["loading", words.loading];
+    else if (room.more === null && this.#lo === room.base) {
+      [edge, text] = ["beginning", room.entries.length + room.pending.size > 0 ? words.beginning : words.empty];
+    }
     if (top.textContent !== text) top.textContent = text;
+    top.dataset.edge = edge;
     const unseen = room.missed + (this.#isStuck ? 0 : room.unread);
     const isDown = this.#isStuck && room.isAtEnd;
     down.hidden = isDown;

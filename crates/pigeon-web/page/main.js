@@ -11,7 +11,7 @@ import { LogView } from "./log.js";
 import { hue, initial, nameError, suggest } from "./names.js";
 import { Room } from "./room.js";
 import { Session, bytes, fold, outboxOf } from "./session.js";
-import { Holder, openStorage } from "./storage.js";
+import { Holder, openStorage, rescue, rescued } from "./storage.js";
 import { preferred, translate, words as wordsOf } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -36,12 +36,13 @@ let words = wordsOf(language);
 const locale = () => (language === "zh" ? "zh-CN" : (navigator.languages ?? []).find((it) => it.startsWith("en")) ?? "en-GB");
 
 const storage = await openStorage();
+await rescued(storage);
 const kept = Object.fromEntries(await storage.read());
 const sign = await openKey(storage, kept);
 
 const me = { name: kept.me?.name ?? suggest(language, random()), word: kept.me?.word, isChosen: kept.me?.isChosen ?? false };
 const hub = { name: "", stores: true, isHistoryOff: false, people: undefined, senders: 0, rooms: [] };
-const rooms = new Map(); // folded name, or "@name" → Room
+export const rooms = new Map(); // folded name, or "@name" → Room
 let current;
 let isWriteFailing = false;
 let lastConnected = now();
@@ -100,7 +101,8 @@ function drive() {
       drive();
     }, Math.max(0, due - now()));
   }
-  showStatus();
+  if (session.state === $("status").dataset.state) scheduleStatus();
+  else showStatus();
 }
 
 function carryOut(output) {
@@ -538,6 +540,7 @@ function showMe() {
   $("hello-text").textContent = words.welcomeName(escape(me.name));
 }
 
+let asked;
 function rename(name) {
   const error = nameError(name);
   if (error) return ($("name-problem").textContent = words.nameErrors[error]);
@@ -545,6 +548,7 @@ function rename(name) {
   me.isChosen = true;
   $("hello").hidden = true;
   if (name === me.name) return setMe({});
+  asked = name;
   if (!session.command(`/nick ${name}`)) setMe({ name, word: undefined });
   return drive();
 }
@@ -572,8 +576,9 @@ $("rename").addEventListener("submit", (event) => {
 });
 $("name").addEventListener("blur", () => {
   const name = $("name").value.trim();
-  if (name !== me.name && name !== "") rename(name);
-  else $("name").value = me.name;
+  if (name !== me.name && name !== "" && name !== asked) return void rename(name);
+  $("name").value = me.name;
+  $("name-problem").textContent = "";
 });
 
 // ---- The message box ----
@@ -775,9 +780,10 @@ function showStatus() {
   const text = parts.join(" · ");
   const it = $("status");
   if (it.textContent !== text) it.textContent = text;
-  it.title = isUp ? words.securityTitles[security()] : "";
+  const title = isUp ? words.securityTitles[security()] : "";
+  if (it.title !== title) it.title = title;
   if (it.dataset.state !== state) it.dataset.state = state;
-  it.dataset.waiting = session.waiting;
+  if (it.dataset.waiting !== `${session.waiting}`) it.dataset.waiting = session.waiting;
   it.classList.toggle("warn", hub.isHistoryOff || isWriteFailing);
   $("retry").hidden = isUp || session.again === undefined || session.again - now() < 1_500;
 }
@@ -786,6 +792,14 @@ setInterval(() => session.again !== undefined && showStatus(), 1_000);
 function security() {
   if (location.protocol === "https:") return "encrypted";
   return /^(localhost|127\.|\[::1\])/.test(location.hostname) ? "local" : "readable";
+}
+
+let statusTimer;
+function scheduleStatus() {
+  statusTimer ??= setTimeout(() => {
+    statusTimer = undefined;
+    showStatus();
+  }, 100);
 }
 
 let listsTimer;
@@ -1234,6 +1248,7 @@ drive();
 
 // A tab may have gone since, with messages that wait.
 setInterval(async () => {
+  await rescued(storage);
   const found = await orphans((await storage.read()).filter(([key]) => outboxOf(key)));
   if (found.length === 0) return;
   session.adopt(now(), Date.now(), found);
@@ -1241,4 +1256,8 @@ setInterval(async () => {
   drive();
 }, 10_000);
 setInterval(saveRooms, 2_000);
-addEventListener("pagehide", saveRooms);
+addEventListener("pagehide", () => {
+  rescue(session.outbox, session.unwritten());
+  saveRooms();
+});
+addEventListener("pageshow", ({ persisted }) => persisted && rescue(session.outbox, []));

@@ -8,7 +8,6 @@ import { fold } from "./session.js";
 import { preferred, translate, words as wordsOf } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
-const HOUR = 3_600;
 const MOST_REASONS = 8;
 const MOST_ROWS = 200;
 
@@ -62,71 +61,108 @@ addEventListener("hashchange", () => {
 
 // ---- Data: one point a second, for an hour ----
 
-/** The plots, and how a sample gives their values. */
+/** Samples are kept thinned for each span that may be shown: no plot has more pixels than this. */
+const POINTS = 600;
+const SPANS = [300, 900, 3_600].map((seconds) => ({ seconds, step: Math.max(1, seconds / POINTS), points: [] }));
+
+/** The plots. A line has a word and the key of its value in a flat sample, such as `round_trip_ms.99`. */
 const PLOTS = [
-  { id: "deliveries", series: [["deliveries", (it) => it.deliveries], ["received", (it) => it.received]] },
-  { id: "members", byKey: "by_link", series: [["total", (it) => it.members]] },
-  { id: "drops", byKey: "drops", series: [] },
-  { id: "roundTrip", series: [["median", (it) => it.round_trip_ms?.median], ["worst", (it) => it.round_trip_ms?.["99"]]] },
-  { id: "lag", series: [["lag", (it) => it.durable_lag_ms]] },
-  { id: "queues", series: [["queues", (it) => it.queues]] },
+  { id: "deliveries", lines: [["deliveries", "deliveries"], ["received", "received"]] },
+  { id: "members", lines: [["total", "members"]], byKey: "by_link." },
+  { id: "drops", lines: [], byKey: "drops." },
+  { id: "roundTrip", lines: [["median", "round_trip_ms.median"], ["worst", "round_trip_ms.99"]] },
+  { id: "lag", lines: [["lag", "durable_lag_ms"]] },
+  { id: "queues", lines: [["queues", "queues"]] },
 ];
+
+/** The keys of reasons and links that had a value, with their sums. */
+const sums = new Map();
 
 /** The samples of the past hour. */
 export const samples = {
-  all: [],
+  newest: 0,
+  last: new Map(),
 
   /** Adds samples, oldest first, and draws. */
   add(more) {
-    const last = this.all.at(-1)?.time ?? 0;
-    for (const it of more) if (Number.isFinite(it.time) && it.time > last) this.all.push(it);
-    if (this.all.length > HOUR) this.all.splice(0, this.all.length - HOUR);
+    for (const sample of more) {
+      if (!Number.isFinite(sample.time) || sample.time <= this.newest) continue;
+      this.newest = sample.time;
+      this.last = flat(sample);
+      for (const span of SPANS) thin(span, sample.time / 1_000, this.last);
+    }
     draw();
   },
 };
 
-/** The keys that a plot has a line for: reasons of drops, links. */
-function keysOf(plot) {
-  if (!plot.byKey) return [];
-  const sums = new Map();
-  for (const it of samples.all) {
-    for (const [key, value] of Object.entries(it[plot.byKey] ?? {})) sums.set(key, (sums.get(key) ?? 0) + value);
+/** A sample's numbers by key, those of objects in it as `object.key`. */
+function flat(sample) {
+  const values = new Map();
+  for (const [key, value] of Object.entries(sample)) {
+    if (Number.isFinite(value)) values.set(key, value);
+    for (const [inner, each] of value && typeof value === "object" ? Object.entries(value) : []) {
+      if (!Number.isFinite(each)) continue;
+      const full = `${key}.${inner}`;
+      values.set(full, each);
+      if (each > 0 && (sums.has(full) || sums.size < 200)) sums.set(full, (sums.get(full) ?? 0) + each);
+    }
   }
-  const kept = [...sums].filter(([, sum]) => sum > 0).sort((a, b) => b[1] - a[1]);
-  return kept.slice(0, MOST_REASONS).map(([key]) => key).sort();
+  return values;
 }
 
-function linesOf(plot) {
-  const label = (key) => (plot.byKey === "by_link" ? (words.links[key] ?? escape(key)) : escape(key));
-  const fixed = plot.series.map(([word, value]) => [words[word], value]);
-  return [...fixed, ...keysOf(plot).map((key) => [label(key), (it) => it[plot.byKey]?.[key] ?? 0])];
+/** Adds a sample to the point of its time: the mean of its samples, or the largest of a 99 %. */
+function thin(span, time, values) {
+  const at = Math.floor(time / span.step) * span.step;
+  let point = span.points.at(-1);
+  if (point?.at !== at) {
+    point = { at, count: 0, values: new Map() };
+    span.points.push(point);
+    if (span.points.length > POINTS) span.points.shift();
+  }
+  point.count += 1;
+  for (const [key, value] of values) {
+    const before = point.values.get(key);
+    if (before === undefined) point.values.set(key, value);
+    else point.values.set(key, key.endsWith(".99") ? Math.max(before, value) : before + (value - before) / point.count);
+  }
+}
+
+/** The lines of a plot: its own, and one for each reason or link that matters most. */
+function linesOf({ lines, byKey }) {
+  const fixed = lines.map(([word, key]) => [words[word], key]);
+  if (!byKey) return fixed;
+  const found = [...sums].filter(([key]) => key.startsWith(byKey)).sort((a, b) => b[1] - a[1]);
+  const keys = found.slice(0, MOST_REASONS).map(([key]) => key).sort();
+  const label = (name) => (byKey === "by_link." ? (words.links[name] ?? escape(name)) : escape(name));
+  return [...fixed, ...keys.map((key) => [label(key.slice(byKey.length)), key])];
 }
 
 // ---- Plots ----
 
 let frame;
-/** Draws all plots in the next frame, if anybody looks. */
+/** Draws the plots, one in a frame, so that none of them is late. */
 function draw() {
-  frame ??= requestAnimationFrame(() => {
-    frame = undefined;
-    const span = Number($("span").value);
-    const newest = samples.all.at(-1)?.time ?? Date.now();
-    const shown = samples.all.filter((it) => it.time > newest - span * 1_000);
-    const times = shown.map((it) => it.time / 1_000);
-    for (const plot of PLOTS) drawPlot(plot, shown, times, newest / 1_000, span);
-  });
+  if (frame !== undefined) return;
+  const left = [...PLOTS];
+  const next = () => {
+    drawPlot(left.shift());
+    frame = left.length > 0 ? requestAnimationFrame(next) : undefined;
+  };
+  frame = requestAnimationFrame(next);
 }
 
-function drawPlot(plot, shown, times, newest, span) {
+function drawPlot(plot) {
+  const span = SPANS.find(({ seconds }) => seconds === Number($("span").value));
   const lines = linesOf(plot);
   const key = lines.map(([label]) => label).join("\n");
   if (plot.key !== key) build(plot, lines, key);
-  const data = lines.map(([, value]) => shown.map((it) => value(it) ?? null));
-  plot.range = [newest - span, newest];
-  plot.u?.setData([times, ...data]);
-  lines.forEach((_, i) => {
-    const value = data[i].at(-1);
-    const text = value === null || value === undefined ? "–" : numbers.format(value);
+  const newest = (samples.newest || Date.now()) / 1_000;
+  const shown = span.points.filter(({ at }) => at > newest - span.seconds);
+  plot.range = [newest - span.seconds, newest];
+  plot.u?.setData([shown.map(({ at }) => at), ...lines.map(([, it]) => shown.map(({ values }) => values.get(it) ?? null))]);
+  lines.forEach(([, it], i) => {
+    const value = samples.last.get(it);
+    const text = value === undefined ? (plot.byKey ? "0" : "–") : numbers.format(value);
     if (plot.values[i].textContent !== text) plot.values[i].textContent = text;
   });
 }

@@ -129,7 +129,6 @@ export class Room {
     while (this.#isFull) {
       this.#leave(this.entries.splice(-CUT));
       this.isAtEnd = false;
-      this.missed += CUT;
     }
   }
 }

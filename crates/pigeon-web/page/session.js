@@ -270,6 +270,12 @@ export class Session {
     return this.#rooms.get(fold(room))?.seen;
   }
 
+  /** Changes of outboxes that are not known to be on disk, for a page that is about to go. */
+  unwritten() {
+    const all = new Map([...(this.#pending?.changes ?? []), ...this.#changes]);
+    return [...all].filter(([key]) => outboxOf(key));
+  }
+
   /** Own messages that wait, and refused ones, oldest first. */
   own() {
     const waiting = [];

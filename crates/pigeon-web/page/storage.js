@@ -123,6 +123,35 @@ class Memory {
   }
 }
 
+const RESCUE = `${PREFIX}rescue `;
+
+/**
+ * Keeps changes while the page goes: IndexedDB may not get to them any more, and localStorage is
+ * written at once. Written twice they do no harm, because a message keeps its key and its identity.
+ */
+export function rescue(name, changes) {
+  try {
+    if (changes.length === 0) localStorage.removeItem(RESCUE + name);
+    else localStorage.setItem(RESCUE + name, JSON.stringify(changes.map(([key, value]) => [key, value ?? null])));
+  } catch {
+    // Full or forbidden: what was said in the last moment may be lost.
+  }
+}
+
+/** Moves what pages have kept when they went into the storage, and returns it. */
+export async function rescued(storage) {
+  try {
+    const names = Object.keys(localStorage).filter((key) => key.startsWith(RESCUE));
+    const changes = names.flatMap((name) => JSON.parse(localStorage.getItem(name)));
+    const all = changes.map(([key, value]) => [key, value ?? undefined]);
+    if (all.length > 0) await storage.write(all);
+    for (const name of names) localStorage.removeItem(name);
+    return all;
+  } catch {
+    return [];
+  }
+}
+
 /**
  * Which outboxes this tab holds, so that another tab takes over those of a tab that is gone, and no
  * other. By the Web Locks API where there is one (https, localhost), else by leases in localStorage.

@@ -10,6 +10,8 @@ use crate::websocket::Decoder;
 pub(crate) struct Connection {
     pub(crate) stream: Stream,
     pub(crate) peer: SocketAddr,
+    /// Whether the client is on this machine, at least the last one of a chain.
+    pub(crate) is_own: bool,
     /// The address that its connections are counted by.
     pub(crate) counted: IpAddr,
     pub(crate) phase: Phase,
@@ -45,10 +47,17 @@ pub(crate) enum Phase {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream, peer: SocketAddr, counted: IpAddr, now: Instant) -> Self {
+    pub(crate) fn new(
+        stream: Stream,
+        peer: SocketAddr,
+        is_own: bool,
+        counted: IpAddr,
+        now: Instant,
+    ) -> Self {
         Connection {
             stream,
             peer,
+            is_own,
             counted,
             phase: Phase::Request(Vec::new()),
             since: now,

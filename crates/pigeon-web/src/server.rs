@@ -300,11 +300,13 @@ impl<A: Application> Turn<'_, A> {
             self.io.statistics.displaced += 1;
             self.io.remove(oldest);
         }
+        let local = tcp.local_addr().map(|local| local.ip().to_canonical());
+        let is_own = ip.is_loopback() || local.is_ok_and(|local| local == ip);
         // Each write is a whole batch.
         let _ = tcp.set_nodelay(true);
         let Some(stream) = Stream::new(tcp, self.server.certificate.as_ref()) else { return };
         let peer = SocketAddr::new(ip, peer.port());
-        let connection = Connection::new(stream, peer, counted, self.io.now);
+        let connection = Connection::new(stream, peer, is_own, counted, self.io.now);
         if let Ok(socket) = self.io.add(connection) {
             self.io.readable.push(socket);
         }
@@ -423,10 +425,10 @@ impl<A: Application> Turn<'_, A> {
 
     fn request(&mut self, socket: SocketId, request: &Request) {
         let Some(connection) = self.io.get_mut(socket) else { return };
-        let peer = connection.peer.ip();
+        let (peer, is_own) = (connection.peer.ip(), connection.is_own);
         // What a proxy on this machine says of its client is believed.
-        let ip = request.forwarded_for.filter(|_| peer.is_loopback()).unwrap_or(peer);
-        let is_local = peer.is_loopback() && !request.is_forwarded;
+        let ip = request.forwarded_for.filter(|_| is_own).unwrap_or(peer);
+        let is_local = is_own && !request.is_forwarded;
         let is_https = self.server.certificate.is_some();
         let response = match &*request.path {
             "/healthz" => Response::text(200, "ok\n"),
@@ -438,7 +440,7 @@ impl<A: Application> Turn<'_, A> {
                      start the hub with --page-name NAME.\n",
                 )
             }
-            "/ws" => match self.open(socket, request, Target::Member, ip) {
+            "/ws" => match self.open(socket, request, Target::Member, ip, is_local) {
                 None => return,
                 Some(response) => response,
             },
@@ -449,7 +451,7 @@ impl<A: Application> Turn<'_, A> {
                      machine.\n",
                 )
             }
-            "/operator/ws" => match self.open(socket, request, Target::Operator, ip) {
+            "/operator/ws" => match self.open(socket, request, Target::Operator, ip, is_local) {
                 None => return,
                 Some(response) => response,
             },
@@ -484,6 +486,7 @@ impl<A: Application> Turn<'_, A> {
         request: &Request,
         target: Target,
         ip: IpAddr,
+        is_local: bool,
     ) -> Option<Response> {
         let Some(key) = request.websocket.as_deref() else {
             let response = Response::text(426, "This is the address of a WebSocket.\n");
@@ -497,7 +500,7 @@ impl<A: Application> Turn<'_, A> {
         if protocol.is_none() && target == Target::Member {
             return Some(Response::text(400, "The subprotocol is pigeon.1.\n"));
         }
-        if target == Target::Operator && !site.is_https && !is_local(request, ip) {
+        if target == Target::Operator && !site.is_https && !is_local {
             return Some(Response::text(403, "The operator's view needs https.\n"));
         }
         let opening = Opening { target, site, ip };
@@ -599,10 +602,6 @@ impl<A: Application> Turn<'_, A> {
             }
         }
     }
-}
-
-fn is_local(request: &Request, ip: IpAddr) -> bool {
-    ip.is_loopback() && !request.is_forwarded
 }
 
 /// The address under which a connection is counted: for IPv6 the /64 network.

@@ -49,6 +49,8 @@ pub(crate) struct Gone {
     pub(crate) named: Named,
     /// The member's last room.
     pub(crate) room: RoomName,
+    /// The number of messages in that room then.
+    pub(crate) said: u64,
     /// When the member left.
     pub(crate) since: Instant,
     /// The member's address.
@@ -278,6 +280,7 @@ mod tests {
         Gone {
             named,
             room,
+            said: 0,
             since,
             ip,
             counted: ip,

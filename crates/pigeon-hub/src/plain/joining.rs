@@ -25,7 +25,7 @@ impl Plain {
         now: Instant,
         datagram: &Received<'_>,
     ) -> Result<(), Dropped> {
-        if core.is_kicked(now, || label_of(datagram.from)) {
+        if core.is_kicked(now, datagram.from.ip(), || label_of(datagram.from)) {
             self.refuse(core, now, datagram, Dropped::Kicked);
             return Err(Dropped::Kicked);
         }

@@ -83,6 +83,18 @@ test("a message is sent only once it is written", () => {
   assert.deepEqual(frames.map((it) => JSON.parse(it.text)), [{ type: "say", number: 1, room: "lobby", text: "hello" }]);
 });
 
+test("what is not on disk yet is told to a page that goes", () => {
+  const { session } = member();
+  const { outbox } = session.say(0, 1, "lobby", "one");
+  session.say(0, 1, "lobby", "two");
+  const texts = () => session.unwritten().map(([, value]) => value.text).filter(Boolean);
+  assert.deepEqual(texts(), ["one", "two"]);
+  const again = new Session({ now: 0, wall: 1, config: { client: "t", origin: ORIGIN }, random: () => 8, records: session.unwritten() });
+  assert.deepEqual(again.own().map((it) => [it.outbox, it.number, it.text]), [[outbox, 1, "one"], [outbox, 2, "two"]]);
+  session.written(0, session.drain().find((it) => it.type === "write").id);
+  assert.deepEqual(texts(), ["two"]);
+});
+
 test("texts that the hub would not take are refused at once", () => {
   const { session } = member();
   assert.equal(session.say(0, 1, "lobby", "").error, "empty");

@@ -12,9 +12,6 @@ use pigeon_net::Socket;
 
 use super::status::{UsageError, built_without};
 
-/// Why no member can be opened.
-pub(crate) type OpenMemberError = UsageError;
-
 pub(crate) struct Options {
     pub(crate) known_as: Vec<String>,
     pub(crate) fingerprint: Option<Fingerprint>,

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -132,6 +132,7 @@ export class Hub {
     hub.folder = folder(t);
     [hub.port, hub.securePort, hub.pagePort] = await freePorts(3);
     hub.args = args;
+    hub.scheme = args.includes('--page-certificate') ? 'https' : 'http';
     await hub.again();
     return hub;
   }
@@ -152,7 +153,16 @@ export class Hub {
 
   /** The page's address. `localhost` and loopback are secure contexts to a browser, LAN_NAME is not. */
   url(host = '127.0.0.1', port = this.pagePort) {
-    return `http://${host}:${port}/`;
+    return `${this.scheme}://${host}:${port}/`;
+  }
+
+  /** The operator's address that the hub wrote, as it matches, or nothing yet. */
+  operatorAddress() {
+    try {
+      return /https?:\/\/\S+#\S+/.exec(readFileSync(path.join(this.folder, 'log', 'operator'), 'utf8'));
+    } catch {
+      return null;
+    }
   }
 
   /** What the hub's log holds of a room, in order. */

@@ -159,9 +159,13 @@ export class Person {
     await this.live();
   }
 
+  /** Gives a password once the page asks for one. */
   async givePassword(word) {
-    await this.page.fill('#password', word);
-    await this.page.press('#password', 'Enter');
+    const { page } = this;
+    await page.waitForSelector('#password', { state: 'visible' });
+    await page.waitForFunction(() => document.querySelector('#password').value === '' || document.querySelector('#password-problem').textContent !== '');
+    await page.fill('#password', word);
+    await page.press('#password', 'Enter');
   }
 
   focusInput() {
@@ -206,11 +210,6 @@ export class Person {
     );
   }
 
-  /** The last of one's own messages. */
-  async lastOwn() {
-    return (await this.rows()).findLast(({ state }) => state);
-  }
-
   /** How many of one's own messages the page says are not stored yet. */
   waiting() {
     return this.page.$eval(PART.status, (status) => Number(status.dataset.waiting ?? 0));
@@ -238,7 +237,8 @@ export class Person {
   }
 
   expectAnywhere(text) {
-    return until(`${text} is shown`, async () => (await this.text()).includes(text));
+    const report = async () => `${text} is shown; there is ${(await this.text()).slice(-2_000)}`;
+    return until(report, async () => (await this.text()).includes(text));
   }
 
   async #keep() {
@@ -254,6 +254,8 @@ export class Person {
 
   /** What was shown, and what history shows on scrolling up to the beginning. */
   async allTexts() {
+    // A tab that is not in front gets no scroll events.
+    await this.page.bringToFront();
     await this.scrollBack(() => this.isAtBeginning());
     const texts = await this.seenTexts();
     await this.page.click('#down').catch(() => {});
@@ -261,10 +263,10 @@ export class Person {
   }
 
   isAtBeginning() {
-    return this.page.evaluate(
-      (first) => document.querySelector(first)?.textContent !== '' && document.querySelector('#log').scrollTop === 0,
-      '#top',
-    );
+    return this.page.evaluate(() => {
+      const isFirst = /beginning|从此开始/.test(document.querySelector('#top').textContent);
+      return isFirst && document.querySelector('#log').scrollTop === 0;
+    });
   }
 
   async seenTexts() {

@@ -1,8 +1,11 @@
 // Five members of different kinds in one room, in Chinese.
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
-import { Hub, LAN_NAME, browser, figure, until } from './harness.js';
+import { Hub, LAN_NAME, browser, figure, folder, until } from './harness.js';
 import { Person } from './page.js';
 
 const CHINESE = { locale: 'zh-CN', timezoneId: 'Asia/Shanghai' };
@@ -108,4 +111,59 @@ test('a page and a terminal see each other leave, and private words stay private
   assert.ok(!(await bob.text()).includes('and back'));
   await bob.context.close();
   await until('bob left', async () => !(await ann.people()).some(({ name }) => name === 'bob'), 30_000);
+});
+
+test('a password is asked in the page, and a wrong one opens nothing', async (t) => {
+  const file = path.join(folder(t), 'password');
+  writeFileSync(file, 'open sesame\n');
+  const hub = await Hub.start(t, '--password-file', file);
+  const join = await hub.join('carl', '--password-file', file);
+  join.say('a secret');
+  await join.line('a secret');
+  const chromium = await browser(t);
+  const context = await chromium.newContext();
+  const page = await context.newPage();
+  await page.goto(hub.url());
+  await page.waitForSelector('#password', { state: 'visible' });
+  await page.fill('#password', 'wrong');
+  await page.press('#password', 'Enter');
+  await page.waitForSelector('#password-problem:not(:empty)');
+  assert.ok(!(await page.evaluate(() => document.body.innerText)).includes('a secret'));
+  await page.fill('#password', 'open sesame');
+  await page.press('#password', 'Enter');
+  const ann = await Person.of(page);
+  await ann.expect('a secret');
+  await ann.say('let in');
+  await join.line('let in');
+  // The tab keeps it, another browser does not have it.
+  await page.reload();
+  await ann.live();
+  const other = await (await chromium.newContext()).newPage();
+  await other.goto(hub.url());
+  await other.waitForSelector('#password', { state: 'visible' });
+});
+
+test('over https the same page is a member of its own, marked so', async (t) => {
+  const files = folder(t);
+  const [key, certificate, both] = ['key', 'certificate', 'both'].map((name) => path.join(files, `${name}.pem`));
+  const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+  args.push('-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost', '-keyout', key, '-out', certificate);
+  assert.equal(spawnSync('openssl', args).status, 0);
+  writeFileSync(both, readFileSync(certificate, 'utf8') + readFileSync(key, 'utf8'));
+  const hub = await Hub.start(t, '--page-certificate', both);
+  const chromium = await browser(t);
+  const ann = await Person.open(await chromium.newContext({ ignoreHTTPSErrors: true }), hub.url(), { name: 'ann' });
+  const nc = hub.nc();
+  nc.say('/nick bob');
+  await nc.line('bob');
+  nc.say('/who');
+  await nc.line('ann (page)');
+  await ann.say('over https');
+  await nc.line('ann: over https');
+  assert.equal((await ann.people()).find(({ name }) => name === 'ann').link, 'page');
+  // The operator's view is open over https, too.
+  const operator = await (await chromium.newContext({ ignoreHTTPSErrors: true })).newPage();
+  await operator.goto(`${hub.url()}operator`);
+  await operator.waitForSelector('#token-form', { state: 'visible' });
+  await ann.checkFaults();
 });

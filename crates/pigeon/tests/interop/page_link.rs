@@ -3,6 +3,10 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
 use pigeon_perf::websocket::{Came, WebSocket, frame};
 use pigeon_quic::ClientKey;
@@ -14,7 +18,7 @@ use crate::process::{Process, SOON};
 
 /// A hub with a page, and the page's address.
 fn hub_with_page(test: &str, args: &[&str]) -> (Serving, SocketAddr) {
-    let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("page-{test}"));
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("page-{test}"));
     let _ = std::fs::remove_dir_all(&folder);
     let data = ["--data", folder.to_str().unwrap(), "--page", "127.0.0.1:0"];
     let hub = hub(&[&data, args].concat());
@@ -29,8 +33,8 @@ fn page_of(hub: &Process) -> SocketAddr {
 }
 
 /// A browser's tab.
-struct Tab {
-    socket: WebSocket,
+struct Tab<S = TcpStream> {
+    socket: WebSocket<S>,
     key: ClientKey,
     /// Frames that came, and were not asked for yet.
     frames: Vec<Value>,
@@ -52,6 +56,12 @@ impl Tab {
         let mut socket =
             WebSocket::open(page, "/ws", &format!("http://{page}"), "pigeon.1").unwrap();
         socket.stream().set_read_timeout(Some(SOON)).unwrap();
+        Tab::over(socket)
+    }
+}
+
+impl<S: Read + Write> Tab<S> {
+    fn over(socket: WebSocket<S>) -> Tab<S> {
         Tab { socket, key: ClientKey::generate().unwrap(), frames: Vec::new() }
     }
 
@@ -283,7 +293,7 @@ fn who_is_here_comes_at_once_and_after_changes() {
 
 #[test]
 fn the_password_is_asked_here_too() {
-    let file = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("page-password.txt");
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("page-password.txt");
     std::fs::write(&file, "开门\n").unwrap();
     let (_hub, page) = hub_with_page("password", &["--password-file", file.to_str().unwrap()]);
     let tab = Tab::open(page, "狗哥");
@@ -402,4 +412,191 @@ fn a_kicked_tab_hears_why_and_a_hub_that_stops_says_goodbye() {
     hub.signal("TERM");
     assert_eq!(tab.end(), (Some("stopped".into()), 1000));
     assert!(hub.expect_end(SOON).success());
+}
+
+/// A browser's connection by TLS that trusts this certificate alone.
+fn tls(
+    page: SocketAddr,
+    certificate: &[u8],
+) -> rustls::StreamOwned<rustls::ClientConnection, TcpStream> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate.to_vec().into()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider);
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let name = "pigeon".try_into().unwrap();
+    let tls = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let tcp = TcpStream::connect(page).unwrap();
+    tcp.set_read_timeout(Some(SOON)).unwrap();
+    rustls::StreamOwned::new(tls, tcp)
+}
+
+#[test]
+fn https_has_an_identity_of_its_own() {
+    let certificate = pigeon_quic::Certificate::generate().unwrap();
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("page-https.pem");
+    std::fs::write(&file, certificate.to_pem()).unwrap();
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("page-https");
+    let _ = std::fs::remove_dir_all(&folder);
+    let args = [
+        "--data",
+        folder.to_str().unwrap(),
+        "--page",
+        "127.0.0.1:0",
+        "--page-certificate",
+        file.to_str().unwrap(),
+        "--page-name",
+        "pigeon",
+    ];
+    let hub = hub(&args);
+    let line = hub.expect_status(|line| line.contains("page: https://127.0.0.1"), SOON);
+    let page: SocketAddr = line.split("://").nth(1).unwrap().trim_end_matches('/').parse().unwrap();
+
+    let mut get = tls(page, certificate.der());
+    let request =
+        format!("GET / HTTP/1.1\r\nHost: pigeon:{}\r\nConnection: close\r\n\r\n", page.port());
+    get.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    let _ = get.read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+
+    let origin = format!("https://pigeon:{}", page.port());
+    let headers = format!("Host: pigeon:{}\r\nOrigin: {origin}\r\n", page.port());
+    let socket =
+        WebSocket::over(tls(page, certificate.der()), "/ws", &headers, "pigeon.1").unwrap();
+    let mut tab = Tab::over(socket);
+    tab.prove("狗哥", json!({}));
+    let author =
+        format!("{:032x}", pigeon_quic::author_with(b"page https ", tab.key.public_point()));
+    assert_eq!(tab.wait("welcome")["author"], author);
+    // Texts of many TLS records, both ways.
+    tab.send(&json!({"type": "follow", "room": "lobby"}));
+    let text = "长".repeat(2_700);
+    for number in 1..=40 {
+        tab.send(&json!({"type": "say", "number": number, "room": "lobby", "text": text}));
+    }
+    for number in 1..=40 {
+        let message = tab.wait("message");
+        assert_eq!((&message["number"], &message["text"]), (&json!(number), &json!(text)));
+    }
+    tab.send(&json!({"type": "watch", "room": "lobby"}));
+    assert_eq!(tab.wait("here")["members"], json!([{"name": "狗哥", "link": "page"}]));
+    // Neither http nor a page that came by http.
+    assert!(!ask(page, "GET / HTTP/1.1\nHost: localhost\n\n").contains("HTTP"));
+    let headers = headers.replace("https", "http");
+    let refused = WebSocket::over(tls(page, certificate.der()), "/ws", &headers, "pigeon.1");
+    assert!(refused.err().unwrap().to_string().starts_with("HTTP/1.1 403 "));
+}
+
+/// The operator's view of a hub.
+struct View(WebSocket);
+
+impl View {
+    fn open(page: SocketAddr, token: &str) -> View {
+        let origin = format!("http://{page}");
+        let mut socket = WebSocket::open(page, "/operator/ws", &origin, "").unwrap();
+        socket.stream().set_read_timeout(Some(SOON)).unwrap();
+        socket.send(&json!({"type": "token", "token": token}).to_string()).unwrap();
+        View(socket)
+    }
+
+    fn wait(&mut self, kind: &str) -> Value {
+        loop {
+            match self.0.receive().unwrap() {
+                Came::Message(message) => {
+                    let found = frames_of(&message).into_iter().find(|it| it["type"] == kind);
+                    if let Some(frame) = found {
+                        return frame;
+                    }
+                }
+                Came::Closed(code) => panic!("closed with {code} before {kind}"),
+            }
+        }
+    }
+}
+
+/// The token that a hub has written for its operator.
+fn token(hub: &Process, test: &str) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("page-{test}"));
+    let file = folder.join("operator");
+    hub.expect_status(|line| line.contains(file.to_str().unwrap()), SOON);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let url = std::fs::read_to_string(file).unwrap();
+    url.trim().split("operator#").nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn the_operator_sees_and_removes_members_with_the_token_alone() {
+    let (mut hub, page) = hub_with_page("operator", &[]);
+    let token = token(&hub, "operator");
+    assert_eq!(token.len(), 26);
+    hub.say("page");
+    hub.expect_line(|line| line.contains(&format!("/operator#{token}")), SOON);
+    assert!(!hub.lines(crate::process::Voice::Err).concat().contains(&token), "in the log");
+
+    for wrong in ["", "a", &token[1..], &token.to_uppercase()] {
+        let mut view = View::open(page, wrong);
+        view.wait("denied");
+        assert_eq!(view.0.receive().unwrap(), Came::Closed(1000));
+    }
+    let origin = format!("http://{page}");
+    let mut silent = WebSocket::open(page, "/operator/ws", &origin, "").unwrap();
+    silent.send(&json!({"type": "kick", "name": "狗哥"}).to_string()).unwrap();
+    let Came::Message(denied) = silent.receive().unwrap() else { panic!("no reason") };
+    assert_eq!(frames_of(&denied)[0]["type"], "denied");
+    let evil = format!("Host: {page}\r\nOrigin: http://evil.example\r\n");
+    assert!(WebSocket::open_with(page, "/operator/ws", &evil, "").is_err());
+    let proxied = format!("Host: {page}\r\nOrigin: {origin}\r\nX-Forwarded-For: 10.0.0.9\r\n");
+    assert!(WebSocket::open_with(page, "/operator/ws", &proxied, "").is_err());
+
+    let mut tab = Tab::open(page, "狗哥");
+    tab.wait("welcome");
+    // Wrong tokens make the next one wait.
+    std::thread::sleep(Duration::from_millis(1_100));
+    let mut view = View::open(page, &token);
+    assert_eq!(view.wait("hub")["name"], "hub");
+    let members = view.wait("members");
+    let member = &members["members"][0];
+    assert_eq!((&member["name"], &member["link"]), (&json!("狗哥"), &json!("page-http")));
+    assert_eq!((&member["room"], &member["address"]), (&json!("lobby"), &json!("127.0.0.1")));
+    let sample = view.wait("sample");
+    assert_eq!((&sample["members"], &sample["by_link"]["page-http"]), (&json!(1), &json!(1)));
+    view.0.send(&json!({"type": "kick", "name": "狗哥"}).to_string()).unwrap();
+    assert!(view.wait("answer")["text"].as_str().unwrap().contains("狗哥"));
+    assert_eq!(tab.end(), (Some("kicked".into()), 1000));
+}
+
+#[test]
+fn figures_are_for_prometheus_and_for_this_machine() {
+    let (_hub, page) = hub_with_page("metrics", &[]);
+    let get = |path: &str, more: &str| {
+        ask(page, &format!("GET {path} HTTP/1.1\nHost: {page}\nConnection: close\n{more}\n"))
+    };
+    assert!(get("/healthz", "").ends_with("\r\n\r\nok\n"));
+    let mut tab = Tab::open(page, "狗哥");
+    tab.wait("expect");
+    let figures = crate::process::wait_until("the member is counted", || {
+        let answer = get("/metrics", "");
+        answer.contains("pigeon_members{link=\"page-http\"} 1").then_some(answer)
+    });
+    assert!(!figures.contains("狗哥"), "a name is a label");
+    let body = figures.split("\r\n\r\n").nth(1).unwrap();
+    assert!(body.lines().count() < 300, "{body}");
+    let proxied = get("/metrics", "X-Forwarded-For: 10.0.0.9\n");
+    assert!(proxied.starts_with("HTTP/1.1 403 "), "{proxied}");
+    if !crate::peers::installed("promtool") {
+        return crate::peers::skipped("promtool");
+    }
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    promtool.stdin.take().unwrap().write_all(body.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -183,7 +183,11 @@ struct Ledger {
     at: Option<String>,
 }
 
-/// Follows the lobby. After each kill it continues from the last complete line of its ledger.
+/// The beginning of a room, which comes before its first message.
+const BEGINNING: &str = "0/00000000000000000000000000000000/0000000000000000/0";
+
+/// Follows the lobby from its beginning. After each kill it continues from the last complete line of
+/// its ledger.
 fn follower(
     folder: PathBuf,
     url: String,
@@ -196,10 +200,8 @@ fn follower(
     spawn(move || {
         while !over.load(Ordering::Relaxed) {
             let mut command = pigeon(&folder, &name);
-            command.args(["listen", &url, "--json", "--last", "1000"]);
-            if let Some(at) = &kept.lock().unwrap().at {
-                command.args(["--after", at]);
-            }
+            command.args(["listen", &url, "--json", "--after"]);
+            command.arg(kept.lock().unwrap().at.as_deref().unwrap_or(BEGINNING));
             let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
             victims.lock().unwrap().insert(name.clone(), child.id());
             let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -308,8 +310,6 @@ fn what_was_acknowledged_is_in_every_ledger_once_whatever_is_killed() {
             follower(folder.clone(), url.clone(), name.into(), victims.clone(), over.clone())
         })
         .into();
-    // The followers start before anything is sent.
-    sleep(Duration::from_millis(500));
     let names = ["ann", "bob"];
     let mut writers: Vec<(String, JoinHandle<Written>)> = names
         .map(|name| {

@@ -204,6 +204,11 @@ hub-password-readable = every user of this machine can read the password in { $f
 hub-door-format = { $word } is not a valid format; write chat@, classic@ or raw@, or leave it out
 hub-door-raw = { $raw } is raw and the room { $room } has lines at another door; give it a room of its own, such as { $raw }=video
 hub-encoding-not-ascii = { $encoding } does not contain ASCII, so commands could not be read
+hub-page-open = page: { $url }
+hub-page-operator = operator's view: { $url } (keep it to yourself: who has it can remove members)
+hub-page-off = no page is served; --page PORT serves one
+hub-page-gone = the page is not served at present; its port is being opened again
+hub-help-page = show the page's address as a QR code, and that of the operator's view
 hub-page-missing = --page-certificate and --page-name need --page
 hub-page-without-history = the page needs history and a folder for it; leave out --history off, and give --data DIR or a --listen port other than 0
 hub-page-name = `{ $name }` is not a valid name; write a host's name such as chat.example.org, without https:// and port

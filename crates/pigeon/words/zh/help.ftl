@@ -145,7 +145,7 @@ help-hub-more =
       kick, ban, unban, bans  踢出成员，封禁、解封，列出封禁
       mute, unmute, mutes, slow  禁言、解除、列出禁言，限制房间的发言频率
       forget  删除聊天记录
-      password, reload  更换密码，重新读取设置
+      password, page, reload  更换密码，显示网页地址，重新读取设置
       help, quit  解释各命令，停止 hub
 
     退出状态：

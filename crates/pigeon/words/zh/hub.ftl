@@ -198,6 +198,11 @@ hub-password-readable = 本机的任何用户都能读到 { $file } 里的密码
 hub-door-format = { $word } 不是有效的格式；请写 chat@、classic@ 或 raw@，或者不写
 hub-door-raw = { $raw } 是 raw 格式，而房间 { $room } 在另一个端口上是文字；请给它单独的房间，例如 { $raw }=video
 hub-encoding-not-ascii = { $encoding } 不含 ASCII，无法读取命令
+hub-page-open = 网页：{ $url }
+hub-page-operator = 管理页面：{ $url }（不要告诉别人，有它就能移出成员）
+hub-page-off = 没有提供网页；用 --page PORT 提供
+hub-page-gone = 网页暂时没有提供，正在重新打开端口
+hub-help-page = 以二维码显示网页的地址，并显示管理页面的地址
 hub-page-missing = --page-certificate 和 --page-name 要和 --page 一起用
 hub-page-without-history = 网页需要聊天记录和存放它的目录；请不要写 --history off，并指定 --data DIR，或者让 --listen 用 0 以外的端口
 hub-page-name = `{ $name }` 不是有效的名称；请写主机名，例如 chat.example.org，不带 https:// 和端口

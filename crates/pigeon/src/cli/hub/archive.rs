@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use pigeon_datagram::Instant;
 use pigeon_hub::reliable::{MemoryAppend, Outcome as InMemory, SayId};
-use pigeon_hub::{Found, FoundLine, Hub, Keep, KeptName, LinkId, Lookup, Message, Wanted};
+use pigeon_hub::{Found, FoundLine, Hub, Keep, KeptKick, KeptName, LinkId, Lookup, Message, Wanted};
 use pigeon_log::{
     Append, AppendError, Entry, Fact, Forget, ForgetError, Forgotten, Key, Log, Numbering, Options,
     Outcome, Pending, Position, Query, ReadError, Reader, Report, RoomSettings, Ticket, Trouble,
@@ -641,6 +641,17 @@ fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> {
         Keep::Grants(last) => log.try_set(&Fact::Grants(*last)),
         Keep::Ban(net) => log.try_set(&Fact::Ban(net.to_string().into())),
         Keep::BanGone(net) => log.try_remove(&Key::Ban(net.to_string().into())),
+        Keep::Kick(KeptKick { label, name, grant, ip, is_alone, until }) => {
+            log.try_set(&Fact::Kick {
+                label: label.as_str().into(),
+                name: name.clone(),
+                grant: *grant,
+                ip: *ip,
+                is_alone: *is_alone,
+                until: *until,
+            })
+        }
+        Keep::KickGone(label) => log.try_remove(&Key::Kick(label.as_str().into())),
         Keep::Mute(name) => log.try_set(&Fact::Mute { name: name.clone() }),
         Keep::MuteGone(name) => log.try_remove(&Key::Mute(name.clone())),
         Keep::Slow(name, time) => log.try_set(&room(name, Some(*time))),
@@ -663,6 +674,14 @@ fn keep_of(fact: &Fact) -> Option<Keep> {
         }),
         Fact::Grants(last) => Keep::Grants(*last),
         Fact::Ban(net) => Keep::Ban(net.parse().ok()?),
+        Fact::Kick { label, name, grant, ip, is_alone, until } => Keep::Kick(KeptKick {
+            label: Label::parse(label)?,
+            name: name.clone(),
+            grant: *grant,
+            ip: *ip,
+            is_alone: *is_alone,
+            until: *until,
+        }),
         Fact::Mute { name } => Keep::Mute(Name::clone(name)),
         Fact::Room { room, settings } => Keep::Slow(room.clone(), settings.slow?),
     })
@@ -688,6 +707,14 @@ mod tests {
             Keep::Grants(65_536),
             Keep::Name(kept),
             Keep::Ban("10.0.0.0/8".parse().unwrap()),
+            Keep::Kick(KeptKick {
+                label: Label::parse("10.0.0.7:5001").unwrap(),
+                name: Some(name("狗哥")),
+                grant: Some(9),
+                ip: [10, 0, 0, 7].into(),
+                is_alone: true,
+                until: Duration::from_millis(1_700_000_000_123),
+            }),
             Keep::Mute(name("loud")),
             Keep::Slow(room("Ops"), Duration::from_secs(2)),
         ]
@@ -713,6 +740,7 @@ mod tests {
         for gone in [
             Keep::NameGone(9),
             Keep::BanGone("10.0.0.0/8".parse().unwrap()),
+            Keep::KickGone(Label::parse("10.0.0.7:5001").unwrap()),
             Keep::MuteGone(Name::parse("LOUD".as_bytes()).unwrap()),
             Keep::SlowGone(RoomName::parse(b"ops").unwrap()),
         ] {

@@ -24,7 +24,7 @@ use crate::words::{self, key, say};
 const MAX_LISTED: usize = 1_000;
 
 /// Each command with its arguments and the key of its description.
-const COMMANDS: [(&str, &str); 19] = [
+const COMMANDS: [(&str, &str); 20] = [
     ("members", key!("hub-help-members")),
     ("rooms", key!("hub-help-rooms")),
     ("stats", key!("hub-help-stats")),
@@ -40,6 +40,7 @@ const COMMANDS: [(&str, &str); 19] = [
     ("slow ROOM TIME", key!("hub-help-slow")),
     ("forget ROOM|NAME", key!("hub-help-forget")),
     ("password SECRET", key!("hub-help-password")),
+    ("page", key!("hub-help-page")),
     ("reload", key!("hub-help-reload")),
     ("quit", key!("hub-help-quit")),
     ("help [COMMAND]", key!("hub-help-help")),
@@ -50,6 +51,7 @@ const COMMANDS: [(&str, &str); 19] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Members,
+    Page,
     Stats,
     Say(String),
     Msg(String, String),
@@ -90,6 +92,7 @@ impl console::Command for Command {
             ("rooms", "", _) => Command::Rooms,
             ("bans", "", _) => Command::Bans,
             ("mutes", "", _) => Command::Mutes,
+            ("page", "", _) => Command::Page,
             ("reload", "", _) => Command::Reload,
             ("quit", "", _) => Command::Quit,
             ("help" | "?", about, "") => Command::Help(owned(about)),
@@ -145,7 +148,7 @@ pub(super) struct Console<'a> {
 }
 
 impl Console<'_> {
-    /// Runs a command and returns its answer in lines. The caller handles `quit` and `reload`.
+    /// Runs a command and returns its answer in lines. The caller handles `quit`, `reload` and `page`.
     pub(super) fn answer(self, command: Command) -> Vec<String> {
         let Console { hub, now, stats, archive, secure } = self;
         let one = match command {
@@ -218,7 +221,7 @@ impl Console<'_> {
                     false => say!("hub-password-off"),
                 }
             }
-            Command::Quit | Command::Reload => return vec![],
+            Command::Quit | Command::Reload | Command::Page => return vec![],
             Command::Help(about) => return help(&about),
             Command::Misused(usage) => {
                 let does = COMMANDS.iter().find(|(known, _)| *known == usage);

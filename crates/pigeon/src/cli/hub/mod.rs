@@ -114,7 +114,7 @@ Commands at its terminal:
   kick, ban, unban, bans  remove a member, or keep it out
   mute, unmute, mutes, slow  silence a member, slow a room down
   forget  deletes history
-  password, reload  change the password, read the settings again
+  password, page, reload  change the password, show the page's address, read the settings again
   help, quit  explain the commands, stop the hub
 
 Exit status:
@@ -599,6 +599,13 @@ pub(crate) fn run(
     driver.waker().wake();
     notify(&[State::Ready, State::Status("serving")]);
 
+    let is_colored = color.enabled(&std::io::stderr());
+    if printer.interactive {
+        let lines = page.iter().flat_map(|page| page.invitation(is_colored));
+        for line in lines {
+            printer.notes.line(line);
+        }
+    }
     let mut operator = Operator {
         commands,
         stop,
@@ -615,6 +622,7 @@ pub(crate) fn run(
         ipmsg,
         groups,
         shows_messages,
+        color: is_colored,
         suggestions,
         next_names: clock.now(),
     };
@@ -798,6 +806,8 @@ struct Operator {
     groups: Option<GroupSockets>,
     /// Whether messages are printed on stdout.
     shows_messages: bool,
+    /// Whether the console is in colour.
+    color: bool,
     /// The console's Tab candidates, and when to update them.
     suggestions: Suggestions,
     next_names: datagram::Instant,
@@ -859,6 +869,13 @@ impl Host<Hub> for Operator {
             quit |= command == Command::Quit;
             if command == Command::Reload {
                 self.reload(hub);
+            }
+            if command == Command::Page {
+                let lines = self.page.as_ref().map(|page| page.invitation(self.color));
+                let lines = lines.unwrap_or_else(|| vec![say!("hub-page-off")]);
+                for line in lines {
+                    self.printer.data.line(line);
+                }
             }
             let stats = io.stats();
             let console = console::Console {

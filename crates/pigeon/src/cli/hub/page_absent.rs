@@ -8,9 +8,11 @@ use pigeon_datagram::Instant;
 use pigeon_guard::SourceRules;
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
-use pigeon_net::Waker;
+use pigeon_net::{Stats, Waker};
 
 use super::archive::Archive;
+use super::console;
+use super::reliable::LinkState;
 use crate::base::endpoint::ListenAddress;
 use crate::base::status::built_without;
 
@@ -73,6 +75,25 @@ impl Page {
     }
 
     pub(super) fn tick(&mut self, _: &mut Hub, _: &Archive, _: Instant) {
+        match *self {}
+    }
+
+    pub(super) fn take_commands(&self) -> Vec<(u64, console::Command)> {
+        match *self {}
+    }
+
+    pub(super) fn answer(&self, _: u64, _: &[String]) {
+        match *self {}
+    }
+
+    pub(super) fn measure(
+        &mut self,
+        _: &Hub,
+        _: &Archive,
+        _: Option<LinkState>,
+        _: impl FnOnce() -> Stats,
+        _: Instant,
+    ) {
         match *self {}
     }
 

@@ -11,6 +11,7 @@ use pigeon_log::Forget;
 use pigeon_net::Waker;
 
 use super::archive::Archive;
+use super::reliable::LinkState;
 use crate::base::endpoint::ListenAddress;
 use crate::base::status::built_without;
 
@@ -58,6 +59,10 @@ impl Secure {
     }
 
     pub(super) fn event(&mut self, _: &Event) {
+        match *self {}
+    }
+
+    pub(super) fn state(&self) -> Option<LinkState> {
         match *self {}
     }
 

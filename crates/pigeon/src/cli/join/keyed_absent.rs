@@ -6,7 +6,8 @@ use pigeon_client::LeftOff;
 use pigeon_net::Clock;
 use pigeon_proto::{Language, Name};
 
-use crate::base::member::{Fingerprint, OpenMemberError, Opened};
+use crate::base::member::{Fingerprint, Opened};
+use crate::base::status::UsageError;
 
 pub(super) enum Keyed {}
 
@@ -24,7 +25,15 @@ impl Keyed {
         self
     }
 
-    pub(super) fn known_port(&self) -> Result<Option<u16>, OpenMemberError> {
+    pub(super) fn of_person(self, _: Option<&Name>) -> Keyed {
+        self
+    }
+
+    pub(super) fn has_person(_: &Name) -> Option<bool> {
+        None
+    }
+
+    pub(super) fn known_port(&self) -> Result<Option<u16>, UsageError> {
         match *self {}
     }
 
@@ -42,7 +51,7 @@ impl Keyed {
         _: Clock,
         _: Option<&LeftOff>,
         _: Option<&Name>,
-    ) -> Result<Opened, OpenMemberError> {
+    ) -> Result<Opened, UsageError> {
         match *self {}
     }
 }

@@ -27,12 +27,12 @@ use pigeon_hub::reliable::{Config, Crypto};
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
 use pigeon_net::{Interfaces, Stats, Waker, local_addresses};
-use pigeon_proto::{Format, LinkKind};
+use pigeon_proto::{Format, LinkKind, RoomName};
 use pigeon_quic::POINT_LENGTH;
 use pigeon_text::escape;
 use pigeon_web::{Assets, Certificate, Guard, Limits, Server, Token};
 use serde_json::json;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use self::board::Board;
 use self::figures::Figures;
@@ -43,6 +43,9 @@ use super::console;
 use super::reliable::{Carrier, Link, LinkState, Queues};
 use crate::base::endpoint::ListenAddress;
 use crate::base::host_name;
+use crate::base::open_files;
+use crate::base::private_file;
+use crate::base::qr;
 use crate::base::random;
 use crate::base::status::UsageError;
 use crate::base::thread;
@@ -60,6 +63,9 @@ const MEMBERS: Duration = Duration::from_secs(2);
 
 /// Maximum number of members in the operator's list.
 const MOST_LISTED: usize = 1_000;
+
+/// The file with the address of the operator's view.
+const OPERATOR_FILE: &str = "operator";
 
 /// Time limit for the page's goodbye.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -103,6 +109,8 @@ pub(super) fn certificate(file: &Path) -> anyhow::Result<Certificate> {
 /// The page.
 pub(super) struct Page {
     settings: Settings,
+    /// The room in which newcomers begin.
+    room: RoomName,
     sources: SourceRules,
     hub_waker: Arc<OnceLock<Waker>>,
     running: Option<Running>,
@@ -117,6 +125,8 @@ pub(super) struct Page {
 
 struct Running {
     links: Vec<Link>,
+    /// The page's port.
+    port: u16,
     waker: Waker,
     thread: JoinHandle<()>,
     why: Arc<Mutex<Option<anyhow::Error>>>,
@@ -131,9 +141,11 @@ impl Page {
         sources: SourceRules,
         hub_waker: &Arc<OnceLock<Waker>>,
     ) -> anyhow::Result<Page> {
+        open_files::raise_limit();
         let hub_waker = Arc::clone(hub_waker);
         let mut page = Page {
             settings,
+            room: hub.config().doors.first().map_or_else(RoomName::lobby, |door| door.room.clone()),
             sources,
             hub_waker,
             running: None,
@@ -144,7 +156,20 @@ impl Page {
             next_members: Instant::ORIGIN,
         };
         page.running = Some(page.run(hub, archive)?);
+        page.keep_operator_url(archive);
         Ok(page)
+    }
+
+    /// Writes the address of the operator's view to a file that only its owner can read, for a hub
+    /// without a terminal.
+    fn keep_operator_url(&self, archive: &Archive) {
+        let Some(Running { port, .. }) = self.running else { return };
+        let file = archive.folder().join(OPERATOR_FILE);
+        let url = self.operator_url(port) + "\n";
+        match private_file::write(&file, url.as_bytes()) {
+            Ok(()) => info!("operator's view: its address is in {}", file.display()),
+            Err(error) => warn!("operator's view: cannot write {}: {error}", file.display()),
+        }
     }
 
     fn is_https(&self) -> bool {
@@ -200,7 +225,7 @@ impl Page {
         for url in self.urls(port) {
             info!("page: {url}");
         }
-        Ok(Running { links, waker, thread, why })
+        Ok(Running { links, port, waker, thread, why })
     }
 
     /// The page's addresses for people: for others first, then for this machine.
@@ -225,6 +250,26 @@ impl Page {
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
         names.iter().cloned().chain(addresses.into_iter().map(host)).map(url).collect()
+    }
+
+    /// What the operator is shown: the page's address as a QR code, and the address of the operator's
+    /// view with its token.
+    pub(super) fn invitation(&self, is_colored: bool) -> Vec<String> {
+        let Some(Running { port, .. }) = self.running else { return vec![say!("hub-page-gone")] };
+        let urls = self.urls(port);
+        let room = in_fragment(self.room.as_str());
+        let page = format!("{}#room={room}", urls.first().map_or("", String::as_str));
+        let mut lines = vec![say!("hub-page-open", url = &page)];
+        lines.extend(qr::lines(&page, is_colored));
+        lines.push(say!("hub-page-operator", url = self.operator_url(port)));
+        lines
+    }
+
+    /// The address of the operator's view, which only this machine and https reach.
+    fn operator_url(&self, port: u16) -> String {
+        let urls = self.urls(port);
+        let url = if self.is_https() { urls.first() } else { urls.last() };
+        format!("{}operator#{}", url.map_or("", String::as_str), self.token.as_str())
     }
 
     /// A link of the page, and its side in the page's thread.
@@ -368,6 +413,17 @@ impl Page {
 fn address(listen: ListenAddress) -> SocketAddr {
     let every = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), listen.port);
     listen.address().unwrap_or(every)
+}
+
+/// A text as part of a URL's fragment (RFC 3986 section 2.1).
+fn in_fragment(text: &str) -> String {
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    let escaped = |byte: u8| match plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escaped).collect()
 }
 
 /// The members for the operator's view.

@@ -154,7 +154,11 @@ impl Views {
             self.guesses.take(now, cost);
             self.wrong_tokens += 1;
             warn!("operator's view: a wrong token");
-            return self.deny(io, socket, "this is not the token that the hub printed at its start");
+            return self.deny(
+                io,
+                socket,
+                "this is not the token that the hub printed at its start",
+            );
         }
         let Some(view) = self.views.get_mut(&socket) else { return };
         view.is_allowed = true;

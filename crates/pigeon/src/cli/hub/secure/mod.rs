@@ -230,7 +230,7 @@ impl Secure {
     /// The counters of the link since its start.
     pub(super) fn counters(&self) -> Option<Counters> {
         let Running { link, quic, .. } = self.running.as_ref()?;
-        let quic = quic.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let quic = *quic.lock().unwrap_or_else(PoisonError::into_inner);
         Some(Counters { link: link.state(), quic })
     }
 
@@ -267,7 +267,7 @@ impl Secure {
         let Running { link, quic, ending, waker } = self.running?;
         waker.wake();
         ending.wait(PATIENCE);
-        let quic = quic.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let quic = *quic.lock().unwrap_or_else(PoisonError::into_inner);
         Some(Counters { link: link.state(), quic })
     }
 }
