@@ -1,12 +1,26 @@
 //! A hub's state as shown by the console and logs.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use pigeon_datagram::Instant;
-use pigeon_proto::{Label, Language, Name, RoomName};
+use pigeon_proto::{Label, Language, LinkKind, Name, RoomName};
 
 use crate::core::bans::MAX_BANS;
 use crate::core::id::MemberId;
+
+/// A kick that still holds.
+#[derive(Clone, Copy, Debug)]
+pub struct KickView<'a> {
+    /// The kicked member's label at its link.
+    pub label: &'a Label,
+    /// The member's name.
+    pub name: Option<&'a Name>,
+    /// The address, if all of it is locked out.
+    pub address: Option<IpAddr>,
+    /// How long it still holds.
+    pub left: Duration,
+}
 
 /// A member.
 #[derive(Clone, Debug)]
@@ -15,8 +29,12 @@ pub struct MemberView {
     pub id: MemberId,
     /// The member's label at its link.
     pub label: Label,
+    /// The member's link.
+    pub link: LinkKind,
     /// A plain member's address.
     pub address: Option<SocketAddr>,
+    /// The IP address by which the member is counted, limited and banned.
+    pub ip: IpAddr,
     /// The member's name.
     pub name: Option<Name>,
     /// The member's room; `None` until it has sent the password.
@@ -40,6 +58,17 @@ pub struct RoomView {
     pub name: RoomName,
     /// The room's number of members.
     pub members: usize,
+}
+
+/// The members of a room.
+#[derive(Clone, Debug)]
+pub struct RosterView {
+    /// The number of people, who come first in `members`.
+    pub people: usize,
+    /// The number of all members.
+    pub total: usize,
+    /// The first members, each with its link.
+    pub members: Vec<(Label, LinkKind)>,
 }
 
 /// Why a ban was rejected.

@@ -65,7 +65,7 @@ pub(crate) fn link_code(link: LinkKind) -> i64 {
     match link {
         LinkKind::Key => 1,
         LinkKind::Plain => 2,
-        LinkKind::Page => 3,
+        LinkKind::Page | LinkKind::PageHttp => 3,
         LinkKind::IpMessenger => 4,
         LinkKind::Import => 5,
     }

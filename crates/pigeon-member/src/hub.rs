@@ -285,6 +285,13 @@ impl Said {
     }
 }
 
+impl Said {
+    /// Whether the hub only relayed the message, because it stores nothing.
+    pub fn is_relayed(&self) -> bool {
+        matches!(self.messages.lock().by_id.get(&self.id), Some(Status::Relayed))
+    }
+}
+
 impl Drop for Said {
     fn drop(&mut self) {
         self.messages.lock().remove(self.id);

@@ -19,7 +19,8 @@ struct Signal {
 }
 
 impl Waker {
-    pub(crate) fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
+    /// A waker for a loop that waits for `registry`. Fails if the system has none left.
+    pub fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
         let event = mio::Waker::new(registry, token)?;
         Ok(Waker(Arc::new(Signal { pending: AtomicBool::new(false), event })))
     }
@@ -37,8 +38,8 @@ impl Waker {
         self.0.pending.load(Ordering::Acquire)
     }
 
-    /// Returns whether `wake` was called since the last time.
-    pub(crate) fn take(&self) -> bool {
+    /// Returns whether `wake` was called since the last time. The loop calls it after each sleep.
+    pub fn take(&self) -> bool {
         // Loading first keeps the busy loop from writing to a shared cache line.
         self.is_pending() && self.0.pending.swap(false, Ordering::AcqRel)
     }

@@ -11,6 +11,7 @@
 //! - [`fanout`] puts servers under one load in turns, each with its members.
 //! - [`spread`] sums up several measurements of one figure; [`report`] prints the table, judges the
 //!   targets and writes the file.
+//! - [`websocket`] is a client for tests and loads.
 //! - [`allocations`] counts what a thread allocates, for tests.
 //!
 //! A failed measurement ends the program: there is nothing to recover. Times are in seconds and
@@ -44,6 +45,7 @@ pub mod report;
 pub mod server;
 #[cfg(target_os = "linux")]
 pub mod spread;
+pub mod websocket;
 
 use std::net::{IpAddr, Ipv4Addr};
 

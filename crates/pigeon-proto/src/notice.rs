@@ -187,8 +187,11 @@ pub enum LinkKind {
     Key,
     /// Plain datagrams.
     Plain,
-    /// The web page.
+    /// The web page over https.
     Page,
+    /// The web page over http: others on the way can read and change everything. Its messages are
+    /// stored as those of [`Page`](LinkKind::Page).
+    PageHttp,
     /// IP Messenger.
     IpMessenger,
     /// Imported from a file.
@@ -197,8 +200,22 @@ pub enum LinkKind {
 
 impl LinkKind {
     /// Every kind.
-    pub const ALL: [LinkKind; 5] =
-        [LinkKind::Key, LinkKind::Plain, LinkKind::Page, LinkKind::IpMessenger, LinkKind::Import];
+    pub const ALL: [LinkKind; 6] = [
+        LinkKind::Key,
+        LinkKind::Plain,
+        LinkKind::Page,
+        LinkKind::PageHttp,
+        LinkKind::IpMessenger,
+        LinkKind::Import,
+    ];
+
+    /// The link as messages name it.
+    pub fn of_messages(self) -> LinkKind {
+        match self {
+            LinkKind::PageHttp => LinkKind::Page,
+            other => other,
+        }
+    }
 
     /// The link's name in control lines.
     pub fn word(self) -> &'static str {
@@ -206,6 +223,7 @@ impl LinkKind {
             LinkKind::Key => "key",
             LinkKind::Plain => "plain",
             LinkKind::Page => "page",
+            LinkKind::PageHttp => "page-http",
             LinkKind::IpMessenger => "ipmsg",
             LinkKind::Import => "import",
         }

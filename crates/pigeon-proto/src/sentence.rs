@@ -112,6 +112,7 @@ fn news_in<L: Sentences>(language: &L, news: &[News]) -> String {
 /// A member in a list: `狗哥`, or `狗哥 (ipmsg)`.
 fn named_by_link((name, link): (&Label, Option<LinkKind>)) -> String {
     match link {
+        Some(LinkKind::PageHttp) => format!("{name} (page, http)"),
         Some(link) => format!("{name} ({})", link.word()),
         None => name.to_string(),
     }

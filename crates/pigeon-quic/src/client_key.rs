@@ -80,7 +80,16 @@ impl fmt::Debug for ClientKey {
 
 /// The author id of a key: the first 16 bytes of the point's SHA-256.
 pub fn author(point: &[u8; POINT_LENGTH]) -> u128 {
-    let hash = ring::digest::digest(&ring::digest::SHA256, point);
+    author_with(b"", point)
+}
+
+/// The author id of a key on another link: the hash begins with that link's prefix, so that the key
+/// is another author there.
+pub fn author_with(prefix: &[u8], point: &[u8; POINT_LENGTH]) -> u128 {
+    let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
+    hash.update(prefix);
+    hash.update(point);
+    let hash = hash.finish();
     hash.as_ref().iter().take(16).fold(0, |author, &byte| author << 8 | u128::from(byte))
 }
 

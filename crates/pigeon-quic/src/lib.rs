@@ -58,7 +58,9 @@ mod time;
 
 pub use certificate::{Certificate, CertificateError, Fingerprint};
 pub use client::{Client, ClientConfig, ConnectError};
-pub use client_key::{BadKey, ClientKey, POINT_LENGTH, SIGNATURE_LENGTH, author, verify};
+pub use client_key::{
+    BadKey, ClientKey, POINT_LENGTH, SIGNATURE_LENGTH, author, author_with, verify,
+};
 pub use config::{ALPN, ConfigError, Limits};
 pub use endpoint::Endpoint;
 pub use event::{ConnId, Event, Why};

@@ -9,8 +9,11 @@ use pigeon_guard::TokenKey;
 pub struct Config {
     /// The hub's name.
     pub hub: Box<str>,
-    /// The SHA-256 of the hub certificate's public key, in hexadecimal: clients sign it.
+    /// The SHA-256 of the hub certificate's public key, in hexadecimal: clients sign it. On a link
+    /// whose connections have an origin, they sign that instead.
     pub fingerprint: Box<str>,
+    /// The word before a nameless member's digits, such as `key`.
+    pub label: &'static str,
     /// Makes nonces. Its key must be new at each start.
     pub nonces: TokenKey,
     /// Cryptographic functions, which this crate does not implement.
@@ -45,6 +48,7 @@ impl Config {
         Config {
             hub: hub.into(),
             fingerprint: fingerprint.into(),
+            label: "key",
             nonces,
             crypto,
             stores: true,

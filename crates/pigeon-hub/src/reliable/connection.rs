@@ -1,10 +1,13 @@
 //! One connection: its handshake, its outbox, the rooms it follows, and its output queue.
 
+use std::collections::VecDeque;
+
 use pigeon_datagram::Instant;
 use pigeon_guard::Bucket;
 use pigeon_proto::frame::{HubFrame, Lines, MAX_EARLY_FRAME, MAX_FRAME};
 use pigeon_proto::{Language, Position, Seen};
 
+use super::output::Earlier;
 use super::saying::Saying;
 use crate::core::input::Source;
 
@@ -25,6 +28,8 @@ pub(super) struct Connection {
     pub(super) source: Source,
     pub(super) phase: Phase,
     pub(super) nonce: Box<str>,
+    /// The page's origin, which its client signs.
+    pub(super) origin: Option<Box<str>>,
     pub(super) language: Language,
     pub(super) lines: Lines,
     pub(super) saying: Saying,
@@ -36,6 +41,16 @@ pub(super) struct Connection {
     pub(super) settles: bool,
     /// The read for the outbox's last number.
     pub(super) asking: Option<u64>,
+    /// Requests for earlier entries, in order.
+    pub(super) requests: VecDeque<Earlier>,
+    /// The read of the first of them.
+    pub(super) requested: Option<u64>,
+    /// Bytes of earlier entries.
+    pub(super) requests_rate: Bucket,
+    /// The folded name of the watched room.
+    pub(super) watched: Option<Box<str>>,
+    /// Whether the member list was left out because the output queue was long.
+    pub(super) owes_here: bool,
     /// Frames that are not sent yet.
     pub(super) frames: Vec<u8>,
     /// Whether the connection is in `Sessions::dirty`.
@@ -74,8 +89,8 @@ pub(super) struct Followed {
 /// The position of a follower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Continues after a message, if the log holds it.
-    Seen(Seen),
+    /// Continues after a message, if the log holds it and nothing was deleted since a deletion.
+    Seen(Seen, Position),
     /// Starts with this number of previous messages.
     Last(u64),
     /// Has everything up to this position.
@@ -95,11 +110,12 @@ pub(super) struct Reading {
 }
 
 impl Connection {
-    pub(super) fn new(source: Source, nonce: Box<str>) -> Connection {
+    pub(super) fn new(source: Source, nonce: Box<str>, origin: Option<Box<str>>) -> Connection {
         Connection {
             source,
             phase: Phase::Greeting,
             nonce,
+            origin,
             language: Language::default(),
             lines: Lines::default(),
             saying: Saying::new(0),
@@ -108,6 +124,11 @@ impl Connection {
             reading: None,
             settles: false,
             asking: None,
+            requests: VecDeque::new(),
+            requested: None,
+            requests_rate: Bucket::default(),
+            watched: None,
+            owes_here: false,
             frames: Vec::new(),
             is_dirty: false,
             is_queued: false,

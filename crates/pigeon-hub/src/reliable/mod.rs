@@ -24,7 +24,7 @@
 //!
 //! - `saying`: the numbers of a connection's outbox. `connection`: the rest of a connection's
 //!   state.
-//! - `rooms`: followed rooms; `members`: members and their connections.
+//! - `rooms`: followed rooms; `watched`: rooms whose members are watched; `members`: members and their connections.
 
 mod config;
 mod connection;
@@ -35,34 +35,38 @@ mod output;
 mod rooms;
 mod saying;
 mod statistics;
+mod watched;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use pigeon_datagram::Instant;
 use pigeon_proto::frame::{
-    self, ByeReason, ClientFrame, HubFrame, MAX_FOLLOWED, MAX_LAST, Prove, Refused, USUAL_LAST,
-    VERSION,
+    self, ByeReason, ClientFrame, Here, HubFrame, MAX_FOLLOWED, MAX_FRAME, MAX_LAST, MAX_WORDS,
+    Prove, Refused, USUAL_ENTRIES, USUAL_LAST, VERSION,
 };
 use pigeon_proto::{
-    Detail, Entry, Follow, Label, Name, Notice, Position, Reason, Refusal, RoomName, Seen, Subject,
-    Verb, sentence,
+    Detail, Entry, Follow, Label, Name, Notice, Position, Reason, Refusal, RoomName, Subject, Verb,
+    sentence,
 };
 
 pub use config::{Config, Crypto};
 pub use log::RoomLog;
 pub use memory_log::{MemoryAppend, MemoryLog};
-pub use output::{Answer, ConnId, Join, Joined, Outcome, Output, Read, ReadId, Say, SayId};
+pub use output::{
+    Answer, ConnId, Earlier, Join, Joined, Outcome, Output, Read, ReadId, Say, SayId,
+};
 pub use statistics::Statistics;
 
 use crate::core::input::Source;
 use crate::statistics::Left;
 use connection::{Connection, Followed, Phase, Place, REFILL, Reading, WINDOW};
 use members::{Members, PerAddress};
-use rooms::{Piece, Rooms};
+use rooms::{Piece, Rooms, write_entry};
 use saying::{Heard, Saying};
+use watched::Watched;
 
 /// Time limit for a client to prove its key.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -75,6 +79,16 @@ const MOST_CONNS: usize = 64;
 
 /// Maximum commands of a connection per second.
 const COMMANDS: u64 = 20;
+
+/// Maximum number of requests for earlier entries that wait.
+const MOST_REQUESTS: usize = 16;
+
+/// Bytes of earlier entries of a connection per second, and what each request counts for besides.
+const EARLIER_RATE: u64 = 512 << 10;
+const REQUEST_COST: u64 = 16 << 10;
+
+/// Bytes of a frame with entries besides these.
+const AROUND_ENTRIES: usize = 512;
 
 /// Maximum number of entries taken from the log at once.
 const STRIDE: usize = 256;
@@ -107,6 +121,9 @@ pub struct Sessions {
     handshakes: VecDeque<(Instant, ConnId)>,
     /// Connections with failed log reads, and when these are repeated.
     unreadable: VecDeque<(Instant, ConnId)>,
+    watched: Watched,
+    /// Connections whose next request for earlier entries waits, and until when.
+    waiting: BTreeSet<(Instant, ConnId)>,
     outputs: VecDeque<Output>,
     /// Number of unsettled messages of each outbox.
     in_flight: BTreeMap<(u128, u64), usize>,
@@ -160,6 +177,8 @@ impl Sessions {
             dirty: Vec::new(),
             handshakes: VecDeque::new(),
             unreadable: VecDeque::new(),
+            watched: Watched::default(),
+            waiting: BTreeSet::new(),
             outputs: VecDeque::new(),
             in_flight: BTreeMap::new(),
             serial: 0,
@@ -170,6 +189,16 @@ impl Sessions {
 
     /// A connection was opened. `None`: there are too many, and the transport closes it.
     pub fn opened(&mut self, now: Instant, source: Source) -> Option<ConnId> {
+        self.opened_from(now, source, None)
+    }
+
+    /// A connection of a page was opened, whose client signs the page's origin.
+    pub fn opened_from(
+        &mut self,
+        now: Instant,
+        source: Source,
+        origin: Option<Box<str>>,
+    ) -> Option<ConnId> {
         self.set_now(now);
         if self.slots.len() - self.free.len() >= self.config.max_connections {
             self.statistics.refused_full += 1;
@@ -188,7 +217,7 @@ impl Sessions {
             self.slots.len() as u32 - 1
         });
         let slot = &mut self.slots[index as usize];
-        slot.connection = Some(Box::new(Connection::new(source, nonce.into())));
+        slot.connection = Some(Box::new(Connection::new(source, nonce.into(), origin)));
         let conn = ConnId { index, generation: slot.generation };
         self.handshakes.push_back((now + HANDSHAKE, conn));
         self.statistics.opened += 1;
@@ -217,6 +246,10 @@ impl Sessions {
         let Some(connection) = self.get_mut(conn) else { return };
         connection.unsent = connection.unsent.saturating_sub(bytes);
         if connection.unsent < REFILL {
+            let owed = connection.watched.clone().filter(|_| connection.owes_here);
+            if let Some(list) = owed.and_then(|room| self.watched.latest(&room)) {
+                self.send_here(conn, &list);
+            }
             self.enqueue(conn);
             self.handle_lines(conn);
         }
@@ -310,6 +343,15 @@ impl Sessions {
         }
     }
 
+    /// The members of a watched room, and the rooms.
+    pub fn here(&mut self, now: Instant, here: &Here) {
+        self.set_now(now);
+        let mut frame = Vec::new();
+        HubFrame::Here(here.clone()).write(&mut frame);
+        self.watched.set(&here.room.folded(), frame.into(), now);
+        self.send_lists();
+    }
+
     /// A member has left. Its connections are closed.
     pub fn left(&mut self, author: u128, why: Left) {
         let reason = match why {
@@ -367,12 +409,18 @@ impl Sessions {
             }
             return;
         }
+        if connection.requested == Some(id.serial) {
+            connection.requested = None;
+            return self.earlier(id.conn, answer);
+        }
         let Some(reading) = connection.reading.take_if(|reading| reading.serial == id.serial)
         else {
             return;
         };
         match answer {
-            Answer::Failed | Answer::Last(_) => return self.read_again(id.conn),
+            Answer::Failed | Answer::Last(_) | Answer::Earlier { .. } => {
+                return self.read_again(id.conn);
+            }
             Answer::Before(position) => {
                 self.place(id.conn, &reading.room, Place::Behind(position));
             }
@@ -385,7 +433,9 @@ impl Sessions {
                 self.place(id.conn, &reading.room, Place::Behind(position));
                 if let Some(room) = self.rooms.get(&reading.room) {
                     let room = room.name.clone();
-                    self.frame(id.conn, &HubFrame::Reset { room, last, forgotten });
+                    let deletion = forgotten.unwrap_or_default();
+                    let forgotten = forgotten.is_some();
+                    self.frame(id.conn, &HubFrame::Reset { room, last, forgotten, deletion });
                 }
             }
             Answer::Entries(entries) => self.entries(id.conn, &reading, &entries),
@@ -424,8 +474,10 @@ impl Sessions {
     /// When [`handle_timeout`](Sessions::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let first = |queue: &VecDeque<(Instant, ConnId)>| queue.front().map(|(at, _)| *at);
+        let waiting = self.waiting.first().map(|(at, _)| *at);
         let due = [first(&self.handshakes), first(&self.unreadable), self.members.next_at()];
-        due.into_iter().flatten().min()
+        let due = due.into_iter().chain([waiting, self.watched.next_at()]);
+        due.flatten().min()
     }
 
     /// Closes connections that have not proved a key in time, repeats failed log reads, and removes
@@ -433,7 +485,8 @@ impl Sessions {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.set_now(now);
         let due = |queue: &mut VecDeque<(Instant, ConnId)>| {
-            queue.pop_front_if(|(at, _)| *at <= now).map(|(_, conn)| conn)
+            let is_due = queue.front().is_some_and(|(at, _)| *at <= now);
+            if is_due { queue.pop_front().map(|(_, conn)| conn) } else { None }
         };
         while let Some(conn) = due(&mut self.handshakes) {
             let is_early =
@@ -451,6 +504,13 @@ impl Sessions {
             }
             self.enqueue(conn);
         }
+        while let Some(&(at, conn)) = self.waiting.first()
+            && at <= now
+        {
+            self.waiting.pop_first();
+            self.next_request(conn);
+        }
+        self.send_lists();
         while let Some(author) = self.members.next_to_leave(now) {
             self.outputs.push_back(Output::Leave { author });
         }
@@ -490,7 +550,10 @@ impl Sessions {
                 Err(error) => Err(error.to_string()),
             };
             let handled = frame.and_then(|frame| self.handle_frame(conn, frame));
-            if let Err(why) = handled {
+            if let Err(mut why) = handled {
+                if self.get(conn).is_some_and(|it| it.phase == Phase::Greeting) {
+                    why = format!("{why}; begin with hello, version {VERSION}");
+                }
                 self.statistics.broken += 1;
                 return self.bye(conn, ByeReason::Error, &why);
             }
@@ -502,20 +565,18 @@ impl Sessions {
         let Some(connection) = self.get_mut(conn) else { return Ok(()) };
         match (connection.phase, frame) {
             (_, ClientFrame::Unknown) => {}
-            (Phase::Greeting, ClientFrame::Hello { version: 0, .. }) => {
-                return Err("there is no version 0".into());
+            (Phase::Greeting, ClientFrame::Hello { version, .. }) if version != VERSION => {
+                return Err(format!("this hub does not speak version {version}"));
             }
             (Phase::Greeting, ClientFrame::Hello { .. }) => {
                 connection.phase = Phase::Challenged;
-                let challenge = HubFrame::Challenge {
-                    version: VERSION,
-                    nonce: connection.nonce.clone(),
-                    hub: self.config.hub.clone(),
-                    fingerprint: self.config.fingerprint.clone(),
-                };
+                let (nonce, origin) = (connection.nonce.clone(), connection.origin.clone());
+                let fingerprint = origin.unwrap_or_else(|| self.config.fingerprint.clone());
+                let hub = self.config.hub.clone();
+                let challenge = HubFrame::Challenge { version: VERSION, nonce, hub, fingerprint };
                 self.frame(conn, &challenge);
             }
-            (Phase::Greeting, _) => return Err("the first frame is hello".into()),
+            (Phase::Greeting, _) => return Err("the first frame is not hello".into()),
             (Phase::Challenged, ClientFrame::Prove(prove)) => self.prove(conn, *prove)?,
             (Phase::Challenged, _) => return Err("the second frame is prove".into()),
             (Phase::Joining(_), _) => {}
@@ -530,12 +591,23 @@ impl Sessions {
             (Phase::Member(author), ClientFrame::Command { line }) => {
                 self.command(conn, author, line);
             }
-            (Phase::Member(_), ClientFrame::Follow { room, after, last }) => {
-                self.follow(conn, room, after, last)?;
+            (Phase::Member(_), ClientFrame::Follow { room, after, last, deletion }) => {
+                let place = match after {
+                    Some(seen) => Place::Seen(seen, deletion),
+                    None => Place::Last(last.unwrap_or(USUAL_LAST).min(MAX_LAST)),
+                };
+                self.follow(conn, room, place)?;
             }
             (Phase::Member(_), ClientFrame::Unfollow { room }) => {
                 self.unfollow(conn, &room.folded());
             }
+            (Phase::Member(_), ClientFrame::Read { id, room, before, limit }) => {
+                self.request(conn, id, room, None, before, limit)?;
+            }
+            (Phase::Member(_), ClientFrame::Search { id, room, words, before, limit }) => {
+                self.request(conn, id, room, Some(words), before, limit)?;
+            }
+            (Phase::Member(_), ClientFrame::Watch { room }) => self.watch(conn, &room),
             (Phase::Member(author), ClientFrame::Quit {}) => {
                 self.outputs.push_back(Output::Close { conn });
                 self.remove(conn);
@@ -554,7 +626,8 @@ impl Sessions {
         let Config { crypto, fingerprint, .. } = &self.config;
         let Crypto { verify, author } = *crypto;
         let Some(connection) = self.get(conn) else { return Ok(()) };
-        let text = frame::challenge_text(&connection.nonce, fingerprint);
+        let signed = connection.origin.as_ref().unwrap_or(fingerprint);
+        let text = frame::challenge_text(&connection.nonce, signed);
         if !verify(&prove.key, &text, &prove.signature) {
             self.statistics.unproved += 1;
             return Err("the signature is not the key's for this challenge".into());
@@ -587,7 +660,7 @@ impl Sessions {
             self.tell(conn, &Notice::Refused(refusal));
         }
         if is_new {
-            let label = format!("key-{:08x}", (author >> 96) as u32);
+            let label = format!("{}-{:08x}", self.config.label, (author >> 96) as u32);
             let Some(label) = Label::parse(&label) else { return Ok(()) };
             let join = Join { author, source, label, name, word, room, password, language };
             self.outputs.push_back(Output::Join(join));
@@ -714,23 +787,13 @@ impl Sessions {
         self.tell(conn, &Notice::Refused(Refusal::new(Subject::Unknown, why)));
     }
 
-    fn follow(
-        &mut self,
-        conn: ConnId,
-        room: RoomName,
-        after: Option<Seen>,
-        last: Option<u64>,
-    ) -> Result<(), String> {
+    fn follow(&mut self, conn: ConnId, room: RoomName, place: Place) -> Result<(), String> {
         self.unfollow(conn, &room.folded());
         let Some(connection) = self.get_mut(conn) else { return Ok(()) };
         if connection.follows.len() >= MAX_FOLLOWED {
             let shown = Detail::of(room.as_str().as_bytes());
             return Err(format!("{shown} would be more than {MAX_FOLLOWED} followed rooms"));
         }
-        let place = match after {
-            Some(seen) => Place::Seen(seen),
-            None => Place::Last(last.unwrap_or(USUAL_LAST).min(MAX_LAST)),
-        };
         let room = self.rooms.enter(&room);
         if let Some(connection) = self.get_mut(conn) {
             connection.follows.push(Followed { room, place, told_live: false, fell_at: None });
@@ -747,6 +810,115 @@ impl Sessions {
         if connection.follows.len() < before {
             self.rooms.leave(room, conn);
             self.enqueue(conn);
+        }
+    }
+}
+
+/// Earlier entries, and member lists.
+impl Sessions {
+    fn request(
+        &mut self,
+        conn: ConnId,
+        id: u64,
+        room: RoomName,
+        words: Option<Box<str>>,
+        before: Option<Position>,
+        limit: Option<u64>,
+    ) -> Result<(), String> {
+        if words.as_ref().is_some_and(|words| words.len() > MAX_WORDS) {
+            return Err(format!("a search has at most {MAX_WORDS} bytes"));
+        }
+        let Some(connection) = self.get_mut(conn) else { return Ok(()) };
+        if connection.requests.len() >= MOST_REQUESTS {
+            return Err(format!("{MOST_REQUESTS} requests are not answered yet"));
+        }
+        let before = before.unwrap_or(Position::END);
+        let limit = limit.unwrap_or(USUAL_ENTRIES).min(USUAL_ENTRIES) as usize;
+        connection.requests.push_back(Earlier { id, room, words, before, limit });
+        self.statistics.earlier += 1;
+        self.next_request(conn);
+        Ok(())
+    }
+
+    /// Reads for the first request of a connection, unless that is done or its rate is used up.
+    fn next_request(&mut self, conn: ConnId) {
+        let (now, serial) = (self.now, self.next_serial());
+        let Some(connection) = self.get_mut(conn) else { return };
+        let Some(request) = connection.requests.front().filter(|_| connection.requested.is_none())
+        else {
+            return;
+        };
+        let cost = pigeon_guard::cost(REQUEST_COST, EARLIER_RATE);
+        let rate = &mut connection.requests_rate;
+        if !rate.has_room(now, cost) {
+            let at = rate.full_at();
+            self.waiting.insert((at, conn));
+            return;
+        }
+        rate.take(now, cost);
+        let read = Read::Earlier(request.clone());
+        connection.requested = Some(serial);
+        self.outputs.push_back(Output::Read { id: ReadId { conn, serial }, read });
+    }
+
+    /// Answers the first request of a connection.
+    fn earlier(&mut self, conn: ConnId, answer: Answer) {
+        let now = self.now;
+        let Answer::Earlier { mut entries, mut more } = answer else {
+            self.statistics.unreadable += 1;
+            self.waiting.insert((now + READ_AGAIN, conn));
+            return;
+        };
+        let Some(connection) = self.get_mut(conn) else { return };
+        let Some(Earlier { id, room, .. }) = connection.requests.pop_front() else { return };
+        let (kept, length) = fitting(&entries);
+        if kept < entries.len() {
+            entries.drain(..entries.len() - kept);
+            more = entries.first().map(Entry::position);
+        }
+        let cost = pigeon_guard::cost(length as u64, EARLIER_RATE);
+        connection.requests_rate.take(now, cost);
+        self.frame(conn, &HubFrame::Entries { id, room, entries, more });
+        self.next_request(conn);
+    }
+
+    fn watch(&mut self, conn: ConnId, room: &RoomName) {
+        self.unwatch(conn);
+        let key = room.folded();
+        let Some(connection) = self.get_mut(conn) else { return };
+        connection.watched = Some(key.clone());
+        if self.watched.add(&key, room, conn) {
+            self.outputs.push_back(Output::Watch { room: room.clone() });
+        } else if let Some(list) = self.watched.latest(&key) {
+            self.send_here(conn, &list);
+        }
+    }
+
+    fn unwatch(&mut self, conn: ConnId) {
+        let watched = self.get_mut(conn).and_then(|connection| connection.watched.take());
+        if let Some(room) = watched.and_then(|key| self.watched.remove(&key, conn)) {
+            self.outputs.push_back(Output::Unwatch { room });
+        }
+    }
+
+    fn send_lists(&mut self) {
+        for (list, conns) in self.watched.take_due(self.now) {
+            conns.into_iter().for_each(|conn| self.send_here(conn, &list));
+        }
+    }
+
+    /// Sends a member list, or leaves it out until the output queue is shorter.
+    fn send_here(&mut self, conn: ConnId, list: &Bytes) {
+        let Some(connection) = self.get_mut(conn) else { return };
+        connection.owes_here = connection.unsent >= WINDOW;
+        if connection.owes_here {
+            return;
+        }
+        self.flush(conn);
+        self.statistics.lists += 1;
+        if let Some(connection) = self.get_mut(conn) {
+            connection.unsent += list.len();
+            self.outputs.push_back(Output::Send { conn, bytes: list.clone() });
         }
     }
 }
@@ -877,8 +1049,10 @@ impl Sessions {
                 match follow.place {
                     Place::Live => break,
                     Place::Last(0) => self.place(conn, &key, Place::Behind(self.live)),
-                    Place::Seen(_) | Place::Last(_) | Place::Behind(_) if is_reading => break,
-                    Place::Seen(seen) => self.read(conn, key, None, Read::Follow { seen }),
+                    Place::Seen(..) | Place::Last(_) | Place::Behind(_) if is_reading => break,
+                    Place::Seen(seen, deletion) => {
+                        self.read(conn, key, None, Read::Follow { seen, deletion });
+                    }
                     Place::Last(last) => {
                         let read = Read::Before { room: name, count: last as usize };
                         self.read(conn, key, None, read);
@@ -1060,6 +1234,7 @@ impl Sessions {
         if self.get(conn).is_none() {
             return;
         }
+        self.unwatch(conn);
         let slot = &mut self.slots[conn.index()];
         let Some(connection) = slot.connection.take() else { return };
         slot.generation = slot.generation.wrapping_add(1);
@@ -1091,6 +1266,21 @@ impl Sessions {
     fn set_now(&mut self, now: Instant) {
         self.now = self.now.max(now);
     }
+}
+
+/// How many of the newest entries fit one frame, and their bytes.
+fn fitting(entries: &[Entry]) -> (usize, usize) {
+    let (mut count, mut length) = (0, 0);
+    let mut frame = Vec::new();
+    for entry in entries.iter().rev() {
+        frame.clear();
+        write_entry(entry, &mut frame);
+        if length + frame.len() > MAX_FRAME - AROUND_ENTRIES {
+            break;
+        }
+        (count, length) = (count + 1, length + frame.len());
+    }
+    (count, length)
 }
 
 /// The position right before a position.

@@ -74,6 +74,17 @@ pub enum Output {
         /// The command, such as `/who`.
         line: Box<str>,
     },
+    /// Report the members of a room with [`Sessions::here`](super::Sessions::here), now and after
+    /// changes.
+    Watch {
+        /// The room.
+        room: RoomName,
+    },
+    /// Nobody watches a room any more.
+    Unwatch {
+        /// The room.
+        room: RoomName,
+    },
     /// A member has left.
     Leave {
         /// The member.
@@ -205,6 +216,8 @@ pub enum Read {
     Follow {
         /// The last message that the follower has.
         seen: Seen,
+        /// The newest deletion that it has carried out.
+        deletion: Position,
     },
     /// The position before the last `count` entries of a room: [`Answer::Before`].
     Before {
@@ -213,6 +226,8 @@ pub enum Read {
         /// The number of entries.
         count: usize,
     },
+    /// A client's request for earlier entries: [`Answer::Earlier`].
+    Earlier(Earlier),
     /// Entries of a room after a position, oldest first: [`Answer::Entries`].
     After {
         /// The room.
@@ -222,6 +237,21 @@ pub enum Read {
         /// Maximum number of entries.
         limit: usize,
     },
+}
+
+/// A client's request for earlier entries of a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// The client's id of the request.
+    pub id: u64,
+    /// The room.
+    pub room: RoomName,
+    /// Only messages with all these words.
+    pub words: Option<Box<str>>,
+    /// Only entries before this position.
+    pub before: Position,
+    /// Maximum number of entries.
+    pub limit: usize,
 }
 
 /// The log's answer.
@@ -235,6 +265,13 @@ pub enum Answer {
     Before(Position),
     /// The entries. Fewer than requested if the room has no more.
     Entries(Vec<Entry>),
+    /// Earlier entries.
+    Earlier {
+        /// The entries, oldest first.
+        entries: Vec<Entry>,
+        /// The next request continues before this position.
+        more: Option<Position>,
+    },
     /// The log could not be read. The read is repeated later.
     Failed,
 }

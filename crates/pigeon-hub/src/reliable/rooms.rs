@@ -75,6 +75,15 @@ impl Rooms {
     }
 }
 
+/// Appends an entry's frame.
+pub(super) fn write_entry(entry: &Entry, out: &mut Vec<u8>) {
+    let frame = match entry {
+        Entry::Message(message) => HubFrame::Message(message.clone()),
+        Entry::Gap(gap) => HubFrame::Gap(gap.clone()),
+    };
+    frame.write(out);
+}
+
 /// Entries encoded as frames.
 #[derive(Clone)]
 pub(super) struct Piece {
@@ -89,11 +98,7 @@ impl Piece {
         let (mut bytes, mut last, mut count) = (Vec::new(), None, 0);
         for entry in entries {
             let start = bytes.len();
-            let frame = match entry {
-                Entry::Message(message) => HubFrame::Message(message.clone()),
-                Entry::Gap(gap) => HubFrame::Gap(gap.clone()),
-            };
-            frame.write(&mut bytes);
+            write_entry(entry, &mut bytes);
             if start > 0 && bytes.len() > MOST_PIECE {
                 bytes.truncate(start);
                 break;

@@ -39,6 +39,10 @@ pub struct Statistics {
     pub fell_behind: u64,
     /// How often a follower named a message that the log does not hold.
     pub resets: u64,
+    /// Requests for earlier entries.
+    pub earlier: u64,
+    /// Member lists sent.
+    pub lists: u64,
     /// Failed log reads.
     pub unreadable: u64,
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::field::{self, said, text_of};
 use super::{FrameError, parse, write};
-use crate::{Language, RoomName, Seen};
+use crate::{Language, Position, RoomName, Seen};
 
 /// A frame from a client to its hub.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,9 +45,49 @@ pub enum ClientFrame {
         /// Without `after`: the number of newest messages to start with.
         #[serde(default, skip_serializing_if = "Option::is_none", with = "field::maybe_number")]
         last: Option<u64>,
+        /// The newest deletion that the client has carried out in this room: the `deletion` of a
+        /// `reset`.
+        #[serde(default, skip_serializing_if = "Position::is_start")]
+        deletion: Position,
     },
     /// Unsubscribes from a room.
     Unfollow {
+        /// The room.
+        room: RoomName,
+    },
+    /// Requests earlier entries of a room. The hub answers with `entries`.
+    Read {
+        /// Identifies the answer.
+        #[serde(with = "field::number")]
+        id: u64,
+        /// The room.
+        room: RoomName,
+        /// Only entries before this position.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Position>,
+        /// Maximum number of entries.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "field::maybe_number")]
+        limit: Option<u64>,
+    },
+    /// Requests the messages of a room that contain words. The hub answers with `entries`.
+    Search {
+        /// Identifies the answer.
+        #[serde(with = "field::number")]
+        id: u64,
+        /// The room.
+        room: RoomName,
+        /// The words, all of which a message contains.
+        words: Box<str>,
+        /// Only messages before this position.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Position>,
+        /// Maximum number of messages.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "field::maybe_number")]
+        limit: Option<u64>,
+    },
+    /// Requests the member list of a room, and the rooms, now and after changes. Replaces an earlier
+    /// request.
+    Watch {
         /// The room.
         room: RoomName,
     },
@@ -147,6 +187,9 @@ impl TryFrom<SayFields> for Say {
         let after = after.unwrap_or(before);
         if after > before {
             return Err("after must be less than number");
+        }
+        if number > field::LAST_SAID {
+            return Err("no number follows this one in an outbox");
         }
         Ok(Say { number, after, room, text: text_of(text, base64)? })
     }

@@ -13,6 +13,9 @@ type Text<'de> = std::borrow::Cow<'de, str>;
 
 const END: u64 = 1 << 53;
 
+/// The largest number of a message: the one after it must be a number too, for `expect`.
+pub(super) const LAST_SAID: u64 = END - 2;
+
 /// A number below 2^53.
 pub(super) mod number {
     use super::*;
@@ -139,11 +142,22 @@ pub(super) mod bytes {
     }
 }
 
+/// Maximum bytes that JSON's escapes may add to a text. With more, the longest text would not fit a
+/// frame any more.
+const MAX_ESCAPES: usize = 32 << 10;
+
 /// The field for a text, and its value.
 pub(super) fn said(text: &[u8]) -> (&'static str, Text<'_>) {
+    let added = |&byte: &u8| match byte {
+        b'"' | b'\\' => 1,
+        0..b' ' => 5,
+        _ => 0,
+    };
+    let is_short = text.len() <= MAX_ESCAPES / 5;
+    let is_plain = || text.iter().map(added).sum::<usize>() <= MAX_ESCAPES;
     match std::str::from_utf8(text) {
-        Ok(text) => ("text", text.into()),
-        Err(_) => ("base64", STANDARD.encode(text).into()),
+        Ok(text) if is_short || is_plain() => ("text", text.into()),
+        _ => ("base64", STANDARD.encode(text).into()),
     }
 }
 

@@ -10,8 +10,8 @@ use super::field::{self, said, text_of};
 use super::{FrameError, parse, write};
 use crate::words::Words;
 use crate::{
-    Gap, Identity, Language, LinkKind, Message, Name, Notice, Position, Reason, Refusal, RoomName,
-    Seen, Subject, sentence,
+    Entry, Gap, Identity, Language, LinkKind, Message, Name, Notice, Position, Reason, Refusal,
+    RoomName, Seen, Subject, sentence,
 };
 
 /// A frame from a hub to its client.
@@ -90,6 +90,9 @@ pub enum HubFrame {
         /// Whether later messages were deleted: the client removes its copies.
         #[serde(default)]
         forgotten: bool,
+        /// The newest deletion, for the next `follow`.
+        #[serde(default, skip_serializing_if = "Position::is_start")]
+        deletion: Position,
     },
     /// The client has everything up to this position; live messages follow.
     Live {
@@ -119,6 +122,21 @@ pub enum HubFrame {
         /// The notice as a sentence.
         text: Box<str>,
     },
+    /// The answer to `read` and `search`.
+    Entries {
+        /// The request's id.
+        #[serde(with = "field::number")]
+        id: u64,
+        /// The room.
+        room: RoomName,
+        /// The entries, oldest first. Those of a search are messages.
+        entries: Vec<Entry>,
+        /// The next request continues before this position. `None`: there is nothing earlier.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        more: Option<Position>,
+    },
+    /// The members of a watched room, and the rooms.
+    Here(Here),
     /// The hub closes the connection.
     Bye {
         /// The reason.
@@ -130,6 +148,42 @@ pub enum HubFrame {
     /// An unknown type, which is ignored.
     #[serde(other)]
     Unknown,
+}
+
+/// The members of a room, and the rooms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Here {
+    /// The room.
+    pub room: RoomName,
+    /// The number of people in the room, who come first in `members`.
+    #[serde(with = "field::number")]
+    pub people: u64,
+    /// The number of other members: programs that only send.
+    #[serde(with = "field::number")]
+    pub senders: u64,
+    /// As many members as fit.
+    pub members: Vec<Present>,
+    /// The rooms with the most members.
+    pub rooms: Vec<RoomCount>,
+}
+
+/// A member of a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Present {
+    /// The member's name, or its label without one.
+    pub name: Box<str>,
+    /// The member's link.
+    pub link: LinkKind,
+}
+
+/// A room and its number of members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomCount {
+    /// The room.
+    pub room: RoomName,
+    /// The number of its members.
+    #[serde(with = "field::number")]
+    pub members: u64,
 }
 
 /// A refused message.
@@ -316,6 +370,39 @@ impl Serialize for Gap {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Gap { position, room, after, count, wall } = self.clone();
         GapFields { position, room, after, count, time: wall }.serialize(serializer)
+    }
+}
+
+/// An entry as the frame that would carry it alone.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum EntryFrame<'a> {
+    Message(&'a Message),
+    Gap(&'a Gap),
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum OwnedEntryFrame {
+    Message(Arc<Message>),
+    Gap(Gap),
+}
+
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Entry::Message(message) => EntryFrame::Message(message).serialize(serializer),
+            Entry::Gap(gap) => EntryFrame::Gap(gap).serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match OwnedEntryFrame::deserialize(deserializer)? {
+            OwnedEntryFrame::Message(message) => Entry::Message(message),
+            OwnedEntryFrame::Gap(gap) => Entry::Gap(gap),
+        })
     }
 }
 

@@ -33,7 +33,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use client::{ClientFrame, Prove, Say};
-pub use hub::{ByeReason, HubFrame, Refused};
+pub use hub::{ByeReason, Here, HubFrame, Present, Refused, RoomCount};
 pub use lines::{Lines, TooLong};
 
 /// The protocol version of this crate.
@@ -53,6 +53,12 @@ pub const USUAL_LAST: u64 = 20;
 
 /// Maximum number of previous messages that a follower without a position can request.
 pub const MAX_LAST: u64 = 1_000;
+
+/// Number of entries in an answer to `read` and `search` without a limit, and the maximum.
+pub const USUAL_ENTRIES: u64 = 100;
+
+/// Maximum bytes of the words of a search.
+pub const MAX_WORDS: usize = 256;
 
 /// The bytes that the client signs to prove that it has its key: `pigeon/1 NONCE FINGERPRINT`.
 pub fn challenge_text(nonce: &str, fingerprint: &str) -> Vec<u8> {

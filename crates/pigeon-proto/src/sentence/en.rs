@@ -285,6 +285,7 @@ pub(super) fn link_name(link: LinkKind) -> &'static str {
         LinkKind::Key => "key",
         LinkKind::Plain => "plain",
         LinkKind::Page => "page",
+        LinkKind::PageHttp => "page, http",
         LinkKind::IpMessenger => "ipmsg",
         LinkKind::Import => "imported",
     }

@@ -246,6 +246,7 @@ pub(super) fn link_name(link: LinkKind) -> &'static str {
         LinkKind::Key => "密钥",
         LinkKind::Plain => "明文",
         LinkKind::Page => "网页",
+        LinkKind::PageHttp => "网页，http",
         LinkKind::IpMessenger => "飞鸽",
         LinkKind::Import => "导入",
     }

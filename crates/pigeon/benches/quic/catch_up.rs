@@ -47,7 +47,12 @@ pub(crate) fn measure(cpus: Cpus) -> Report {
     for turn in 0..TURNS as u32 {
         let mut away = Keyed::join(10 + turn, hub.secure);
         let start = Instant::now();
-        let follow = ClientFrame::Follow { room: RoomName::lobby(), after: Some(seen), last: None };
+        let follow = ClientFrame::Follow {
+            room: RoomName::lobby(),
+            after: Some(seen),
+            last: None,
+            deletion: Default::default(),
+        };
         away.send(&[follow]);
         let mut got = 0;
         while got < AWAY {

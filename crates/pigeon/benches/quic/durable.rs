@@ -119,7 +119,8 @@ fn turn(clients: &mut [Keyed], window: u64, measured: &mut Measured) {
                 else {
                     continue;
                 };
-                while let Some((_, said)) = waiting.pop_front_if(|(number, _)| *number <= last) {
+                while waiting.front().is_some_and(|(number, _)| *number <= last) {
+                    let Some((_, said)) = waiting.pop_front() else { break };
                     measured.latencies.push(said.elapsed().as_secs_f64());
                     stored += u64::from(!is_over);
                 }

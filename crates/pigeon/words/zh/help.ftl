@@ -109,6 +109,13 @@ help-hub--backlog = 新来者取名后，向其显示多少条旧消息；0 表�
 help-hub--ipmsg = 允许 --open 网络中的 IP Messenger、飞秋和 iptux 用户加入：ADDR 是本机的一个 IPv4 地址，* 表示全部（默认）。使用 UDP 端口 2425
 help-hub--ipmsg-scan = 逐个地址搜索 IP Messenger 用户的网络，用于广播到不了的地方：每秒二十个，每十分钟重复一次
 help-hub--ipmsg-encoding = 不支持 UTF-8 的 IP Messenger 程序所用的编码：中国用 gb18030，日本用 shift_jis
+help-hub--page = 在这个 TCP 端口上为浏览器提供网页，未写 ADDR 时监听所有地址：打开网页的人就是成员。需要聊天记录
+help-hub--page-certificate = 含证书、证书链和私钥的 PEM 文件：网页改用 https
+help-hub--page-name = 浏览器打开网页时用的其他名称，例如 chat.example.org；可重复，也可用逗号分隔。地址、localhost 和本机名称总是可用
+help-hub--metrics = 谁可以在网页的端口上读取 /metrics（供 Prometheus 使用）：本机、所有人，或谁都不行
+help-hub--metrics-loopback = 本机
+help-hub--metrics-open = 所有人
+help-hub--metrics-off = 谁都不行
 help-hub--messages = 是否把成员的消息输出到 stdout [默认：在终端上为 on，否则为 off]
 help-hub--log = stderr 日志的格式
 help-hub--log-text = 供人阅读的文本行
@@ -119,7 +126,7 @@ help-hub--log-level-warn = 管理员应当留意的事
 help-hub--log-level-info = 谁加入、谁离开
 help-hub--log-level-debug = hub 自身的动作
 help-hub--log-level-trace = 全部
-help-hub--secure = 供持有密钥的成员加密加入（QUIC）的端口：端口号、on（首个 --listen 的下一个端口）或 off；需要保存聊天记录
+help-hub--secure = 供持有密钥的成员加密加入（QUIC）的端口：端口号、on（首个 --listen 的下一个端口）或 off
 help-hub--wait-for-address = 本机尚无该地址时是否等待；off 则以 1 退出
 help-hub--offload = 是否使用内核的批量收发（GSO、GRO）
 help-hub-more =
@@ -138,7 +145,7 @@ help-hub-more =
       kick, ban, unban, bans  踢出成员，封禁、解封，列出封禁
       mute, unmute, mutes, slow  禁言、解除、列出禁言，限制房间的发言频率
       forget  删除聊天记录
-      password, reload  更换密码，重新读取设置
+      password, page, reload  更换密码，显示网页地址，重新读取设置
       help, quit  解释各命令，停止 hub
 
     退出状态：

@@ -11,6 +11,7 @@ use pigeon_text::{escape, pad, width};
 
 use super::archive::Archive;
 use super::password::Password;
+use super::secure::Secure;
 use crate::base::cause::drop_reason;
 use crate::base::nearest::nearest;
 use crate::base::quantity::{self, roughly};
@@ -23,7 +24,7 @@ use crate::words::{self, key, say};
 const MAX_LISTED: usize = 1_000;
 
 /// Each command with its arguments and the key of its description.
-const COMMANDS: [(&str, &str); 19] = [
+const COMMANDS: [(&str, &str); 20] = [
     ("members", key!("hub-help-members")),
     ("rooms", key!("hub-help-rooms")),
     ("stats", key!("hub-help-stats")),
@@ -39,6 +40,7 @@ const COMMANDS: [(&str, &str); 19] = [
     ("slow ROOM TIME", key!("hub-help-slow")),
     ("forget ROOM|NAME", key!("hub-help-forget")),
     ("password SECRET", key!("hub-help-password")),
+    ("page", key!("hub-help-page")),
     ("reload", key!("hub-help-reload")),
     ("quit", key!("hub-help-quit")),
     ("help [COMMAND]", key!("hub-help-help")),
@@ -49,6 +51,7 @@ const COMMANDS: [(&str, &str); 19] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Members,
+    Page,
     Stats,
     Say(String),
     Msg(String, String),
@@ -89,6 +92,7 @@ impl console::Command for Command {
             ("rooms", "", _) => Command::Rooms,
             ("bans", "", _) => Command::Bans,
             ("mutes", "", _) => Command::Mutes,
+            ("page", "", _) => Command::Page,
             ("reload", "", _) => Command::Reload,
             ("quit", "", _) => Command::Quit,
             ("help" | "?", about, "") => Command::Help(owned(about)),
@@ -140,15 +144,16 @@ pub(super) struct Console<'a> {
     pub(super) now: Instant,
     pub(super) stats: &'a Stats,
     pub(super) archive: Option<&'a mut Archive>,
+    pub(super) secure: Option<&'a Secure>,
 }
 
 impl Console<'_> {
-    /// Runs a command and returns its answer in lines. The caller handles `quit` and `reload`.
+    /// Runs a command and returns its answer in lines. The caller handles `quit`, `reload` and `page`.
     pub(super) fn answer(self, command: Command) -> Vec<String> {
-        let Console { hub, now, stats, archive } = self;
+        let Console { hub, now, stats, archive, secure } = self;
         let one = match command {
             Command::Members => return members(hub, now),
-            Command::Stats => return statistics(hub, stats, archive),
+            Command::Stats => return statistics(hub, stats, archive, secure),
             Command::Rooms => return rooms(hub),
             Command::Say(text) => return say(hub, &text),
             Command::Msg(who, text) => match hub.msg(&who, &text) {
@@ -186,7 +191,7 @@ impl Console<'_> {
             },
             Command::Mutes => {
                 let mut lines: Vec<String> =
-                    hub.mutes().map(|name| say!("hub-mute", name = name)).collect();
+                    hub.mutes().map(|(name, _)| say!("hub-mute", name = name)).collect();
                 let slow = hub.slow_rooms();
                 lines.extend(slow.map(|(room, time)| {
                     say!("hub-slow", room = &room, time = format!("{time:?}"))
@@ -216,7 +221,7 @@ impl Console<'_> {
                     false => say!("hub-password-off"),
                 }
             }
-            Command::Quit | Command::Reload => return vec![],
+            Command::Quit | Command::Reload | Command::Page => return vec![],
             Command::Help(about) => return help(&about),
             Command::Misused(usage) => {
                 let does = COMMANDS.iter().find(|(known, _)| *known == usage);
@@ -371,7 +376,12 @@ fn rooms(hub: &Hub) -> Vec<String> {
     lines
 }
 
-fn statistics(hub: &Hub, stats: &Stats, archive: Option<&mut Archive>) -> Vec<String> {
+fn statistics(
+    hub: &Hub,
+    stats: &Stats,
+    archive: Option<&mut Archive>,
+    secure: Option<&Secure>,
+) -> Vec<String> {
     let counted = hub.statistics();
     let mut rows = Vec::new();
     let mut row = |name: &str, count: u64| rows.push([name.to_string(), count.to_string()]);
@@ -406,6 +416,9 @@ fn statistics(hub: &Hub, stats: &Stats, archive: Option<&mut Archive>) -> Vec<St
     row(&say!("hub-stat-events-not-logged-in-time"), counted.events_lost);
     if let Some(archive) = archive {
         rows.extend(archive.statistics());
+    }
+    if let Some(counters) = secure.and_then(Secure::counters) {
+        rows.extend(counters.rows());
     }
     align(&rows)
 }

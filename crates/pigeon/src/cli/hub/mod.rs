@@ -6,11 +6,25 @@ mod console;
 mod door;
 mod ending;
 mod invitation;
+#[cfg(feature = "ipmsg")]
+mod ipmsg;
+#[cfg(not(feature = "ipmsg"))]
+#[path = "ipmsg_absent.rs"]
 mod ipmsg;
 mod journal;
+#[cfg(feature = "page")]
+mod page;
+#[cfg(not(feature = "page"))]
+#[path = "page_absent.rs"]
+mod page;
 mod password;
 mod reliable;
+mod room_log;
 mod searchers;
+#[cfg(feature = "quic")]
+mod secure;
+#[cfg(not(feature = "quic"))]
+#[path = "secure_absent.rs"]
 mod secure;
 mod service;
 
@@ -100,7 +114,7 @@ Commands at its terminal:
   kick, ban, unban, bans  remove a member, or keep it out
   mute, unmute, mutes, slow  silence a member, slow a room down
   forget  deletes history
-  password, reload  change the password, read the settings again
+  password, page, reload  change the password, show the page's address, read the settings again
   help, quit  explain the commands, stop the hub
 
 Exit status:
@@ -238,7 +252,7 @@ pub(crate) struct Args {
     data: Option<PathBuf>,
 
     /// Port for members with a key of their own, encrypted (QUIC): a port, on (the port after the
-    /// first --listen), or off. Needs history
+    /// first --listen), or off
     #[arg(long, value_name = "PORT|on|off", env = "PIGEON_HUB_SECURE", default_value = "on", help_heading = NETWORK)]
     secure: secure::SecurePort,
 
@@ -268,6 +282,24 @@ pub(crate) struct Args {
     /// Encoding of IP Messenger programs without UTF-8: gb18030 in China, shift_jis in Japan
     #[arg(long, value_name = "LABEL", env = "PIGEON_HUB_IPMSG_ENCODING", default_value = "gb18030", value_parser = ipmsg::legacy_encoding, help_heading = IPMSG)]
     ipmsg_encoding: Encoding,
+
+    /// Serve a page for browsers at this TCP port, on every address unless ADDR is given: who opens it
+    /// is a member. Needs history
+    #[arg(long, value_name = "[ADDR:]PORT", env = "PIGEON_HUB_PAGE", help_heading = PAGE)]
+    page: Option<ListenAddress>,
+
+    /// PEM file with a certificate, its chain and its private key: the page is served over https
+    #[arg(long, value_name = "FILE", env = "PIGEON_HUB_PAGE_CERTIFICATE", help_heading = PAGE)]
+    page_certificate: Option<PathBuf>,
+
+    /// Another name under which browsers open the page, such as chat.example.org; may be repeated, or a
+    /// list with commas. Addresses, localhost and this host's name always work
+    #[arg(long, value_name = "NAME", env = "PIGEON_HUB_PAGE_NAME", value_delimiter = ',', value_parser = page::name, help_heading = PAGE)]
+    page_name: Vec<String>,
+
+    /// Who may read /metrics at the page's port, for Prometheus: this machine, everyone, or nobody
+    #[arg(long, value_enum, value_name = "WHO", env = "PIGEON_HUB_METRICS", default_value_t = page::Metrics::Loopback, help_heading = PAGE)]
+    metrics: page::Metrics,
 
     /// Read commands from stdin; the end of stdin does not stop the hub
     #[arg(long, value_enum, value_name = "on|off", env = "PIGEON_HUB_CONSOLE", default_value_t = Switch::On)]
@@ -300,6 +332,7 @@ const MEMBERS: &str = "Members and rooms";
 const HISTORY: &str = "History";
 const LIMITS: &str = "Limits";
 const IPMSG: &str = "IP Messenger";
+const PAGE: &str = "Page";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum FormatArg {
@@ -437,6 +470,20 @@ impl Args {
         }
     }
 
+    /// The settings of the page, if enabled.
+    fn page(&self) -> anyhow::Result<Option<page::Settings>> {
+        let is_more = self.page_certificate.is_some() || !self.page_name.is_empty();
+        let Some(address) = self.page else {
+            return match is_more {
+                true => Err(UsageError(say!("hub-page-missing")).into()),
+                false => Ok(None),
+            };
+        };
+        let certificate = self.page_certificate.as_deref().map(page::certificate).transpose()?;
+        let (names, metrics) = (self.page_name.clone(), self.metrics);
+        Ok(Some(page::Settings { address, certificate, names, metrics }))
+    }
+
     fn language(&self) -> Language {
         self.language.unwrap_or_else(locale::asked)
     }
@@ -456,6 +503,7 @@ pub(crate) fn run(
     let doors = args.doors();
     door::check(doors, args.format.into())?;
     let settings = args.ipmsg()?;
+    let page = args.page()?;
     let (password, warnings) = args.password()?;
     let suggestions = console::suggestions();
     let (reader, printer) = lines::open("hub> ", suggestions.clone())?;
@@ -479,16 +527,23 @@ pub(crate) fn run(
     let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let doors: Vec<Door> = doors.iter().map(|door| door.door(args.format.into())).collect();
     let mut config = config(&args, doors, password, &sockets, &interfaces, printer.interactive)?;
-    let (archive, secret, why_not) = match archive {
+    let (mut archive, secret, why_not) = match archive {
         Ok((archive, secret)) => (Some(archive), Some(secret), String::new()),
         Err(why_not) => (None, None, why_not),
     };
     config.secret = secret.map_or_else(random::bytes, Ok)?;
     config.history = args.history().filter(|_| archive.is_some());
     config.keeps = archive.is_some();
-    // The link needs both a log, for its promise to store, and a folder, for a lasting certificate.
+    let has_lines = config.doors.iter().any(|door| door.format != Format::Raw);
     let first = sockets.first().map(Socket::local_addr);
-    let secure = first.and_then(|first| args.secure(first)).filter(|_| config.history.is_some());
+    // The link needs a folder, for a lasting certificate, and messages in lines: raw data may be a
+    // video, of which the last 4 MiB in memory would serve nobody.
+    let secure = first
+        .and_then(|first| args.secure(first))
+        .filter(|_| archive.is_some() && (config.history.is_some() || has_lines));
+    if let (Some(archive), None) = (&mut archive, config.history) {
+        archive.keep_no_history()?;
+    }
     config.secure_port = secure.map(|address| address.port);
     let clock = Clock::start();
     searchers::share(&sockets);
@@ -521,6 +576,14 @@ pub(crate) fn run(
         }
         _ => None,
     };
+    let page = match (&archive, page) {
+        (Some(archive), Some(settings)) if hub.config().history.is_some() => {
+            let sources = hub.config().sources.clone();
+            Some(page::Page::start(&mut hub, archive, settings, sources, &waker)?)
+        }
+        (_, Some(_)) => return Err(UsageError(say!("hub-page-without-history")).into()),
+        (_, None) => None,
+    };
     let ipmsg = settings.map(|s| ipmsg::Link::start(&mut hub, &s, &interfaces, &waker));
     let ipmsg = ipmsg.transpose()?;
 
@@ -536,6 +599,13 @@ pub(crate) fn run(
     driver.waker().wake();
     notify(&[State::Ready, State::Status("serving")]);
 
+    let is_colored = color.enabled(&std::io::stderr());
+    if printer.interactive {
+        let lines = page.iter().flat_map(|page| page.invitation(is_colored));
+        for line in lines {
+            printer.notes.line(line);
+        }
+    }
     let mut operator = Operator {
         commands,
         stop,
@@ -548,9 +618,11 @@ pub(crate) fn run(
         watchdog: Watchdog::start(clock.now()),
         archive,
         secure,
+        page,
         ipmsg,
         groups,
         shows_messages,
+        color: is_colored,
         suggestions,
         next_names: clock.now(),
     };
@@ -559,13 +631,18 @@ pub(crate) fn run(
     if let Some(ipmsg) = operator.ipmsg.take() {
         ipmsg.close();
     }
-    if let Some(secure) = operator.secure.take() {
-        secure.close();
+    // Both say goodbye at the same time.
+    let page = operator.page.take();
+    page.iter().for_each(page::Page::wake);
+    let keyed = operator.secure.take().and_then(secure::Secure::close);
+    if let Some(page) = page {
+        page.close();
     }
     if let Some(archive) = operator.archive.take() {
         archive.close();
     }
     let unprinted = printer.data.dropped() + printer.notes.dropped();
+    keyed.iter().for_each(secure::Counters::log);
     journal::farewell(&mut operator.journal, driver.machine().statistics(), unprinted);
     // Ignored: the hub has stopped, even if its console is closed.
     let _ = printer.close(Instant::now() + LAST_WORDS);
@@ -723,11 +800,14 @@ struct Operator {
     watchdog: Watchdog,
     archive: Option<Archive>,
     secure: Option<secure::Secure>,
+    page: Option<page::Page>,
     ipmsg: Option<ipmsg::Link>,
     /// The sockets that receive discovery requests.
     groups: Option<GroupSockets>,
     /// Whether messages are printed on stdout.
     shows_messages: bool,
+    /// Whether the console is in colour.
+    color: bool,
     /// The console's Tab candidates, and when to update them.
     suggestions: Suggestions,
     next_names: datagram::Instant,
@@ -769,9 +849,14 @@ impl Host<Hub> for Operator {
         }
         if let Some(archive) = &mut self.archive {
             archive.woken(hub, io.now);
+            let forgotten = archive.take_forgotten();
             if let Some(secure) = &mut self.secure {
-                archive.take_forgotten().iter().for_each(|what| secure.forgot(what));
+                forgotten.iter().for_each(|what| secure.forgot(what));
                 secure.woken(hub, archive, io.now);
+            }
+            if let Some(page) = &mut self.page {
+                forgotten.iter().for_each(|what| page.forgot(what));
+                page.woken(hub, archive, io.now);
             }
         }
         if let Some(ipmsg) = &mut self.ipmsg {
@@ -785,15 +870,32 @@ impl Host<Hub> for Operator {
             if command == Command::Reload {
                 self.reload(hub);
             }
+            if command == Command::Page {
+                let lines = self.page.as_ref().map(|page| page.invitation(self.color));
+                let lines = lines.unwrap_or_else(|| vec![say!("hub-page-off")]);
+                for line in lines {
+                    self.printer.data.line(line);
+                }
+            }
             let stats = io.stats();
             let console = console::Console {
                 hub,
                 now: io.now,
                 stats: &stats,
                 archive: self.archive.as_mut(),
+                secure: self.secure.as_ref(),
             };
             for line in console.answer(command) {
                 self.printer.data.line(line);
+            }
+        }
+        if let Some(page) = &self.page {
+            for (from, command) in page.take_commands() {
+                let (stats, archive) = (io.stats(), self.archive.as_mut());
+                let secure = self.secure.as_ref();
+                let now = io.now;
+                let console = console::Console { hub, now, stats: &stats, archive, secure };
+                page.answer(from, &console.answer(command));
             }
         }
         if let Some(ipmsg) = &mut self.ipmsg {
@@ -813,15 +915,19 @@ impl Host<Hub> for Operator {
         if let Some(secure) = &mut self.secure {
             secure.event(&event);
         }
+        if let Some(page) = &mut self.page {
+            page.event(&event);
+        }
         match (event, &self.archive) {
             (Event::Message(message), archive) => {
                 if self.shows_messages {
                     self.printer.data.line(shown(&message));
                 }
                 let history = hub.config().history;
+                let keeps_raw = history.is_some_and(|history| history.keeps_raw);
                 if let Some(archive) = archive
                     && !message.is_stored
-                    && history.is_some_and(|history| history.keeps_raw || !message.is_raw)
+                    && (keeps_raw || !message.is_raw)
                 {
                     archive.message(message);
                 }
@@ -838,7 +944,9 @@ impl Host<Hub> for Operator {
         let names = self.printer.interactive.then_some(self.next_names);
         let groups = self.groups.as_ref().map(GroupSockets::deadline);
         let secure = self.secure.as_ref().and_then(secure::Secure::deadline);
-        let timers = [self.watchdog.next(), secure, archive, groups, names, Some(self.next_wall)];
+        let page = self.page.as_ref().and_then(page::Page::deadline);
+        let timers =
+            [self.watchdog.next(), secure, page, archive, groups, names, Some(self.next_wall)];
         timers.into_iter().flatten().min()
     }
 
@@ -848,6 +956,12 @@ impl Host<Hub> for Operator {
             archive.tick(hub, io.now);
             if let Some(secure) = &mut self.secure {
                 secure.tick(hub, archive, io.now);
+            }
+            if let Some(page) = &mut self.page {
+                page.tick(hub, archive, io.now);
+                let secure = self.secure.as_ref().and_then(secure::Secure::state);
+                let now = io.now;
+                page.measure(hub, archive, secure, || io.stats(), now);
             }
         }
         if let Some(groups) = &mut self.groups {

@@ -1,19 +1,19 @@
 //! The link's side: drives the sessions for the loop of any transport.
 
-use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use pigeon_datagram::Instant;
 use pigeon_guard::SourceRules;
 use pigeon_hub::Source;
-use pigeon_hub::reliable::{Answer, Config, ConnId, Output, RoomLog, Sessions};
-use pigeon_log::{Forget, NewestEntries};
+use pigeon_hub::reliable::{Answer, Config, ConnId, Output, Read, Sessions};
+use pigeon_log::Forget;
 use pigeon_net::Waker;
-use pigeon_proto::{Entry, Position, RoomName};
 
 use super::queue::{FromLink, MOST, Queues, ToLink};
 use super::reading::Reading;
+use crate::cli::hub::room_log::{All, Newest};
 
 /// What sessions need of a transport.
 pub(in crate::cli::hub) trait Transport {
@@ -32,8 +32,9 @@ pub(in crate::cli::hub) struct Carrier {
     sessions: Sessions,
     queues: Arc<Queues>,
     hub: Arc<OnceLock<Waker>>,
-    log: NewestEntries,
-    reading: Reading,
+    log: Newest,
+    /// Reads for followers, and for requests for earlier entries, which may take longer.
+    reading: [Reading; 2],
     sources: SourceRules,
     /// Whether the hub has stopped; the loop ends with the next turn.
     is_over: bool,
@@ -44,21 +45,35 @@ impl Carrier {
         config: Config,
         queues: Arc<Queues>,
         hub: Arc<OnceLock<Waker>>,
-        log: NewestEntries,
-        reader: pigeon_log::Reader,
+        log: Newest,
+        readers: [All; 2],
         waker: Waker,
         sources: SourceRules,
     ) -> anyhow::Result<Carrier> {
-        let reading = Reading::start(reader, waker)?;
+        let [followers, requests] = readers;
+        let reading = [
+            Reading::start("follow", followers, waker.clone())?,
+            Reading::start("earlier", requests, waker)?,
+        ];
         let sessions = Sessions::new(config);
         Ok(Carrier { sessions, queues, hub, log, reading, sources, is_over: false })
     }
 
     /// A connection was opened. `None` if there are too many.
     pub(in crate::cli::hub) fn opened(&mut self, now: Instant, peer: SocketAddr) -> Option<ConnId> {
-        let ip = peer.ip().to_canonical();
+        self.opened_from(now, peer.ip(), None)
+    }
+
+    /// A connection of a page with this origin was opened. `None` if there are too many.
+    pub(in crate::cli::hub) fn opened_from(
+        &mut self,
+        now: Instant,
+        ip: IpAddr,
+        origin: Option<Box<str>>,
+    ) -> Option<ConnId> {
+        let ip = ip.to_canonical();
         let source = Source { ip, origin: self.sources.origin(ip) };
-        self.sessions.opened(now, source)
+        self.sessions.opened_from(now, source, origin)
     }
 
     pub(in crate::cli::hub) fn received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
@@ -98,19 +113,21 @@ impl Carrier {
                 ToLink::Left { author, why } => self.sessions.left(author, why),
                 ToLink::Forgot(Forget::Room(room)) => self.sessions.forgot(Some(&room), None),
                 ToLink::Forgot(Forget::Speaker(name)) => self.sessions.forgot(None, Some(&name)),
+                ToLink::Here(here) => self.sessions.here(now, &here),
                 ToLink::Stop => {
                     self.sessions.stop();
                     self.is_over = true;
                 }
             }
         }
-        for (id, answer) in self.reading.answers() {
+        let answers = self.reading.iter().flat_map(Reading::answers);
+        for (id, answer) in answers.collect::<Vec<_>>() {
             self.sessions.answered(now, id, answer);
         }
         if self.sessions.poll_timeout().is_some_and(|due| due <= now) {
             self.sessions.handle_timeout(now);
         }
-        self.sessions.pump(now, &Newest(&self.log));
+        self.sessions.pump(now, &self.log);
         let mut to_hub = Vec::new();
         while let Some(output) = self.sessions.poll_output() {
             let item = match output {
@@ -127,7 +144,12 @@ impl Carrier {
                     continue;
                 }
                 Output::Read { id, read } => {
-                    if !self.reading.ask(id, read) {
+                    let [followers, requests] = &self.reading;
+                    let reading = match read {
+                        Read::Earlier(_) => requests,
+                        _ => followers,
+                    };
+                    if !reading.ask(id, read) {
                         self.sessions.answered(now, id, Answer::Failed);
                     }
                     continue;
@@ -136,25 +158,16 @@ impl Carrier {
                 Output::Say(say) => FromLink::Say(say),
                 Output::Command { author, line } => FromLink::Command { author, line },
                 Output::Leave { author } => FromLink::Leave { author },
+                Output::Watch { room } => FromLink::Watch { room },
+                Output::Unwatch { room } => FromLink::Unwatch { room },
             };
             to_hub.push(item);
         }
+        let statistics = self.queues.statistics.lock();
+        statistics.unwrap_or_else(PoisonError::into_inner).clone_from(self.sessions.statistics());
         if !to_hub.is_empty() {
             self.queues.from_link.extend(to_hub);
             self.hub.get().into_iter().for_each(Waker::wake);
         }
-    }
-}
-
-/// The log's newest entries, for sessions.
-struct Newest<'a>(&'a NewestEntries);
-
-impl RoomLog for Newest<'_> {
-    fn newest(&self) -> Position {
-        self.0.durable()
-    }
-
-    fn tail(&self, after: Position, room: Option<&RoomName>, limit: usize) -> Option<Vec<Entry>> {
-        self.0.after(after, room, limit)
     }
 }

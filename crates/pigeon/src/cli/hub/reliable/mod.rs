@@ -14,25 +14,36 @@
 mod carrier;
 mod queue;
 mod reading;
+mod watched;
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use anyhow::Context;
 use pigeon_datagram::Instant;
-use pigeon_hub::reliable::{Join, Joined, Outcome, Say};
+use pigeon_hub::reliable::{Join, Joined, Outcome, Say, Statistics};
 use pigeon_hub::{Event, Hub, Input, LinkId, MemberId, Message};
 use pigeon_log::Forget;
 use pigeon_net::Waker;
-use pigeon_proto::{Command, LinkKind, Notice, Reason, Refusal, RoomName, Secret, Subject, Word};
+use pigeon_proto::{Command, LinkKind, News, Notice, Reason, Refusal, RoomName, Subject, Word};
 
 pub(super) use self::carrier::{Carrier, Transport};
 pub(super) use self::queue::Queues;
 use self::queue::{FromLink, MOST, ToLink};
+use self::watched::Watched;
 use super::archive::{Archive, Settled, Unstored};
 
 /// Maximum number of messages taken from a link before the hub serves its sockets again.
 const AT_ONCE: usize = 256;
+
+/// A link's state for the operator.
+pub(super) struct LinkState {
+    pub(super) kind: LinkKind,
+    pub(super) members: usize,
+    /// Requests and answers that wait between the loops.
+    pub(super) queued: usize,
+    pub(super) statistics: Statistics,
+}
 
 /// The hub's side of a link.
 pub(super) struct Link {
@@ -45,6 +56,7 @@ pub(super) struct Link {
     authors: HashMap<MemberId, u128>,
     /// Each member's room, for news.
     rooms: HashMap<MemberId, RoomName>,
+    watched: Watched,
 }
 
 impl Link {
@@ -66,6 +78,7 @@ impl Link {
             members: HashMap::new(),
             authors: HashMap::new(),
             rooms: HashMap::new(),
+            watched: Watched::default(),
         })
     }
 
@@ -82,6 +95,11 @@ impl Link {
                 FromLink::Join(join) => self.join(hub, now, join),
                 FromLink::Say(say) => says.extend(self.say(hub, now, say)),
                 FromLink::Command { author, line } => self.command(hub, now, author, &line),
+                FromLink::Watch { room } => {
+                    self.watched.add(room);
+                    self.list(hub, now);
+                }
+                FromLink::Unwatch { room } => self.watched.remove(&room),
                 FromLink::Leave { author } => {
                     if let Some(&member) = self.members.get(&author) {
                         hub.handle_input(now, member, Input::Leave);
@@ -89,7 +107,7 @@ impl Link {
                 }
             }
         }
-        for id in archive.say(says) {
+        for id in archive.say(self.link, says) {
             self.settle(id, Outcome::refused(Reason::NotStored));
         }
         if queued >= MOST {
@@ -110,7 +128,7 @@ impl Link {
         let known = self.members.get(&author).copied();
         let member = match known {
             Some(member) => member,
-            None => hub.join(now, self.link, label, source)?,
+            None => hub.join_by_key(now, self.link, label, source, author, password.as_deref())?,
         };
         self.members.insert(author, member);
         self.authors.insert(member, author);
@@ -120,9 +138,6 @@ impl Link {
         let mut command = |command| hub.handle_input(now, member, Input::Command(command));
         if is_other_language {
             command(Command::Language(language));
-        }
-        if let Some(secret) = password.as_deref().and_then(|text| Secret::new(text.as_bytes())) {
-            command(Command::Pass(secret));
         }
         if known.is_none()
             && let Some(word) = word.as_deref().and_then(Word::new)
@@ -142,13 +157,10 @@ impl Link {
         let view = hub.member(member);
         match view.map(|view| (view.name, view.room)) {
             Some((name, Some(room))) => Ok(Joined { name, room }),
-            in_no_room => {
-                // The password is missing. The session must not stay in the hub without it.
+            // Kicked, because of its resume word.
+            _ => {
                 self.forget(author);
-                if in_no_room.is_some() {
-                    hub.handle_input(now, member, Input::Leave);
-                }
-                Err(Refusal::new(Subject::Member, Reason::Password))
+                Err(Refusal::new(Subject::Member, Reason::Kicked))
             }
         }
     }
@@ -166,7 +178,7 @@ impl Link {
                 room,
                 speaker: Some(member),
                 label: "".into(),
-                link: self.kind,
+                link: self.kind.of_messages(),
                 wall: hub.wall(now),
                 text,
                 identity,
@@ -194,7 +206,8 @@ impl Link {
     }
 
     /// Relays the stored messages of this link's members, and reports the result of the others.
-    pub(super) fn settled(&mut self, hub: &mut Hub, now: Instant, settled: Vec<Settled>) {
+    pub(super) fn settled(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) {
+        let settled = archive.settled(self.link);
         if settled.is_empty() {
             return;
         }
@@ -231,7 +244,7 @@ impl Link {
             {
                 self.rooms.insert(*member, room.clone());
             }
-            Event::News { room, news } => self.news(room, news),
+            Event::News { room, news, own } => self.news(room, news, own),
             Event::Left { member, reason, .. } => {
                 self.rooms.remove(member);
                 if let Some(author) = self.authors.remove(member) {
@@ -248,10 +261,11 @@ impl Link {
     }
 
     /// Rooms with more than a hundred members get no news, so this loop is short.
-    fn news(&self, room: &RoomName, news: &[pigeon_proto::News]) {
+    fn news(&self, room: &RoomName, news: &[News], own: &[(MemberId, Vec<News>)]) {
         for (member, _) in self.rooms.iter().filter(|(_, here)| *here == room) {
             let Some(&author) = self.authors.get(member) else { continue };
-            for news in news {
+            let own = own.iter().find(|(about, _)| about == member);
+            for news in own.map_or(news, |(_, own)| own) {
                 self.send(ToLink::Notice { author, notice: Notice::News(news.clone()) });
             }
         }
@@ -264,6 +278,30 @@ impl Link {
         }
         self.members.clear();
         self.rooms.clear();
+        self.watched = Watched::default();
+    }
+
+    /// The link's state for the operator.
+    pub(super) fn state(&self) -> LinkState {
+        let statistics = self.queues.statistics.lock().unwrap_or_else(PoisonError::into_inner);
+        LinkState {
+            kind: self.kind,
+            members: self.members.len(),
+            queued: self.queues.from_link.len() + self.queues.to_link.len(),
+            statistics: statistics.clone(),
+        }
+    }
+
+    /// When [`list`](Link::list) is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.watched.next_at()
+    }
+
+    /// Reports the members of watched rooms that have changed.
+    pub(super) fn list(&mut self, hub: &Hub, now: Instant) {
+        for here in self.watched.take(hub, now) {
+            self.send(ToLink::Here(here));
+        }
     }
 
     /// Reports deleted messages.

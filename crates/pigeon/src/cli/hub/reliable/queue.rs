@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pigeon_hub::Left;
-use pigeon_hub::reliable::{Join, Joined, Outcome, Say, SayId};
+use pigeon_hub::reliable::{Join, Joined, Outcome, Say, SayId, Statistics};
 use pigeon_log::Forget;
-use pigeon_proto::{Notice, Refusal};
+use pigeon_proto::frame::Here;
+use pigeon_proto::{Notice, Refusal, RoomName};
 
 /// Maximum length of the queue to the hub. If it is full, the link stops reading from its members.
 pub(super) const MOST: usize = 4_096;
@@ -20,6 +21,8 @@ pub(super) enum FromLink {
     Say(Say),
     Command { author: u128, line: Box<str> },
     Leave { author: u128 },
+    Watch { room: RoomName },
+    Unwatch { room: RoomName },
 }
 
 pub(super) enum ToLink {
@@ -28,6 +31,7 @@ pub(super) enum ToLink {
     Notice { author: u128, notice: Notice },
     Left { author: u128, why: Left },
     Forgot(Forget),
+    Here(Here),
     Stop,
 }
 
@@ -35,6 +39,8 @@ pub(super) enum ToLink {
 pub(in crate::cli::hub) struct Queues {
     pub(super) from_link: Queue<FromLink>,
     pub(super) to_link: Queue<ToLink>,
+    /// The sessions' counters, as of their last turn.
+    pub(super) statistics: Mutex<Statistics>,
 }
 
 /// A queue between two threads. The callers of `push` limit its length: an answer must not be lost,

@@ -1,15 +1,16 @@
-//! Reads older entries for followers in a separate thread, so that no loop waits for a disk.
+//! Reads older entries in a separate thread, so that no loop waits for a disk.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pigeon_hub::reliable::{Answer, Read, ReadId};
-use pigeon_log::{ReadError, Reader};
+use pigeon_hub::reliable::{Answer, Earlier, Read, ReadId};
+use pigeon_log::{Entry, Query, ReadError, Reader};
 use pigeon_net::Waker;
 use pigeon_proto::Position;
 use tracing::warn;
 
 use crate::base::thread;
+use crate::cli::hub::room_log::All;
 
 /// Length of the queue. Each connection has one request at a time, and repeats it if the queue is
 /// full.
@@ -23,16 +24,19 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Starts the thread. It wakes the loop after each answer.
-    pub(super) fn start(reader: Reader, waker: Waker) -> anyhow::Result<Reading> {
+    pub(super) fn start(name: &str, log: All, waker: Waker) -> anyhow::Result<Reading> {
         let (questions, asked): (_, Receiver<(ReadId, Read)>) = sync_channel(QUESTIONS);
         let answers: Arc<Mutex<Vec<_>>> = Arc::default();
         let given = Arc::clone(&answers);
-        thread::spawn("follow", move || {
+        thread::spawn(name, move || {
             for (id, question) in asked {
-                let answer = read(&reader, question).unwrap_or_else(|error| {
-                    warn!("{error}");
-                    Answer::Failed
-                });
+                let answer = match &log {
+                    All::Memory(log) => log.lock().read(&question),
+                    All::Disk(reader) => read(reader, question).unwrap_or_else(|error| {
+                        warn!("{error}");
+                        Answer::Failed
+                    }),
+                };
                 given.lock().unwrap_or_else(PoisonError::into_inner).push((id, answer));
                 waker.wake();
             }
@@ -57,7 +61,7 @@ impl Reading {
 fn read(reader: &Reader, question: Read) -> Result<Answer, ReadError> {
     Ok(match question {
         Read::Outbox { author, outbox } => Answer::Last(reader.last_number(author, outbox)?),
-        Read::Follow { seen } => Answer::Follow(reader.follow(Some(seen))?),
+        Read::Follow { seen, deletion } => Answer::Follow(reader.follow(Some(seen), deletion)?),
         Read::Before { room, count } => {
             let entries = reader.before(Position::END, Some(&room), count)?;
             let newest = entries.last().map_or(Position::START, |last| last.position());
@@ -74,8 +78,40 @@ fn read(reader: &Reader, question: Read) -> Result<Answer, ReadError> {
                 (None, None) => newest,
             })
         }
+        Read::Earlier(earlier) => read_earlier(reader, &earlier)?,
         Read::After { room, after, limit } => {
             Answer::Entries(reader.after(after, Some(&room), limit)?)
         }
     })
+}
+
+/// Maximum number of steps of a search with few results. Each takes some milliseconds.
+const SEARCHES: usize = 4;
+
+fn read_earlier(reader: &Reader, earlier: &Earlier) -> Result<Answer, ReadError> {
+    let Earlier { room, words, before, limit, .. } = earlier;
+    let nothing = Answer::Earlier { entries: Vec::new(), more: None };
+    if *limit == 0 {
+        return Ok(nothing);
+    }
+    let Some(words) = words else {
+        let entries = reader.before(*before, Some(room), *limit)?;
+        // A read returns fewer entries than requested where these are large.
+        let first = entries.first().map(Entry::position);
+        let has_more = match first {
+            Some(first) => !reader.before(first, Some(room), 1)?.is_empty(),
+            None => false,
+        };
+        return Ok(Answer::Earlier { entries, more: first.filter(|_| has_more) });
+    };
+    let Some(query) = Query::parse(words) else { return Ok(nothing) };
+    let (mut messages, mut more) = (Vec::new(), Some(*before));
+    for _ in 0..SEARCHES {
+        let Some(position) = more.filter(|_| messages.len() < *limit) else { break };
+        let found = reader.search(&query, Some(room), limit - messages.len(), position)?;
+        messages.extend(found.messages);
+        more = found.more;
+    }
+    let entries = messages.into_iter().rev().map(Entry::Message).collect();
+    Ok(Answer::Earlier { entries, more })
 }

@@ -1,11 +1,12 @@
 //! The hub's certificate, created once and stored beside the log.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Context;
 use pigeon_quic::Certificate;
+
+use crate::base::private_file;
 
 const FILE: &str = "certificate.pem";
 
@@ -28,19 +29,7 @@ pub(super) fn of(folder: &Path) -> anyhow::Result<Certificate> {
         Err(error) => return Err(error).context(format!("cannot read {}", path.display())),
     }
     let certificate = Certificate::generate().context("cannot make a certificate")?;
-    keep(&path, certificate.to_pem().as_bytes())
+    private_file::write(&path, certificate.to_pem().as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(certificate)
-}
-
-fn keep(path: &Path, pem: &[u8]) -> std::io::Result<()> {
-    let beside = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&beside)?;
-    file.write_all(pem)?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)
 }

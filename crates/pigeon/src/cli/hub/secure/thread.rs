@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ops::ControlFlow;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Context;
 use bytes::Bytes;
 use pigeon_datagram::Instant;
 use pigeon_hub::reliable::ConnId;
 use pigeon_net::{Driver, Host, Io, Socket, Waker};
-use pigeon_quic::{Endpoint, Event, Server};
+use pigeon_quic::{Endpoint, Event, Server, Statistics};
 use tracing::debug;
 
 use super::super::ending::Ending;
@@ -18,15 +18,20 @@ use super::super::reliable::{Carrier, Transport};
 /// Maximum bytes read from one connection before the others.
 const READ: usize = 64 << 10;
 
+/// The counters of QUIC as of the last turn, for the hub's loop.
+pub(super) type Shared = Arc<Mutex<Statistics>>;
+
 pub(super) fn start(
     server: Server,
     socket: Socket,
     hub: Arc<OnceLock<Waker>>,
     carrier: impl FnOnce(Waker) -> anyhow::Result<Carrier>,
-) -> anyhow::Result<(Waker, Ending)> {
+) -> anyhow::Result<(Waker, Shared, Ending)> {
     let mut driver = Driver::new(server, socket).context("cannot watch the socket")?;
     let waker = driver.waker();
+    let statistics = Shared::default();
     let mut host = LinkHost {
+        statistics: Arc::clone(&statistics),
         carrier: carrier(waker.clone())?,
         connections: Connections::default(),
         by_quic: HashMap::new(),
@@ -37,11 +42,12 @@ pub(super) fn start(
         debug!(statistics = ?driver.machine().statistics(), "QUIC: ended");
         Ok(result?)
     })?;
-    Ok((waker, ending))
+    Ok((waker, statistics, ending))
 }
 
 /// The host of the QUIC server.
 struct LinkHost {
+    statistics: Shared,
     carrier: Carrier,
     connections: Connections,
     by_quic: HashMap<pigeon_quic::ConnId, ConnId>,
@@ -130,7 +136,8 @@ impl Transport for Wire<'_> {
 
 impl LinkHost {
     fn turn(&mut self, server: &mut Server, now: Instant) {
-        let LinkHost { carrier, connections, by_quic, held } = self;
+        let LinkHost { statistics, carrier, connections, by_quic, held } = self;
+        *statistics.lock().unwrap_or_else(PoisonError::into_inner) = server.statistics();
         loop {
             carrier.turn(now, &mut Wire { server, connections, by_quic, held });
             let taken = std::mem::take(&mut connections.taken);

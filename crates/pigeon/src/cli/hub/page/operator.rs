@@ -1,0 +1,228 @@
+//! The operator's view: its WebSockets, behind a token.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pigeon_datagram::Instant;
+use pigeon_guard::Bucket;
+use pigeon_web::{Io, SocketId, Token};
+use serde_json::{Value, json};
+use tracing::{info, warn};
+
+use super::board::Board;
+use crate::cli::hub::console::Command;
+use pigeon_text::escape;
+
+/// Maximum number of open views.
+const MOST: usize = 16;
+
+/// Time limit for the token.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Wrong tokens per second, of all together, before the right one is not looked at either.
+const GUESSES: u64 = 5;
+
+/// Maximum bytes of a frame from a view.
+const MOST_FRAME: usize = 4_096;
+
+/// Points sent in one frame.
+const AT_ONCE: usize = 256;
+
+/// Maximum bytes that wait to be sent to a view. Beyond, it gets nothing new until it has taken some.
+const MOST_UNSENT: usize = 256 << 10;
+
+/// The open views.
+pub(super) struct Views {
+    token: Token,
+    board: Arc<Board>,
+    hub: Box<str>,
+    wake_hub: Box<dyn Fn() + Send>,
+    views: BTreeMap<SocketId, View>,
+    numbers: u64,
+    guesses: Bucket,
+    pub(super) wrong_tokens: u64,
+}
+
+struct View {
+    /// Identifies it in answers.
+    number: u64,
+    since: Instant,
+    is_allowed: bool,
+    message: Vec<u8>,
+    /// The next point, and the last list of members.
+    next_sample: u64,
+    list: u64,
+    unsent: usize,
+}
+
+impl Views {
+    pub(super) fn new(
+        token: Token,
+        board: Arc<Board>,
+        hub: &str,
+        wake_hub: impl Fn() + Send + 'static,
+    ) -> Views {
+        Views {
+            token,
+            board,
+            hub: hub.into(),
+            wake_hub: Box::new(wake_hub),
+            views: BTreeMap::new(),
+            numbers: 0,
+            guesses: Bucket::default(),
+            wrong_tokens: 0,
+        }
+    }
+
+    /// How many views have given the token.
+    pub(super) fn len(&self) -> usize {
+        self.views.values().filter(|view| view.is_allowed).count()
+    }
+
+    pub(super) fn opened(&mut self, now: Instant, socket: SocketId) -> bool {
+        if self.views.len() >= MOST {
+            return false;
+        }
+        self.numbers += 1;
+        let view = View {
+            number: self.numbers,
+            since: now,
+            is_allowed: false,
+            message: Vec::new(),
+            next_sample: 0,
+            list: 0,
+            unsent: 0,
+        };
+        self.views.insert(socket, view);
+        true
+    }
+
+    pub(super) fn has(&self, socket: SocketId) -> bool {
+        self.views.contains_key(&socket)
+    }
+
+    pub(super) fn closed(&mut self, socket: SocketId) {
+        self.views.remove(&socket);
+    }
+
+    pub(super) fn sent(&mut self, socket: SocketId, bytes: usize) {
+        if let Some(view) = self.views.get_mut(&socket) {
+            view.unsent = view.unsent.saturating_sub(bytes);
+        }
+    }
+
+    pub(super) fn received(
+        &mut self,
+        io: &mut Io,
+        now: Instant,
+        socket: SocketId,
+        part: &[u8],
+        ends: bool,
+    ) {
+        let Some(view) = self.views.get_mut(&socket) else { return };
+        view.message.extend_from_slice(part);
+        if view.message.len() > MOST_FRAME {
+            return self.deny(io, socket, "this message is too long");
+        }
+        if !ends {
+            return;
+        }
+        let frame: Option<Value> = serde_json::from_slice(&std::mem::take(&mut view.message)).ok();
+        let Some(frame) = frame else { return self.deny(io, socket, "this is not JSON") };
+        let text = |field: &str| frame[field].as_str().unwrap_or_default().to_owned();
+        let (kind, name, is_allowed) = (text("type"), text("name"), view.is_allowed);
+        match (kind.as_str(), is_allowed) {
+            ("token", _) => self.allow(io, now, socket, &text("token")),
+            (_, false) => self.deny(io, socket, "the token comes first"),
+            ("kick", true) => self.ask(io, socket, &kind, &name, Command::Kick(name.clone())),
+            ("ban", true) => self.ask(io, socket, &kind, &name, Command::Ban(name.clone())),
+            ("unban", true) => self.ask(io, socket, &kind, &name, Command::Unban(name.clone())),
+            ("mute", true) => self.ask(io, socket, &kind, &name, Command::Mute(name.clone())),
+            ("unmute", true) => self.ask(io, socket, &kind, &name, Command::Unmute(name.clone())),
+            (_, true) => {}
+        }
+    }
+
+    fn allow(&mut self, io: &mut Io, now: Instant, socket: SocketId, token: &str) {
+        let cost = pigeon_guard::cost(1, GUESSES);
+        if !self.guesses.has_room(now, cost) {
+            return self.deny(io, socket, "too many wrong tokens; try again in a moment");
+        }
+        if !self.token.is(token) {
+            self.guesses.take(now, cost);
+            self.wrong_tokens += 1;
+            warn!("operator's view: a wrong token");
+            return self.deny(
+                io,
+                socket,
+                "this is not the token that the hub printed at its start",
+            );
+        }
+        let Some(view) = self.views.get_mut(&socket) else { return };
+        view.is_allowed = true;
+        let hub = json!({"type": "hub", "name": &*self.hub, "version": env!("CARGO_PKG_VERSION")});
+        send(io, socket, view, &hub.to_string());
+        (self.wake_hub)();
+    }
+
+    fn deny(&mut self, io: &mut Io, socket: SocketId, why: &str) {
+        io.send(socket, json!({"type": "denied", "text": why}).to_string().into());
+        io.close(socket);
+        self.views.remove(&socket);
+    }
+
+    fn ask(&mut self, io: &mut Io, socket: SocketId, kind: &str, name: &str, command: Command) {
+        let Some(view) = self.views.get_mut(&socket) else { return };
+        info!("operator's view: {kind} {}", escape(name));
+        if self.board.ask(view.number, command) {
+            return (self.wake_hub)();
+        }
+        let busy = json!({"type": "answer", "text": "too many commands wait; try again"});
+        send(io, socket, view, &busy.to_string());
+    }
+
+    /// Sends what is new, and closes views whose token did not come.
+    pub(super) fn turn(&mut self, io: &mut Io, now: Instant) {
+        let late = |view: &View| !view.is_allowed && now - view.since > PATIENCE;
+        let late = self.views.iter().filter(|(_, view)| late(view)).map(|(socket, _)| *socket);
+        for socket in late.collect::<Vec<_>>() {
+            self.deny(io, socket, "no token came in time");
+        }
+        for (number, answer) in self.board.take_answers() {
+            let view = self.views.iter_mut().find(|(_, view)| view.number == number);
+            if let Some((socket, view)) = view {
+                send(io, *socket, view, &answer);
+            }
+        }
+        for (&socket, view) in self.views.iter_mut().filter(|(_, view)| view.is_allowed) {
+            if view.unsent > MOST_UNSENT {
+                continue;
+            }
+            if let Some((list, number)) = self.board.members_after(view.list) {
+                view.list = number;
+                send(io, socket, view, &list);
+            }
+            let (samples, next) = self.board.samples_from(view.next_sample);
+            view.next_sample = next;
+            for samples in samples.chunks(AT_ONCE) {
+                let frame = match samples {
+                    [one] => format!("{{\"type\":\"sample\",{}", &one[1..]),
+                    many => format!("{{\"type\":\"samples\",\"samples\":[{}]}}", many.join(",")),
+                };
+                send(io, socket, view, &frame);
+            }
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let waiting = self.views.values().filter(|view| !view.is_allowed);
+        waiting.map(|view| view.since + PATIENCE + Duration::from_millis(1)).min()
+    }
+}
+
+fn send(io: &mut Io, socket: SocketId, view: &mut View, frame: &str) {
+    view.unsent += frame.len();
+    io.send(socket, Bytes::copy_from_slice(frame.as_bytes()));
+}
