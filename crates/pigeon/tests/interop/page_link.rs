@@ -584,6 +584,19 @@ fn figures_are_for_prometheus_and_for_this_machine() {
     assert!(!figures.contains("狗哥"), "a name is a label");
     let body = figures.split("\r\n\r\n").nth(1).unwrap();
     assert!(body.lines().count() < 300, "{body}");
+    // Grafana's dashboard asks for figures that there are.
+    let dashboard: Value =
+        serde_json::from_str(include_str!("../../../../docs/grafana.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
+    let exprs = targets.map(|target| target["expr"].as_str().unwrap());
+    let words = exprs.flat_map(|expr| expr.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()));
+    let known = |word: &&str| word.starts_with("pigeon_");
+    // Nobody has been asked for a round trip yet.
+    let early = "pigeon_page_round_trip_seconds";
+    for word in words.filter(known).filter(|word| *word != early) {
+        assert!(body.contains(&format!("# TYPE {word} ")), "{word}");
+    }
     let proxied = get("/metrics", "X-Forwarded-For: 10.0.0.9\n");
     assert!(proxied.starts_with("HTTP/1.1 403 "), "{proxied}");
     if !crate::peers::installed("promtool") {
