@@ -338,7 +338,7 @@ function addRoom(name) {
   const room = new Room(name);
   const seen = kept[`seen/${fold(name)}`];
   if (seen) room.read = seen.read;
-  const isRecent = seen && Date.now() - seen.time < LONG_AWAY && seen.from.after.position > 0;
+  const isRecent = seen && Date.now() - seen.time < LONG_AWAY && seen.from?.after.position > 0;
   if (!session.follow(name, isRecent ? seen.from : { last: FIRST })) return undefined;
   if (isRecent) room.more = seen.from.after.position + 1;
   rooms.set(fold(name), room);
