@@ -95,6 +95,11 @@ impl<S: Read + Write> WebSocket<S> {
         &mut self.stream
     }
 
+    /// The connection alone. What was received and not taken is lost.
+    pub fn into_stream(self) -> S {
+        self.stream
+    }
+
     /// Sends a text message.
     pub fn send(&mut self, text: &str) -> io::Result<()> {
         self.stream.write_all(&frame(0x81, text.as_bytes()))

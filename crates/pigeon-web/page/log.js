@@ -9,8 +9,12 @@ const WINDOW = 300;
 const STEP = 60;
 /** Beyond so many rows that are not drawn yet, only the newest are. */
 const SKIP = 1_500;
-/** Milliseconds of a frame that go into rows. */
+/** Milliseconds of a frame that go into rows, and how much longer the pause after it is: a flood of
+ * messages leaves the browser time for the keys. */
 const BUDGET = 5;
+const PAUSE = 8;
+const FLOOD = 10;
+const FLOOD_PAUSE = 150;
 const FOLD = 2_500;
 const TOGETHER = 5 * 60_000;
 
@@ -30,6 +34,7 @@ export class LogView {
   #hushed;
   #frame;
   #late;
+  #restUntil = 0;
   #days;
   #times;
 
@@ -83,6 +88,12 @@ export class LogView {
       this.#frame = undefined;
       if (this.#room) this.#draw();
     };
+    const pause = this.#restUntil - performance.now();
+    if (pause > 0) {
+      this.#frame = 0;
+      this.#late = setTimeout(draw, pause);
+      return;
+    }
     this.#frame = requestAnimationFrame(draw);
     this.#late = setTimeout(draw, 300);
   }
@@ -159,6 +170,7 @@ export class LogView {
   #draw() {
     const room = this.#room;
     const start = performance.now();
+    const before = this.#hi;
     if (room.base > this.#lo) {
       this.#removeFirst(room.base - this.#lo);
       this.#lo = Math.max(this.#lo, room.base);
@@ -172,12 +184,15 @@ export class LogView {
       while (this.#hi < room.end && performance.now() - start < BUDGET) this.#append(this.#from(this.#hi, 10));
       if (this.#shown.length > WINDOW) this.#removeFirst(this.#shown.length - WINDOW);
       this.#toBottom();
-      if (this.#hi < room.end) this.update();
     } else if (this.#shown.length < WINDOW) {
       this.#append(this.#from(this.#hi, Math.min(STEP, WINDOW - this.#shown.length)));
     }
     this.#noteEdges();
     this.#fill();
+    const end = performance.now();
+    const isFlood = this.#hi - before > FLOOD;
+    this.#restUntil = isFlood ? end + Math.min(1_000, Math.max(FLOOD_PAUSE, (end - start) * PAUSE)) : 0;
+    if (this.#isStuck && this.#hi < room.end) this.update();
   }
 
   #from(index, count) {

@@ -101,7 +101,8 @@ function drive() {
       drive();
     }, Math.max(0, due - now()));
   }
-  showStatus();
+  if (session.state === $("status").dataset.state) scheduleStatus();
+  else showStatus();
 }
 
 function carryOut(output) {
@@ -779,9 +780,10 @@ function showStatus() {
   const text = parts.join(" · ");
   const it = $("status");
   if (it.textContent !== text) it.textContent = text;
-  it.title = isUp ? words.securityTitles[security()] : "";
+  const title = isUp ? words.securityTitles[security()] : "";
+  if (it.title !== title) it.title = title;
   if (it.dataset.state !== state) it.dataset.state = state;
-  it.dataset.waiting = session.waiting;
+  if (it.dataset.waiting !== `${session.waiting}`) it.dataset.waiting = session.waiting;
   it.classList.toggle("warn", hub.isHistoryOff || isWriteFailing);
   $("retry").hidden = isUp || session.again === undefined || session.again - now() < 1_500;
 }
@@ -790,6 +792,14 @@ setInterval(() => session.again !== undefined && showStatus(), 1_000);
 function security() {
   if (location.protocol === "https:") return "encrypted";
   return /^(localhost|127\.|\[::1\])/.test(location.hostname) ? "local" : "readable";
+}
+
+let statusTimer;
+function scheduleStatus() {
+  statusTimer ??= setTimeout(() => {
+    statusTimer = undefined;
+    showStatus();
+  }, 100);
 }
 
 let listsTimer;

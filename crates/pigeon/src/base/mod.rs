@@ -13,7 +13,7 @@
 //! - [`services`]: the settings of small services, and warnings about their senders.
 //! - [`hub_target`]: the hub a tool joins as a member; [`password`]: the hub's password.
 //! - [`host_name`]: this host's name; [`ipmsg`]: exchanging messages with users of IP Messenger.
-//! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
+//! - The process: [`signals`], its [`open_files`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
 //! - [`lookup`]: resolves a name again, in a separate thread.
 //! - Text: [`count`] with its plural, a [`place`] in a file, the [`locale`]'s language, the
 //!   [`nearest`] word to a mistyped one.
@@ -34,6 +34,7 @@ pub(crate) mod lookup;
 pub(crate) mod multicast;
 pub(crate) mod nearest;
 pub(crate) mod networks;
+pub(crate) mod open_files;
 pub(crate) mod password;
 pub(crate) mod payload;
 pub(crate) mod place;

@@ -43,6 +43,7 @@ use super::console;
 use super::reliable::{Carrier, Link, LinkState, Queues};
 use crate::base::endpoint::ListenAddress;
 use crate::base::host_name;
+use crate::base::open_files;
 use crate::base::private_file;
 use crate::base::qr;
 use crate::base::random;
@@ -140,6 +141,7 @@ impl Page {
         sources: SourceRules,
         hub_waker: &Arc<OnceLock<Waker>>,
     ) -> anyhow::Result<Page> {
+        open_files::raise_limit();
         let hub_waker = Arc::clone(hub_waker);
         let mut page = Page {
             settings,
