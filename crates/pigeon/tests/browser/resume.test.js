@@ -229,6 +229,7 @@ test('a phone that was locked catches up', async (t) => {
     figure('unlocked to caught up', `${Date.now() - unlocked} ms`);
     await ann.say(`ann ${count / 50}`);
     await join.line(`"ann ${count / 50}"`, 60_000);
+    await ann.expect(({ text, state }) => text === `ann ${count / 50}` && state === 'stored');
   }
   checkLedger('ann', await ann.seenTexts(), { carl: count, ann: count / 50 });
   checkLedger('join', join.messages().map(({ text }) => text), { carl: count, ann: count / 50 });
