@@ -56,6 +56,7 @@ mod pty;
 mod services;
 mod shell;
 mod user_mode_linux;
+mod windows;
 
 mod ask;
 mod bad_network;
