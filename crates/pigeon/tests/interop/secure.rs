@@ -445,7 +445,8 @@ fn a_hub_without_history_relays_and_says_so() {
     expect_json(&dog, "delivery", "state", "waiting");
     hub.restart();
     assert_eq!(expect_json(&dog, "delivery", "text", "three")["state"], "relayed");
-    expect_json(&cat, "message", "text", "three");
+    // One that says nothing notices the restart some seconds later.
+    cat.expect_line(|line| json(line)["text"] == "three", LEAVING);
     cat.say("four");
     expect_json(&dog, "message", "text", "four");
     let heard = |text: &str| {
@@ -470,7 +471,8 @@ fn the_console_counts_what_members_with_a_key_do() {
         row.split_whitespace().last().unwrap().parse().unwrap()
     };
     assert_eq!((count("members with a key"), count("messages said")), (1, 1), "{lines:?}");
-    assert_eq!((count("connections since"), count("addresses asked")), (1, 1), "{lines:?}");
+    assert_eq!(count("connections since"), 1, "{lines:?}");
+    assert!(count("addresses asked") >= 1, "{lines:?}");
     assert!(count("bytes read") > 100 && count("bytes written") > 100, "{lines:?}");
     hub.process.say("quit");
     hub.process.expect_status(|line| line.contains("members with a key: stopped"), SOON);

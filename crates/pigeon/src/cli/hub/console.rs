@@ -191,7 +191,7 @@ impl Console<'_> {
             },
             Command::Mutes => {
                 let mut lines: Vec<String> =
-                    hub.mutes().map(|name| say!("hub-mute", name = name)).collect();
+                    hub.mutes().map(|(name, _)| say!("hub-mute", name = name)).collect();
                 let slow = hub.slow_rooms();
                 lines.extend(slow.map(|(room, time)| {
                     say!("hub-slow", room = &room, time = format!("{time:?}"))
