@@ -78,6 +78,10 @@ impl Page {
         match *self {}
     }
 
+    pub(super) fn invitation(&self, _: bool) -> Vec<String> {
+        match *self {}
+    }
+
     pub(super) fn take_commands(&self) -> Vec<(u64, console::Command)> {
         match *self {}
     }

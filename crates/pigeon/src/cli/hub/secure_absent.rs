@@ -78,7 +78,23 @@ impl Secure {
         match *self {}
     }
 
-    pub(super) fn close(self) {
+    pub(super) fn counters(&self) -> Option<Counters> {
+        match *self {}
+    }
+
+    pub(super) fn close(self) -> Option<Counters> {
         match self {}
+    }
+}
+
+pub(super) enum Counters {}
+
+impl Counters {
+    pub(super) fn rows(&self) -> Vec<[String; 2]> {
+        match *self {}
+    }
+
+    pub(super) fn log(&self) {
+        match *self {}
     }
 }
