@@ -181,6 +181,7 @@ impl Hub {
             id: self.core.id(slot),
             label: self.core.link_label(&self.doors.context(self.now), slot),
             address: is_plain.then(|| plain.address(slot)),
+            ip: self.core.source(&self.doors.context(self.now), slot).ip.to_canonical(),
             name: self.core.name(slot).cloned(),
             room: self.core.room_of(slot).map(|room| room.name().clone()),
             language: self.core.language(slot),

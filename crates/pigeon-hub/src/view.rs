@@ -31,6 +31,8 @@ pub struct MemberView {
     pub label: Label,
     /// A plain member's address.
     pub address: Option<SocketAddr>,
+    /// The member's IP address.
+    pub ip: IpAddr,
     /// The member's name.
     pub name: Option<Name>,
     /// The member's room; `None` until it has sent the password.
