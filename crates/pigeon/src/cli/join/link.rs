@@ -119,6 +119,11 @@ impl Link {
         self.secure.as_ref().map(|it| it.gate.delivery(it.member.session().waiting()))
     }
 
+    /// How others see a member with a key that has no name, once the hub has admitted it.
+    pub(super) fn label(&self) -> Option<String> {
+        self.secure.as_ref()?.gate.label()
+    }
+
     pub(super) fn session(&self) -> &Session<Pcg64> {
         &self.session
     }

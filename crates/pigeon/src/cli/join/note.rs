@@ -29,8 +29,8 @@ pub(super) enum Note {
         secure_port: Option<u16>,
         is_in: bool,
     },
-    /// The session has no name and requested none: others see this address.
-    NoName { address: SocketAddr },
+    /// The session has no name and requested none: others see this address, or this key.
+    NoName { seen_as: String },
     /// The server was heard, and answers no heartbeats, because of `--plain` or because it cannot.
     JoinedPlainly { asked: bool },
     /// Another window of this user is the same member.
@@ -203,7 +203,7 @@ impl Note {
                 let format = format.unwrap_or(Format::Chat).word();
                 say_in!(language, "join-joined", hub = &hub, members = *members, format = format)
             }
-            Note::NoName { address } => say_in!(language, "join-no-name", address = address),
+            Note::NoName { seen_as } => say_in!(language, "join-no-name", address = seen_as),
             Note::SameMember => say_in!(language, "join-same-member"),
             Note::Elsewhere { name: Some(name), room } => {
                 say_in!(language, "join-elsewhere", name = name, room = room)
@@ -385,7 +385,7 @@ mod tests {
                 secure_port: None,
                 is_in: false,
             },
-            Note::NoName { address: hub },
+            Note::NoName { seen_as: hub.to_string() },
             Note::JoinedPlainly { asked: true },
             Note::JoinedPlainly { asked: false },
             Note::NameKept { name: name(), asked: true },
