@@ -124,6 +124,11 @@ impl Gate {
         self.is_member && !self.is_cut_off
     }
 
+    /// The room, and the position of its newest message.
+    pub(super) fn newest(&self) -> (&RoomName, u64) {
+        (&self.room, self.last)
+    }
+
     /// The label that the hub gives a member with this key while it has no name.
     pub(super) fn label(&self) -> Option<String> {
         self.author.map(|author| format!("key-{:08x}", (author >> 96) as u32))

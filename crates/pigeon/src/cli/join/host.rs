@@ -613,6 +613,13 @@ impl Host<Link> for JoinHost {
                     self.offer(link, answer)?;
                     self.look_at(link);
                 }
+                // What was said since the last heartbeat was read too, and is not new next time.
+                if let (Event::Left, Some((room, last @ 1..))) = (&event, link.newest())
+                    && let Some(memory) = &mut self.memory
+                {
+                    // If it fails, `finish` tries again and reports it.
+                    let _ = memory.see(now, room, last);
+                }
                 let waiting = link.delivery().map_or(0, |delivery| delivery.waiting);
                 if let (Event::Left, count @ 1..) = (&event, waiting) {
                     self.note(Note::Delivery(Delivery::LeftWaiting(count)));

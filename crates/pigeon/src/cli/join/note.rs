@@ -17,6 +17,9 @@ use crate::ui::span::roughly;
 use crate::words::say_in;
 use pigeon_text::escape;
 
+/// The characters of a refused text that are shown.
+const BEGINNING: usize = 60;
+
 /// A note about the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Note {
@@ -111,7 +114,7 @@ fn delivery_words(delivery: &Delivery, language: Language) -> String {
             };
             match text {
                 Some(text) => {
-                    say_in!(language, "join-not-stored", said = escape(text).to_string(), why = why)
+                    say_in!(language, "join-not-stored", said = beginning(text), why = why)
                 }
                 None => say_in!(language, "join-not-stored-earlier", why = why),
             }
@@ -122,6 +125,13 @@ fn delivery_words(delivery: &Delivery, language: Language) -> String {
         Delivery::DiskFailed => say_in!(language, "join-disk-failed"),
         Delivery::LeftWaiting(count) => say_in!(language, "join-left-waiting", count = *count),
     }
+}
+
+/// The beginning of a text: a refused one may fill the screen, and hide the reason behind it.
+fn beginning(text: &str) -> String {
+    let end = text.char_indices().nth(BEGINNING).map_or(text.len(), |(at, _)| at);
+    let rest = if end < text.len() { "…" } else { "" };
+    format!("{}{rest}", escape(&text[..end]))
 }
 
 /// Why nothing arrives at the hub.
@@ -361,6 +371,15 @@ mod tests {
         let notice = Notice::parse("^hb^ name 小明 lobby 7-abc".as_bytes()).unwrap();
         let shown = sentence::line(&without_word(&notice), Language::Chinese);
         assert_eq!(shown, "* 你的名字是 小明，在房间 lobby");
+    }
+
+    #[test]
+    fn of_a_long_refused_text_the_beginning_is_shown_and_the_reason() {
+        let why = Reason::TooLong { length: 12_600, most: 8_192 };
+        let why = super::super::gate::Refused { why: Some(why), text: "".into() };
+        let text = Some("长".repeat(4_200));
+        let words = delivery_words(&Delivery::Refused { text, why }, Language::Chinese);
+        assert!(words.chars().count() < 160 && words.contains("长…（"), "{words}");
     }
 
     /// Notes must not promise what does not happen.
