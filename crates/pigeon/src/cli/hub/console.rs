@@ -24,7 +24,7 @@ use crate::words::{self, key, say};
 const MAX_LISTED: usize = 1_000;
 
 /// Each command with its arguments and the key of its description.
-const COMMANDS: [(&str, &str); 20] = [
+const COMMANDS: [(&str, &str); 21] = [
     ("members", key!("hub-help-members")),
     ("rooms", key!("hub-help-rooms")),
     ("stats", key!("hub-help-stats")),
