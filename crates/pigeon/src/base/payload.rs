@@ -248,28 +248,27 @@ fn read_escape(text: &[u8]) -> Result<(Escaped, usize), String> {
         let all = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
         u32::from_str_radix(digits, 16).ok().filter(|_| all)
     };
-    let byte = |byte| Ok((Escaped::Byte(byte), 2));
-    match text.get(1..).unwrap_or_default() {
+    let byte = |byte| Some((Escaped::Byte(byte), 2));
+    let rest = text.get(1..).unwrap_or_default();
+    let read = match rest {
         [b'n', ..] => byte(b'\n'),
         [b'r', ..] => byte(b'\r'),
         [b't', ..] => byte(b'\t'),
         [b'\\', ..] => byte(b'\\'),
         // In C `\012` would be one byte, in octal.
         [b'0', rest @ ..] if !rest.first().is_some_and(u8::is_ascii_digit) => byte(0),
-        [b'x', high, low, ..] if let Some(value) = hex(&[*high, *low]) => {
-            Ok((Escaped::Byte(value as u8), 4))
+        [b'x', high, low, ..] => hex(&[*high, *low]).map(|value| (Escaped::Byte(value as u8), 4)),
+        [b'u', b'{', rest @ ..] => {
+            let end = rest.iter().position(|byte| *byte == b'}');
+            let character = |end| hex(&rest[..end]).and_then(char::from_u32);
+            end.and_then(|end| Some((Escaped::Character(character(end)?), end + 4)))
         }
-        [b'u', b'{', rest @ ..]
-            if let Some(end) = rest.iter().position(|byte| *byte == b'}')
-                && let Some(c) = hex(&rest[..end]).and_then(char::from_u32) =>
-        {
-            Ok((Escaped::Character(c), end + 4))
-        }
-        rest => {
-            let shown = String::from_utf8_lossy(rest).chars().take(1).collect::<String>();
-            Err(say!("errors-escape", escape = &escape(&shown), unicode = r"\u{N}"))
-        }
-    }
+        _ => None,
+    };
+    read.ok_or_else(|| {
+        let shown = String::from_utf8_lossy(rest).chars().take(1).collect::<String>();
+        say!("errors-escape", escape = &escape(&shown), unicode = r"\u{N}")
+    })
 }
 
 /// Parses hexadecimal bytes, two digits each. Blanks, `:`, `-` and `,` may separate bytes, `0x` may

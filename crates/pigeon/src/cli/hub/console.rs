@@ -87,6 +87,10 @@ impl console::Command for Command {
         let (first, text) = cut(rest);
         let owned = str::to_string;
         let known = COMMANDS.iter().find(|(usage, _)| cut(usage).0 == word);
+        let misused = || match known {
+            Some((usage, _)) => Command::Misused(usage),
+            None => Command::Unknown(owned(line)),
+        };
         Some(match (word, first, text) {
             ("", ..) => return None,
             ("members", "", _) => Command::Members,
@@ -106,18 +110,17 @@ impl console::Command for Command {
             ("unban", net, "") if !net.is_empty() => Command::Unban(owned(net)),
             ("mute", who, "") if !who.is_empty() => Command::Mute(owned(who)),
             ("unmute", who, "") if !who.is_empty() => Command::Unmute(owned(who)),
-            ("slow", room, time) if let Ok(time) = quantity::duration(time) => {
-                Command::Slow(owned(room), time)
-            }
+            ("slow", room, time) => match quantity::duration(time) {
+                Ok(time) => Command::Slow(owned(room), time),
+                Err(_) => misused(),
+            },
             ("forget", _, _) if !rest.is_empty() => Command::Forget(owned(rest)),
             ("password", "off", "") => Command::Password(None),
-            ("password", _, _) if let Ok(password) = Password::parse(rest) => {
-                Command::Password(Some(password))
-            }
-            _ => match known {
-                Some((usage, _)) => Command::Misused(usage),
-                None => Command::Unknown(owned(line)),
+            ("password", _, _) => match Password::parse(rest) {
+                Ok(password) => Command::Password(Some(password)),
+                Err(_) => misused(),
             },
+            _ => misused(),
         })
     }
 }

@@ -439,12 +439,13 @@ fn said(line: &str, format: Option<Format>) -> Option<String> {
 fn addressed(place: &PlaceId, line: String) -> Vec<u8> {
     let bare = line.trim();
     match place {
-        PlaceId::Person(name) if let Some(action) = action(bare.as_bytes()) => {
-            [format!("/msg {name} ").as_bytes(), &action].concat()
-        }
-        PlaceId::Person(name) if !bare.starts_with(['/', '／']) && bare != "quit" => {
-            format!("/msg {name} {bare}").into_bytes()
-        }
+        PlaceId::Person(name) => match action(bare.as_bytes()) {
+            Some(action) => [format!("/msg {name} ").as_bytes(), &action].concat(),
+            None if !bare.starts_with(['/', '／']) && bare != "quit" => {
+                format!("/msg {name} {bare}").into_bytes()
+            }
+            None => line.into_bytes(),
+        },
         _ => line.into_bytes(),
     }
 }
