@@ -210,7 +210,7 @@ function build(plot, lines, key) {
       width: plot.canvas.clientWidth || 300,
       height: 150,
       legend: { show: false },
-      padding: [10, 8, 0, 0],
+      padding: [10, 18, 0, 0],
       cursor: { y: false, drag: { x: false, y: false } },
       scales: {
         x: { range: () => plot.range ?? [0, 1] },
