@@ -166,3 +166,34 @@ pub enum Resume {
     /// It asks again soon. If it cannot wait: after this position.
     Unknown(Position),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(epoch: u64, sequence: u64) -> Position {
+        Position::at(epoch, sequence).unwrap()
+    }
+
+    #[test]
+    fn a_follower_from_another_hub_goes_back_before_what_that_hub_lacked() {
+        let mut saved = Saved { epoch: 3, ..Saved::default() };
+        saved.add_rewind(Rewind { up_to: at(3, 50), to: at(2, 59) });
+        saved.add_rewind(Rewind { up_to: at(3, 52), to: at(2, 64) });
+        assert_eq!(saved.rewinds, [Rewind { up_to: at(3, 52), to: at(2, 59) }]);
+        let newest = at(3, 90);
+        assert_eq!(saved.resume(at(3, 51), true, newest), Resume::Back(at(2, 59)));
+        assert_eq!(saved.resume(at(3, 60), true, newest), Resume::Next);
+        assert_eq!(saved.resume(at(2, 10), true, newest), Resume::Next, "reads it there");
+        assert_eq!(saved.resume(at(3, 70), false, newest), Resume::Back(at(2, 59)));
+        assert_eq!(saved.resume(at(3, 91), false, newest), Resume::Unknown(at(2, 59)));
+    }
+
+    #[test]
+    fn an_epoch_is_shown_once_it_is_released() {
+        let saved = Saved { epoch: 3, ..Saved::default() };
+        assert_eq!(saved.shown_before(), at(3, 0));
+        assert_eq!(Saved { released: true, ..saved }.shown_before(), at(4, 0));
+        assert_eq!(Saved::default().shown_before(), Position::END, "never in a cluster");
+    }
+}

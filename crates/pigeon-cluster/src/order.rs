@@ -17,6 +17,12 @@
 //! `done` to its `have`. Otherwise a follower that moves on to another hub could pass over messages
 //! that its first hub lacked. For the same reason [`Saved::resume`] says where a follower from
 //! another hub continues.
+//!
+//! **Known limits.** Two things cannot be had from brokers that lose what they have acknowledged,
+//! unless a hub stands still whenever another one is away. If only one hub has read the lost tail
+//! and it hangs, the sequences are used again before it can say so, and both orders exist in that
+//! epoch. And if a hub goes on alone while all others are away, a follower that moves on from it may
+//! get an older message of an outbox after a newer one. Neither loses or doubles a message.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -232,6 +238,9 @@ pub struct Order {
     undone: BTreeSet<u128>,
     barrier_at: Option<Instant>,
     said_again: BTreeSet<Identity>,
+    /// The last sequence that any hub is known to have read in this epoch: a stream that ends before
+    /// it has lost its tail.
+    furthest: u64,
     /// Another hub has read further than this one, since then.
     behind: Option<(Instant, (u64, u64))>,
     ids: u64,
@@ -289,6 +298,7 @@ impl Order {
             undone: BTreeSet::new(),
             barrier_at: None,
             said_again: BTreeSet::new(),
+            furthest: 0,
             behind: None,
             ids: 0,
             outputs: VecDeque::new(),
@@ -460,6 +470,7 @@ impl Order {
             && saved.epoch == self.top
             && !(self.phase == Phase::CutOff && saved.owes)
             && stream.at_cursor == Some(saved.record)
+            && stream.last >= self.furthest
             // The record alone proves little: this hub may have read it without noticing that the
             // stream before it had changed.
             && match stream.register {
@@ -534,6 +545,7 @@ impl Order {
             return self.lose(now);
         }
         self.chain.advance(sequence, bytes);
+        self.furthest = self.furthest.max(sequence);
         self.save_at.get_or_insert(now + SAVE_EVERY);
         match record {
             Some(record) => self.take(now, sequence, record, held),
@@ -624,6 +636,7 @@ impl Order {
         self.top = epoch;
         (self.opening, self.opening_late_at, self.behind) = (None, None, None);
         self.chain.open(epoch, sequence, bytes);
+        self.furthest = sequence;
         self.publishing.new_epoch();
         self.haves.clear();
         self.said_again.clear();
@@ -892,6 +905,9 @@ impl Order {
         }
         self.peers.heard(now, hub);
         let (epoch, cursor, digest) = place;
+        if epoch == self.chain.saved.epoch {
+            self.furthest = self.furthest.max(cursor);
+        }
         if self.phase == Phase::Reading {
             if epoch == self.chain.saved.epoch && self.chain.differs(cursor, digest) {
                 self.lose(now);

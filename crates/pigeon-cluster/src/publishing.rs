@@ -285,3 +285,50 @@ impl Publishing {
         (self.resume_at, self.delay) = (None, Duration::ZERO);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Again, Numbered};
+    use crate::testing::message;
+
+    fn publishing(count: u64) -> Publishing {
+        let mut publishing = Publishing::default();
+        for number in 1..=count {
+            let (after, numbered, again) = (number - 1, Numbered::Author, Again::No);
+            let said = Said { message: message(1, 2, number, "x"), after, numbered, again };
+            publishing.push_new(Some(number), said);
+        }
+        publishing
+    }
+
+    fn steps(publishing: &mut Publishing, now: Instant) -> Vec<(u64, u64)> {
+        let mut steps = Vec::new();
+        while let Some((_, round, step, _)) = publishing.next(now, 0, true, |_| false) {
+            steps.push((round, step));
+        }
+        steps
+    }
+
+    #[test]
+    fn everything_from_the_first_lost_record_on_is_published_again_in_a_new_round() {
+        let mut publishing = publishing(4);
+        assert_eq!(steps(&mut publishing, Instant::ORIGIN), [(0, 0), (0, 1), (0, 2), (0, 3)]);
+        assert!(publishing.appeared(Instant::ORIGIN, 0, 0).is_some());
+        assert!(publishing.appeared(Instant::ORIGIN, 0, 2).is_none(), "1 is missing");
+        publishing.go_back(Instant::ORIGIN);
+        assert_eq!(steps(&mut publishing, Instant::ORIGIN), [], "not at once");
+        let later = Instant::ORIGIN + FIRST_DELAY;
+        assert_eq!(steps(&mut publishing, later), [(1, 0), (1, 1), (1, 2)]);
+        assert_eq!(publishing.last_of(1, 2), Some(4));
+    }
+
+    #[test]
+    fn only_a_window_is_in_flight() {
+        let mut publishing = publishing(2_000);
+        assert_eq!(steps(&mut publishing, Instant::ORIGIN).len(), WINDOW);
+        assert!(publishing.appeared(Instant::ORIGIN, 0, 0).is_some());
+        assert_eq!(steps(&mut publishing, Instant::ORIGIN), [(0, 1_000)]);
+        assert_eq!(publishing.waiting(), 1_999);
+    }
+}
