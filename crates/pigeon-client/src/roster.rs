@@ -167,7 +167,9 @@ impl Roster {
     pub fn hear(&mut self, now: Instant, event: &Event) {
         match event {
             Event::Joined(answer) | Event::Answered(answer) => self.hear_answer(now, answer),
-            Event::Notice(notice) | Event::Background(notice) => self.hear_notice(now, notice),
+            Event::Notice(notice) | Event::Background(notice) | Event::Elsewhere(notice) => {
+                self.hear_notice(now, notice);
+            }
             Event::Again { .. } => self.version.base = None,
             _ => {}
         }

@@ -8,8 +8,8 @@ use pigeon_client::reliable::{
     Config, Disk, Event, From, Key, MessageId, Output, Session, State, Status, Store, SyncId,
 };
 use pigeon_datagram::Instant;
-use pigeon_proto::RoomName;
 use pigeon_proto::frame::{ByeReason, ClientFrame, HubFrame, Refused};
+use pigeon_proto::{Identity, LinkKind, Message, Position, RoomName};
 use rand_core::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -199,9 +199,10 @@ fn a_refused_message_is_passed_over_and_told_until_it_was_heard() {
     w.sync();
     assert_eq!(w.said().len(), 2);
     w.hear(&refused(1, None));
-    assert_eq!(w.said(), [(2, 0, "b".to_string())]);
+    assert_eq!(w.said(), [], "nothing passes over it before the refusal is on the disk");
     assert_eq!(w.statuses(first).len(), 2, "not told before it is on the disk");
     w.sync();
+    assert_eq!(w.said(), [(2, 0, "b".to_string())]);
     assert!(matches!(w.statuses(first).last(), Some(Status::Refused(_))));
     w.hear(&HubFrame::Stored { number: 2 });
     assert_eq!(w.statuses(second).last(), Some(&Status::Stored));
@@ -210,6 +211,41 @@ fn a_refused_message_is_passed_over_and_told_until_it_was_heard() {
     w.session.heard(w.now, first);
     w.drain();
     assert_eq!(World::new(w.file, 3).statuses(first), []);
+}
+
+#[test]
+fn a_refusal_that_is_not_on_the_disk_holds_the_next_connection_too() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    w.say("a");
+    w.sync();
+    w.hear(&HubFrame::Stored { number: 1 });
+    // The hub was set back, and refuses now what it had stored.
+    w.hear(&refused(1, None));
+    w.say("b");
+    w.said();
+    for id in std::mem::take(&mut w.syncs) {
+        w.session.sync_failed(w.now, id);
+    }
+    w.session.disconnected(w.now);
+    w.now = w.session.poll_timeout().unwrap();
+    w.session.handle_timeout(w.now);
+    w.drain();
+    assert_eq!(w.join(), outbox);
+    w.expect(outbox, 1);
+    assert_eq!(w.said(), []);
+    while w.replaced == 0 {
+        w.now = w.session.poll_timeout().unwrap();
+        w.session.handle_timeout(w.now);
+        w.drain();
+    }
+    assert_eq!(w.said(), []);
+    w.sync();
+    // Named anew, because the hub expects what it had stored.
+    assert_eq!(w.sent, [ClientFrame::Outbox { outbox }]);
+    w.expect(outbox, 1);
+    assert_eq!(w.said(), [(2, 0, "b".to_string())]);
 }
 
 #[test]
@@ -313,7 +349,12 @@ fn states_follow_what_the_hub_says() {
     w.join();
     assert_eq!(w.session.state(), State::CatchingUp);
     let room = RoomName::lobby();
-    let follow = ClientFrame::Follow { room: room.clone(), after: None, last: Some(20) };
+    let follow = ClientFrame::Follow {
+        room: room.clone(),
+        after: None,
+        last: Some(20),
+        deletion: Position::START,
+    };
     assert!(w.sent.contains(&follow), "together with the proof");
     w.hear(&HubFrame::Live { room: room.clone(), position: Default::default() });
     assert_eq!(w.session.state(), State::Live);
@@ -325,4 +366,54 @@ fn states_follow_what_the_hub_says() {
     w.session.quit();
     assert_eq!(w.session.state(), State::Ended);
     assert!(w.session.say(w.now, RoomName::lobby(), b"x").is_err());
+}
+
+#[test]
+fn a_deletion_is_named_once_it_was_carried_out_and_outlives_a_restart() {
+    fn follow(w: &World) -> (u64, u64) {
+        let named = w.sent.iter().rev().find_map(|frame| match frame {
+            ClientFrame::Follow { after, deletion, .. } => Some((*after, *deletion)),
+            _ => None,
+        });
+        let (after, deletion) = named.unwrap();
+        (after.map_or(0, |seen| seen.position.get()), deletion.get())
+    }
+    let lobby = RoomName::lobby;
+    let position = |number| Position::new(number).unwrap();
+    let message = |at: u64| {
+        let identity = Identity { author: 9, outbox: 9, number: at };
+        let (room, speaker, link) = (lobby(), "dog".into(), LinkKind::Key);
+        let (position, wall, text) = (position(at), Duration::ZERO, b"x"[..].into());
+        HubFrame::Message(Message { position, room, speaker, link, wall, text, identity }.into())
+    };
+    let again = |w: &mut World| {
+        w.session.disconnected(w.now);
+        w.now = w.session.poll_timeout().unwrap();
+        w.session.handle_timeout(w.now);
+        w.drain();
+        w.join();
+    };
+    let mut w = World::new(Vec::new(), 1);
+    w.session.follow(lobby(), From::LeftOff { last: 20 });
+    w.join();
+    w.hear(&message(5));
+    w.session.processed(w.now, &lobby(), position(5));
+    w.drain();
+    let deletion = position(7);
+    w.hear(&HubFrame::Reset { room: lobby(), last: None, forgotten: true, deletion });
+    again(&mut w);
+    assert_eq!(follow(&w), (5, 7), "not again on the next connection");
+    w.hear(&message(6));
+    w.session.processed(w.now, &lobby(), position(6));
+    w.drain();
+    let mut w = World::new(w.file, 2);
+    w.session.follow(lobby(), From::LeftOff { last: 20 });
+    w.join();
+    assert_eq!(follow(&w), (6, 7));
+    // Until something was processed, the application may have ended before it deleted anything.
+    w.hear(&HubFrame::Reset { room: lobby(), last: None, forgotten: true, deletion: position(9) });
+    let mut w = World::new(w.file, 3);
+    w.session.follow(lobby(), From::LeftOff { last: 20 });
+    w.join();
+    assert_eq!(follow(&w), (6, 7));
 }

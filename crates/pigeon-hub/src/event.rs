@@ -89,6 +89,9 @@ pub enum Event {
         room: RoomName,
         /// The changes.
         news: Vec<News>,
+        /// What the members that changed read instead: the others' changes, without their own.
+        /// Plain members are not listed.
+        own: Vec<(MemberId, Vec<News>)>,
     },
     /// The hub stops: links must say goodbye to their members. No events follow.
     Stopped,

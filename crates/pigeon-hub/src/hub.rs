@@ -21,10 +21,10 @@ use crate::core::message::{Caller, Message};
 use crate::core::output::Output;
 use crate::core::rooms::Room;
 use crate::core::state::Core;
-use crate::event::{Event, Events};
+use crate::event::{Event, Events, Remark};
 use crate::plain::Plain;
 use crate::statistics::{Dropped, Left, Statistics};
-use crate::view::{BanError, MemberView, RoomView, RosterView};
+use crate::view::{BanError, KickView, MemberView, RoomView, RosterView};
 
 /// Group chat: members of all links, their names and rooms; relays each message to all members of
 /// its room.
@@ -137,7 +137,12 @@ impl Hub {
                 let here = self.core.room(room)?;
                 let (name, version) = (here.name().clone(), here.version());
                 let news = gathered.news(None, &name, version);
-                Event::News { room: name, news }
+                let of_links = |id: &MemberId| {
+                    self.core.find_id(*id).is_some_and(|slot| self.core.link(slot) != LinkId::PLAIN)
+                };
+                let about = gathered.members().into_iter().filter(of_links);
+                let own = about.map(|id| (id, gathered.news(Some(id), &name, version)));
+                Event::News { own: own.collect(), room: name, news }
             }
             Output::News { .. } => return None,
         })
@@ -214,9 +219,14 @@ impl Hub {
         self.core.bans()
     }
 
-    /// The muted names.
-    pub fn mutes(&self) -> impl Iterator<Item = &Name> {
-        self.core.mutes().names()
+    /// The kicks that still hold, the oldest first.
+    pub fn kicks(&self, now: Instant) -> impl Iterator<Item = KickView<'_>> {
+        self.core.kicks(now)
+    }
+
+    /// The muted names, each with the present name of the member muted by it, if another.
+    pub fn mutes(&self) -> impl Iterator<Item = (&Name, Option<&Name>)> {
+        self.core.muted()
     }
 
     /// The rooms in slow mode, with the time between two messages of a member.
@@ -259,9 +269,53 @@ impl Hub {
         source: Source,
     ) -> Result<MemberId, Refusal> {
         self.begin(now);
+        self.let_in(link, label, source, None)
+    }
+
+    /// Adds a member with a key, like [`join`](Hub::join). The author of the key takes back the name
+    /// that it had, also after a restart. A password is checked first, and such a member is never in
+    /// the hub without it.
+    pub fn join_by_key(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        label: Label,
+        source: Source,
+        author: u128,
+        password: Option<&str>,
+    ) -> Result<MemberId, Refusal> {
+        self.begin(now);
+        if self.core.config().password.is_some() && !self.core.is_banned(source.ip) {
+            let checked = match password {
+                None => Err(Reason::Password),
+                Some(password) => {
+                    let secret = password.trim().as_bytes();
+                    self.core.check_password(self.now, source.ip, secret)
+                }
+            };
+            checked.map_err(|why| {
+                let reason = core::dropped(&why).unwrap_or(Dropped::NoPassword);
+                self.core.statistics_mut().count_dropped(reason);
+                if why != Reason::Password {
+                    let remark = Remark::Limited(reason);
+                    self.events.report(Event::Remark { label: label.clone(), name: None, remark });
+                }
+                Refusal::new(Subject::Member, why)
+            })?;
+        }
+        self.let_in(link, label, source, Some(author))
+    }
+
+    fn let_in(
+        &mut self,
+        link: LinkId,
+        label: Label,
+        source: Source,
+        author: Option<u128>,
+    ) -> Result<MemberId, Refusal> {
         let join = |hub: &mut Hub| {
             let cx = hub.doors.context(hub.now);
-            hub.core.join(&cx, link, source, &|| label.clone())
+            hub.core.join(&cx, link, source, author, &|| label.clone())
         };
         let mut joined = match self.core.is_banned(source.ip) {
             true => Err(Dropped::Banned),
@@ -425,8 +479,10 @@ impl Hub {
     }
 
     /// Kicks a member, by its name or its `IP:PORT`, and notifies it. For ten minutes that address
-    /// and port, and its resume token, are refused; its name is free. The name reserved for an
-    /// absent member can be kicked too. Returns false if there is no such member.
+    /// and port, its key and its resume token are refused, and its name to others from that address;
+    /// elsewhere the name is free. If nobody else is a member from that address, all of it is
+    /// refused. The name reserved for an absent member can be kicked too. Returns false if there is
+    /// no such member.
     pub fn kick(&mut self, now: Instant, who: &str) -> bool {
         self.begin(now);
         let found = self.core.kick(&self.doors.context(self.now), who);
@@ -457,6 +513,14 @@ impl Hub {
         }
         self.deliver();
         Ok(net)
+    }
+
+    /// Ends the kick of a name, of an `IP:PORT` or of an address. Returns false if there is none.
+    pub fn unkick(&mut self, now: Instant, who: &str) -> bool {
+        self.begin(now);
+        let was_kicked = self.core.unkick(who);
+        self.deliver();
+        was_kicked
     }
 
     /// Removes a ban. Returns false if there was none.

@@ -1,12 +1,26 @@
 //! A hub's state as shown by the console and logs.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use pigeon_datagram::Instant;
 use pigeon_proto::{Label, Language, LinkKind, Name, RoomName};
 
 use crate::core::bans::MAX_BANS;
 use crate::core::id::MemberId;
+
+/// A kick that still holds.
+#[derive(Clone, Copy, Debug)]
+pub struct KickView<'a> {
+    /// The kicked member's label at its link.
+    pub label: &'a Label,
+    /// The member's name.
+    pub name: Option<&'a Name>,
+    /// The address, if all of it is locked out.
+    pub address: Option<IpAddr>,
+    /// How long it still holds.
+    pub left: Duration,
+}
 
 /// A member.
 #[derive(Clone, Debug)]

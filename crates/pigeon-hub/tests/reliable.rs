@@ -13,11 +13,11 @@ use bytes::Bytes;
 use pigeon_datagram::Instant;
 use pigeon_guard::TokenKey;
 use pigeon_hub::reliable::{
-    Config, ConnId, Crypto, Joined, MemoryAppend, MemoryLog, Output, Sessions,
+    Config, ConnId, Crypto, Joined, MemoryAppend, MemoryLog, Outcome, Output, Sessions,
 };
 use pigeon_hub::{Left, Origin, Source};
 use pigeon_proto::frame::{ByeReason, ClientFrame, HubFrame, Prove, Say, challenge_text};
-use pigeon_proto::{Identity, LinkKind, Reason, Refusal, RoomName, Subject};
+use pigeon_proto::{Identity, LinkKind, Position, Reason, Refusal, RoomName, Subject};
 
 fn verify(key: &[u8; 65], message: &[u8], signature: &[u8; 64]) -> bool {
     *signature == sign(key[0], message)
@@ -58,7 +58,7 @@ impl World {
         change(&mut config);
         World {
             sessions: Sessions::new(config),
-            log: MemoryLog::new(1, 64 << 20),
+            log: MemoryLog::new(Position::at(1, 0).unwrap(), 64 << 20),
             now: Instant::ORIGIN,
             sent: BTreeMap::new(),
             closed: Vec::new(),
@@ -111,7 +111,7 @@ impl World {
                     self.sessions.answered(self.now, id, answer);
                 }
                 Output::Leave { author } => self.left.push(author),
-                Output::Command { .. } => {}
+                Output::Command { .. } | Output::Watch { .. } | Output::Unwatch { .. } => {}
             }
         }
     }
@@ -168,7 +168,15 @@ impl World {
     fn follower(&mut self, key: u8) -> ConnId {
         let conn = self.joined(key, 1);
         let room = RoomName::lobby();
-        self.send(conn, &[ClientFrame::Follow { room, after: None, last: Some(1_000) }]);
+        self.send(
+            conn,
+            &[ClientFrame::Follow {
+                room,
+                after: None,
+                last: Some(1_000),
+                deletion: Position::START,
+            }],
+        );
         assert!(matches!(self.read(conn).last(), Some(HubFrame::Live { .. })));
         conn
     }
@@ -278,7 +286,10 @@ fn nothing_live_overtakes_what_was_missed() {
     let conn = w.joined(1, 1);
     let room = RoomName::lobby();
     w.plain(701, "701");
-    w.send(conn, &[ClientFrame::Follow { room, after: None, last: Some(600) }]);
+    w.send(
+        conn,
+        &[ClientFrame::Follow { room, after: None, last: Some(600), deletion: Position::START }],
+    );
     w.plain(702, "702");
     w.drain();
     let expected: Vec<String> = (102..=702).map(|number| number.to_string()).collect();
@@ -446,4 +457,119 @@ fn a_text_that_is_too_long_is_refused_for_good_and_the_rest_goes_on() {
     let (room, text) = (RoomName::lobby(), b"x"[..].into());
     w.send(dog, &[ClientFrame::Say(Say { number: 3, after: 1, room, text })]);
     assert_eq!(w.read(dog), [HubFrame::Stored { number: 3 }]);
+}
+
+#[test]
+fn a_client_of_another_version_hears_which_one_the_hub_speaks() {
+    for first in [
+        &br#"{"type":"hello","version":2,"client":"of tomorrow"}"#[..],
+        br#"{"type":"hello","version":0}"#,
+        br#"{"type":"hello","version":"one"}"#,
+        br#"{"type":"hello"}"#,
+        br#"{"type":"prove"}"#,
+        br#"{"type":"quit"}"#,
+        b"GET / HTTP/1.1\r",
+        b"\xff\x00",
+    ] {
+        let mut w = World::new(|_| {});
+        let conn = w.open();
+        w.sessions.received(w.now, conn, &[first, b"\n"].concat());
+        w.drain();
+        let frames = w.read(conn);
+        let [HubFrame::Bye { reason: ByeReason::Error, text }] = &frames[..] else {
+            panic!("{first:?}: {frames:?}");
+        };
+        assert!(text.ends_with("begin with hello, version 1"), "{text}");
+        assert_eq!((w.closed.len(), w.sessions.statistics().broken), (1, 1));
+    }
+}
+
+#[test]
+fn what_comes_out_of_order_ends_the_connection_with_the_reason() {
+    let hello = || ClientFrame::Hello { version: 1, client: "test".into() };
+    let room = RoomName::lobby;
+    let follow =
+        || ClientFrame::Follow { room: room(), after: None, last: None, deletion: Position::START };
+    for (frames, why) in [
+        (vec![hello(), hello()], "the second frame is prove"),
+        (vec![hello(), follow()], "the second frame is prove"),
+        (vec![hello(), say(1, "x")], "the second frame is prove"),
+        (vec![hello(), ClientFrame::Quit {}], "the second frame is prove"),
+    ] {
+        let mut w = World::new(|_| {});
+        let conn = w.open();
+        w.send(conn, &frames);
+        let Some(HubFrame::Bye { text, .. }) = w.read(conn).pop() else { panic!("{why}") };
+        assert_eq!(&*text, why);
+    }
+    let mut w = World::new(|_| {});
+    let dog = w.joined(1, 7);
+    w.send(dog, &[prove(1, 1, "again", 7)]);
+    assert_eq!(reason(&w.read(dog)), Some(ByeReason::Error));
+    for line in [
+        &br#"{"type":"say","number":0,"room":"lobby","text":"x"}"#[..],
+        br#"{"type":"say","number":9007199254740992,"room":"lobby","text":"x"}"#,
+        br#"{"type":"say","number":9007199254740991,"room":"lobby","text":"x"}"#,
+        br#"{"type":"say","number":5,"after":5,"room":"lobby","text":"x"}"#,
+        br#"{"type":"say","number":-1,"room":"lobby","text":"x"}"#,
+        br#"{"type":"say","number":1.5,"room":"lobby","text":"x"}"#,
+        br#"{"type":"say","number":1,"room":"lobby"}"#,
+        br#"{"type":"outbox","outbox":"7"}"#,
+    ] {
+        let mut w = World::new(|_| {});
+        let dog = w.joined(1, 7);
+        w.sessions.received(w.now, dog, &[line, b"\n"].concat());
+        w.drain();
+        assert_eq!(reason(&w.read(dog)), Some(ByeReason::Error), "{line:?}");
+    }
+}
+
+#[test]
+fn the_last_number_there_is_can_be_said() {
+    let mut w = World::new(|_| {});
+    let dog = w.joined(1, 7);
+    let last = (1 << 53) - 2;
+    let (room, text) = (RoomName::lobby(), b"x"[..].into());
+    w.send(dog, &[ClientFrame::Say(Say { number: last, after: 0, room, text })]);
+    assert_eq!(w.read(dog), [HubFrame::Stored { number: last }]);
+    let again = w.join(1, 7);
+    let expect = HubFrame::Expect { outbox: 7, number: last + 1 };
+    assert_eq!(w.read(again).pop(), Some(expect));
+}
+
+#[test]
+fn a_number_may_be_passed_over_before_its_refusal_is_heard() {
+    let mut w = World::new(|_| {});
+    let dog = w.joined(1, 7);
+    w.holds = true;
+    let after = |number, after| {
+        let (room, text) = (RoomName::lobby(), b"x"[..].into());
+        ClientFrame::Say(Say { number, after, room, text })
+    };
+    w.send(dog, &[say(1, ""), after(2, 0)]);
+    let (empty, second) = (w.held.remove(0), w.held.remove(0));
+    w.holds = false;
+    w.sessions.settled(empty.id, Outcome::refused(Reason::Usage));
+    w.store(second);
+    w.drain();
+    w.send(dog, &[say(3, "and"), say(4, "on")]);
+    assert_eq!(w.read(dog).last(), Some(&HubFrame::Stored { number: 4 }));
+}
+
+#[test]
+fn an_outbox_can_be_changed_while_a_message_is_refused() {
+    let mut w = World::new(|_| {});
+    let dog = w.joined(1, 7);
+    w.holds = true;
+    w.send(dog, &[say(1, "a"), ClientFrame::Outbox { outbox: 8 }]);
+    let first = w.held.remove(0);
+    w.holds = false;
+    w.sessions.settled(first.id, Outcome::refused(Reason::Muted));
+    w.drain();
+    assert_eq!(w.read(dog), [HubFrame::Expect { outbox: 8, number: 1 }]);
+    w.send(dog, &[say(1, "b"), ClientFrame::Outbox { outbox: 7 }, say(1, "a")]);
+    // What was not acknowledged before the change is compared when its outbox is named again.
+    let (expect, stored) =
+        (HubFrame::Expect { outbox: 7, number: 1 }, HubFrame::Stored { number: 1 });
+    assert_eq!(w.read(dog), [expect, stored]);
 }

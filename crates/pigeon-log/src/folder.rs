@@ -93,7 +93,8 @@ fn private(options: &mut OpenOptions) {
 /// Renames a finished file to its final name. Even after a power cut, the name leads to a whole
 /// file or to none.
 pub(crate) fn put_in_place(from: &Path, to: &Path) -> io::Result<()> {
-    File::open(from)?.sync_all()?;
+    // Opened for writing: Windows syncs no other file.
+    OpenOptions::new().write(true).open(from)?.sync_all()?;
     std::fs::rename(from, to)?;
     // A bare file name has an empty parent, which cannot be opened.
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());

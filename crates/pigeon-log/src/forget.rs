@@ -55,6 +55,8 @@ pub(crate) struct Forgetting {
     pub(crate) id: i64,
     pub(crate) what: Forget,
     pub(crate) up_to: Position,
+    /// The mark of the deletion, once something is deleted.
+    mark: Option<Position>,
     pub(crate) cursor: Position,
     pub(crate) deleted: u64,
     pub(crate) step: Step,
@@ -100,15 +102,38 @@ pub(crate) fn note_forgotten(
 }
 
 /// The position of the first message deleted after a follower saw its last one, and which it may
-/// still have.
+/// still have. It has carried out the deletions up to `deletion`.
 pub(crate) fn first_forgotten(
     connection: &Connection,
     seen: Position,
+    deletion: Position,
 ) -> rusqlite::Result<Option<Position>> {
     let first: Option<i64> = connection
-        .prepare_cached("SELECT min(first) FROM forgotten WHERE up_to >= ?1 AND first <= ?1")?
-        .query_row([seen.sql()], |row| row.get(0))?;
+        .prepare_cached(
+            "SELECT min(first) FROM forgotten WHERE up_to >= ?1 AND first <= ?1 AND up_to > ?2",
+        )?
+        .query_row([seen.sql(), deletion.sql()], |row| row.get(0))?;
     Ok(first.map(Position::from_sql))
+}
+
+/// The mark of the newest deletion. [`Position::START`] while one is under way: what a follower reads
+/// now may be deleted yet, so it must hear of that one again.
+pub(crate) fn newest_deletion(connection: &Connection) -> rusqlite::Result<Position> {
+    let newest: Option<i64> = connection
+        .prepare_cached(
+            "SELECT max(up_to) FROM forgotten WHERE NOT EXISTS (SELECT 1 FROM forgetting)",
+        )?
+        .query_row([], |row| row.get(0))?;
+    Ok(newest.map_or(Position::START, Position::from_sql))
+}
+
+/// The mark of a new deletion: the last position that was drawn, which ends its range. It is greater
+/// than the mark of each earlier one, so that followers can tell them apart.
+fn mark(connection: &Connection, last: Position) -> rusqlite::Result<Position> {
+    let newest: Option<i64> = connection
+        .prepare_cached("SELECT max(up_to) FROM forgotten")?
+        .query_row([], |row| row.get(0))?;
+    Ok(newest.map_or(last, |newest| last.max(Position::from_sql(newest).ahead(1))))
 }
 
 impl Forgetting {
@@ -147,7 +172,22 @@ impl Forgetting {
     }
 
     fn new(id: i64, what: Forget, up_to: Position) -> Forgetting {
-        Forgetting { id, what, up_to, cursor: Position::START, deleted: 0, step: Step::Delete }
+        let (cursor, step) = (Position::START, Step::Delete);
+        Forgetting { id, what, up_to, mark: None, cursor, deleted: 0, step }
+    }
+
+    /// The mark of the deletion. After a restart it has another one, which does no harm.
+    pub(crate) fn mark(
+        &mut self,
+        connection: &Connection,
+        last: Position,
+    ) -> rusqlite::Result<Position> {
+        let mark = match self.mark {
+            Some(mark) => mark,
+            None => mark(connection, last)?,
+        };
+        self.mark = Some(mark);
+        Ok(mark)
     }
 
     pub(crate) fn done(&self) -> Forgotten {

@@ -225,6 +225,13 @@ impl Log {
         self.shared.queue.push(append).map_err(|(why, append)| why.with(append))
     }
 
+    /// Queues messages like [`try_append`](Log::try_append), and stores them in one group if they
+    /// fit one.
+    pub fn try_append_all(&self, appends: Vec<Append>) -> Vec<Result<Ticket, AppendError<()>>> {
+        let tickets = self.shared.queue.push_all(appends).into_iter();
+        tickets.map(|ticket| ticket.map_err(|why| why.with(()))).collect()
+    }
+
     /// Queues a fact, which replaces the one with the same key, without blocking.
     pub fn try_set(&self, fact: &Fact) -> Result<Ticket, AppendError<()>> {
         self.shared.queue.push_change(Change::set(fact)).map_err(|why| why.with(()))

@@ -65,8 +65,28 @@ impl Queue {
     #[expect(clippy::result_large_err, reason = "the message is handed back, not boxed for it")]
     pub(crate) fn push(&self, append: Append) -> Result<Ticket, (PushError, Append)> {
         let mut inner = self.lock();
-        match self.room_for(&inner, append.weight()) {
-            Ok(()) => Ok(self.add(&mut inner, append.weight(), Item::Message(append))),
+        let pushed = self.push_locked(&mut inner, append);
+        self.wake(&mut inner);
+        pushed
+    }
+
+    /// Queues messages like [`push`](Queue::push), under one lock: the writer takes them together.
+    pub(crate) fn push_all(&self, appends: Vec<Append>) -> Vec<Result<Ticket, PushError>> {
+        let mut inner = self.lock();
+        let push = |append| self.push_locked(&mut inner, append).map_err(|(why, _)| why);
+        let pushed = appends.into_iter().map(push).collect();
+        self.wake(&mut inner);
+        pushed
+    }
+
+    #[expect(clippy::result_large_err, reason = "the message is handed back, not boxed for it")]
+    fn push_locked(
+        &self,
+        inner: &mut Inner,
+        append: Append,
+    ) -> Result<Ticket, (PushError, Append)> {
+        match self.room_for(inner, append.weight()) {
+            Ok(()) => Ok(inner.add(append.weight(), Item::Message(append))),
             Err(why) => {
                 if append.numbering == Numbering::ByHub {
                     inner.lost.add(&append.room, append.wall);
@@ -79,7 +99,9 @@ impl Queue {
     pub(crate) fn push_change(&self, change: Change) -> Result<Ticket, PushError> {
         let mut inner = self.lock();
         self.room_for(&inner, change.weight())?;
-        Ok(self.add(&mut inner, change.weight(), Item::Change(change)))
+        let ticket = inner.add(change.weight(), Item::Change(change));
+        self.wake(&mut inner);
+        Ok(ticket)
     }
 
     /// Queues a job. Returns false if the queue is closed.
@@ -153,18 +175,9 @@ impl Queue {
         if fits { Ok(()) } else { Err(PushError::Full) }
     }
 
-    fn add(&self, inner: &mut Inner, bytes: usize, item: Item) -> Ticket {
-        inner.tickets += 1;
-        inner.bytes += bytes;
-        let ticket = Ticket(inner.tickets);
-        inner.items.push_back((ticket, item));
-        self.wake(inner);
-        ticket
-    }
-
-    /// Wakes the writer if it waits. A busy writer needs no wake-up, which saves the system call.
+    /// Wakes the writer if it waits and has work. A busy writer needs no wake-up, which saves the system call.
     fn wake(&self, inner: &mut Inner) {
-        if std::mem::take(&mut inner.waiting) {
+        if !inner.is_idle() && std::mem::take(&mut inner.waiting) {
             self.work.notify_one();
         }
     }
@@ -175,6 +188,14 @@ impl Queue {
 }
 
 impl Inner {
+    fn add(&mut self, bytes: usize, item: Item) -> Ticket {
+        self.tickets += 1;
+        self.bytes += bytes;
+        let ticket = Ticket(self.tickets);
+        self.items.push_back((ticket, item));
+        ticket
+    }
+
     fn is_idle(&self) -> bool {
         self.items.is_empty()
             && self.lost.is_empty()

@@ -249,12 +249,13 @@ impl Reader {
         })
     }
 
-    /// Where a follower continues after its last seen message.
-    pub fn follow(&self, seen: Option<Seen>) -> Result<Follow, ReadError> {
+    /// Where a follower continues after its last seen message, if it has carried out the deletions up
+    /// to this one.
+    pub fn follow(&self, seen: Option<Seen>, deletion: Position) -> Result<Follow, ReadError> {
         self.reading("follow", || {
             let Some(seen) = seen else { return Ok(Follow::From(Position::START)) };
             let _transaction = self.connection.unchecked_transaction()?;
-            let forgotten = forget::first_forgotten(&self.connection, seen.position)?;
+            let forgotten = forget::first_forgotten(&self.connection, seen.position, deletion)?;
             let held = self.entry(seen.position.sql())?;
             let is_held = held.as_ref().and_then(Entry::message).map(|held| held.identity)
                 == Some(seen.identity);
@@ -272,7 +273,11 @@ impl Reader {
                 .first()
                 .and_then(Entry::message)
                 .map(|message| Seen { position: message.position, identity: message.identity });
-            Ok(Follow::Reset { last_common, forgotten: forgotten.is_some() })
+            let forgotten = match forgotten {
+                Some(_) => Some(forget::newest_deletion(&self.connection)?),
+                None => None,
+            };
+            Ok(Follow::Reset { last_common, forgotten })
         })
     }
 

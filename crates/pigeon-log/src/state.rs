@@ -27,6 +27,8 @@ pub enum Fact {
         room: RoomName,
         /// The holder's address.
         ip: IpAddr,
+        /// The author of the holder's key, if it has one.
+        author: Option<u128>,
         /// Whether the holder's client sends the token automatically.
         resumes: bool,
         /// Whether the holder has left, so that others may take the name.
@@ -36,6 +38,21 @@ pub enum Fact {
     Grants(u32),
     /// A banned network, in the hub's notation.
     Ban(Box<str>),
+    /// A kicked member.
+    Kick {
+        /// The member's label, in the hub's notation.
+        label: Box<str>,
+        /// The member's name.
+        name: Option<Name>,
+        /// The number of the grant of its name.
+        grant: Option<u32>,
+        /// The member's address.
+        ip: IpAddr,
+        /// Whether the whole address is locked out.
+        is_alone: bool,
+        /// When the kick ends, since 1970.
+        until: Duration,
+    },
     /// A muted name.
     Mute {
         /// The name.
@@ -68,6 +85,8 @@ pub enum Key {
     Grants,
     /// The ban of a network.
     Ban(Box<str>),
+    /// The kick of a label.
+    Kick(Box<str>),
     /// The mute of a name, regardless of capitals.
     Mute(Name),
     /// The settings of a room, regardless of capitals.
@@ -126,6 +145,7 @@ impl Fact {
             Fact::Grant { grant, .. } => Key::Grant(*grant),
             Fact::Grants(_) => Key::Grants,
             Fact::Ban(net) => Key::Ban(net.clone()),
+            Fact::Kick { label, .. } => Key::Kick(label.clone()),
             Fact::Mute { name } => Key::Mute(name.clone()),
             Fact::Room { room, .. } => Key::Room(room.clone()),
         }
@@ -154,6 +174,7 @@ fn row_key(key: &Key) -> (&'static str, Box<str>) {
         Key::Grant(grant) => ("grant", grant.to_string().into()),
         Key::Grants => ("grants", "".into()),
         Key::Ban(net) => ("ban", net.clone()),
+        Key::Kick(label) => ("kick", label.clone()),
         Key::Mute(name) => ("mute", name.folded()),
         Key::Room(room) => ("room", room.folded()),
     }
@@ -165,16 +186,25 @@ fn value_of(fact: &Fact) -> Value {
         Fact::ResumeSecret(secret) => {
             json!({ "secret": format!("{:032x}", u128::from_be_bytes(*secret)) })
         }
-        Fact::Grant { grant, name, room, ip, resumes, is_free } => json!({
+        Fact::Grant { grant, name, room, ip, author, resumes, is_free } => json!({
             "grant": grant,
             "name": name.as_str(),
             "room": room.as_str(),
             "ip": ip.to_string(),
+            "author": author.map(|author| format!("{author:032x}")),
             "resumes": resumes,
             "free": is_free,
         }),
         Fact::Grants(last) => json!({ "last": last }),
         Fact::Ban(net) => json!({ "net": net }),
+        Fact::Kick { label, name, grant, ip, is_alone, until } => json!({
+            "label": label,
+            "name": name.as_ref().map(Name::as_str),
+            "grant": grant,
+            "ip": ip.to_string(),
+            "alone": is_alone,
+            "until_ms": millis(*until),
+        }),
         Fact::Mute { name } => json!({ "name": name.as_str() }),
         Fact::Room { room, settings } => {
             json!({ "room": room.as_str(), "slow_ms": settings.slow.map(millis) })
@@ -199,11 +229,20 @@ fn fact_of(kind: &str, value: &str) -> Option<Fact> {
             name: name()?,
             room: room()?,
             ip: text("ip")?.parse().ok()?,
+            author: text("author").and_then(|author| u128::from_str_radix(author, 16).ok()),
             resumes: value.get("resumes")?.as_bool()?,
             is_free: value.get("free")?.as_bool()?,
         },
         "grants" => Fact::Grants(number("last")?),
         "ban" => Fact::Ban(text("net")?.into()),
+        "kick" => Fact::Kick {
+            label: text("label")?.into(),
+            name: name(),
+            grant: number("grant"),
+            ip: text("ip")?.parse().ok()?,
+            is_alone: value.get("alone")?.as_bool()?,
+            until: time("until_ms")?,
+        },
         "mute" => Fact::Mute { name: name()? },
         "room" => Fact::Room { room: room()?, settings: RoomSettings { slow: time("slow_ms") } },
         _ => return None,

@@ -427,14 +427,14 @@ impl Writer {
     }
 
     fn forget(&mut self) -> Result<(), Failure> {
-        let Some((current, _)) = self.forgetting.first() else { return Ok(()) };
+        let Some((current, _)) = self.forgetting.first_mut() else { return Ok(()) };
         match current.step {
             Step::Delete => {
                 let Some((doomed, looked)) = current.next(&self.connection, SLICE)? else {
                     return self.forgotten_rows();
                 };
-                let up_to = current.up_to;
-                self.delete(&doomed, Some(up_to))?;
+                let mark = current.mark(&self.connection, self.positions.last)?;
+                self.delete(&doomed, Some(mark))?;
                 if let Some((current, _)) = self.forgetting.first_mut() {
                     current.cursor = looked;
                     current.deleted += doomed.len() as u64;
@@ -459,12 +459,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Deletes messages for retention, or for a request to forget up to a position.
+    /// Deletes messages for retention, or for a request to forget with this mark.
     fn delete(&mut self, doomed: &[Doomed], forgotten: Option<Position>) -> Result<(), Failure> {
         let indexed = self.indexed;
         self.unsynced(|c| {
-            if let (Some(up_to), Some(first)) = (forgotten, doomed.first()) {
-                note_forgotten(c, up_to, first.position)?;
+            if let (Some(mark), Some(first)) = (forgotten, doomed.first()) {
+                note_forgotten(c, mark, first.position)?;
             }
             retention::delete(c, doomed, indexed)
         })?;

@@ -4,6 +4,7 @@
 //!   key.pem                      the member's key, the same for every hub
 //!   hubs                         one line per name or address: the fingerprint seen there
 //!   FINGERPRINT/N.session        a process's state at a hub: its outbox and read positions
+//!   people/NAME/                 another person of the same user: a key and outboxes
 //! ```
 
 use std::collections::BTreeMap;
@@ -23,6 +24,9 @@ const MAX_PROCESSES: u32 = 1_024;
 pub struct Folder {
     path: PathBuf,
 }
+
+/// Maximum number of other persons with keys in one folder.
+const MAX_PEOPLE: usize = 64;
 
 /// Why the folder could not be used. Its content is unchanged.
 #[derive(Debug, Error)]
@@ -47,6 +51,21 @@ impl Folder {
     pub fn open(path: &Path) -> Result<Folder, FolderError> {
         create(path)?;
         Ok(Folder { path: path.to_owned() })
+    }
+
+    /// The folder of another person of the same user, with a key of its own, but the same known hubs.
+    pub fn person(&self, word: &str) -> Result<Folder, FolderError> {
+        Folder::open(&self.path.join("people").join(word))
+    }
+
+    /// Whether that person has a key. `None`: it has none, and there is no place for one more.
+    pub fn has_person(&self, word: &str) -> Option<bool> {
+        let people = self.path.join("people");
+        let count = || std::fs::read_dir(&people).into_iter().flatten().count();
+        match people.join(word).join("key.pem").exists() {
+            true => Some(true),
+            false => (count() < MAX_PEOPLE).then_some(false),
+        }
     }
 
     /// The member's stored key, or a new one from `generate`. Two processes that start at once get
@@ -215,5 +234,19 @@ mod tests {
         assert_eq!(folder.session("cd").unwrap().1, b"", "another hub");
         drop(first);
         assert_eq!(folder.session("ab").unwrap().1, b"waits");
+    }
+
+    #[test]
+    fn another_person_has_a_key_of_its_own_and_they_are_bounded() {
+        let (_temporary, folder) = folder();
+        assert_eq!(folder.has_person("猫姐"), Some(false));
+        folder.key(|| b"one".to_vec()).unwrap();
+        let person = folder.person("猫姐").unwrap();
+        assert_eq!(person.key(|| b"two".to_vec()).unwrap(), b"two");
+        assert_eq!(folder.has_person("猫姐"), Some(true));
+        for n in 1..MAX_PEOPLE {
+            folder.person(&n.to_string()).unwrap();
+        }
+        assert_eq!((folder.has_person("one more"), folder.has_person("猫姐")), (None, Some(true)));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::ControlFlow;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -19,6 +19,11 @@ use crate::{Event, Member, OpenMemberError, Opened, Options, open};
 /// loses nothing.
 const MOST_EVENTS: usize = 1_024;
 
+/// Maximum number of events beyond the queue while the program waits for an acknowledgement, which
+/// comes behind them on the same stream. Otherwise a program that waits takes no events, its member
+/// reads nothing, and the wait never ends. A hub sends about 2 MiB before an acknowledgement.
+const MOST_HELD: usize = 16_384;
+
 /// Maximum number of queued requests of the program.
 const MOST_ORDERS: usize = 1_024;
 
@@ -30,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Hub {
     orders: SyncSender<Order>,
     events: Receiver<Event>,
+    /// Events taken since the member was woken to refill the queue.
+    taken: usize,
     waker: Waker,
     messages: Arc<Messages>,
     thread: Option<JoinHandle<()>>,
@@ -74,16 +81,52 @@ enum Order {
 }
 
 /// The status of each message.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Messages {
     inner: Mutex<Outcomes>,
     changed: Condvar,
+    /// Wakes the member's loop.
+    waker: Waker,
 }
 
 #[derive(Debug, Default)]
 struct Outcomes {
     by_id: HashMap<MessageId, Status>,
+    /// The present identity of messages that have a new one.
+    renumbered: HashMap<MessageId, MessageId>,
+    /// Number of calls that wait for an acknowledgement.
+    waiting: usize,
     is_over: bool,
+}
+
+impl Outcomes {
+    /// The final status of a message, by its first identity.
+    fn result(&self, id: MessageId) -> Option<Result<(), NotSaid>> {
+        match self.by_id.get(&self.present(id)) {
+            Some(Status::Stored | Status::Relayed) => Some(Ok(())),
+            Some(Status::Refused(refused)) => Some(Err(NotSaid::Refused(refused.text.clone()))),
+            _ if self.is_over => Some(Err(NotSaid::Waiting)),
+            _ => None,
+        }
+    }
+
+    fn present(&self, id: MessageId) -> MessageId {
+        self.renumbered.get(&id).copied().unwrap_or(id)
+    }
+
+    fn renumber(&mut self, from: MessageId, to: MessageId) {
+        let Some(status) = self.by_id.remove(&from) else { return };
+        self.by_id.insert(to, status);
+        let first = self.renumbered.iter().find(|(_, present)| **present == from);
+        let first = first.map_or(from, |(first, _)| *first);
+        self.renumbered.insert(first, to);
+    }
+
+    fn remove(&mut self, id: MessageId) {
+        let present = self.present(id);
+        self.by_id.remove(&present);
+        self.renumbered.remove(&id);
+    }
 }
 
 impl Messages {
@@ -102,7 +145,8 @@ impl Hub {
         let waker = driver.waker();
         let (orders, ordered) = sync_channel(MOST_ORDERS);
         let (sender, events) = sync_channel(MOST_EVENTS);
-        let messages: Arc<Messages> = Arc::default();
+        let inner = Mutex::default();
+        let messages = Arc::new(Messages { inner, changed: Condvar::new(), waker: waker.clone() });
         let mut host =
             HubHost { ordered, events: sender, held: VecDeque::new(), messages: messages.clone() };
         let thread = std::thread::Builder::new()
@@ -114,7 +158,7 @@ impl Hub {
             })
             .map_err(|source| OpenMemberError::Thread { source })?;
         let thread = Some(thread);
-        Ok(Hub { orders, events, waker, messages, thread, fingerprint, is_first })
+        Ok(Hub { orders, events, taken: 0, waker, messages, thread, fingerprint, is_first })
     }
 
     /// The hub's key.
@@ -169,15 +213,20 @@ impl Hub {
         self.order(Order::Command { line: line.into() })
     }
 
-    /// The next event. `None` after `patience`, or if the member has left.
+    /// The next event, except for the status of messages whose [`Said`] is kept. `None` after `patience`, or if the member has left.
     pub fn next(&mut self, patience: Duration) -> Option<Event> {
-        let event = match self.events.recv_timeout(patience) {
-            Ok(event) => event,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
-        };
-        // The member may have held back further events.
-        self.waker.wake();
-        Some(event)
+        // The member may have held back events while the queue was full. Waking it once for half a
+        // queue costs less than for each event.
+        let next = self.events.try_recv();
+        self.taken += 1;
+        if next.is_err() || self.taken >= MOST_EVENTS / 2 {
+            self.taken = 0;
+            self.waker.wake();
+        }
+        match next {
+            Err(TryRecvError::Empty) => self.events.recv_timeout(patience).ok(),
+            next => next.ok(),
+        }
     }
 
     fn order(&mut self, order: Order) -> Result<(), NotSaid> {
@@ -214,28 +263,38 @@ impl Said {
     pub fn wait(&self, patience: Duration) -> Result<(), NotSaid> {
         let until = Instant::now() + patience;
         let mut outcomes = self.messages.lock();
-        loop {
-            match outcomes.by_id.get(&self.id) {
-                Some(Status::Stored | Status::Relayed) => return Ok(()),
-                Some(Status::Refused(refused)) => {
-                    return Err(NotSaid::Refused(refused.text.clone()));
-                }
-                _ if outcomes.is_over => return Err(NotSaid::Waiting),
-                _ => {}
-            }
+        if let Some(result) = outcomes.result(self.id) {
+            return result;
+        }
+        // The member may have stopped reading, because the program takes no events.
+        outcomes.waiting += 1;
+        self.messages.waker.wake();
+        let result = loop {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(NotSaid::Waiting);
+                break Err(NotSaid::Waiting);
             }
             let waited = self.messages.changed.wait_timeout(outcomes, left);
             outcomes = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+            if let Some(result) = outcomes.result(self.id) {
+                break result;
+            }
+        };
+        outcomes.waiting -= 1;
+        result
+    }
+}
+
+impl Said {
+    /// Whether the hub only relayed the message, because it stores nothing.
+    pub fn is_relayed(&self) -> bool {
+        matches!(self.messages.lock().by_id.get(&self.id), Some(Status::Relayed))
     }
 }
 
 impl Drop for Said {
     fn drop(&mut self) {
-        self.messages.lock().by_id.remove(&self.id);
+        self.messages.lock().remove(self.id);
     }
 }
 
@@ -258,6 +317,28 @@ impl HubHost {
                 return;
             }
         }
+    }
+
+    /// Passes the status of a message to its `Said`. False if there is none.
+    fn note_status(&self, event: &Event) -> bool {
+        let (id, status) = match event {
+            Event::Session(SessionEvent::Status(id, status)) => (id, status),
+            Event::Session(SessionEvent::Renumbered { from, to }) => {
+                self.messages.lock().renumber(*from, *to);
+                return false;
+            }
+            _ => return false,
+        };
+        let mut outcomes = self.messages.lock();
+        let Some(known) = outcomes.by_id.get_mut(id) else { return false };
+        *known = status.clone();
+        self.messages.changed.notify_all();
+        true
+    }
+
+    /// Whether to stop reading until the program takes events.
+    fn is_full(&self) -> bool {
+        !self.held.is_empty() && (self.held.len() >= MOST_HELD || self.messages.lock().waiting == 0)
     }
 
     fn order(&mut self, member: &mut Member, io: &Io<'_>, order: Order) {
@@ -288,7 +369,7 @@ impl HubHost {
 impl Host<Member> for HubHost {
     fn woken(&mut self, member: &mut Member, io: &mut Io<'_>) -> ControlFlow<()> {
         self.flush();
-        member.hold(!self.held.is_empty());
+        member.hold(self.is_full());
         while let Ok(order) = self.ordered.try_recv() {
             self.order(member, io, order);
         }
@@ -296,18 +377,34 @@ impl Host<Member> for HubHost {
     }
 
     fn event(&mut self, member: &mut Member, _: &mut Io<'_>, event: Event) -> ControlFlow<()> {
-        if let Event::Session(SessionEvent::Status(id, status)) = &event {
-            if let Some(known) = self.messages.lock().by_id.get_mut(id) {
-                *known = status.clone();
-            }
-            self.messages.changed.notify_all();
+        if !self.note_status(&event) {
+            self.held.push_back(event);
         }
-        self.held.push_back(event);
         self.flush();
-        member.hold(!self.held.is_empty());
+        member.hold(self.is_full());
         match member.is_over() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_with_a_new_identity_has_its_first_ones_result() {
+        let id = |number| MessageId { outbox: 7, number };
+        let mut outcomes = Outcomes::default();
+        outcomes.by_id.insert(id(1), Status::Waiting);
+        outcomes.renumber(id(1), id(2));
+        outcomes.renumber(id(2), id(3));
+        outcomes.renumber(id(8), id(9));
+        assert_eq!(outcomes.result(id(1)), None);
+        *outcomes.by_id.get_mut(&id(3)).unwrap() = Status::Stored;
+        assert_eq!(outcomes.result(id(1)), Some(Ok(())));
+        outcomes.remove(id(1));
+        assert!(outcomes.by_id.is_empty() && outcomes.renumbered.is_empty());
     }
 }

@@ -29,6 +29,8 @@ pub struct Options {
     pub fingerprint: Option<Fingerprint>,
     /// The folder of the member's key and outbox. See [`Folder`].
     pub folder: PathBuf,
+    /// Another person of the same user, with a key and an outbox of its own: a word for file names.
+    pub person: Option<String>,
     /// The client's name, room and password, and its limits.
     pub session: Config,
     /// Time limit for the hub's first answer.
@@ -43,6 +45,7 @@ impl Options {
             known_as: vec![hub.to_string()],
             fingerprint: None,
             folder: folder.into(),
+            person: None,
             session: Config::default(),
             patience: Duration::from_secs(5),
         }
@@ -162,8 +165,12 @@ pub fn open(options: Options) -> Result<Opened, OpenMemberError> {
 /// Like [`open()`], for a loop that already has a clock.
 pub fn open_with(options: Options, clock: Clock) -> Result<Opened, OpenMemberError> {
     let folder = Folder::open(&options.folder)?;
-    let pkcs8 = folder
-        .key(|| ClientKey::generate().map(|key| key.to_pkcs8().to_vec()).unwrap_or_default())?;
+    let own = match &options.person {
+        Some(person) => folder.person(person)?,
+        None => folder.clone(),
+    };
+    let pkcs8 =
+        own.key(|| ClientKey::generate().map(|key| key.to_pkcs8().to_vec()).unwrap_or_default())?;
     let key = ClientKey::from_pkcs8(&pkcs8)
         .map_err(|source| OpenMemberError::Key { folder: options.folder.clone(), source })?;
     let known = known(&folder, &options)?;
@@ -174,10 +181,10 @@ pub fn open_with(options: Options, clock: Clock) -> Result<Opened, OpenMemberErr
     };
     let text = fingerprint.to_string();
     folder.meet(options.known_as.iter().map(String::as_str), &text)?;
-    let (file, bytes) = folder.session(&text)?;
+    let (file, bytes) = own.session(&text)?;
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let random = Box::new(Pcg64::new(u128::from_le_bytes(random()?), 0));
-    let (client, socket) = client(options.hub, clock, Limits::default())?;
+    let (client, socket) = client(options.hub, clock, Limits::client())?;
     let store = Store::load(&bytes, wall);
     let key = Box::new(SigningKey(key));
     let session = Session::new(clock.now(), wall, options.session, key, store, random);

@@ -109,7 +109,8 @@ pub fn local_addresses() -> io::Result<Interfaces> {
                 Some(broadcast)
             }
             _ if may_broadcast => {
-                entry.netmask.as_ref().and_then(ip).and_then(|mask| last_of(address, mask))
+                let length = entry.netmask.as_ref().and_then(ip).and_then(prefix_length);
+                length.and_then(|length| last_of(address, length))
             }
             _ => None,
         };
@@ -121,8 +122,14 @@ pub fn local_addresses() -> io::Result<Interfaces> {
     Ok(Interfaces { addresses })
 }
 
+/// This host's current addresses (GetAdaptersAddresses).
+#[cfg(windows)]
+pub fn local_addresses() -> io::Result<Interfaces> {
+    Ok(Interfaces { addresses: crate::windows::local_addresses()? })
+}
+
 /// None on this system. Loopback and the limited broadcast address are recognised anyway.
-#[cfg(not(unix))]
+#[cfg(not(any(unix, windows)))]
 pub fn local_addresses() -> io::Result<Interfaces> {
     Ok(Interfaces::default())
 }
@@ -135,13 +142,21 @@ fn ip(address: &nix::sys::socket::SockaddrStorage) -> Option<IpAddr> {
 
 /// The last address of a network, its broadcast address; `None` for a network of one or two
 /// addresses (RFC 3021).
-#[cfg(unix)]
-fn last_of(address: IpAddr, mask: IpAddr) -> Option<Ipv4Addr> {
-    match (address, mask) {
-        (IpAddr::V4(address), IpAddr::V4(mask)) if mask.to_bits().leading_ones() < 31 => {
-            Some(Ipv4Addr::from_bits(address.to_bits() | !mask.to_bits()))
+#[cfg(any(unix, windows))]
+pub(crate) fn last_of(address: IpAddr, prefix_length: u32) -> Option<Ipv4Addr> {
+    match address {
+        IpAddr::V4(address) if prefix_length < 31 => {
+            Some(Ipv4Addr::from_bits(address.to_bits() | u32::MAX >> prefix_length))
         }
         _ => None,
+    }
+}
+
+#[cfg(unix)]
+fn prefix_length(mask: IpAddr) -> Option<u32> {
+    match mask {
+        IpAddr::V4(mask) => Some(mask.to_bits().leading_ones()),
+        IpAddr::V6(_) => None,
     }
 }
 
@@ -164,7 +179,9 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn the_last_address_of_a_network_is_its_broadcast_address() {
-        let last = |address: [u8; 4], mask: [u8; 4]| last_of(address.into(), mask.into());
+        let last = |address: [u8; 4], mask: [u8; 4]| {
+            last_of(address.into(), prefix_length(mask.into()).unwrap())
+        };
         assert_eq!(last([10, 1, 2, 3], [255, 255, 240, 0]), Some([10, 1, 15, 255].into()));
         assert_eq!(last([10, 1, 2, 3], [255, 255, 255, 252]), Some([10, 1, 2, 3].into()));
         assert_eq!(last([10, 1, 2, 3], [255, 255, 255, 254]), None);

@@ -12,6 +12,7 @@
 //! - [`Clock`]: the monotonic clock, the source of the machines' time.
 //! - [`Interfaces`]: the addresses of this host. [`SocketTable`]: its UDP sockets and their
 //!   processes.
+//! - On Windows, `on_console_event`: Ctrl-C and the console's end.
 //!
 //! Every system call goes through one of two paths with the same interface:
 //!
@@ -23,7 +24,7 @@
 //!
 //! The portable path is compiled everywhere, and [`IoPath::Portable`] selects it, so that Linux
 //! tests cover both. This is the only crate of pigeon with `unsafe`, in one small file per
-//! family of system calls, all below `linux/`.
+//! family of system calls, all below `linux/` and `windows/`.
 
 mod address;
 mod alarm;
@@ -48,6 +49,8 @@ mod sockets;
 mod trains;
 mod wait;
 mod waker;
+#[cfg(windows)]
+mod windows;
 
 pub use clock::Clock;
 pub use counters::{
@@ -64,3 +67,5 @@ pub use socket::Socket;
 pub use socket_table::{Holder, SocketEntry, SocketTable};
 pub use sockets::Sockets;
 pub use waker::Waker;
+#[cfg(windows)]
+pub use windows::{ConsoleEvent, on_console_event};

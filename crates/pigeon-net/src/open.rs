@@ -177,7 +177,10 @@ fn open_alone(
         Err(error) if error.source.kind() == io::ErrorKind::AddrInUse => error,
         opened => return opened,
     };
-    if options.share || !address.ip().is_unspecified() || is_held(address, families) {
+    // On Windows groups do not collide with a wildcard, and `SO_REUSEADDR` takes the port from its
+    // holder.
+    let collides = !cfg!(windows) && address.ip().is_unspecified();
+    if options.share || !collides || is_held(address, families) {
         return Err(failed);
     }
     let socket = open(address, None, families, &SocketOptions { share: true, ..options.clone() })?;

@@ -32,7 +32,7 @@ impl Path {
             return (Path::Linux(Box::new(linux)), capabilities);
         }
         #[cfg(not(target_os = "linux"))]
-        let _ = (socket, any);
+        let _ = (socket, any, options);
         (Path::Portable(Portable::new(v6)), Capabilities::default())
     }
 

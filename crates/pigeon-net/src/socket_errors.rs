@@ -40,7 +40,12 @@ pub(crate) enum OnSend {
 
 /// The table for receiving. `connected`: whether the socket has a single peer.
 pub(crate) fn on_receive(error: &io::Error, connected: bool) -> OnReceive {
-    match error.kind() {
+    receive_error(error.kind(), error.raw_os_error(), connected, &SYSTEM)
+}
+
+/// The same for a given system's error numbers, of which the tests try both.
+fn receive_error(kind: ErrorKind, raw: Option<i32>, connected: bool, codes: &Codes) -> OnReceive {
+    match kind {
         ErrorKind::WouldBlock => OnReceive::Empty,
         // Interrupted by a signal.
         ErrorKind::Interrupted => OnReceive::Again,
@@ -57,17 +62,15 @@ pub(crate) fn on_receive(error: &io::Error, connected: bool) -> OnReceive {
             OnReceive::Ignore
         }
         // EPERM: a sandbox forbids the call (seccomp(2)) permanently. No ICMP message maps to it.
-        ErrorKind::PermissionDenied if error.raw_os_error() == Some(code::FORBIDDEN) => {
-            OnReceive::Fatal
-        }
+        ErrorKind::PermissionDenied if is(raw, codes.forbidden) => OnReceive::Fatal,
         // EACCES: ICMPv6 "administratively prohibited", from a firewall on the way.
         ErrorKind::PermissionDenied => OnReceive::Ignore,
         // Out of memory now, perhaps not at the next datagram.
         ErrorKind::OutOfMemory => OnReceive::Ignore,
-        _ => match error.raw_os_error() {
+        _ => match raw {
             // The path's MTU shrank, the host rejects the protocol, or memory was short: each
             // concerns a single datagram.
-            Some(raw) if code::PASSING.contains(&raw) => OnReceive::Ignore,
+            Some(raw) if codes.passing.contains(&raw) => OnReceive::Ignore,
             // A bad descriptor, a bad pointer, or an unknown error: continuing would spin.
             _ => OnReceive::Fatal,
         },
@@ -77,14 +80,17 @@ pub(crate) fn on_receive(error: &io::Error, connected: bool) -> OnReceive {
 /// The table for sending. `train`: whether the failed message was a train. No error is fatal here:
 /// a broken socket also fails to receive, and reports it there.
 pub(crate) fn on_send(error: &io::Error, train: bool) -> OnSend {
-    let raw = error.raw_os_error();
+    send_error(error.kind(), error.raw_os_error(), train, &SYSTEM)
+}
+
+fn send_error(kind: ErrorKind, raw: Option<i32>, train: bool, codes: &Codes) -> OnSend {
     // EIO: the device cannot checksum the segments of a train. EMSGSIZE, or EINVAL on older
     // kernels: a segment exceeds the path's MTU, or the train has more segments than this kernel
     // allows. Its datagrams may still succeed individually.
-    if train && (raw == Some(code::IO) || raw == Some(code::TOO_LARGE) || is_invalid(error)) {
+    if train && (is(raw, codes.io) || raw == Some(codes.too_large) || is_invalid(kind)) {
         return OnSend::Split;
     }
-    match error.kind() {
+    match kind {
         ErrorKind::WouldBlock => OnSend::Wait,
         // Interrupted by a signal.
         ErrorKind::Interrupted => OnSend::Again,
@@ -98,12 +104,12 @@ pub(crate) fn on_send(error: &io::Error, train: bool) -> OnSend {
         ErrorKind::PermissionDenied => OnSend::Drop(DropReason::NotPermitted),
         // Waiting would not help: poll(2) reports "writable" while a device queue is full.
         ErrorKind::OutOfMemory => OnSend::Drop(DropReason::NoBuffers),
-        _ if is_invalid(error) => OnSend::Drop(DropReason::Invalid),
+        _ if is_invalid(kind) => OnSend::Drop(DropReason::Invalid),
         _ => OnSend::Drop(match raw {
-            Some(code::NO_BUFFERS) => DropReason::NoBuffers,
-            Some(code::TOO_LARGE) => DropReason::TooLarge,
-            Some(code::HOST_DOWN) => DropReason::Unreachable,
-            Some(code::OTHER_FAMILY) => DropReason::Invalid,
+            Some(raw) if raw == codes.no_buffers => DropReason::NoBuffers,
+            Some(raw) if raw == codes.too_large => DropReason::TooLarge,
+            Some(raw) if raw == codes.host_down => DropReason::Unreachable,
+            Some(raw) if raw == codes.other_family => DropReason::Invalid,
             _ => DropReason::Other,
         }),
     }
@@ -112,66 +118,84 @@ pub(crate) fn on_send(error: &io::Error, train: bool) -> OnSend {
 /// Whether an earlier datagram may have caused this error of a send call. No ICMP message maps to
 /// EPERM, which means that a local firewall rejects this datagram.
 pub(crate) fn may_be_earlier(error: &io::Error) -> bool {
-    error.raw_os_error() != Some(code::FORBIDDEN)
+    !is(error.raw_os_error(), SYSTEM.forbidden)
 }
 
 /// Whether an earlier datagram exceeded a link's MTU on its way. The system has learned the path's
 /// MTU and sends the next one in fragments.
 pub(crate) fn is_about_the_path_mtu(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(code::TOO_LARGE)
+    error.raw_os_error() == Some(SYSTEM.too_large)
 }
 
 /// Whether a train failed because it had too many segments or bytes. Any other error, above all
 /// EIO, means that the device cannot split trains of any size.
 pub(crate) fn is_about_size(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::InvalidInput || error.raw_os_error() == Some(code::TOO_LARGE)
+    error.kind() == ErrorKind::InvalidInput || error.raw_os_error() == Some(SYSTEM.too_large)
 }
 
 /// EINVAL (port 0, a bad option) or EADDRNOTAVAIL (a source address that is not ours).
-fn is_invalid(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::AddrNotAvailable)
+fn is_invalid(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::InvalidInput | ErrorKind::AddrNotAvailable)
 }
 
-/// Error numbers without a stable `ErrorKind`.
+/// Whether the error has a number that this system may not have.
+fn is(raw: Option<i32>, code: Option<i32>) -> bool {
+    code.is_some() && raw == code
+}
+
+/// A system's error numbers that have no stable `ErrorKind`.
+struct Codes {
+    io: Option<i32>,
+    forbidden: Option<i32>,
+    too_large: i32,
+    no_buffers: i32,
+    host_down: i32,
+    other_family: i32,
+    /// Errors of received ICMP messages, beyond the named kinds, and lack of buffers.
+    passing: &'static [i32],
+}
+
 #[cfg(unix)]
-mod code {
+const SYSTEM: Codes = {
     use nix::errno::Errno;
 
-    pub(super) const IO: i32 = Errno::EIO as i32;
-    pub(super) const FORBIDDEN: i32 = Errno::EPERM as i32;
-    pub(super) const TOO_LARGE: i32 = Errno::EMSGSIZE as i32;
-    pub(super) const NO_BUFFERS: i32 = Errno::ENOBUFS as i32;
-    pub(super) const HOST_DOWN: i32 = Errno::EHOSTDOWN as i32;
-    pub(super) const OTHER_FAMILY: i32 = Errno::EAFNOSUPPORT as i32;
-    /// Errors of received ICMP messages, beyond the named kinds, and lack of buffers.
-    pub(super) const PASSING: &[i32] = &[
-        TOO_LARGE,
-        NO_BUFFERS,
-        HOST_DOWN,
-        Errno::EPROTO as i32,
-        Errno::ENOPROTOOPT as i32,
-        Errno::EOPNOTSUPP as i32,
-        #[cfg(target_os = "linux")]
-        {
-            Errno::ENONET as i32
-        },
-    ];
-}
+    Codes {
+        io: Some(Errno::EIO as i32),
+        forbidden: Some(Errno::EPERM as i32),
+        too_large: Errno::EMSGSIZE as i32,
+        no_buffers: Errno::ENOBUFS as i32,
+        host_down: Errno::EHOSTDOWN as i32,
+        other_family: Errno::EAFNOSUPPORT as i32,
+        passing: &[
+            Errno::EMSGSIZE as i32,
+            Errno::ENOBUFS as i32,
+            Errno::EHOSTDOWN as i32,
+            Errno::EPROTO as i32,
+            Errno::ENOPROTOOPT as i32,
+            Errno::EOPNOTSUPP as i32,
+            #[cfg(target_os = "linux")]
+            {
+                Errno::ENONET as i32
+            },
+        ],
+    }
+};
 
-/// Winsock's numbers of these errors (WSAE…).
 #[cfg(not(unix))]
-mod code {
-    /// No Windows call returns this; trains do not exist there.
-    pub(super) const IO: i32 = i32::MIN;
-    /// No Windows call returns this.
-    pub(super) const FORBIDDEN: i32 = i32::MIN;
-    pub(super) const TOO_LARGE: i32 = 10_040;
-    pub(super) const NO_BUFFERS: i32 = 10_055;
-    pub(super) const HOST_DOWN: i32 = 10_064;
-    pub(super) const OTHER_FAMILY: i32 = 10_047;
-    /// WSAENETRESET reports an expired time to live.
-    pub(super) const PASSING: &[i32] = &[TOO_LARGE, NO_BUFFERS, HOST_DOWN, 10_052];
-}
+const SYSTEM: Codes = WINSOCK;
+
+/// Windows: the numbers that begin with WSAE. No call returns EIO or EPERM there.
+#[cfg(any(not(unix), test))]
+const WINSOCK: Codes = Codes {
+    io: None,
+    forbidden: None,
+    too_large: 10_040,
+    no_buffers: 10_055,
+    host_down: 10_064,
+    other_family: 10_047,
+    // A datagram longer than the buffer, WSAENETRESET (an expired time to live), lack of buffers.
+    passing: &[10_040, 10_052, 10_055, 10_064],
+};
 
 #[cfg(test)]
 mod tests {
@@ -183,6 +207,35 @@ mod tests {
             assert_eq!(on_receive(&kind.into(), true), OnReceive::Refused);
             assert_eq!(on_receive(&kind.into(), false), OnReceive::Ignore);
         }
+    }
+
+    /// Windows reports a closed port of any earlier peer by WSAECONNRESET (10054), also to a socket
+    /// that has many, and a datagram longer than the buffer by WSAEMSGSIZE (10040).
+    #[test]
+    fn no_error_of_one_datagram_ends_a_loop_on_windows() {
+        let receive = |kind, raw, connected| receive_error(kind, Some(raw), connected, &WINSOCK);
+        // The standard library's kinds for these numbers.
+        for (raw, kind) in [
+            (10_054, ErrorKind::ConnectionReset),
+            (10_040, ErrorKind::Other),
+            (10_052, ErrorKind::Other),
+            (10_055, ErrorKind::Other),
+            (10_064, ErrorKind::Other),
+            (10_051, ErrorKind::NetworkUnreachable),
+            (10_065, ErrorKind::HostUnreachable),
+        ] {
+            assert_eq!(receive(kind, raw, false), OnReceive::Ignore, "{raw}");
+        }
+        assert_eq!(receive(ErrorKind::ConnectionReset, 10_054, true), OnReceive::Refused);
+        // Not a socket: a loop that goes on would spin.
+        assert_eq!(receive(ErrorKind::Other, 10_038, false), OnReceive::Fatal);
+
+        let send = |kind, raw| send_error(kind, Some(raw), false, &WINSOCK);
+        assert_eq!(send(ErrorKind::ConnectionReset, 10_054), OnSend::Refused);
+        assert_eq!(send(ErrorKind::Other, 10_040), OnSend::Drop(DropReason::TooLarge));
+        assert_eq!(send(ErrorKind::Other, 10_055), OnSend::Drop(DropReason::NoBuffers));
+        assert_eq!(send(ErrorKind::Other, 10_047), OnSend::Drop(DropReason::Invalid));
+        assert_eq!(send(ErrorKind::WouldBlock, 10_035), OnSend::Wait);
     }
 
     #[cfg(unix)]

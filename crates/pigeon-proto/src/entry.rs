@@ -106,8 +106,9 @@ pub enum Follow {
         /// The newest message that the log holds at or before that position. `None`: the follower
         /// starts over, and recognizes duplicates by identity.
         last_common: Option<Seen>,
-        /// Whether messages that the follower may have were deleted. It removes its copies of
-        /// everything after `last_common`, and reads it again.
-        forgotten: bool,
+        /// Messages that the follower may have were deleted: it removes its copies of everything after
+        /// `last_common`, and reads it again. The position marks the newest deletion: whoever names
+        /// it need not hear of this one again. [`Position::START`] while a deletion is under way.
+        forgotten: Option<Position>,
     },
 }

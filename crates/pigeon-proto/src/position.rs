@@ -30,6 +30,11 @@ impl Position {
             .then_some(Position(epoch << SEQUENCE_BITS | sequence))
     }
 
+    /// Whether this is [`Position::START`].
+    pub fn is_start(&self) -> bool {
+        *self == Position::START
+    }
+
     /// The number: epoch · 2^40 + sequence.
     pub fn get(self) -> u64 {
         self.0

@@ -86,8 +86,9 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
         any::<u64>().prop_map(|outbox| ClientFrame::Outbox { outbox }),
         say(),
         word().prop_map(|line| ClientFrame::Command { line }),
-        (room(), prop::option::of(seen()), prop::option::of(number()))
-            .prop_map(|(room, after, last)| ClientFrame::Follow { room, after, last }),
+        (room(), prop::option::of(seen()), prop::option::of(number()), position()).prop_map(
+            |(room, after, last, deletion)| ClientFrame::Follow { room, after, last, deletion }
+        ),
         room().prop_map(|room| ClientFrame::Unfollow { room }),
         (number(), room(), prop::option::of(position()), prop::option::of(number()))
             .prop_map(|(id, room, before, limit)| ClientFrame::Read { id, room, before, limit }),
@@ -158,8 +159,11 @@ fn hub_frame() -> impl Strategy<Value = HubFrame> {
         (number(), room(), entries(), prop::option::of(position()))
             .prop_map(|(id, room, entries, more)| HubFrame::Entries { id, room, entries, more }),
         here(),
-        (room(), prop::option::of(seen()), any::<bool>())
-            .prop_map(|(room, last, forgotten)| HubFrame::Reset { room, last, forgotten }),
+        (room(), prop::option::of(seen()), any::<bool>(), position()).prop_map(
+            |(room, last, forgotten, deletion)| {
+                HubFrame::Reset { room, last, forgotten, deletion }
+            }
+        ),
         (room(), position()).prop_map(|(room, position)| HubFrame::Live { room, position }),
         room().prop_map(|room| HubFrame::Behind { room }),
         (prop::option::of(room()), prop::option::of(word()))
@@ -268,10 +272,18 @@ fn numbers_are_below_2_to_the_53() {
     let say = |number: &str| {
         client(&format!(r#"{{"type":"say","number":{number},"room":"a","text":""}}"#))
     };
-    assert!(say("1").is_some() && say("9007199254740991").is_some());
-    for number in
-        ["0", "9007199254740992", "18446744073709551616", "-1", "1.5", "1e3", "\"1\"", "null"]
-    {
+    assert!(say("1").is_some() && say("9007199254740990").is_some());
+    for number in [
+        "0",
+        "9007199254740991",
+        "9007199254740992",
+        "18446744073709551616",
+        "-1",
+        "1.5",
+        "1e3",
+        "\"1\"",
+        "null",
+    ] {
         assert_eq!(say(number), None, "{number}");
     }
     let after = |after: u64| {

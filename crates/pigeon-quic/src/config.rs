@@ -39,12 +39,17 @@ pub struct Limits {
     pub initials_per_second: u64,
     /// Idle timeout of a connection. Default: 30 s.
     pub idle: Duration,
+    /// How long a client waits for any datagram once it has sent something that a server must
+    /// acknowledge; or twelve round trips, if that is longer. Then the connection is lost: a host
+    /// that vanished says nothing about it, and the idle timeout is for a server's silent members.
+    /// Default: 5 s.
+    pub answer_time: Duration,
     /// Interval of a client's keep-alive packets while it sends nothing else. Default: 10 s.
     pub keep_alive: Duration,
     /// Maximum bytes written to one connection and not acknowledged. Default: 1 MiB.
     pub send_window: u64,
-    /// The same for all connections together: if their windows would exceed it, a new connection
-    /// gets a smaller window, at least 64 KiB. Default: 512 MiB.
+    /// The same for all connections together: each may write its share, at least 16 KiB. The
+    /// default, 128 MiB, leaves room for 10,000 connections within the 512 MiB of a hub's service.
     pub send_total: u64,
     /// Maximum bytes received on one connection and not read. Default: 256 KiB.
     pub receive_window: u32,
@@ -59,9 +64,10 @@ impl Default for Limits {
             handshake_time: Duration::from_secs(10),
             initials_per_second: 10_000,
             idle: Duration::from_secs(30),
+            answer_time: Duration::from_secs(5),
             keep_alive: Duration::from_secs(10),
             send_window: 1 << 20,
-            send_total: 512 << 20,
+            send_total: 128 << 20,
             receive_window: 256 << 10,
         }
     }

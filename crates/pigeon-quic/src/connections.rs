@@ -37,6 +37,9 @@ const DRAIN_BYTES: usize = 512 << 10;
 /// 1,200 bytes or more; only probes for a larger MTU wait for another turn.
 const NOT_FULL: usize = 1_100;
 
+/// The smallest send window, however many connections share the total.
+const LEAST_WINDOW: u64 = 16 << 10;
+
 /// Time limit for delivering the last bytes of a connection.
 const END_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -78,8 +81,10 @@ struct Live {
     peer: SocketAddr,
     /// The address that the connection counts for.
     counted: IpAddr,
-    /// Deadline of the handshake or of closing.
+    /// Deadline of the handshake, of an answer, or of closing.
     until: Option<Instant>,
+    /// Frames sent so far that the peer must acknowledge, of a client's connection.
+    asked: u64,
     shown: Option<Arc<Shown>>,
     is_dirty: bool,
     /// A write was not accepted completely.
@@ -169,6 +174,9 @@ impl Connections {
                 let number = handle.0 as u32;
                 if let Some(live) = self.live_at(number) {
                     live.connection.handle_event(event);
+                    if live.phase == Phase::Open {
+                        live.until = None;
+                    }
                     self.mark(number);
                 }
                 None
@@ -196,6 +204,10 @@ impl Connections {
             match live.phase {
                 Phase::Handshake if is_late => {
                     self.statistics.slow += 1;
+                    self.shut(number, VarInt::from_u32(0), Bytes::new());
+                    self.gone(number, Why::TimedOut);
+                }
+                Phase::Open if is_late => {
                     self.shut(number, VarInt::from_u32(0), Bytes::new());
                     self.gone(number, Why::TimedOut);
                 }
@@ -258,8 +270,11 @@ impl Connections {
 
     pub(crate) fn write(&mut self, now: Instant, conn: ConnId, chunks: &mut [Bytes]) -> usize {
         self.begin(now);
+        let share = self.limits.send_total / self.statistics.connections.max(1);
+        let window = self.limits.send_window.min(share.max(LEAST_WINDOW));
         let Some(live) = self.live(conn).filter(|live| live.phase == Phase::Open) else { return 0 };
         let Some(id) = live.stream else { return 0 };
+        live.connection.set_send_window(window);
         let mut taken = 0;
         let result = loop {
             // `write_chunks` empties the chunks that it accepts.
@@ -439,7 +454,7 @@ impl Connections {
     pub(crate) fn insert(
         &mut self,
         handle: ConnectionHandle,
-        mut connection: Connection,
+        connection: Connection,
         shown: Option<Arc<Shown>>,
     ) -> ConnId {
         let number = handle.0 as u32;
@@ -448,8 +463,6 @@ impl Connections {
         }
         self.statistics.connections += 1;
         self.statistics.handshakes += 1;
-        let share = self.limits.send_total / self.statistics.connections;
-        connection.set_send_window(self.limits.send_window.min(share.max(64 << 10)));
         let peer = connection.remote_address();
         let counted = self.sources.counted_as(peer.ip());
         *self.by_address.entry(counted).or_default() += 1;
@@ -461,6 +474,7 @@ impl Connections {
             peer,
             counted,
             until: Some(self.now + self.limits.handshake_time),
+            asked: 0,
             shown,
             is_dirty: false,
             is_blocked: false,
@@ -526,12 +540,29 @@ impl Connections {
                 break;
             }
         }
+        if self.end == End::Client {
+            self.await_answer(number);
+        }
         let base = self.base;
         let Some(live) = self.live_at(number) else { return };
         let timer = live.connection.poll_timeout().map(|at| base.to_instant(at));
         let deadline = [timer, live.until].into_iter().flatten().min();
-        self.deadlines.set(number, deadline);
+        self.deadlines.set(number, deadline.map(whole));
         self.leave_if_done(number);
+    }
+
+    /// Begins to wait for an answer, if the last packets ask for one and no answer is awaited yet.
+    fn await_answer(&mut self, number: u32) {
+        let (now, patience) = (self.now, self.limits.answer_time);
+        let Some(live) = self.live_at(number).filter(|live| live.phase == Phase::Open) else {
+            return;
+        };
+        let frames = live.connection.stats().frame_tx;
+        // The others come with these, or in answer to something.
+        let asked = frames.ping + frames.stream + frames.max_data + frames.max_stream_data;
+        if std::mem::replace(&mut live.asked, asked) < asked && live.until.is_none() {
+            live.until = Some(now + patience.max(12 * live.connection.rtt()));
+        }
     }
 
     /// Passes a connection's endpoint events on, and handles its application events.
@@ -732,6 +763,13 @@ impl std::fmt::Debug for Connections {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connections").field("statistics", &self.statistics).finish_non_exhaustive()
     }
+}
+
+/// Rounds a deadline up to a millisecond, the granularity of QUIC's timers (RFC 9002 section 6.1.2), so
+/// that those of many connections end one sleep and not one each.
+fn whole(deadline: Instant) -> Instant {
+    const MILLISECOND: u64 = 1_000_000;
+    Instant::from_nanos(deadline.as_nanos().div_ceil(MILLISECOND).saturating_mul(MILLISECOND))
 }
 
 fn why(error: ConnectionError, shown: Option<&Shown>) -> Why {

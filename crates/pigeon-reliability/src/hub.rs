@@ -208,7 +208,10 @@ impl Hub {
                     self.chance.between(Duration::from_micros(100), Duration::from_millis(5));
                 self.reads.push_back((last.max(now) + takes, id, read));
             }
-            Output::Command { .. } | Output::Leave { .. } => {}
+            Output::Command { .. }
+            | Output::Leave { .. }
+            | Output::Watch { .. }
+            | Output::Unwatch { .. } => {}
         }
         true
     }

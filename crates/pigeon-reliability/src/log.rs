@@ -178,14 +178,14 @@ impl Log {
                 let last = self.disk.outboxes.get(&(*author, *outbox));
                 Answer::Last(last.map_or(0, |(last, _)| *last))
             }
-            Read::Follow { seen } => {
+            Read::Follow { seen, .. } => {
                 let end = entries.partition_point(|entry| entry.position() <= seen.position);
                 let last = entries[..end].iter().rev().find_map(Entry::message);
                 let last = last.map(|it| Seen { position: it.position, identity: it.identity });
                 Answer::Follow(match last {
                     Some(last) if last == *seen => Follow::From(last.position),
                     _ if self.fault == Some(Fault::SkipsOnReset) => Follow::From(self.newest()),
-                    last_common => Follow::Reset { last_common, forgotten: false },
+                    last_common => Follow::Reset { last_common, forgotten: None },
                 })
             }
             Read::Before { room, count } => {

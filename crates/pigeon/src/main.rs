@@ -9,6 +9,14 @@
     rustdoc::broken_intra_doc_links,
     reason = "help texts are doc comments; [ADDR:]PORT is no link"
 )]
+#![cfg_attr(
+    not(all(feature = "ipmsg", feature = "page", feature = "quic", feature = "tui")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "a smaller program leaves parts of shared modules unused"
+    )
+)]
 
 mod base;
 mod cli;

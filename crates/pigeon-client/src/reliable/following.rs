@@ -27,6 +27,8 @@ pub(super) struct Following {
     last: Option<Seen>,
     /// Everything up to this position was reported.
     passed: Position,
+    /// The newest deletion that the application was told to carry out.
+    pub(super) deletion: Position,
     /// Messages reported but not processed by the application.
     open: VecDeque<Seen>,
     pub(super) is_live: bool,
@@ -38,12 +40,18 @@ impl Following {
             From::After(seen) => seen.position,
             _ => Position::START,
         };
-        Following { name, from, last: None, passed, open: VecDeque::new(), is_live: false }
+        let (open, deletion) = (VecDeque::new(), Position::START);
+        Following { name, from, last: None, passed, deletion, open, is_live: false }
     }
 
-    /// The frame that follows the room from the last message.
-    pub(super) fn frame(&mut self, stored: Option<Seen>) -> ClientFrame {
+    /// The frame that follows the room from the last message. `stored`: the room's position and newest
+    /// deletion on disk.
+    pub(super) fn frame(&mut self, stored: Option<(Seen, Position)>) -> ClientFrame {
         self.is_live = false;
+        if let (Some((_, deletion)), From::LeftOff { .. }) = (stored, self.from) {
+            self.deletion = self.deletion.max(deletion);
+        }
+        let stored = stored.map(|(seen, _)| seen);
         let (after, last) = match (self.last, self.from) {
             (Some(last), _) => (Some(last), None),
             (None, From::After(seen)) => (Some(seen), None),
@@ -55,7 +63,8 @@ impl Following {
             self.last = Some(after);
             self.passed = self.passed.max(after.position);
         }
-        ClientFrame::Follow { room: self.name.clone(), after, last }
+        let deletion = if after.is_some() { self.deletion } else { Position::START };
+        ClientFrame::Follow { room: self.name.clone(), after, last, deletion }
     }
 
     /// Whether an entry at this position is new.
@@ -74,7 +83,8 @@ impl Following {
 
     /// The hub's log was replaced: continues after the last common message. If there is none, the
     /// next reconnection names the missing message again, so that the hub restarts the room.
-    pub(super) fn reset(&mut self, last: Option<Seen>) {
+    pub(super) fn reset(&mut self, last: Option<Seen>, deletion: Position) {
+        self.deletion = self.deletion.max(deletion);
         self.last = last.or(self.last);
         self.passed = last.map_or(Position::START, |last| last.position);
     }

@@ -112,6 +112,10 @@ struct DiskState {
     next_sync: u64,
     /// Writes up to this number must be on disk before the session continues.
     urgent: u64,
+    /// The write number of the last refusal. Nothing is sent before it is on disk: the next message
+    /// passes over the refused number, so after a crash the hub would never ask for it again, and a
+    /// message that was stored before a backup of the hub was restored would be lost in silence.
+    refusal: u64,
     /// When the other writes are synced.
     lazy: Option<Instant>,
     /// After a failed sync: when the file is rewritten.
@@ -216,7 +220,7 @@ impl Session {
         let key = room.folded();
         let mut following = Following::new(room, from);
         if self.has_proved() {
-            following.frame(self.store.seen(&following.name)).write(&mut self.frames);
+            following.frame(self.store.left_off(&following.name)).write(&mut self.frames);
         }
         self.rooms.insert(key, following);
         self.note_state();
@@ -236,8 +240,9 @@ impl Session {
     /// again after a restart.
     pub fn processed(&mut self, now: Instant, room: &RoomName, position: Position) {
         let Some(following) = self.rooms.get_mut(&room.folded()) else { return };
+        let deletion = following.deletion;
         for seen in following.close(position) {
-            self.write(now, &Record::Seen { room: room.clone(), seen });
+            self.write(now, &Record::Seen { room: room.clone(), seen, deletion });
         }
     }
 
@@ -348,9 +353,8 @@ impl Session {
         if self.disk.failed.take().is_some() {
             self.report(Event::DiskHealed);
         }
-        while let Some((_, message, refused)) =
-            self.unreported.pop_front_if(|(write, ..)| *write <= covered)
-        {
+        while self.unreported.front().is_some_and(|(write, ..)| *write <= covered) {
+            let Some((_, message, refused)) = self.unreported.pop_front() else { break };
             self.report(Event::Status(message, Status::Refused(refused)));
         }
         self.proceed(now);
@@ -418,7 +422,9 @@ impl Session {
             HubFrame::Challenge { .. } if open.is_challenged => {
                 return Err("a second challenge".into());
             }
-            HubFrame::Challenge { version: 0, .. } => return Err("there is no version 0".into()),
+            HubFrame::Challenge { version, .. } if version != VERSION => {
+                return Err(format!("the hub speaks version {version}, and this client {VERSION}"));
+            }
             HubFrame::Challenge { nonce, .. } => {
                 open.is_challenged = true;
                 self.prove(&nonce);
@@ -444,9 +450,9 @@ impl Session {
                     self.report(Event::Gap(gap));
                 }
             }
-            HubFrame::Reset { room, last, forgotten } => {
+            HubFrame::Reset { room, last, forgotten, deletion } => {
                 let Some(following) = self.rooms.get_mut(&room.folded()) else { return Ok(()) };
-                following.reset(last);
+                following.reset(last, deletion);
                 if forgotten {
                     self.write(now, &Record::Unseen {});
                 }
@@ -489,7 +495,7 @@ impl Session {
         let prove = Prove { key, signature, outbox, name, word, room, password, language };
         ClientFrame::Prove(Box::new(prove)).write(&mut self.frames);
         for following in self.rooms.values_mut() {
-            following.frame(self.store.seen(&following.name)).write(&mut self.frames);
+            following.frame(self.store.left_off(&following.name)).write(&mut self.frames);
         }
     }
 
@@ -564,7 +570,7 @@ impl Session {
         let outbox = self.store.outbox(id.outbox);
         if outbox.is_some_and(|outbox| outbox.messages.contains_key(&number)) {
             self.write(now, &Record::Refused { outbox: id.outbox, refused: refused.clone() });
-            self.disk.urgent = self.disk.writes;
+            (self.disk.urgent, self.disk.refusal) = (self.disk.writes, self.disk.writes);
             self.unreported.push_back((self.disk.writes, id, refused));
         }
     }
@@ -637,6 +643,9 @@ impl Session {
     }
 
     fn send(&mut self, now: Instant) {
+        if self.disk.refusal > self.disk.durable {
+            return;
+        }
         let most = (self.config.window_messages, self.config.window_bytes);
         while let Link::Open(open) = &mut self.link {
             let Open { patience: None, agenda: Some(agenda), sending, .. } = &mut **open else {
@@ -658,7 +667,9 @@ impl Session {
                 if !sending.is_done(outbox) {
                     return;
                 }
-                agenda.pop_front_if(|first| *first == sending.outbox);
+                if agenda.front() == Some(&sending.outbox) {
+                    agenda.pop_front();
+                }
             }
             let next = agenda.front().copied().or_else(|| {
                 let waits = |it: &store::Outbox| it.messages.values().any(|mine| !mine.is_stored);

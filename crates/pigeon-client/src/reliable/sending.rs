@@ -61,8 +61,9 @@ impl Sending {
     /// The hub has everything up to this number.
     pub(super) fn acknowledged(&mut self, number: u64) {
         self.expected = self.expected.max(Some(number + 1));
-        while let Some((_, bytes)) = self.in_flight.pop_front_if(|(sent, _)| *sent <= number) {
+        while let Some((_, bytes)) = self.in_flight.front().filter(|(sent, _)| *sent <= number) {
             self.bytes -= bytes;
+            self.in_flight.pop_front();
         }
     }
 

@@ -82,6 +82,7 @@ pub(super) struct Mine {
 struct Cursor {
     room: RoomName,
     seen: Seen,
+    deletion: Position,
 }
 
 /// A line of the file.
@@ -103,8 +104,13 @@ pub(super) enum Record {
     /// A message was refused for good.
     Refused { outbox: u64, refused: Refused },
     /// Somebody's message that the application has processed. The last one of a room is where it is
-    /// followed from.
-    Seen { room: RoomName, seen: Seen },
+    /// followed from. `deletion` is the newest one that it has carried out.
+    Seen {
+        room: RoomName,
+        seen: Seen,
+        #[serde(default, skip_serializing_if = "Position::is_start")]
+        deletion: Position,
+    },
     /// Like `Seen`, for its identity only.
     Known { seen: Seen },
     /// Clears the identities: seen messages may be reported again.
@@ -131,6 +137,11 @@ impl Store {
     /// The read position of a room.
     pub fn seen(&self, room: &RoomName) -> Option<Seen> {
         self.rooms.get(&room.folded()).map(|cursor| cursor.seen)
+    }
+
+    /// The read position of a room, and the newest deletion that was carried out there.
+    pub(super) fn left_off(&self, room: &RoomName) -> Option<(Seen, Position)> {
+        self.rooms.get(&room.folded()).map(|cursor| (cursor.seen, cursor.deletion))
     }
 
     /// Own messages that the hub has not stored.
@@ -190,9 +201,9 @@ impl Store {
                     self.refused.pop_first();
                 }
             }
-            Record::Seen { room, seen } => {
+            Record::Seen { room, seen, deletion } => {
                 self.needed += self.seen.insert(seen.identity);
-                let cursor = Cursor { room: room.clone(), seen: *seen };
+                let cursor = Cursor { room: room.clone(), seen: *seen, deletion: *deletion };
                 self.rooms.insert(room.folded(), cursor);
             }
             Record::Unseen {} => self.seen = SeenSet::default(),
@@ -279,7 +290,8 @@ impl Store {
             encode(&Record::Known { seen }, &mut file);
         }
         for cursor in self.rooms.values() {
-            encode(&Record::Seen { room: cursor.room.clone(), seen: cursor.seen }, &mut file);
+            let Cursor { room, seen, deletion } = cursor.clone();
+            encode(&Record::Seen { room, seen, deletion }, &mut file);
         }
         (self.length, self.needed, self.is_torn) = (file.len(), file.len(), false);
         file
@@ -473,11 +485,13 @@ mod tests {
         let mut records = vec![said(1, 1, "a"), said(1, 2, "b"), said(2, 1, "c")];
         records.push(Record::Stored { outbox: 1, through: 1 });
         records.push(Record::Gone { outbox: 2, number: 1 });
-        records.extend((1..100).map(|n| Record::Seen { room: room.clone(), seen: seen(n) }));
+        let deletion = Position::new(7).unwrap();
+        let processed = |n| Record::Seen { room: room.clone(), seen: seen(n), deletion };
+        records.extend((1..100).map(processed));
         let mut store = Store::load(&file(&records), Duration::from_secs(2));
         let again = Store::load(&store.snapshot(), Duration::from_secs(2));
         assert_eq!(waiting(&again), waiting(&store));
-        assert_eq!(again.seen(&room), Some(seen(99)));
+        assert_eq!(again.left_off(&room), Some((seen(99), deletion)));
         assert_eq!(again.seen(&RoomName::lobby()), None);
         assert!(again.has_seen(seen(50).identity));
         assert_eq!(again.outbox(1).unwrap().stored, 1);

@@ -24,6 +24,8 @@ pub enum Event {
     /// A control line that need not be shown: it answers the client's own request, or repeats known
     /// facts. A [`Roster`](crate::Roster) reads it.
     Background(Notice),
+    /// The name and room that another connection of the same member has chosen.
+    Elsewhere(Notice),
     /// A line that waited for the hub's first answer was not sent.
     NotSent(LineError),
     /// The system did not send a line. The driver's counters have the reason.

@@ -8,6 +8,10 @@
 //!   NAME is not ours                       ──▶ /nick NAME   ── in-use ───▶ /resume WORD, or waits
 //!   ROOM is not ours                       ──▶ /join ROOM   ── refused ──▶ waits a minute
 //! ```
+//!
+//! A member with a key may have several connections, one a window. Then another name or room is the
+//! choice of another window, and this one adopts it: if each requested its own again, they would
+//! rename their member for ever.
 
 use std::time::Duration;
 
@@ -35,6 +39,15 @@ enum Move {
     Home,
 }
 
+/// What a report of the hub about name and room contains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Report {
+    Known,
+    News,
+    /// Another connection of the member has changed them.
+    Elsewhere,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Identity {
     /// The name that the user wants. `None` if any will do.
@@ -46,6 +59,10 @@ pub(super) struct Identity {
     /// The requested name, not confirmed yet.
     typed_name: Option<Name>,
     typed_room: Option<Move>,
+    /// Whether other connections may rename and move the same member.
+    is_shared: bool,
+    /// Whether `name` was asked for explicitly, and not requested yet.
+    is_unasked: bool,
     /// The hub's last report. `None` if it may be outdated.
     known: Option<You>,
     /// The last report shown to the user.
@@ -63,21 +80,28 @@ impl Identity {
     pub(super) fn new(nick: Option<Name>, left_off: Option<LeftOff>) -> Self {
         let is_ours =
             |left: &LeftOff| nick.as_ref().is_none_or(|nick| nick.folded() == left.name.folded());
+        let is_unasked = nick.is_some();
         match left_off.filter(is_ours) {
             Some(LeftOff { name, room, word }) => {
                 let name = Some(nick.unwrap_or(name));
-                Identity { name, room, word: Some(word), ..Identity::default() }
+                Identity { name, room, word: Some(word), is_unasked, ..Identity::default() }
             }
-            None => Identity { name: nick, ..Identity::default() },
+            None => Identity { name: nick, is_unasked, ..Identity::default() },
         }
+    }
+
+    /// Sets whether other connections may rename and move the same member.
+    pub(super) fn set_shared(&mut self, is_shared: bool) {
+        self.is_shared = is_shared;
     }
 
     /// The hub's address has changed. The name and the room are wanted there too; the token is
     /// discarded, and `left_off` is the state of an earlier session at the new address.
     pub(super) fn move_to(&mut self, left_off: Option<LeftOff>) {
-        let room = self.room.take();
+        let (room, is_shared) = (self.room.take(), self.is_shared);
         *self = Identity::new(self.name.take(), left_off);
         self.room = room.or(self.room.take());
+        self.is_shared = is_shared;
     }
 
     /// The session's name at the hub, or the one to request.
@@ -140,6 +164,7 @@ impl Identity {
             }
             _ => {}
         }
+        self.adopt(you);
         self.known = Some(you.clone());
         let is_news = you.name.is_some() && self.shown.as_ref() != Some(you) && !is_awaited;
         let room = you.room.clone().filter(|_| is_news)?;
@@ -147,14 +172,14 @@ impl Identity {
         Some(Notice::Name { name: you.name.clone(), room, word: None })
     }
 
-    /// Handles `^hb^ name`. Returns whether it contains news.
+    /// Handles `^hb^ name`.
     pub(super) fn named(
         &mut self,
         name: Option<&Name>,
         room: &RoomName,
         word: Option<&str>,
         answered: Option<&Answered>,
-    ) -> bool {
+    ) -> Report {
         let you = You { name: name.cloned(), room: Some(room.clone()) };
         let word = word.filter(|word| word.len() <= MAX_WORD && Word::new(word).is_some());
         let is_new = self.shown.as_ref() != Some(&you)
@@ -171,9 +196,31 @@ impl Identity {
             Some(Verb::Leave) => self.go_to(None),
             _ => {}
         }
+        let is_adopted = self.adopt(&you);
         self.known = Some(you.clone());
         self.shown = Some(you);
-        is_new
+        match (is_adopted && answered.is_none(), is_new) {
+            (true, _) => Report::Elsewhere,
+            (false, true) => Report::News,
+            (false, false) => Report::Known,
+        }
+    }
+
+    /// Adopts the name and the room that another connection gave the member. Returns whether they
+    /// replace others.
+    fn adopt(&mut self, you: &You) -> bool {
+        if !self.is_shared || self.is_unasked {
+            return false;
+        }
+        let was = (self.name.clone(), self.room.clone());
+        if you.name.is_some() {
+            self.name.clone_from(&you.name);
+        }
+        if let (Some(own), Some(room)) = (&mut self.room, &you.room) {
+            own.clone_from(room);
+        }
+        let is_changed = (&was.0, &was.1) != (&self.name, &self.room);
+        is_changed && (was.0.is_some() || was.1 != self.room)
     }
 
     /// Handles a refusal. Returns whether the user should see it.
@@ -189,6 +236,11 @@ impl Identity {
             refusal.why,
             Reason::Password | Reason::HubRate | Reason::Work | Reason::Overloaded
         );
+        // What another connection requested, or this one when it joined, and requests again itself.
+        let is_about_us = matches!(verb, Verb::Nick | Verb::Resume | Verb::Join | Verb::Leave);
+        if self.is_shared && is_about_us && answered.is_none() {
+            return false;
+        }
         let typed = answered.is_none_or(|answered| answered.asker == Asker::Person);
         match verb {
             Verb::Nick => {
@@ -223,6 +275,7 @@ impl Identity {
     pub(super) fn next(&mut self, now: Instant) -> Option<Command<'_>> {
         let known = self.known.as_ref()?;
         let room = known.room.as_ref()?;
+        self.is_unasked = false;
         if let Some(name) = self.name.as_ref().filter(|name| known.name.as_ref() != Some(name))
             && self.name_after.is_none_or(|after| after <= now)
         {
@@ -311,10 +364,12 @@ mod tests {
         identity.heard(&you(None, "lobby"), false);
         assert_eq!(identity.next(NOW), Some(Command::Nick(Some(name("dog")))));
         let nick = answered(Asker::Client, Verb::Nick, Some("dog"));
-        assert!(identity.named(Some(&name("dog")), &room("lobby"), Some("7-abc"), Some(&nick)));
+        let report = identity.named(Some(&name("dog")), &room("lobby"), Some("7-abc"), Some(&nick));
+        assert_eq!(report, Report::News);
         identity.typed(&Command::Join(room("7b")));
         let join = answered(Asker::Person, Verb::Join, Some("7b"));
-        assert!(identity.named(Some(&name("dog")), &room("7b"), None, Some(&join)));
+        let report = identity.named(Some(&name("dog")), &room("7b"), None, Some(&join));
+        assert_eq!(report, Report::News);
         assert_eq!(identity.next(NOW), None);
         identity
     }
@@ -402,5 +457,64 @@ mod tests {
         }
         dog.heard(&you(None, "7b"), false);
         assert_eq!(dog.next(NOW), Some(Command::Resume(Word::new("7-abc").unwrap())));
+    }
+
+    #[test]
+    fn windows_of_one_member_do_not_fight_over_its_name_and_room() {
+        let mut windows = [dog(), dog()];
+        windows.iter_mut().for_each(|window| window.set_shared(true));
+        // Renamed and moved in the first window; the second adopts both.
+        windows[0].typed(&Command::Nick(Some(name("cat"))));
+        let nick = answered(Asker::Person, Verb::Nick, Some("cat"));
+        let [first, second] = &mut windows;
+        let cat = name("cat");
+        assert_eq!(first.named(Some(&cat), &room("7b"), Some("8-d"), Some(&nick)), Report::News);
+        assert_eq!(second.named(Some(&cat), &room("7b"), Some("8-d"), None), Report::Elsewhere);
+        assert_eq!(second.named(Some(&cat), &room("8c"), None, None), Report::Elsewhere);
+        assert_eq!((first.next(NOW), second.next(NOW)), (None, None));
+        assert_eq!(second.name(), Some(&cat));
+        // A refusal of the other window's wish is not shown here.
+        let in_use = refusal(Verb::Nick, Reason::InUse(name("ape")));
+        assert!(!second.refused(NOW, &in_use, None));
+        // A hub that forgets is asked for what both have.
+        second.heard(&you(None, "lobby"), false);
+        assert!(matches!(second.next(NOW), Some(Command::Resume(_))));
+    }
+
+    #[test]
+    fn windows_that_rename_at_the_same_time_end_with_the_later_name() {
+        let mut windows = [dog(), dog()];
+        for (window, wanted) in windows.iter_mut().zip(["cat", "ape"]) {
+            window.set_shared(true);
+            window.typed(&Command::Nick(Some(name(wanted))));
+        }
+        for (window, wanted) in windows.iter_mut().zip(["cat", "ape"]) {
+            for given in ["cat", "ape"] {
+                let own = answered(Asker::Person, Verb::Nick, Some(wanted));
+                let own = (given == wanted).then_some(&own);
+                window.named(Some(&name(given)), &room("7b"), None, own);
+                assert_eq!(window.next(NOW), None);
+            }
+            assert_eq!(window.name(), Some(&name("ape")));
+        }
+    }
+
+    #[test]
+    fn an_explicit_name_is_requested_once_of_a_member_with_another() {
+        let mut cat = Identity::new(Some(name("cat")), None);
+        cat.set_shared(true);
+        cat.heard(&you(Some("dog"), "lobby"), false);
+        assert_eq!(cat.next(NOW), Some(Command::Nick(Some(name("cat")))));
+        let nick = answered(Asker::Client, Verb::Nick, Some("cat"));
+        assert!(cat.refused(NOW, &refusal(Verb::Nick, Reason::InUse(name("cat"))), Some(&nick)));
+        cat.heard(&you(Some("dog"), "lobby"), false);
+        assert_eq!(cat.next(NOW + REFUSED_FOR), None);
+        assert_eq!(cat.name(), Some(&name("dog")));
+        // A name of an earlier session is not requested at all.
+        let left_off = LeftOff { name: name("cat"), room: None, word: "7-abc".into() };
+        let mut cat = Identity::new(None, Some(left_off));
+        cat.set_shared(true);
+        cat.heard(&you(Some("dog"), "lobby"), false);
+        assert_eq!(cat.next(NOW), None);
     }
 }

@@ -36,7 +36,7 @@ use rand_core::Rng;
 use heartbeats::{ANSWER_WITHIN, Heartbeats};
 use held::Held;
 use hub::Hub;
-use identity::Identity;
+use identity::{Identity, Report};
 use line::Line;
 use presence::{Heard, Presence, SENT_AWAY_RETRY, Watch};
 use requests::{Asker, Requests};
@@ -173,6 +173,12 @@ impl<R: Rng> Session<R> {
     /// Whether a line ends the session.
     pub fn is_last_line(hub: SocketAddr, line: &[u8]) -> bool {
         Line::parse(hub, line) == Ok(Line::Quit)
+    }
+
+    /// Sets whether the hub sees one member in this session and others: connections with the same
+    /// key. A name or a room that another one has chosen is adopted then.
+    pub fn set_shared(&mut self, is_shared: bool) {
+        self.identity.set_shared(is_shared);
     }
 
     // Commands.
@@ -444,17 +450,24 @@ impl<R: Rng> Session<R> {
             // The same password would be wrong the next time, too.
             self.config.password = None;
         }
+        let mut event: fn(Notice) -> Event = Event::Notice;
         let is_shown = match &notice {
             Notice::Probe(_) | Notice::Probed(_) => return,
             Notice::Roster(_) | Notice::Rooms { .. } => is_typed,
             Notice::Name { name, room, word } => {
-                self.identity.named(name.as_ref(), room, word.as_deref(), answered) || is_typed
+                match self.identity.named(name.as_ref(), room, word.as_deref(), answered) {
+                    Report::Known => is_typed,
+                    Report::News => true,
+                    Report::Elsewhere => {
+                        event = Event::Elsewhere;
+                        true
+                    }
+                }
             }
             Notice::Refused(refusal) => self.identity.refused(now, refusal, answered),
             _ => true,
         };
-        let event = if is_shown { Event::Notice } else { Event::Background };
-        self.events.report(event(notice));
+        self.events.report(if is_shown { event(notice) } else { Event::Background(notice) });
         self.ask_for_identity(now);
     }
 

@@ -74,7 +74,11 @@ pub(crate) fn told(network: &Network, member: Node<Member>) -> Vec<Event> {
     let is_of_hub = |event: &Event| {
         !matches!(
             event,
-            Event::Received(_) | Event::Notice(_) | Event::Background(_) | Event::Answered(_)
+            Event::Received(_)
+                | Event::Notice(_)
+                | Event::Background(_)
+                | Event::Elsewhere(_)
+                | Event::Answered(_)
         )
     };
     events.filter(is_of_hub).collect()

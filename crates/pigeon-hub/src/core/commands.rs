@@ -45,7 +45,7 @@ pub(super) fn apply(
 }
 
 /// The statistics' reason for a refusal by a limit.
-fn dropped(reason: &Reason) -> Option<Dropped> {
+pub(crate) fn dropped(reason: &Reason) -> Option<Dropped> {
     match reason {
         Reason::RoomFull => Some(Dropped::RoomFull),
         Reason::TooManyRooms => Some(Dropped::TooManyRooms),
@@ -74,7 +74,7 @@ fn answer(
         }
         Command::Pass(_) if is_in => who_you_are(core, slot, None),
         Command::Pass(secret) => {
-            core.check_password(cx, slot, secret.as_bytes())?;
+            core.check_password(cx.now, core.source(cx, slot).ip, secret.as_bytes())?;
             core.move_to(cx, slot, cx.home).map_err(no_place)?;
             core.come_back(cx, slot);
             who_you_are(core, slot, None)

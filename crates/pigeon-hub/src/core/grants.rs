@@ -49,6 +49,8 @@ pub(crate) struct Gone {
     pub(crate) named: Named,
     /// The member's last room.
     pub(crate) room: RoomName,
+    /// The number of messages in that room then.
+    pub(crate) said: u64,
     /// When the member left.
     pub(crate) since: Instant,
     /// The member's address.
@@ -57,6 +59,8 @@ pub(crate) struct Gone {
     pub(crate) counted: IpAddr,
     /// The member's label at its link.
     pub(crate) label: Label,
+    /// The author of the member's key, which takes the name back without a word.
+    pub(crate) author: Option<u128>,
     /// Whether the member's client has the resume token and sends it automatically.
     pub(crate) resumes: bool,
     /// Whether the name is reserved exclusively.
@@ -276,10 +280,12 @@ mod tests {
         Gone {
             named,
             room,
+            said: 0,
             since,
             ip,
             counted: ip,
             label,
+            author: None,
             resumes: false,
             is_kept,
             comes_back: false,

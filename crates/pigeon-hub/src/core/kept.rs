@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use pigeon_proto::{Name, RoomName};
+use pigeon_proto::{Label, Name, RoomName};
 
 /// A change of persistent state. The driver stores each, and passes the stored ones to
 /// [`Hub::restore`](crate::Hub::restore) at the next start.
@@ -20,6 +20,10 @@ pub enum Keep {
     Ban(IpNet),
     /// A ban is lifted.
     BanGone(IpNet),
+    /// A member is kicked.
+    Kick(KeptKick),
+    /// The kick of this label is over or lifted.
+    KickGone(Label),
     /// A name is muted.
     Mute(Name),
     /// A name is no longer muted.
@@ -28,6 +32,23 @@ pub enum Keep {
     Slow(RoomName, Duration),
     /// A room is no longer in slow mode.
     SlowGone(RoomName),
+}
+
+/// A kicked member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptKick {
+    /// The member's label at its link.
+    pub label: Label,
+    /// The member's name.
+    pub name: Option<Name>,
+    /// The number of the grant of its name.
+    pub grant: Option<u32>,
+    /// The member's address.
+    pub ip: IpAddr,
+    /// Whether the whole address is locked out.
+    pub is_alone: bool,
+    /// When the kick ends, by the wall clock.
+    pub until: Duration,
 }
 
 /// A name with its holder's state and grant.
@@ -41,6 +62,8 @@ pub struct KeptName {
     pub room: RoomName,
     /// The holder's address.
     pub ip: IpAddr,
+    /// The author of the holder's key, if it has one.
+    pub author: Option<u128>,
     /// Whether the holder's client sends the resume token automatically.
     pub resumes: bool,
     /// Whether the holder has left and other members may take the name.

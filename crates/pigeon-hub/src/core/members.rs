@@ -24,6 +24,8 @@ pub(crate) enum Trait {
     Muted = 32,
     /// The member has been shown the backlog.
     Greeted = 64,
+    /// The member keeps itself alive: it has sent a heartbeat, or an empty datagram.
+    Beats = 128,
 }
 
 /// The room index of a member without a room.

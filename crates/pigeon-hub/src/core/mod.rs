@@ -38,6 +38,7 @@ pub(crate) mod state;
 mod tallies;
 mod work;
 
+pub(crate) use self::commands::dropped;
 use self::id::Slot;
 use self::input::{Context, Input};
 use self::message::Caller;

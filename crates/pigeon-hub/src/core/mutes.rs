@@ -19,6 +19,8 @@ const MOST: usize = 10_000;
 pub(crate) struct Mutes {
     names: BTreeMap<Box<str>, Name>,
     rooms: BTreeMap<Box<str>, (RoomName, Duration)>,
+    /// The folded name by which a member was muted.
+    held: HashMap<Slot, Box<str>, RandomState>,
     /// When members of slow rooms last sent a message.
     spoke: HashMap<Slot, Instant, RandomState>,
 }
@@ -26,8 +28,9 @@ pub(crate) struct Mutes {
 impl Mutes {
     pub(crate) fn new(hash_keys: [u64; 4]) -> Self {
         let [a, b, c, d] = hash_keys;
-        let spoke = HashMap::with_hasher(RandomState::with_seeds(c, b, d, a));
-        Mutes { names: BTreeMap::new(), rooms: BTreeMap::new(), spoke }
+        let hasher = RandomState::with_seeds(c, b, d, a);
+        let (held, spoke) = (HashMap::with_hasher(hasher.clone()), HashMap::with_hasher(hasher));
+        Mutes { names: BTreeMap::new(), rooms: BTreeMap::new(), held, spoke }
     }
 
     /// Mutes a name. Returns false if there are too many.
@@ -42,6 +45,22 @@ impl Mutes {
     /// Unmutes a name. `None` if it was not muted.
     pub(crate) fn unmute(&mut self, folded: &str) -> Option<Name> {
         self.names.remove(folded)
+    }
+
+    /// Records by which name a member is muted.
+    pub(crate) fn hold(&mut self, slot: Slot, name: &Name) {
+        self.held.insert(slot, name.folded());
+    }
+
+    /// The folded name by which a member was muted; it is muted no longer.
+    pub(crate) fn release(&mut self, slot: Slot) -> Option<Box<str>> {
+        self.held.remove(&slot)
+    }
+
+    /// The member muted by this name.
+    pub(crate) fn holder(&self, name: &Name) -> Option<Slot> {
+        let folded = name.folded();
+        self.held.iter().find(|(_, held)| **held == folded).map(|(slot, _)| *slot)
     }
 
     pub(crate) fn is_muted(&self, name: &Name) -> bool {
@@ -89,5 +108,6 @@ impl Mutes {
 
     pub(crate) fn forget(&mut self, slot: Slot) {
         self.spoke.remove(&slot);
+        self.held.remove(&slot);
     }
 }

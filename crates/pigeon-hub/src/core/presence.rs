@@ -4,6 +4,7 @@
 //! With a line for each, one forged datagram would make the hub write to a whole room, and a class
 //! that starts its clients together would see nothing else.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use pigeon_datagram::Instant;
@@ -142,6 +143,11 @@ impl Gathered {
     /// Whether the news include this member, which gets a separate line.
     pub(crate) fn concerns(&self, member: MemberId) -> bool {
         self.changed.iter().any(|changed| changed.about == member)
+    }
+
+    /// The members that the news include.
+    pub(crate) fn members(&self) -> BTreeSet<MemberId> {
+        self.changed.iter().map(|changed| changed.about).collect()
     }
 
     /// The changes for one reader, without its own; `None` means all readers that are not among

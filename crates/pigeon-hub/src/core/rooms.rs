@@ -28,6 +28,8 @@ pub(crate) struct Room {
     is_raw: bool,
     /// The position of the newest stored message, or 0.
     pub(crate) newest: u64,
+    /// The number of messages since it was opened.
+    pub(crate) said: u64,
     /// The time between two messages of one member (slow mode).
     pub(crate) wait: Duration,
     /// Changes not yet sent to its members.
@@ -181,6 +183,7 @@ impl Rooms {
             is_permanent: false,
             is_raw: false,
             newest: 0,
+            said: 0,
             wait: Duration::ZERO,
             presence: Presence::default(),
         });

@@ -27,8 +27,8 @@ use super::guesses::Guesses;
 use super::history::{Askers, Found, Lookup, Wanted};
 use super::id::{LinkId, MemberId, RoomId, Slot};
 use super::input::{Context, Source};
-use super::kept::{Keep, KeptName};
-use super::kicks::Kicks;
+use super::kept::{Keep, KeptKick, KeptName};
+use super::kicks::{self, Kick, Kicks};
 use super::members::{Members, Trait};
 use super::message::{Batch, Caller, Message, Speaker, Speech};
 use super::mutes::Mutes;
@@ -41,6 +41,7 @@ use super::work::Work;
 use crate::config::{Config, PerOrigin};
 use crate::event::Remark;
 use crate::statistics::{Dropped, Left, Statistics};
+use crate::view::KickView;
 
 /// How long a member without padded heartbeats must be silent before another one at its address may
 /// take its name: one heartbeat of 10 s is late.
@@ -48,6 +49,9 @@ const DESERTED: Duration = Duration::from_secs(11);
 
 /// How long a member must have had a name for it to be reserved after a time-out.
 const KEPT_AFTER: Duration = Duration::from_secs(60);
+
+/// Names that nobody may take: what the program and its users call the operator.
+const RESERVED: [&str; 4] = ["operator", "管理员", "操作者", "老师"];
 
 /// Slots have 32 bits, two of them reserved; memory runs out long before.
 const MAX_MEMBERS: usize = 1 << 30;
@@ -57,6 +61,8 @@ const MAX_MEMBERS: usize = 1 << 30;
 struct Guest {
     label: Label,
     source: Source,
+    /// The author of the member's key, if it has one.
+    author: Option<u128>,
     /// Rate of messages accepted by [`Core::admit`].
     said: Buckets,
 }
@@ -100,7 +106,9 @@ impl Core {
         let keys = config.hash_keys;
         let [a, b, c, d] = keys;
         let token_key = TokenKey::new(config.secret);
-        let of_hub = vec![config.name.clone(), Name::operator()];
+        let reserved = RESERVED.iter().filter_map(|name| Name::parse(name.as_bytes()).ok());
+        // The hub's own name last, because it may be one of them.
+        let of_hub = reserved.chain([Name::operator(), config.name.clone()]).collect();
         Core {
             members: Members::new(),
             names: Names::new(keys, token_key.clone(), of_hub),
@@ -267,8 +275,24 @@ impl Core {
         cx.plain.find(label).or_else(|| guest().map(|(slot, _)| *slot))
     }
 
-    pub(crate) fn is_kicked(&self, now: Instant, label: impl FnOnce() -> Label) -> bool {
-        self.kicks.hold(now, label)
+    /// Whether a newcomer with this label, from this address, is locked out after a kick.
+    pub(crate) fn is_kicked(
+        &self,
+        now: Instant,
+        ip: IpAddr,
+        label: impl FnOnce() -> Label,
+    ) -> bool {
+        self.kicks.hold(now, ip, label)
+    }
+
+    /// The kicks that still hold: label, name, address if all of it is locked out, and time left.
+    pub(crate) fn kicks(&self, now: Instant) -> impl Iterator<Item = KickView<'_>> {
+        self.kicks.iter(now).map(move |(label, kick)| KickView {
+            label,
+            name: kick.name.as_ref(),
+            address: kick.is_alone.then_some(kick.ip),
+            left: kick.left(now),
+        })
     }
 
     // Joining and leaving.
@@ -296,18 +320,20 @@ impl Core {
         Some(LinkId::new(number))
     }
 
-    /// Adds a member; `label` is its link's label. Fails without a change, with the reason.
+    /// Adds a member; `label` is its link's label. A member with a key, whose author is given, has
+    /// passed [`check_password`](Core::check_password) before. Fails without a change, with the reason.
     pub(crate) fn join(
         &mut self,
         cx: &Context<'_>,
         link: LinkId,
         source: Source,
+        author: Option<u128>,
         label: &dyn Fn() -> Label,
     ) -> Result<MemberId, Dropped> {
-        if self.kicks.hold(cx.now, label) {
+        if self.kicks.hold(cx.now, source.ip, label) {
             return Err(Dropped::Kicked);
         }
-        let needs_password = self.config.password.is_some();
+        let needs_password = self.config.password.is_some() && author.is_none();
         self.capacity.check_address(&self.config, source)?;
         if !needs_password {
             self.check_room(cx.home)?;
@@ -320,7 +346,8 @@ impl Core {
         let slot = member.slot();
         self.capacity.add(&self.config, source);
         if link != LinkId::PLAIN {
-            self.guests.insert(slot, Guest { label: label(), source, said: Buckets::default() });
+            let (label, said) = (label(), Buckets::default());
+            self.guests.insert(slot, Guest { label, source, author, said });
         }
         self.members.set(slot, Trait::Chinese, self.config.language == Language::Chinese);
         self.statistics.joined += 1;
@@ -338,11 +365,12 @@ impl Core {
         let (member, source) = (self.members.id(slot), self.source(cx, slot));
         let room = self.room_of(slot).map(Room::id);
         let room_name = self.room_of(slot).map(|room| room.name().clone());
+        let said = self.room_of(slot).map_or(0, |room| room.said);
         if let Some(room) = room {
             self.note_gone(cx, slot, room, reason.change());
         }
         let (label, language) = (self.link_label(cx, slot), self.language(slot));
-        let resumes = self.resumes(cx, slot);
+        let (resumes, author) = (self.resumes(cx, slot), self.author(slot));
         self.rooms.exit(&mut self.members, slot);
         let named = self.names.remove(slot);
         self.guests.remove(&slot);
@@ -359,8 +387,19 @@ impl Core {
             let is_kept = reason == Left::TimedOut && since - named.since > KEPT_AFTER;
             let label = label.clone();
             let comes_back = reason == Left::TimedOut;
-            let gone =
-                Gone { named, room, since, ip, counted, label, resumes, is_kept, comes_back };
+            let gone = Gone {
+                named,
+                room,
+                said,
+                since,
+                ip,
+                counted,
+                label,
+                author,
+                resumes,
+                is_kept,
+                comes_back,
+            };
             self.part(gone, reason);
         }
         self.outputs.push_back(Output::Left { member, label, name, language, room, reason });
@@ -391,6 +430,7 @@ impl Core {
                     name: gone.named.name.clone(),
                     room: gone.room.clone(),
                     ip: gone.ip,
+                    author: gone.author,
                     resumes: gone.resumes,
                     is_free: true,
                 };
@@ -434,24 +474,61 @@ impl Core {
     pub(crate) fn kick(&mut self, cx: &Context<'_>, who: &str) -> bool {
         self.give_up_names(cx.now);
         let absent = self.names.find_absent(who).and_then(|grant| self.take_from_absent(grant));
-        let (slot, label, grant) = match (absent, self.find(cx, who)) {
+        let (slot, label, named, ip) = match (absent, self.find(cx, who)) {
             // The member may have returned already, without a name.
             (Some(gone), _) => {
                 let slot = self.find_by_label(cx, gone.label.as_str());
-                (slot, gone.label, Some(gone.named.grant))
+                (slot, gone.label, Some(gone.named), gone.ip)
             }
             (None, Some(slot)) => {
-                let grant = self.names.get(slot).map(|named| named.grant);
-                (Some(slot), self.link_label(cx, slot), grant)
+                let ip = self.source(cx, slot).ip.to_canonical();
+                let named = self.names.get(slot).cloned();
+                (Some(slot), self.link_label(cx, slot), named, ip)
             }
             (None, None) => return false,
         };
         if let Some(slot) = slot {
             self.leave(cx, slot, Left::Kicked);
         }
-        self.kicks.add(cx.now, label, grant);
+        // Programs of this host share its address, those behind a NAT share another, and hosts on
+        // two interfaces may have the same link-local one.
+        let is_link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        let is_there = |slot| self.source(cx, slot).ip.to_canonical() == ip;
+        let is_shared = ip.is_loopback() || is_link_local || self.members.iter().any(is_there);
+        let (grant, name) = named.map(|named| (named.grant, named.name)).unzip();
+        let until = cx.now + kicks::HOLDS;
+        let kick = Kick { until, grant, name, ip, is_alone: !is_shared };
+        let over = self.kicks.add(cx.now, label.clone(), kick.clone());
+        over.into_iter().for_each(|label| self.keep(|| Keep::KickGone(label)));
+        self.keep_kick(cx.now, label, kick);
         self.statistics.kicks_forgotten = self.kicks.forgotten;
         true
+    }
+
+    /// Ends the kicks of a name, a label or an address. Returns false if there are none.
+    pub(crate) fn unkick(&mut self, who: &str) -> bool {
+        let lifted = self.kicks.lift(who);
+        let is_lifted = !lifted.is_empty();
+        lifted.into_iter().for_each(|label| self.keep(|| Keep::KickGone(label)));
+        is_lifted
+    }
+
+    fn keep_kick(&mut self, now: Instant, label: Label, kick: Kick) {
+        let until = self.wall.read(now) + kick.left(now);
+        let Kick { grant, name, ip, is_alone, .. } = kick;
+        self.keep(|| Keep::Kick(KeptKick { label, name, grant, ip, is_alone, until }));
+    }
+
+    /// Restores a kick of before a restart. A clock that was set back prolongs it by its usual time
+    /// at most.
+    fn restore_kick(&mut self, now: Instant, kept: KeptKick) {
+        let KeptKick { label, name, grant, ip, is_alone, until } = kept;
+        let left = until.saturating_sub(self.wall.read(now));
+        if left.is_zero() {
+            return self.keep(|| Keep::KickGone(label));
+        }
+        let until = now + left.min(kicks::HOLDS);
+        self.kicks.add(now, label, Kick { until, grant, name, ip, is_alone });
     }
 
     /// Marks a member as a person, who may be reading. To its room, it joins now.
@@ -535,6 +612,11 @@ impl Core {
         if let Some(named) = self.names.get(slot).filter(|named| named.name == name) {
             return Ok(named.grant);
         }
+        // The kicked member from a new port, or a neighbour that takes its name.
+        let ip = self.source(cx, slot).ip.to_canonical();
+        if !ip.is_loopback() && self.kicks.hold_name(cx.now, ip, &name) {
+            return Err(Reason::Kept(name));
+        }
         self.give_up_names(cx.now);
         let keys = self.names.keys(&name);
         let (mut since, mut deserter) = (cx.now, None);
@@ -569,23 +651,34 @@ impl Core {
         Ok(grant)
     }
 
-    /// Whether a name's owner has abandoned it, so that a member with the same IP address may take
-    /// it: a script that was killed and restarted. Not for confusable names.
+    /// Whether a member may take a name from its owner. It may if the owner had the same key; or if
+    /// the owner has abandoned the name at the same IP address: a script that was killed and
+    /// restarted. Not for confusable names.
     fn is_deserted(&self, cx: &Context<'_>, by: Slot, keys: Keys, owner: Owner) -> bool {
         let ip = self.source(cx, by).ip.to_canonical();
+        let is_own = |author: Option<u128>| author.is_some() && author == self.author(by);
         match owner {
             Owner::Hub(_) => false,
             Owner::Absent(grant) => self.grants.gone(grant).is_some_and(|gone| {
-                gone.named.keys.is_same_name(keys) && gone.ip == ip && !gone.resumes
+                gone.named.keys.is_same_name(keys)
+                    && (is_own(gone.author) || gone.ip == ip && !gone.resumes)
             }),
             Owner::Member(slot) => {
                 let named = self.names.get(slot);
+                let is_silent = || {
+                    !self.resumes(cx, slot)
+                        && self.source(cx, slot).ip.to_canonical() == ip
+                        && cx.now - cx.plain.heard(slot) >= DESERTED
+                };
                 named.is_some_and(|named| named.keys.is_same_name(keys))
-                    && !self.resumes(cx, slot)
-                    && self.source(cx, slot).ip.to_canonical() == ip
-                    && cx.now - cx.plain.heard(slot) >= DESERTED
+                    && (is_own(self.author(slot)) || is_silent())
             }
         }
+    }
+
+    /// The author of a member's key.
+    fn author(&self, slot: Slot) -> Option<u128> {
+        self.guests.get(&slot)?.author
     }
 
     fn holder_of(&self, owner: Owner) -> Option<Name> {
@@ -612,7 +705,10 @@ impl Core {
         if self.kicks.hold_for_word(cx.now, grant) {
             let label = self.link_label(cx, slot);
             self.leave(cx, slot, Left::Kicked);
-            self.kicks.follow(grant, label);
+            if let Some((before, kick)) = self.kicks.follow(grant, label.clone()) {
+                self.keep(|| Keep::KickGone(before));
+                self.keep_kick(cx.now, label, kick);
+            }
             return Err(Reason::Kicked);
         }
         self.give_up_names(cx.now);
@@ -651,8 +747,12 @@ impl Core {
             && let Some(grant) = self.grants.of_silent(cx.now, &label)
         {
             let word = self.resume_word(grant);
+            let said = self.grants.gone(grant).map_or(0, |gone| gone.said);
             // If another member has the name by now, it must request a different one.
-            let _ = self.resume(cx, slot, &word);
+            if self.resume(cx, slot, &word).is_ok() {
+                self.is_person(cx, slot);
+                self.show_missed(cx.now, slot, said);
+            }
         }
     }
 
@@ -670,6 +770,7 @@ impl Core {
         let member = self.members.id(slot);
         if self.mutes.is_muted(&name) {
             self.members.set(slot, Trait::Muted, true);
+            self.mutes.hold(slot, &name);
         }
         self.keep_name(cx, slot);
         if before.as_str() == name.as_str() {
@@ -703,20 +804,21 @@ impl Core {
         self.names.get(slot)
     }
 
-    /// Checks a password. Fails if the password is wrong, or if too many wrong ones were tried.
+    /// Checks a password from an address. Fails if the password is wrong, or if too many wrong ones
+    /// were tried.
     pub(crate) fn check_password(
         &mut self,
-        cx: &Context<'_>,
-        slot: Slot,
+        now: Instant,
+        ip: IpAddr,
         secret: &[u8],
     ) -> Result<(), Reason> {
-        let from = self.config.sources.counted_as(self.source(cx, slot).ip);
-        if !self.guesses.may(cx.now, from) {
+        let from = self.config.sources.counted_as(ip);
+        if !self.guesses.may(now, from) {
             return Err(Reason::Guesses);
         }
         let password = self.config.password.as_deref().unwrap_or_default().trim();
         if !bool::from(password.as_bytes().ct_eq(secret)) {
-            self.guesses.wrong(cx.now, from);
+            self.guesses.wrong(now, from);
             return Err(Reason::WrongPassword);
         }
         Ok(())
@@ -793,6 +895,9 @@ impl Core {
         self.reported.extend(report.flatten());
         self.messages += 1;
         self.statistics.messages += 1;
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.said += 1;
+        }
         self.outputs.push_back(Output::Message { room, number });
         Ok(())
     }
@@ -894,6 +999,19 @@ impl Core {
         }
     }
 
+    /// Shows a member that timed out what was said in its room since, up to the backlog. `before`:
+    /// the number of messages when it left.
+    fn show_missed(&mut self, now: Instant, slot: Slot, before: u64) {
+        let most = self.config.history.map_or(0, |history| history.backlog);
+        let said = self.room_of(slot).map_or(0, |room| room.said);
+        let missed = u16::try_from(said.saturating_sub(before)).unwrap_or(u16::MAX).min(most);
+        if missed > 0 {
+            self.members.set(slot, Trait::Greeted, true);
+            // The member has reached its limit, or its room is not stored: ignored.
+            let _ = self.look_up(now, slot, None, (Wanted::Before(None), missed));
+        }
+    }
+
     /// Sends found messages to their reader, as many as it may get now. `None`: the search failed.
     pub(crate) fn found(&mut self, lookup: Lookup, found: Option<Found>) {
         let Lookup { member, verb, .. } = lookup;
@@ -957,6 +1075,7 @@ impl Core {
             name: named.name.clone(),
             room: room.name().clone(),
             ip: self.source(cx, slot).ip.to_canonical(),
+            author: self.author(slot),
             resumes: self.resumes(cx, slot),
             is_free: false,
         };
@@ -972,17 +1091,22 @@ impl Core {
                 self.keep(|| Keep::Grants(reserved));
             }
             Keep::Ban(net) => drop(self.bans.add(net)),
+            Keep::Kick(kept) => self.restore_kick(now, kept),
             Keep::Mute(name) => drop(self.mutes.mute(name)),
             Keep::Slow(room, time) => {
                 self.mutes.slow(room.clone(), time);
                 self.settle_room(&room);
             }
-            Keep::NameGone(_) | Keep::BanGone(_) | Keep::MuteGone(_) | Keep::SlowGone(_) => {}
+            Keep::NameGone(_)
+            | Keep::BanGone(_)
+            | Keep::KickGone(_)
+            | Keep::MuteGone(_)
+            | Keep::SlowGone(_) => {}
         }
     }
 
     fn restore_name(&mut self, now: Instant, kept: KeptName) {
-        let KeptName { grant, name, room, ip, resumes, is_free } = kept;
+        let KeptName { grant, name, room, ip, author, resumes, is_free } = kept;
         let (keys, label) = (self.names.keys(&name), Label::from(&name));
         if self.names.owners(keys).next().is_some() {
             return;
@@ -991,7 +1115,19 @@ impl Core {
         let counted = self.config.sources.counted_as(ip);
         let (since, is_kept) = (now, !is_free);
         let comes_back = false;
-        let gone = Gone { named, room, since, ip, counted, label, resumes, is_kept, comes_back };
+        let gone = Gone {
+            named,
+            room,
+            said: 0,
+            since,
+            ip,
+            counted,
+            label,
+            author,
+            resumes,
+            is_kept,
+            comes_back,
+        };
         self.part(gone, Left::TimedOut);
     }
 
@@ -1002,6 +1138,7 @@ impl Core {
         }
         if let Some(slot) = self.names.find(name.as_str()) {
             self.members.set(slot, Trait::Muted, true);
+            self.mutes.hold(slot, &name);
         }
         self.keep(|| Keep::Mute(name));
         true
@@ -1012,11 +1149,16 @@ impl Core {
         let slot = self.names.find(name.as_str());
         let is_muted = slot.is_some_and(|slot| self.members.has(slot, Trait::Muted));
         slot.into_iter().for_each(|slot| self.members.set(slot, Trait::Muted, false));
-        let unmuted = self.mutes.unmute(&name.folded());
-        if let Some(name) = unmuted.clone() {
-            self.keep(|| Keep::MuteGone(name));
+        // Also the name under which the member was muted before it was renamed.
+        let former = slot.and_then(|slot| self.mutes.release(slot));
+        let mut was_muted = is_muted;
+        for folded in former.into_iter().chain([name.folded()]) {
+            if let Some(name) = self.mutes.unmute(&folded) {
+                self.keep(|| Keep::MuteGone(name));
+                was_muted = true;
+            }
         }
-        is_muted || unmuted.is_some()
+        was_muted
     }
 
     /// A member's messages per second, and its dropped inputs.
@@ -1027,6 +1169,14 @@ impl Core {
     /// Counts a dropped input of a member.
     pub(crate) fn count_dropped_of(&mut self, now: Instant, slot: Slot) {
         self.tallies.dropped(now, slot);
+    }
+
+    /// The muted names, each with the present name of the member muted by it, if another.
+    pub(crate) fn muted(&self) -> impl Iterator<Item = (&Name, Option<&Name>)> {
+        self.mutes.names().map(|name| {
+            let holder = self.mutes.holder(name).and_then(|slot| self.name(slot));
+            (name, holder.filter(|holder| holder.folded() != name.folded()))
+        })
     }
 
     pub(crate) fn mutes(&self) -> &Mutes {

@@ -25,7 +25,7 @@ impl Plain {
         now: Instant,
         datagram: &Received<'_>,
     ) -> Result<(), Dropped> {
-        if core.is_kicked(now, || label_of(datagram.from)) {
+        if core.is_kicked(now, datagram.from.ip(), || label_of(datagram.from)) {
             self.refuse(core, now, datagram, Dropped::Kicked);
             return Err(Dropped::Kicked);
         }
@@ -94,7 +94,7 @@ impl Plain {
             true => {
                 let cx = self.context_at(now, datagram.socket);
                 let source = Source { ip: from.ip(), origin };
-                core.join(&cx, LinkId::PLAIN, source, &|| label_of(from))
+                core.join(&cx, LinkId::PLAIN, source, None, &|| label_of(from))
             }
             false => Err(Dropped::LocalsFull),
         };

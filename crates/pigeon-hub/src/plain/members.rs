@@ -5,13 +5,14 @@
 //! Slots of members of other links stay vacant here.
 //!
 //! Doubly linked lists through the records keep the least recently heard member first. Every member
-//! has the same time-out, so a member that is heard moves to the end, and the head always expires
-//! next: a heartbeat and an expiry take constant time. Rejected: a binary heap takes logarithmic
+//! of a list has the same time-out, so a member that is heard moves to the end, and the head always
+//! expires next: a heartbeat and an expiry take constant time. Rejected: a binary heap takes logarithmic
 //! time for each heartbeat, and a periodic sweep over all records takes time for every member.
 //!
 //! One list holds members that were heard again after joining, and one per kind of network those
 //! that were not. The latter are displaced by newcomers when the hub is full, the oldest first: a
-//! flood of forged senders displaces itself.
+//! flood of forged senders displaces itself. A list of its own holds people who send no heartbeats,
+//! such as those who read with `nc`: their time-out is longer.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
@@ -92,6 +93,8 @@ pub(crate) enum Flag {
     Again = 32,
     /// The member is on trial as a possible automatic responder.
     OnTrial = 64,
+    /// The member is a person that sends no heartbeats, so it stays longer.
+    Patient = 128,
 }
 
 /// The bit of a member's encoding that marks it as detected.
@@ -154,6 +157,11 @@ const AGAIN: usize = 0;
 const ONCE: usize = 1;
 /// The list of members heard once, from untrusted addresses.
 const ONCE_UNTRUSTED: usize = 2;
+/// The list of people who send no heartbeats.
+const PATIENT: usize = 3;
+
+/// The number of lists.
+const LISTS: usize = 4;
 
 /// The table of plain members.
 pub(crate) struct Members {
@@ -161,7 +169,7 @@ pub(crate) struct Members {
     by_place: HashTable<u32>,
     /// Indexed by the core's slots.
     records: Vec<Record>,
-    lists: [List; 3],
+    lists: [List; LISTS],
     locals: Locals,
     doors: Doors,
 }
@@ -174,7 +182,7 @@ impl Members {
         Members {
             by_place: HashTable::new(),
             records: Vec::new(),
-            lists: [List { oldest: NOBODY, newest: NOBODY }; 3],
+            lists: [List { oldest: NOBODY, newest: NOBODY }; LISTS],
             locals: Locals::new(hasher.clone()),
             doors,
             hasher,
@@ -263,7 +271,28 @@ impl Members {
         }
     }
 
+    /// The members by when they time out, the first first: after `timeout` without a datagram, and
+    /// people who send no heartbeats after `patience`.
+    pub(crate) fn by_expiry(
+        &self,
+        timeout: Duration,
+        patience: Duration,
+    ) -> impl Iterator<Item = (Slot, Instant)> + '_ {
+        let mut heads = self.lists.map(|list| taken(list.oldest));
+        std::iter::from_fn(move || {
+            let due = |(list, head): (usize, &Option<Slot>)| {
+                let wait = if list == PATIENT { patience } else { timeout };
+                Some((self.heard((*head)?) + wait, list))
+            };
+            let (due, list) = heads.iter().enumerate().filter_map(due).min()?;
+            let slot = heads[list]?;
+            heads[list] = taken(self.record(slot).newer);
+            Some((slot, due))
+        })
+    }
+
     /// The least recently heard member.
+    #[cfg(test)]
     pub(crate) fn oldest(&self) -> Option<Slot> {
         self.iter().next()
     }
@@ -353,9 +382,19 @@ impl Members {
         let record = self.record_mut(slot);
         record.debt.pass(record.heard(), now);
         record.set_heard(now);
-        if self.lists[AGAIN].newest != slot.number() {
+        let list = if self.has(slot, Flag::Patient) { PATIENT } else { AGAIN };
+        if self.lists[list].newest != slot.number() {
             self.unlink(slot);
             self.set(slot, Flag::Again, true);
+            self.link_newest(slot);
+        }
+    }
+
+    /// Sets whether a member that was just heard is a person without heartbeats.
+    pub(crate) fn set_patient(&mut self, slot: Slot, is_patient: bool) {
+        if self.has(slot, Flag::Patient) != is_patient {
+            self.unlink(slot);
+            self.set(slot, Flag::Patient, is_patient);
             self.link_newest(slot);
         }
     }
@@ -437,6 +476,7 @@ impl Members {
     /// The index of a member's list.
     fn list_of(&self, slot: Slot) -> usize {
         match (self.has(slot, Flag::Again), self.has(slot, Flag::Untrusted)) {
+            _ if self.has(slot, Flag::Patient) => PATIENT,
             (true, _) => AGAIN,
             (false, false) => ONCE,
             (false, true) => ONCE_UNTRUSTED,

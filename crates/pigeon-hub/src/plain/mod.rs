@@ -45,6 +45,8 @@ mod trial;
 mod turns;
 mod watch;
 
+use std::time::Duration;
+
 use pigeon_datagram::{Instant, Received, SocketId, Transmit};
 use pigeon_proto::heartbeat::{Details, write_answer};
 use pigeon_proto::{
@@ -64,6 +66,7 @@ use self::watch::Watches;
 use crate::core;
 use crate::core::id::{MemberId, Slot};
 use crate::core::input::{Context, Input};
+use crate::core::members::Trait;
 use crate::core::message::Caller;
 use crate::core::output::Output;
 use crate::core::rooms::Room;
@@ -74,6 +77,12 @@ use crate::statistics::{Dropped, Left};
 /// Maximum number of time-outs per call; the next call follows at once. So the time-out of a
 /// hundred thousand members does not delay others' datagrams.
 const MAX_TIMEOUTS_A_CALL: usize = 1_024;
+
+/// How long a person that sends no heartbeats may be silent.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// The longest first line that is answered with how to get a name.
+const MAX_TYPED: usize = 200;
 
 /// The first byte hashed when a nonce is turned into a random delay.
 const CHANCE: u8 = 3;
@@ -285,11 +294,43 @@ impl Plain {
         };
         let length = cx.datagram.payload.len();
         let is_text = matches!(incoming, Incoming::Message(_) | Incoming::Command(_));
+        let beats = matches!(incoming, Incoming::Heartbeat { .. })
+            || matches!(incoming, Incoming::Empty) && length == 0;
+        if beats {
+            cx.core.choose(slot, Trait::Beats, true);
+        }
+        let id = cx.core.id(slot);
+        let is_first_line = member.is_none() && is_typed(cx.datagram.payload, &incoming);
         let outcome = self.apply_to(cx, slot, incoming, length);
+        if cx.core.find_id(id).is_some() && self.members.has_slot(slot) {
+            self.settle_patience(cx.core, slot);
+            if is_first_line && outcome.is_ok() {
+                self.greet(cx.core, slot);
+            }
+        }
         if outcome.is_ok() && is_text {
             self.hint(cx.core, slot, payload);
         }
         outcome
+    }
+
+    /// A person that sends no heartbeats has a longer time-out: one that has a name, and was heard
+    /// more than once, as forged datagrams in a flood are not.
+    fn settle_patience(&mut self, core: &Core, slot: Slot) {
+        let is_patient = core.has(slot, Trait::Named)
+            && !core.has(slot, Trait::Beats)
+            && self.members.has(slot, Flag::Again)
+            && self.members.format(slot) != Format::Raw;
+        self.members.set_patient(slot, is_patient);
+    }
+
+    /// Tells a newcomer without a name how to get one.
+    fn greet(&mut self, core: &mut Core, slot: Slot) {
+        let room = core.room_of(slot).map(|room| room.name().clone());
+        let is_new = core.name(slot).is_none() && self.members.format(slot) == Format::Chat;
+        if let Some(room) = room.filter(|_| is_new) {
+            core.reply(core.id(slot), Notice::Name { name: None, room, word: None });
+        }
     }
 
     /// Handles a member's datagram of `length` bytes, in UTF-8.
@@ -537,9 +578,10 @@ impl Plain {
 
     /// Removes members that timed out, sends due answers, and continues trials.
     pub(crate) fn handle_timeout(&mut self, core: &mut Core, events: &mut Events, now: Instant) {
-        let timeout = core.config().timeout;
-        let is_late = |slot: &Slot| self.members.heard(*slot) + timeout <= now;
-        for slot in self.members.iter().take_while(is_late).take(MAX_TIMEOUTS_A_CALL) {
+        let (timeout, patience) = timeouts(core);
+        let late = self.members.by_expiry(timeout, patience);
+        let late = late.take_while(|(_, due)| *due <= now).take(MAX_TIMEOUTS_A_CALL);
+        for (slot, _) in late {
             let cx = self.context_at(now, self.members.socket(slot));
             core.leave(&cx, slot, Left::TimedOut);
         }
@@ -554,8 +596,8 @@ impl Plain {
 
     /// When the next of these is due.
     pub(crate) fn poll_timeout(&self, core: &Core) -> Option<Instant> {
-        let timeout = core.config().timeout;
-        let expiry = self.members.oldest().map(|slot| self.members.heard(slot) + timeout);
+        let (timeout, patience) = timeouts(core);
+        let expiry = self.members.by_expiry(timeout, patience).next().map(|(_, due)| due);
         [expiry, self.discovery.due(), self.delivery.trial_due()].into_iter().flatten().min()
     }
 
@@ -575,6 +617,26 @@ impl Plain {
     fn send(&mut self, core: &mut Core, route: Route, write: impl FnOnce(&mut Vec<u8>)) {
         self.delivery.send(core.statistics_mut(), route, write);
     }
+}
+
+/// Whether a message looks like a line that a person has typed into `nc`: it ends with a newline and
+/// has words, but no digits or other signs of a reading.
+fn is_typed(payload: &[u8], incoming: &Incoming<'_>) -> bool {
+    let Incoming::Message(text) = incoming else { return false };
+    let is_of_words =
+        |byte: &u8| byte.is_ascii_alphabetic() || !byte.is_ascii() || b" ,.!?'\r\n".contains(byte);
+    payload.ends_with(b"\n")
+        && text.len() <= MAX_TYPED
+        && text.iter().all(is_of_words)
+        && text.iter().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii())
+}
+
+/// The time-out of members, and that of people who send no heartbeats: `nc` sends none while its
+/// user reads. In a crowded hub both are the same.
+fn timeouts(core: &Core) -> (Duration, Duration) {
+    let timeout = core.config().timeout;
+    let is_crowded = core.len() > core.config().max_members / 2;
+    (timeout, if is_crowded { timeout } else { timeout.max(PATIENCE) })
 }
 
 #[cfg(test)]

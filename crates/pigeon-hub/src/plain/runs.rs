@@ -270,7 +270,9 @@ impl Runs {
     ) -> Option<(Slot, Train)> {
         let polled = self.get_mut(room).and_then(|known| known.poll(readers, render, outbox));
         if polled.is_none() {
-            self.speaking.pop_front_if(|speaking| *speaking == room);
+            if self.speaking.front() == Some(&room) {
+                self.speaking.pop_front();
+            }
             if self.are_silent() {
                 (self.has_paused, self.begun) = (false, 0);
             }

@@ -89,8 +89,8 @@ pub(super) struct Followed {
 /// The position of a follower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Continues after a message, if the log holds it.
-    Seen(Seen),
+    /// Continues after a message, if the log holds it and nothing was deleted since a deletion.
+    Seen(Seen, Position),
     /// Starts with this number of previous messages.
     Last(u64),
     /// Has everything up to this position.

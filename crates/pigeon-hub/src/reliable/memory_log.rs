@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use pigeon_proto::{Entry, Follow, Identity, LinkKind, Message, Position, RoomName, Seen};
+use pigeon_proto::{Entry, Follow, Identity, LinkKind, Message, Position, RoomName, Seen, fold};
 use std::sync::Arc;
 
 use super::log::RoomLog;
@@ -20,9 +20,13 @@ pub struct MemoryLog {
     entries: VecDeque<Entry>,
     bytes: usize,
     most_bytes: usize,
+    /// Before the first message of this run.
+    start: Position,
     /// All entries after this position are in memory.
     floor: Position,
     newest: Position,
+    /// The newest deletion.
+    deletion: Position,
     /// The last number of each outbox, and when it was used.
     outboxes: BTreeMap<(u128, u64), (u64, Position)>,
     by_use: BTreeMap<Position, (u128, u64)>,
@@ -48,16 +52,17 @@ pub struct MemoryAppend {
 }
 
 impl MemoryLog {
-    /// An empty log. The epoch must differ at each start, for example by deriving it from the time,
-    /// so that followers notice the restart.
-    pub fn new(epoch: u64, most_bytes: usize) -> MemoryLog {
-        let start = Position::at(epoch, 0).unwrap_or_default();
+    /// An empty log. Its positions continue after `start`, which must be drawn at random: followers
+    /// of an earlier run notice the restart, because no two runs have a position in common.
+    pub fn new(start: Position, most_bytes: usize) -> MemoryLog {
         MemoryLog {
             entries: VecDeque::new(),
             bytes: 0,
             most_bytes,
+            start,
             floor: start,
             newest: start,
+            deletion: Position::START,
             outboxes: BTreeMap::new(),
             by_use: BTreeMap::new(),
         }
@@ -78,7 +83,7 @@ impl MemoryLog {
                 Some(_) => Outcome::Conflict,
                 None => Outcome::Deleted,
             };
-            return (outcome, true);
+            return (outcome, false);
         }
         if append.after.is_some_and(|after| after != last) {
             return (Outcome::Expected(last + 1), false);
@@ -106,14 +111,34 @@ impl MemoryLog {
             self.bytes -= weight(&oldest);
             self.floor = oldest.position;
         }
-        (Outcome::Stored, false)
+        (Outcome::Stored, true)
+    }
+
+    /// Deletes the messages of a room, or under a name, and frees their memory.
+    pub fn forget(&mut self, room: Option<&RoomName>, speaker: Option<&str>) {
+        let speaker = speaker.map(fold);
+        let is_meant = |message: &Message| match (room, &speaker) {
+            (Some(room), _) => message.room == *room,
+            (None, Some(speaker)) => fold(&message.speaker) == *speaker,
+            (None, None) => false,
+        };
+        self.entries.retain(|entry| !entry.message().is_some_and(|it| is_meant(it)));
+        self.bytes = self.entries.iter().filter_map(Entry::message).map(|it| weight(it)).sum();
+        // A position of its own tells this deletion from the one before.
+        self.newest = self.newest.next().unwrap_or(self.newest);
+        self.deletion = self.newest;
+    }
+
+    /// Whether it has messages of a room.
+    pub fn holds(&self, room: &RoomName) -> bool {
+        self.entries.iter().any(|entry| entry.room() == room)
     }
 
     /// Answers a follower's read.
     pub fn read(&self, read: &Read) -> Answer {
         match read {
             Read::Outbox { author, outbox } => Answer::Last(self.last(*author, *outbox)),
-            Read::Follow { seen } => Answer::Follow(self.follow(*seen)),
+            Read::Follow { seen, deletion } => Answer::Follow(self.follow(*seen, *deletion)),
             Read::Before { room, count } => {
                 let of_room = self.entries.iter().rev().filter(|entry| entry.room() == room);
                 let first = of_room.take(*count).last().map(Entry::position);
@@ -145,14 +170,21 @@ impl MemoryLog {
         }
     }
 
-    fn follow(&self, seen: Seen) -> Follow {
+    fn follow(&self, seen: Seen, deletion: Position) -> Follow {
+        if seen.position <= self.start || seen.position > self.newest {
+            // Of an earlier run, or of the beginning.
+            return Follow::Reset { last_common: None, forgotten: None };
+        }
+        if seen.position <= self.deletion && self.deletion > deletion {
+            return Follow::Reset { last_common: None, forgotten: Some(self.deletion) };
+        }
         let at = self.entries.partition_point(|entry| entry.position() <= seen.position);
         let last = at.checked_sub(1).and_then(|at| self.entries[at].message());
         let last = last.map(|last| Seen { position: last.position, identity: last.identity });
         match last {
             Some(last) if last == seen => Follow::From(last.position),
             // The messages between may have been in memory, and are not any more.
-            last_common => Follow::Reset { last_common, forgotten: false },
+            last_common => Follow::Reset { last_common, forgotten: None },
         }
     }
 
@@ -202,15 +234,61 @@ mod tests {
         }
     }
 
+    fn follow(log: &MemoryLog, seen: Seen) -> Follow {
+        log.follow(seen, Position::START)
+    }
+
+    #[test]
+    fn a_follower_of_another_run_begins_anew_however_its_positions_lie() {
+        let seen = Seen {
+            position: Position::at(5, 3).unwrap(),
+            identity: Identity { author: 1, outbox: 2, number: 3 },
+        };
+        for epoch in [1, 4, 6] {
+            let mut log = MemoryLog::new(Position::at(epoch, 0).unwrap(), 1 << 20);
+            for number in 1..=5 {
+                log.append(append(number, None, "of this run"));
+            }
+            let reset = Follow::Reset { last_common: None, forgotten: None };
+            assert_eq!(follow(&log, seen), reset, "{epoch}");
+        }
+    }
+
+    #[test]
+    fn a_deletion_is_told_to_those_who_have_not_carried_it_out() {
+        let mut log = MemoryLog::new(Position::at(1, 0).unwrap(), 1 << 20);
+        for number in 1..=5 {
+            log.append(append(number, None, "something"));
+        }
+        let Some(Entry::Message(last)) = log.entries.back().cloned() else { panic!() };
+        let seen = Seen { position: last.position, identity: last.identity };
+        assert_eq!(follow(&log, seen), Follow::From(seen.position));
+        let mut deletion = Position::START;
+        for _ in 0..2 {
+            log.forget(None, Some("DOG"));
+            assert_eq!((log.entries.len(), log.bytes), (0, 0));
+            let Follow::Reset { last_common: None, forgotten: Some(newest) } =
+                log.follow(seen, deletion)
+            else {
+                panic!("not told")
+            };
+            assert!(newest > deletion);
+            deletion = newest;
+        }
+        let reset = Follow::Reset { last_common: None, forgotten: None };
+        assert_eq!(log.follow(seen, deletion), reset, "it is not there, and nothing is new");
+        assert_eq!(log.append(append(5, None, "something")), (Outcome::Deleted, false));
+    }
+
     #[test]
     fn the_rules_are_those_of_the_log_on_the_disk() {
-        let mut log = MemoryLog::new(3, 1 << 20);
+        let mut log = MemoryLog::new(Position::at(3, 0).unwrap(), 1 << 20);
         assert_eq!(log.append(append(2, Some(1), "b")), (Outcome::Expected(1), false));
-        assert_eq!(log.append(append(1, Some(0), "a")), (Outcome::Stored, false));
         assert_eq!(log.append(append(1, Some(0), "a")), (Outcome::Stored, true));
-        assert_eq!(log.append(append(1, Some(0), "x")), (Outcome::Conflict, true));
-        assert_eq!(log.append(append(4, Some(1), "d")), (Outcome::Stored, false));
-        assert_eq!(log.append(append(3, Some(1), "c")), (Outcome::Deleted, true));
+        assert_eq!(log.append(append(1, Some(0), "a")), (Outcome::Stored, false));
+        assert_eq!(log.append(append(1, Some(0), "x")), (Outcome::Conflict, false));
+        assert_eq!(log.append(append(4, Some(1), "d")), (Outcome::Stored, true));
+        assert_eq!(log.append(append(3, Some(1), "c")), (Outcome::Deleted, false));
         assert_eq!(log.newest(), Position::at(3, 2).unwrap());
         let read = Read::Outbox { author: 1, outbox: 2 };
         assert_eq!(log.read(&read), Answer::Last(4));
@@ -218,7 +296,7 @@ mod tests {
 
     #[test]
     fn the_oldest_make_room_and_followers_learn_it() {
-        let mut log = MemoryLog::new(1, 2_000);
+        let mut log = MemoryLog::new(Position::at(1, 0).unwrap(), 2_000);
         for number in 1..=100 {
             log.append(append(number, None, "something"));
         }
@@ -229,11 +307,11 @@ mod tests {
             position: Position::at(1, number).unwrap(),
             identity: append(number, None, "").identity,
         };
-        assert_eq!(log.follow(seen(98)), Follow::From(seen(98).position));
-        let reset = Follow::Reset { last_common: None, forgotten: false };
-        assert_eq!(log.follow(seen(1)), reset);
+        assert_eq!(follow(&log, seen(98)), Follow::From(seen(98).position));
+        let reset = Follow::Reset { last_common: None, forgotten: None };
+        assert_eq!(follow(&log, seen(1)), reset);
         let other = Seen { identity: append(7, None, "").identity, ..seen(99) };
-        let reset = Follow::Reset { last_common: Some(seen(99)), forgotten: false };
-        assert_eq!(log.follow(other), reset);
+        let reset = Follow::Reset { last_common: Some(seen(99)), forgotten: None };
+        assert_eq!(follow(&log, other), reset);
     }
 }

@@ -48,8 +48,8 @@ use pigeon_proto::frame::{
     Prove, Refused, USUAL_ENTRIES, USUAL_LAST, VERSION,
 };
 use pigeon_proto::{
-    Detail, Entry, Follow, Label, Name, Notice, Position, Reason, Refusal, RoomName, Seen, Subject,
-    Verb, sentence,
+    Detail, Entry, Follow, Label, Name, Notice, Position, Reason, Refusal, RoomName, Subject, Verb,
+    sentence,
 };
 
 pub use config::{Config, Crypto};
@@ -433,7 +433,9 @@ impl Sessions {
                 self.place(id.conn, &reading.room, Place::Behind(position));
                 if let Some(room) = self.rooms.get(&reading.room) {
                     let room = room.name.clone();
-                    self.frame(id.conn, &HubFrame::Reset { room, last, forgotten });
+                    let deletion = forgotten.unwrap_or_default();
+                    let forgotten = forgotten.is_some();
+                    self.frame(id.conn, &HubFrame::Reset { room, last, forgotten, deletion });
                 }
             }
             Answer::Entries(entries) => self.entries(id.conn, &reading, &entries),
@@ -483,7 +485,8 @@ impl Sessions {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.set_now(now);
         let due = |queue: &mut VecDeque<(Instant, ConnId)>| {
-            queue.pop_front_if(|(at, _)| *at <= now).map(|(_, conn)| conn)
+            let is_due = queue.front().is_some_and(|(at, _)| *at <= now);
+            if is_due { queue.pop_front().map(|(_, conn)| conn) } else { None }
         };
         while let Some(conn) = due(&mut self.handshakes) {
             let is_early =
@@ -547,7 +550,10 @@ impl Sessions {
                 Err(error) => Err(error.to_string()),
             };
             let handled = frame.and_then(|frame| self.handle_frame(conn, frame));
-            if let Err(why) = handled {
+            if let Err(mut why) = handled {
+                if self.get(conn).is_some_and(|it| it.phase == Phase::Greeting) {
+                    why = format!("{why}; begin with hello, version {VERSION}");
+                }
                 self.statistics.broken += 1;
                 return self.bye(conn, ByeReason::Error, &why);
             }
@@ -559,8 +565,8 @@ impl Sessions {
         let Some(connection) = self.get_mut(conn) else { return Ok(()) };
         match (connection.phase, frame) {
             (_, ClientFrame::Unknown) => {}
-            (Phase::Greeting, ClientFrame::Hello { version: 0, .. }) => {
-                return Err("there is no version 0".into());
+            (Phase::Greeting, ClientFrame::Hello { version, .. }) if version != VERSION => {
+                return Err(format!("this hub does not speak version {version}"));
             }
             (Phase::Greeting, ClientFrame::Hello { .. }) => {
                 connection.phase = Phase::Challenged;
@@ -570,7 +576,7 @@ impl Sessions {
                 let challenge = HubFrame::Challenge { version: VERSION, nonce, hub, fingerprint };
                 self.frame(conn, &challenge);
             }
-            (Phase::Greeting, _) => return Err("the first frame is hello".into()),
+            (Phase::Greeting, _) => return Err("the first frame is not hello".into()),
             (Phase::Challenged, ClientFrame::Prove(prove)) => self.prove(conn, *prove)?,
             (Phase::Challenged, _) => return Err("the second frame is prove".into()),
             (Phase::Joining(_), _) => {}
@@ -585,8 +591,12 @@ impl Sessions {
             (Phase::Member(author), ClientFrame::Command { line }) => {
                 self.command(conn, author, line);
             }
-            (Phase::Member(_), ClientFrame::Follow { room, after, last }) => {
-                self.follow(conn, room, after, last)?;
+            (Phase::Member(_), ClientFrame::Follow { room, after, last, deletion }) => {
+                let place = match after {
+                    Some(seen) => Place::Seen(seen, deletion),
+                    None => Place::Last(last.unwrap_or(USUAL_LAST).min(MAX_LAST)),
+                };
+                self.follow(conn, room, place)?;
             }
             (Phase::Member(_), ClientFrame::Unfollow { room }) => {
                 self.unfollow(conn, &room.folded());
@@ -777,23 +787,13 @@ impl Sessions {
         self.tell(conn, &Notice::Refused(Refusal::new(Subject::Unknown, why)));
     }
 
-    fn follow(
-        &mut self,
-        conn: ConnId,
-        room: RoomName,
-        after: Option<Seen>,
-        last: Option<u64>,
-    ) -> Result<(), String> {
+    fn follow(&mut self, conn: ConnId, room: RoomName, place: Place) -> Result<(), String> {
         self.unfollow(conn, &room.folded());
         let Some(connection) = self.get_mut(conn) else { return Ok(()) };
         if connection.follows.len() >= MAX_FOLLOWED {
             let shown = Detail::of(room.as_str().as_bytes());
             return Err(format!("{shown} would be more than {MAX_FOLLOWED} followed rooms"));
         }
-        let place = match after {
-            Some(seen) => Place::Seen(seen),
-            None => Place::Last(last.unwrap_or(USUAL_LAST).min(MAX_LAST)),
-        };
         let room = self.rooms.enter(&room);
         if let Some(connection) = self.get_mut(conn) {
             connection.follows.push(Followed { room, place, told_live: false, fell_at: None });
@@ -1049,8 +1049,10 @@ impl Sessions {
                 match follow.place {
                     Place::Live => break,
                     Place::Last(0) => self.place(conn, &key, Place::Behind(self.live)),
-                    Place::Seen(_) | Place::Last(_) | Place::Behind(_) if is_reading => break,
-                    Place::Seen(seen) => self.read(conn, key, None, Read::Follow { seen }),
+                    Place::Seen(..) | Place::Last(_) | Place::Behind(_) if is_reading => break,
+                    Place::Seen(seen, deletion) => {
+                        self.read(conn, key, None, Read::Follow { seen, deletion });
+                    }
                     Place::Last(last) => {
                         let read = Read::Before { room: name, count: last as usize };
                         self.read(conn, key, None, read);

@@ -216,6 +216,8 @@ pub enum Read {
     Follow {
         /// The last message that the follower has.
         seen: Seen,
+        /// The newest deletion that it has carried out.
+        deletion: Position,
     },
     /// The position before the last `count` entries of a room: [`Answer::Before`].
     Before {

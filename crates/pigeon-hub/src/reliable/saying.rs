@@ -86,6 +86,11 @@ impl Saying {
     pub(super) fn say(&mut self, serial: u64, number: u64, after: u64, bytes: usize) -> bool {
         match self.awaited.filter(|last| *last < number) {
             Some(last) if after > last => return false,
+            Some(_) if self.is_on_its_way(number, after) => {
+                // The member has passed over the refused number before it heard of the refusal.
+                self.awaited = None;
+                return false;
+            }
             Some(_) => {
                 self.awaited = None;
                 self.round += 1;
@@ -112,6 +117,8 @@ impl Saying {
         match outcome {
             Outcome::Stored => {
                 self.last = self.last.max(number);
+                // The outbox has gone on already, so nothing earlier can come any more.
+                self.awaited.take_if(|awaited| *awaited < number);
                 self.unacknowledged = self.unacknowledged.max(Some(number));
                 Heard::Nothing
             }
@@ -122,11 +129,19 @@ impl Saying {
             // their acknowledgement must not be taken for this one's.
             Outcome::Conflict => Heard::Conflict(number),
             Outcome::Deleted => Heard::Refused(number, Outcome::Deleted),
-            Outcome::Refused { .. } if is_current && self.awaits(after) => {
+            // The outbox is already past it: it is reported, and nothing is awaited.
+            Outcome::Refused { .. } if number <= self.last => Heard::Refused(number, outcome),
+            Outcome::Refused { .. } if is_current && self.awaits(after.max(self.last)) => {
                 Heard::Refused(number, outcome)
             }
             _ => Heard::Nothing,
         }
+    }
+
+    /// Whether this message of this round is passed on and not settled.
+    fn is_on_its_way(&self, number: u64, after: u64) -> bool {
+        let is_it = |it: &Waiting| (it.number, it.after, it.round) == (number, after, self.round);
+        self.waiting.iter().any(is_it)
     }
 
     /// Starts waiting for the message after a number, unless an earlier one is awaited. After a
@@ -227,6 +242,71 @@ mod tests {
     fn what_was_handed_on_is_not_handed_on_again() {
         let mut saying = Saying::new(7);
         assert_eq!(say(&mut saying, [5, 6, 5, 6, 7]), [true, true, false, false, true]);
+    }
+
+    #[test]
+    fn a_member_may_pass_over_a_number_before_it_hears_of_the_refusal() {
+        let mut saying = Saying::new(7);
+        assert!(saying.say(1, 1, 0, 10) && saying.say(2, 2, 0, 10));
+        assert_eq!(saying.settle(1, refused()), Heard::Refused(1, refused()));
+        assert!(!saying.say(3, 2, 0, 10), "it is on its way already");
+        assert_eq!(saying.settle(2, Outcome::Stored), Heard::Nothing);
+        assert_eq!(say(&mut saying, [3, 4]), [true; 2]);
+        // The same in the other order, and with a refusal of both.
+        assert!(saying.say(5, 5, 4, 10) && saying.say(6, 6, 4, 10));
+        assert_eq!(saying.settle(5, refused()), Heard::Refused(5, refused()));
+        assert!(!saying.say(7, 6, 4, 10));
+        assert_eq!(saying.settle(6, refused()), Heard::Refused(6, refused()));
+        assert!(!saying.say(8, 7, 6, 10) && saying.say(9, 7, 4, 10));
+    }
+
+    /// A log of one outbox, as the hub's.
+    fn log(stored: &mut Vec<u64>, number: u64, after: u64) -> Outcome {
+        let last = stored.last().copied().unwrap_or(0);
+        match number <= last {
+            true if stored.contains(&number) => return Outcome::Stored,
+            true => return Outcome::Deleted,
+            false if after != last => return Outcome::Expected(last + 1),
+            false => stored.push(number),
+        }
+        Outcome::Stored
+    }
+
+    #[test]
+    fn whatever_was_said_and_refused_the_outbox_goes_on() {
+        for seed in 0..20_000_u64 {
+            let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            let mut draw = |below: u64| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state % below
+            };
+            let (mut saying, mut stored) = (Saying::new(7), Vec::new());
+            let (mut serial, mut waiting) = (0, VecDeque::new());
+            for _ in 0..30 {
+                serial += 1;
+                if draw(2) == 0 {
+                    let number = 1 + draw(8);
+                    let after = number - 1 - draw(number.min(3));
+                    if saying.say(serial, number, after, 10) {
+                        waiting.push_back((serial, number, after));
+                    }
+                } else if let Some((serial, number, after)) = waiting.pop_front() {
+                    let outcome = match draw(3) == 0 && number > saying.last {
+                        true => refused(),
+                        false => log(&mut stored, number, after),
+                    };
+                    saying.settle(serial, outcome);
+                }
+            }
+            for (serial, number, after) in waiting {
+                saying.settle(serial, log(&mut stored, number, after));
+            }
+            let last = stored.last().copied().unwrap_or(0);
+            assert!(saying.say(1_000, 100, last, 10), "seed {seed}: {last} is the last");
+            assert_eq!(log(&mut stored, 100, last), Outcome::Stored, "seed {seed}");
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use pigeon_datagram::Machine;
-use pigeon_hub::{Config, Event, Keep};
-use pigeon_proto::{Name, RoomName};
+use pigeon_hub::{Config, Event, Input, Keep, MemberId, Origin, Source};
+use pigeon_proto::{Command, Label, LinkKind, Name, RoomName};
 
 use crate::harness::{Harness, SECOND, got, heartbeat, local};
 
@@ -103,6 +103,36 @@ fn a_script_that_brings_no_word_has_its_name_back_from_the_same_address() {
     h.hear(local(7001), heartbeat(64));
     hear(&mut h, &mut store, 5002, "/nick 小明");
     assert_eq!(h.name_of(local(5002)).as_deref(), Some("小明"));
+}
+
+#[test]
+fn a_key_has_its_name_back_after_a_restart_from_any_address_and_no_other_key_has() {
+    fn join(h: &mut Harness, author: u128, ip: &str) -> MemberId {
+        let link = h.hub.add_link(LinkKind::Key).unwrap();
+        let source = Source { ip: ip.parse().unwrap(), origin: Origin::Open };
+        let label = Label::parse(&format!("key-{author}")).unwrap();
+        h.hub.join_by_key(h.now, link, label, source, author, None).unwrap()
+    }
+    fn nick(h: &mut Harness, store: &mut Store, member: MemberId) -> Option<String> {
+        let name = Name::parse("狗哥".as_bytes()).unwrap();
+        h.hub.handle_input(h.now, member, Input::Command(Command::Nick(Some(name))));
+        store.take(h);
+        h.hub.member(member).unwrap().name.map(|name| name.to_string())
+    }
+    let mut store = Store::default();
+    let mut h = started(&mut store);
+    let dog = join(&mut h, 1, "10.0.0.1");
+    nick(&mut h, &mut store, dog);
+    // Twice: the name that was taken back is kept as the key's, too.
+    for ip in ["192.168.7.7", "fd00::7"] {
+        let mut h = store.restart();
+        let eve = join(&mut h, 2, "10.0.0.1");
+        assert_eq!(nick(&mut h, &mut store, eve), None, "it waits for its key");
+        h.from("10.0.0.1:5000".parse().unwrap(), "/nick 狗哥");
+        assert_eq!(h.name_of("10.0.0.1:5000".parse().unwrap()), None);
+        let dog = join(&mut h, 1, ip);
+        assert_eq!(nick(&mut h, &mut store, dog).as_deref(), Some("狗哥"));
+    }
 }
 
 #[test]

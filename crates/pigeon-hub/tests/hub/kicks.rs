@@ -1,6 +1,6 @@
 //! A kick lasts ten minutes, for address and port, and for the resume token.
 
-use pigeon_hub::{Config, Dropped, Left};
+use pigeon_hub::{Config, Dropped, Event, Keep, Left};
 use pigeon_proto::Format::{Chat, Raw};
 use pigeon_proto::{Notice, Reason, Refusal, Subject};
 
@@ -116,12 +116,12 @@ fn the_resume_word_shows_who_comes_from_elsewhere() {
 
 #[test]
 fn a_kick_frees_the_name_at_once_also_of_a_member_that_timed_out() {
-    let mut h = Harness::with_members(Chat, &[open(5001), open(5002)]);
+    let other = address("10.0.3.1:7");
+    let mut h = Harness::with_members(Chat, &[open(5001), other]);
     h.nick(open(5001), "dog");
     h.kick("dog");
-    h.nick(open(5002), "dog");
+    h.nick(other, "dog");
 
-    let other = address("10.0.3.1:7");
     let mut h = Harness::with_members(Chat, &[open(5001), other]);
     let word = h.nick(open(5001), "dog");
     h.keep(&[open(5001), other], 90 * SECOND);
@@ -164,6 +164,7 @@ fn from_beyond_the_open_networks_a_kicked_one_gets_no_more_than_it_sent() {
 #[test]
 fn kicks_are_bounded_and_counted() {
     let mut h = Harness::new(Config { max_per_address: None, ..Config::default() });
+    h.join(&[open(9_000)]);
     for n in 0..10_003_u16 {
         h.hear(open(10_000 + n), "");
         assert!(h.hub.kick(h.now, &open(10_000 + n).to_string()));
@@ -174,4 +175,59 @@ fn kicks_are_bounded_and_counted() {
     h.from(open(10_002), "");
     h.from(open(10_003), "");
     assert!(h.is_member(open(10_002)) && !h.is_member(open(10_003)));
+}
+
+#[test]
+fn a_new_port_does_not_evade_a_kick_where_nobody_else_is_behind_the_address() {
+    let mut h = Harness::with_members(Chat, &[open(5001), local(5002)]);
+    h.nick(open(5001), "dog");
+    h.kick("dog");
+    let sent = h.from(open(6001), "here I am again, with a new port");
+    assert!(!h.is_member(open(6001)) && got(&sent, local(5002)).is_empty());
+    assert_eq!(h.hub.kicks(h.now).count(), 1);
+    // By name, or by address.
+    assert!(!h.hub.unkick(h.now, "cat") && h.hub.unkick(h.now, "Dog"));
+    h.from(open(6001), "");
+    assert!(h.is_member(open(6001)) && h.hub.kicks(h.now).count() == 0);
+}
+
+#[test]
+fn a_kick_behind_a_nat_locks_out_no_neighbour_and_keeps_the_name_from_them() {
+    let mut h = Harness::with_members(Chat, &[open(5001), open(5002)]);
+    h.nick(open(5001), "dog");
+    h.kick("dog");
+    h.from(open(6001), "hello");
+    assert!(h.is_member(open(6001)) && h.is_member(open(5002)) && !h.is_member(open(5001)));
+    for name in ["dog", "DOG"] {
+        h.from(open(6001), format!("/nick {name}"));
+        assert_eq!(h.name_of(open(6001)), None, "{name}");
+    }
+    h.nick(open(6001), "cat");
+    h.keep(&[open(6001)], 601 * SECOND);
+    h.nick(open(6001), "dog");
+}
+
+#[test]
+fn kicks_outlive_a_restart_with_the_time_that_is_left() {
+    let config = || Config { keeps: true, ..Config::default() };
+    let mut h = Harness::new(config());
+    h.join(&[open(5001)]);
+    assert!(h.hub.kick(h.now, "10.0.2.1:5001"));
+    let kick = |event| match event {
+        Event::Keep(keep @ Keep::Kick(_)) => Some(keep),
+        _ => None,
+    };
+    let kept: Vec<Keep> = h.events().into_iter().filter_map(kick).collect();
+    assert_eq!(kept.len(), 1);
+    let mut h = Harness::new(config());
+    h.wait(100 * SECOND);
+    h.hub.restore(h.now, kept.clone());
+    h.from(open(6001), "");
+    assert!(!h.is_member(open(6001)));
+    h.wait(510 * SECOND);
+    h.from(open(6001), "");
+    assert!(h.is_member(open(6001)));
+    // It is over already.
+    h.hub.restore(h.now, kept.clone());
+    assert_eq!(h.hub.kicks(h.now).count(), 0);
 }

@@ -72,6 +72,18 @@ impl World {
         Ok(member)
     }
 
+    /// A member with a key.
+    fn join_by_key(&mut self, author: u128, password: Option<&str>) -> Result<MemberId, Reason> {
+        let source = Source { ip: "10.0.3.1".parse().unwrap(), origin: Origin::Open };
+        let label = Label::parse(&format!("key-{author}")).unwrap();
+        let (now, link) = (self.h.now, self.link.link);
+        let joined = self.h.hub.join_by_key(now, link, label, source, author, password);
+        let member = joined.map_err(|refusal| refusal.why)?;
+        self.link.queues.insert(member, Vec::new());
+        self.collect();
+        Ok(member)
+    }
+
     fn join(&mut self, label: &str) -> MemberId {
         self.try_join(label, "10.0.3.1").expect("a place")
     }
@@ -100,7 +112,17 @@ impl World {
                     messages.push(message);
                     (readers, said)
                 }
-                Event::News { room, news } => (in_room(&room), Item::News(news)),
+                Event::News { room, news, own } => {
+                    for member in in_room(&room) {
+                        let own = own.iter().find(|(about, _)| *about == member);
+                        let news = own.map_or(&news, |(_, news)| news);
+                        if !news.is_empty() {
+                            let queue = queues.get_mut(&member).expect("a queue");
+                            queue.push(Item::News(news.clone()));
+                        }
+                    }
+                    continue;
+                }
                 Event::Reply { to, notice } => {
                     assert!(queues.contains_key(&to), "told to somebody else's member");
                     (vec![to], Item::Notice(notice))
@@ -676,6 +698,70 @@ fn the_password_is_asked_of_every_link() {
     assert!(matches!(w.asks(ann, "pass sesame"), Notice::Name { .. }));
     w.h.hear(dog, "hello");
     assert_eq!(w.take(ann), [said("127.0.0.1:5001", "hello")]);
+}
+
+#[test]
+fn a_password_given_with_the_key_is_not_asked_for_again() {
+    let mut w = World::new(Config { password: Some("sesame".into()), ..Config::default() });
+    assert_eq!(w.join_by_key(1, None), Err(Reason::Password));
+    assert_eq!(w.join_by_key(1, Some("open")), Err(Reason::WrongPassword));
+    assert_eq!(w.join_by_key(1, Some("")), Err(Reason::WrongPassword));
+    assert_eq!(w.h.hub.member_count(), 0);
+    let ann = w.join_by_key(1, Some("sesame")).unwrap();
+    assert_eq!(w.take(ann), []);
+    w.says(ann, "hello");
+    assert_eq!(w.take(ann), [said("key-1", "hello")]);
+    for _ in 0..100 {
+        w.join_by_key(2, Some("guess")).unwrap_err();
+    }
+    assert_eq!(w.join_by_key(2, Some("sesame")), Err(Reason::Guesses));
+    let statistics = w.h.hub.statistics();
+    assert!(statistics.dropped(Dropped::GuessLimited) > 0);
+}
+
+#[test]
+fn members_do_not_read_news_about_themselves() {
+    let dog = local(DOG);
+    let mut w = World::with_plain(Config::default(), &[dog]);
+    let ann = w.join("ann@key");
+    w.nick(ann, "ann");
+    w.wait();
+    assert_eq!(w.take(ann), [], "it joined alone");
+    let bob = w.join("bob@key");
+    w.nick(bob, "bob");
+    w.nick(ann, "anna");
+    w.wait();
+    let news = |items: Vec<Item>| -> Vec<(Change, Vec<Label>)> {
+        let of = |item| match item {
+            Item::News(news) => news,
+            _ => Vec::new(),
+        };
+        let news = items.into_iter().flat_map(of);
+        news.map(|news| (news.change, news.names)).collect()
+    };
+    assert_eq!(news(w.take(bob)), [(Change::Renamed, vec![label("ann"), label("anna")])]);
+    assert_eq!(news(w.take(ann)), [(Change::Joined, vec![label("bob")])]);
+}
+
+#[test]
+fn a_name_comes_back_to_its_key_without_a_word() {
+    let mut w = World::new(Config::default());
+    let ann = w.join_by_key(1, None).unwrap();
+    let word = w.nick(ann, "ann");
+    // A second member of the same key, whose first one is lost.
+    let again = w.join_by_key(1, None).unwrap();
+    w.nick(again, "ann");
+    assert_eq!(w.name_of(again).as_deref(), Some("ann"));
+    assert!(w.h.hub.member(ann).is_none());
+    let eve = w.join_by_key(2, None).unwrap();
+    let kept = |verb| refused(Subject::Command(verb), Reason::InUse(Name::parse(b"ann").unwrap()));
+    assert_eq!(w.asks(eve, "nick ann"), kept(Verb::Nick));
+    assert_eq!(w.asks(eve, "nick Ann"), kept(Verb::Nick));
+    // The word of the first grant is void: the name has another one now.
+    assert_eq!(
+        w.asks(eve, &format!("resume {word}")),
+        refused(Subject::Command(Verb::Resume), Reason::Expired)
+    );
 }
 
 // Ids.

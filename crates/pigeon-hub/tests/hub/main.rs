@@ -28,6 +28,7 @@ mod membership;
 mod names;
 mod notices;
 mod password;
+mod people;
 mod random;
 mod resume;
 mod rooms;

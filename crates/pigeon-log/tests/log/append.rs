@@ -133,19 +133,22 @@ fn a_follower_goes_on_where_it_was_or_learns_that_it_cannot() {
     let positions: Vec<Position> = outcomes.into_iter().map(stored).collect();
     let reader = fixture.log().reader().unwrap();
     let seen = |position, number| Seen { position, identity: keyed(5, number, "").identity };
-    assert_eq!(reader.follow(None).unwrap(), Follow::From(Position::START));
-    assert_eq!(reader.follow(Some(seen(positions[1], 2))).unwrap(), Follow::From(positions[1]));
+    assert_eq!(reader.follow(None, Position::START).unwrap(), Follow::From(Position::START));
+    assert_eq!(
+        reader.follow(Some(seen(positions[1], 2)), Position::START).unwrap(),
+        Follow::From(positions[1])
+    );
     let common = Some(seen(positions[0], 1));
-    let other = reader.follow(Some(seen(positions[1], 7))).unwrap();
-    assert_eq!(other, Follow::Reset { last_common: common, forgotten: false });
+    let other = reader.follow(Some(seen(positions[1], 7)), Position::START).unwrap();
+    assert_eq!(other, Follow::Reset { last_common: common, forgotten: None });
     let ahead = Position::new(positions[2].get() + 50).unwrap();
     let last_common = Some(seen(positions[2], 3));
     assert_eq!(
-        reader.follow(Some(seen(ahead, 9))).unwrap(),
-        Follow::Reset { last_common, forgotten: false }
+        reader.follow(Some(seen(ahead, 9)), Position::START).unwrap(),
+        Follow::Reset { last_common, forgotten: None }
     );
-    let nothing = reader.follow(Some(seen(Position::START, 9))).unwrap();
-    assert_eq!(nothing, Follow::Reset { last_common: None, forgotten: false });
+    let nothing = reader.follow(Some(seen(Position::START, 9)), Position::START).unwrap();
+    assert_eq!(nothing, Follow::Reset { last_common: None, forgotten: None });
 }
 
 #[test]
@@ -190,6 +193,7 @@ fn facts_are_kept_replaced_and_removed() {
             name: name("狗哥"),
             room: room("Kitchen"),
             ip: "fe80::1".parse().unwrap(),
+            author: Some(u128::MAX - 7),
             resumes: true,
             is_free: true,
         },

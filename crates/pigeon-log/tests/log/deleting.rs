@@ -141,11 +141,12 @@ fn a_follower_that_was_away_learns_that_something_was_forgotten() {
         .map(|m| Seen { position: m.position, identity: m.identity })
         .collect();
     let follow = |fixture: &Fixture, at: usize| {
-        fixture.log().reader().unwrap().follow(Some(seen[at])).unwrap()
+        fixture.log().reader().unwrap().follow(Some(seen[at]), Position::START).unwrap()
     };
     assert_eq!(follow(&fixture, 29), Follow::From(seen[29].position));
     fixture.log().forget(Forget::Speaker("secretive".into())).wait().unwrap();
-    let reset = Follow::Reset { last_common: Some(seen[9]), forgotten: true };
+    let newest = seen[29].position;
+    let reset = Follow::Reset { last_common: Some(seen[9]), forgotten: Some(newest) };
     for round in 0..2 {
         // The follower had deleted messages, or its last message is itself deleted.
         assert_eq!(follow(&fixture, 29), reset);
@@ -159,7 +160,7 @@ fn a_follower_that_was_away_learns_that_something_was_forgotten() {
     let Outcome::Stored { position } = fixture.append_one(plain(31, "later")) else { panic!() };
     let later = Seen { position, identity: plain(31, "").identity };
     let reader = fixture.log().reader().unwrap();
-    assert_eq!(reader.follow(Some(later)).unwrap(), Follow::From(position));
+    assert_eq!(reader.follow(Some(later), Position::START).unwrap(), Follow::From(position));
     drop(reader);
     // A hundred requests fit a bounded number of ranges: some followers delete too much, and none
     // too little.
@@ -169,14 +170,50 @@ fn a_follower_that_was_away_learns_that_something_was_forgotten() {
         fixture.append([message, plain(2 * n + 1, "ordinary")]);
         fixture.log().forget(Forget::Speaker("secretive".into())).wait().unwrap();
     }
-    assert_eq!(follow(&fixture, 29), reset);
+    let is_reset = |follow: Follow| match follow {
+        Follow::Reset { last_common, forgotten: Some(_) } => last_common == Some(seen[9]),
+        _ => false,
+    };
+    assert!(is_reset(follow(&fixture, 29)));
     let reader = fixture.log().reader().unwrap();
-    assert_eq!(reader.follow(Some(later)).unwrap(), reset);
+    assert!(is_reset(reader.follow(Some(later), Position::START).unwrap()));
     let count: i64 = rusqlite::Connection::open(fixture.path().join("log.sqlite"))
         .unwrap()
         .query_row("SELECT count(*) FROM forgotten", [], |row| row.get(0))
         .unwrap();
     assert_eq!(count, 64);
+}
+
+#[test]
+fn a_follower_that_has_carried_out_a_deletion_hears_of_the_next_one_alone() {
+    let mut fixture = Fixture::new();
+    fixture.append((1..=30).map(|n| {
+        let mut message = plain(n, &format!("message {n}"));
+        message.speaker = ["a", "b", "c"][n as usize % 3].into();
+        message
+    }));
+    let last = |fixture: &Fixture| {
+        let entries = fixture.all();
+        let message = entries.iter().filter_map(Entry::message).next_back().unwrap();
+        Seen { position: message.position, identity: message.identity }
+    };
+    let (mut seen, mut deletion) = (last(&fixture), Position::START);
+    // Nothing is said between the deletions.
+    for speaker in ["a", "b"] {
+        fixture.log().forget(Forget::Speaker(speaker.into())).wait().unwrap();
+        let follow = |fixture: &Fixture, seen, deletion| {
+            fixture.log().reader().unwrap().follow(Some(seen), deletion).unwrap()
+        };
+        let Follow::Reset { forgotten: Some(newest), .. } = follow(&fixture, seen, deletion) else {
+            panic!("{speaker} was not forgotten")
+        };
+        assert!(newest > deletion);
+        (seen, deletion) = (last(&fixture), newest);
+        for _ in 0..2 {
+            assert_eq!(follow(&fixture, seen, deletion), Follow::From(seen.position));
+            fixture.open(Options::default()).unwrap();
+        }
+    }
 }
 
 /// The occurrences of a UTF-8 text in the file and its write-ahead log.

@@ -123,11 +123,11 @@ fn a_backup_is_a_whole_log_that_begins_a_new_epoch() {
     assert_eq!(entries, held[..entries.len()], "whole transactions from the beginning");
     let Outcome::Stored { position } = restored.append_one(plain(9_000, "new")) else { panic!() };
     assert_eq!(position, Position::at(1, 1).unwrap());
-    let follow = restored.log().reader().unwrap().follow(Some(ahead)).unwrap();
+    let follow = restored.log().reader().unwrap().follow(Some(ahead), Position::START).unwrap();
     if entries.len() < held.len() {
         let last = entries.last().unwrap().message().unwrap();
         let last = Seen { position: last.position, identity: last.identity };
-        assert_eq!(follow, Follow::Reset { last_common: Some(last), forgotten: false });
+        assert_eq!(follow, Follow::Reset { last_common: Some(last), forgotten: None });
     }
     restored.open(Options::default()).unwrap();
     assert_eq!(

@@ -43,6 +43,6 @@ impl SocketTable {
     /// Other systems have no such table without special rights: [`io::ErrorKind::Unsupported`].
     #[cfg(not(target_os = "linux"))]
     pub fn read() -> io::Result<SocketTable> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "the table of sockets needs Linux"))
+        Err(io::Error::new(io::ErrorKind::Unsupported, "it needs Linux"))
     }
 }

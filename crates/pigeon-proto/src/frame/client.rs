@@ -45,6 +45,10 @@ pub enum ClientFrame {
         /// Without `after`: the number of newest messages to start with.
         #[serde(default, skip_serializing_if = "Option::is_none", with = "field::maybe_number")]
         last: Option<u64>,
+        /// The newest deletion that the client has carried out in this room: the `deletion` of a
+        /// `reset`.
+        #[serde(default, skip_serializing_if = "Position::is_start")]
+        deletion: Position,
     },
     /// Unsubscribes from a room.
     Unfollow {
@@ -183,6 +187,9 @@ impl TryFrom<SayFields> for Say {
         let after = after.unwrap_or(before);
         if after > before {
             return Err("after must be less than number");
+        }
+        if number > field::LAST_SAID {
+            return Err("no number follows this one in an outbox");
         }
         Ok(Say { number, after, room, text: text_of(text, base64)? })
     }

@@ -13,6 +13,9 @@ type Text<'de> = std::borrow::Cow<'de, str>;
 
 const END: u64 = 1 << 53;
 
+/// The largest number of a message: the one after it must be a number too, for `expect`.
+pub(super) const LAST_SAID: u64 = END - 2;
+
 /// A number below 2^53.
 pub(super) mod number {
     use super::*;

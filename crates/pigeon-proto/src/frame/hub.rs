@@ -90,6 +90,9 @@ pub enum HubFrame {
         /// Whether later messages were deleted: the client removes its copies.
         #[serde(default)]
         forgotten: bool,
+        /// The newest deletion, for the next `follow`.
+        #[serde(default, skip_serializing_if = "Position::is_start")]
+        deletion: Position,
     },
     /// The client has everything up to this position; live messages follow.
     Live {

@@ -95,7 +95,7 @@ fn a_client_that_does_not_read_costs_the_server_one_window() {
 }
 
 #[test]
-fn the_more_connections_the_smaller_a_newcomers_window() {
+fn the_more_connections_the_smaller_each_window() {
     let limits = Limits { send_total: 3 << 20, ..Limits::default() };
     let mut ends = Ends::with_limits(5, limits, |_| {});
     ends.network.act(ends.server, |server, _| server.echoes = false);
@@ -117,7 +117,7 @@ fn the_more_connections_the_smaller_a_newcomers_window() {
     let mut ends = Ends::with_limits(5, limits, |_| {});
     ends.network.act(ends.server, |server, _| server.echoes = false);
     let mut taken = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..24 {
         let conn = ends.open();
         ends.say(conn, "x");
         ends.network.run_for(Duration::from_secs(1));
@@ -126,7 +126,15 @@ fn the_more_connections_the_smaller_a_newcomers_window() {
             server.machine.write(now, conn, &mut [pattern(4 << 20).into()])
         }));
     }
-    assert_eq!(taken, [window, 150_000, 100_000, 75_000, 65_536, 65_536]);
+    assert_eq!(taken[..4], [window, 150_000, 100_000, 75_000]);
+    assert_eq!(taken[20..], [16_384; 4], "the smallest");
+    // The first connection, which wrote a large window while it was alone, has the same share now.
+    ends.network.run_for(Duration::from_secs(5));
+    let first = ends.network.act(ends.server, |server, now| {
+        let conn = server.machine.open().next().unwrap();
+        server.machine.write(now, conn, &mut [pattern(4 << 20).into()])
+    });
+    assert_eq!(first, 16_384);
 }
 
 #[test]

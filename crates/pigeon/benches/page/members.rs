@@ -167,7 +167,12 @@ fn join(number: usize, page: SocketAddr, room: &RoomName) -> WebSocket {
         password: None,
         language: None,
     };
-    let follow = ClientFrame::Follow { room: room.clone(), after: None, last: Some(0) };
+    let follow = ClientFrame::Follow {
+        room: room.clone(),
+        after: None,
+        last: Some(0),
+        deletion: pigeon_proto::Position::START,
+    };
     send(&mut socket, &[ClientFrame::Prove(Box::new(prove)), follow]);
     wait_for(&mut socket, "live");
     socket

@@ -1,8 +1,11 @@
 //! How many messages a second the real hub stores, and how long each takes from the member's `say`
-//! to the hub's `stored`. The floor is the hub's log alone in this program, with as many messages
-//! waiting.
+//! to the hub's `stored`. Beside it with as many messages waiting: the hub's log alone in this
+//! program, and the floor, a bare file of frames with one `fdatasync` for all that wait. The file is
+//! overwritten again and again, as the log's journal is: a file that grows costs the file system more.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{Seek, Write};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -20,11 +23,17 @@ use crate::keyed::Keyed;
 const TEXT: &str = "a message of 64 bytes, as people write them, or programs: 012345";
 
 /// Duration of one turn, and number of turns.
-const TURN: Duration = Duration::from_millis(1_500);
+const TURN: Duration = Duration::from_millis(700);
 const TURNS: usize = 5;
+
+/// Time limit for the messages that still wait at the end of a turn.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Clients, and the messages of each that wait for `stored`.
 const LOADS: [(u32, u64); 4] = [(1, 1), (1, 256), (64, 1), (64, 64)];
+
+/// Bytes of the floor's file.
+const FILE: usize = 4 << 20;
 
 /// Latencies in seconds, and messages per second.
 #[derive(Default)]
@@ -53,21 +62,29 @@ pub(crate) fn measure(cpus: Cpus) -> Report {
     report.section("messages of 64 bytes, each on the hub's disk before it counts");
     let hub = Hub::start(&[cpus.hub], "durable");
     let mut log = LogAlone::open();
+    let mut file = File::create(empty("durable-floor").with_extension("bytes")).expect("a file");
+    file.write_all(&vec![0; FILE]).expect("the disk has room");
+    file.sync_all().expect("the disk works");
     let (mut rows, mut ratios) = (Vec::new(), Vec::new());
     for (count, window) in LOADS {
         let mut clients: Vec<Keyed> =
             (0..count).map(|seed| Keyed::join(seed, hub.secure)).collect();
-        let (mut ours, mut floor) = (Measured::default(), Measured::default());
+        let [mut ours, mut alone, mut floor] = [(); 3].map(|()| Measured::default());
         for _ in 0..TURNS {
             turn(&mut clients, window, &mut ours);
-            log.turn(u64::from(count) * window, &mut floor);
+            log.turn(u64::from(count) * window, &mut alone);
+            bare(&mut file, u64::from(count) * window, &mut floor);
         }
+        clients.into_iter().for_each(|client| client.member.close());
         let name = format!("{count} clients, {window} waiting each");
         let (row, rate) = ours.row();
+        let (alone_row, alone_rate) = alone.row();
         let (floor_row, floor_rate) = floor.row();
         rows.push((format!("{name}: hub"), row));
-        rows.push((format!("{name}: log alone"), floor_row));
-        ratios.push((format!("hub / log alone, {name}"), rate / floor_rate));
+        rows.push((format!("{name}: log alone"), alone_row));
+        rows.push((format!("{name}: bare file"), floor_row));
+        ratios.push((format!("hub / log alone, {name}"), rate / alone_rate));
+        ratios.push((format!("hub / bare file, {name}"), rate / floor_rate));
     }
     rows.push(("pigeon-member, one at a time".into(), real_member(&hub, 1).row().0));
     rows.push(("pigeon-member, 256 waiting".into(), real_member(&hub, 256).row().0));
@@ -83,6 +100,7 @@ fn turn(clients: &mut [Keyed], window: u64, measured: &mut Measured) {
     let (start, mut stored) = (Instant::now(), 0u64);
     while start.elapsed() < TURN || waiting.iter().any(|waiting| !waiting.is_empty()) {
         let is_over = start.elapsed() >= TURN;
+        assert!(start.elapsed() < TURN + PATIENCE, "the hub stores nothing more");
         for (client, waiting) in clients.iter_mut().zip(&mut waiting) {
             if !is_over {
                 let more = window - waiting.len() as u64;
@@ -101,7 +119,8 @@ fn turn(clients: &mut [Keyed], window: u64, measured: &mut Measured) {
                 else {
                     continue;
                 };
-                while let Some((_, said)) = waiting.pop_front_if(|(number, _)| *number <= last) {
+                while waiting.front().is_some_and(|(number, _)| *number <= last) {
+                    let Some((_, said)) = waiting.pop_front() else { break };
                     measured.latencies.push(said.elapsed().as_secs_f64());
                     stored += u64::from(!is_over);
                 }
@@ -109,6 +128,23 @@ fn turn(clients: &mut [Keyed], window: u64, measured: &mut Measured) {
         }
     }
     measured.rates.push(stored as f64 / TURN.as_secs_f64());
+}
+
+/// Writes as many frames as wait, syncs them, and begins again.
+fn bare(file: &mut File, window: u64, measured: &mut Measured) {
+    let frames = [b'x'; 261].repeat(window as usize);
+    let (start, mut stored) = (Instant::now(), 0u64);
+    while start.elapsed() < TURN {
+        let said = Instant::now();
+        if file.stream_position().expect("a file") as usize + frames.len() > FILE {
+            file.rewind().expect("a file");
+        }
+        file.write_all(&frames).expect("the disk has room");
+        file.sync_data().expect("the disk works");
+        measured.latencies.extend((0..window).map(|_| said.elapsed().as_secs_f64()));
+        stored += window;
+    }
+    measured.rates.push(stored as f64 / start.elapsed().as_secs_f64());
 }
 
 /// A member of the library: with a disk, and in its own thread.
@@ -124,19 +160,19 @@ fn real_member(hub: &Hub, window: usize) -> Measured {
     // The first waits for the connection.
     let mut waiting = VecDeque::new();
     say(&mut waiting);
-    waiting.pop_front().expect("it was said").0.wait(Duration::from_secs(10)).expect("stored");
+    waiting.pop_front().expect("it was said").0.wait(PATIENCE).expect("stored");
     let (start, mut stored) = (Instant::now(), 0u64);
     while start.elapsed() < TURN * 2 {
         while waiting.len() < window {
             say(&mut waiting);
         }
         let (said, since) = waiting.pop_front().expect("one waits");
-        said.wait(Duration::from_secs(10)).expect("it is stored");
+        said.wait(PATIENCE).expect("it is stored");
         measured.latencies.push(since.elapsed().as_secs_f64());
         stored += 1;
     }
     measured.rates.push(stored as f64 / start.elapsed().as_secs_f64());
-    waiting.iter().for_each(|(said, _)| drop(said.wait(Duration::from_secs(10))));
+    waiting.iter().for_each(|(said, _)| drop(said.wait(PATIENCE)));
     measured
 }
 
@@ -182,7 +218,7 @@ impl LogAlone {
             if waiting.is_empty() {
                 break;
             }
-            let settled = self.stored.recv_timeout(Duration::from_secs(10)).expect("it stores");
+            let settled = self.stored.recv_timeout(PATIENCE).expect("it stores");
             for said in waiting.drain(..settled) {
                 measured.latencies.push(said.elapsed().as_secs_f64());
                 stored += u64::from(!is_over);

@@ -3,9 +3,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use pigeon_perf::cpu::Cpus;
-use pigeon_perf::fanout::{Contender, Members, Protocol, Sizes, Subscribers, ratio, rounds, table};
+use pigeon_perf::fanout::{
+    Burst, Collected, Contender, Members, Protocol, Sizes, Subscribers, ratio, rounds, table,
+};
 use pigeon_perf::process::{free_port, pigeon};
 use pigeon_perf::report::{Report, Wanted, folder};
 use pigeon_perf::server::Server;
@@ -15,6 +18,7 @@ use crate::members::Quic;
 use crate::{BARE, MEMBERS, NATS, nats};
 
 const HUB: &str = "pigeon hub";
+const NATS_EQUAL: &str = "nats-server, TLS, equal bytes";
 
 /// The flags of every hub, without its ports and folder.
 pub(crate) const FLAGS: &str = "hub --listen 127.0.0.1:0 --console off --format chat --notices-up-to 0 \
@@ -63,12 +67,14 @@ fn fan_out(name: &str, title: &str, cpus: Cpus, in_flight: usize, nats_wanted: f
     let server = Server::floor(&[cpus.hub], "bare frames");
     let members: Box<dyn Members> = Box::new(Quic::connect(server.address, MEMBERS));
     hubs.push(Contender::new(BARE, server, members));
-    match nats(cpus) {
-        Some(server) => {
-            let members = Subscribers::connect(MEMBERS, Protocol::NatsTls, server.address);
-            hubs.push(Contender::new(NATS, server, Box::new(members)));
+    for (name, length) in [(NATS, 0), (NATS_EQUAL, length)] {
+        match nats(cpus) {
+            Some(server) => {
+                let nats = Subscribers::connect(MEMBERS, Protocol::NatsTls, server.address);
+                hubs.push(Contender::new(name, server, Box::new(Padded { nats, length })));
+            }
+            None => report.skipped(name),
         }
-        None => report.skipped(NATS),
     }
     report.remark(&format!(
         "a frame of the hub has {length} bytes, one of the floor {}",
@@ -78,5 +84,37 @@ fn fan_out(name: &str, title: &str, cpus: Cpus, in_flight: usize, nats_wanted: f
     table(&mut report, &hubs);
     ratio(&mut report, &hubs, HUB, BARE, Some(Wanted::AtLeast(0.8)));
     ratio(&mut report, &hubs, HUB, NATS, Some(Wanted::AtLeast(nats_wanted)));
+    ratio(&mut report, &hubs, HUB, NATS_EQUAL, Some(Wanted::AtLeast(nats_wanted)));
     report
+}
+
+/// Members of NATS that send at least so many bytes: a text alone, or as many as a hub's frame, which
+/// also has the message's author, number, room and time.
+struct Padded {
+    nats: Subscribers,
+    length: usize,
+}
+
+impl Members for Padded {
+    fn count(&self) -> usize {
+        self.nats.count()
+    }
+
+    fn join(&mut self) {
+        self.nats.join();
+    }
+
+    fn publish(&mut self, burst: &Burst) {
+        let pad = |text: &String| format!("{text:x>0$}", self.length);
+        let texts = burst.texts.iter().map(pad).collect();
+        self.nats.publish(&Burst { texts, mark: burst.mark.clone() });
+    }
+
+    fn collect(&mut self, burst: &Burst, patience: Duration) -> Collected {
+        self.nats.collect(burst, patience)
+    }
+
+    fn kernel_drops(&mut self) -> u64 {
+        self.nats.kernel_drops()
+    }
 }

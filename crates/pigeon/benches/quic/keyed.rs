@@ -57,7 +57,12 @@ impl Keyed {
     /// Joins and follows the lobby, live.
     pub(crate) fn follower(seed: u32, hub: SocketAddr) -> Keyed {
         let mut keyed = Keyed::join(seed, hub);
-        let follow = ClientFrame::Follow { room: RoomName::lobby(), after: None, last: Some(0) };
+        let follow = ClientFrame::Follow {
+            room: RoomName::lobby(),
+            after: None,
+            last: Some(0),
+            deletion: Default::default(),
+        };
         keyed.send(&[follow]);
         keyed.wait_for("live");
         keyed

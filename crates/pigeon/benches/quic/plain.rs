@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use pigeon_perf::cpu::{Cpus, raise_file_limit};
+use pigeon_perf::cpu::Cpus;
 use pigeon_perf::fanout::{
     Burst, Collected, Contender, Members, Sizes, interval, ratio, rounds, table,
 };
@@ -12,6 +12,7 @@ use pigeon_perf::process::{free_port, pigeon};
 use pigeon_perf::report::{Report, Wanted};
 use pigeon_perf::server::Server;
 
+use crate::MEMBERS;
 use crate::hub::{FLAGS, empty};
 use crate::keyed::Keyed;
 use crate::udp::{Sockets, With};
@@ -64,9 +65,8 @@ impl Members for Beside {
 
 fn compare(name: &str, title: &str, cpus: Cpus, in_flight: usize) -> Report {
     let mut report = Report::new(name);
-    let members = if raise_file_limit() < 3_200 { 300 } else { 1_000 };
-    report.section(&format!("{title}, to {members} plain members, stored"));
-    let sockets = Sockets::open(members, With { gro: true, ..With::default() });
+    report.section(&format!("{title}, to {MEMBERS} plain members, stored"));
+    let sockets = Sockets::open(MEMBERS, With { gro: true, ..With::default() });
     let start = |program: Option<&std::ffi::OsStr>, which: &str, secure: &str| {
         let data = empty(&format!("plain-{which}"));
         let flags = format!("{FLAGS} {secure} --data {}", data.display());

@@ -185,6 +185,7 @@ fn is_broadcast(ip: IpAddr) -> bool {
 /// The error numbers with a known meaning. `ErrorKind` does not distinguish EPERM and EACCES.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Named {
+    #[cfg_attr(not(unix), expect(dead_code, reason = "no error of Windows means this"))]
     Forbidden,
     Denied,
     NoHost,
@@ -218,8 +219,26 @@ impl Named {
         })
     }
 
+    /// Winsock's numbers (WSAE…).
+    #[cfg(windows)]
+    fn of(code: i32) -> Option<Named> {
+        Some(match code {
+            10_013 => Named::Denied,
+            10_065 | 10_064 => Named::NoHost,
+            10_051 => Named::NoNetwork,
+            10_050 => Named::Down,
+            10_049 => Named::NoAddress,
+            10_022 => Named::Invalid,
+            10_047 => Named::NoFamily,
+            10_055 => Named::NoBuffers,
+            10_040 => Named::TooLarge,
+            10_054 | 10_061 => Named::Refused,
+            _ => return None,
+        })
+    }
+
     /// Other systems' errors are shown unchanged.
-    #[cfg(not(unix))]
+    #[cfg(not(any(unix, windows)))]
     fn of(_: i32) -> Option<Named> {
         None
     }

@@ -1,6 +1,6 @@
 //! A number with the noun that it counts.
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 
 /// What [`count`] takes: `u32`, `u64` or `usize`.
 pub(crate) trait Number: Display + PartialEq + From<u8> {}
@@ -8,9 +8,9 @@ pub(crate) trait Number: Display + PartialEq + From<u8> {}
 impl<N: Display + PartialEq + From<u8>> Number for N {}
 
 /// `1 datagram`, `2 datagrams`.
-pub(crate) fn count<N: Number>(number: N, noun: &str) -> impl Display {
+pub(crate) fn count<N: Number>(number: N, noun: &str) -> String {
     let s = if number == N::from(1) { "" } else { "s" };
-    fmt::from_fn(move |f| write!(f, "{number} {noun}{s}"))
+    format!("{number} {noun}{s}")
 }
 
 #[cfg(test)]

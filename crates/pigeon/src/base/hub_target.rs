@@ -5,11 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pigeon_member::Options;
 use pigeon_proto::RoomName;
-use pigeon_quic::Fingerprint;
 
 use super::endpoint::{Endpoint, Family};
+use super::member::{Fingerprint, Options};
 use super::status::UsageError;
 use super::{data, password};
 use crate::words::say;

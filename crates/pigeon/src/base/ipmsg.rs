@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use pigeon_datagram::Instant;
 use pigeon_guard::SourceRules;
-use pigeon_ipmsg::{Config, Identity, Messenger, PORT, Program};
+pub(crate) use pigeon_ipmsg::PORT;
+use pigeon_ipmsg::{Config, Identity, Messenger, Program};
 use pigeon_net::{Interfaces, Socket, SocketOptions};
 use pigeon_text::Encoding;
 

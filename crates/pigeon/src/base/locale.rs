@@ -30,7 +30,18 @@ fn of_arguments(arguments: impl IntoIterator<Item = OsString>) -> Language {
 pub(crate) fn language() -> Language {
     let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set);
-    Language::of_locale(&locale.unwrap_or_default())
+    Language::of_locale(&locale.or_else(of_system).unwrap_or_default())
+}
+
+/// The user's language in the settings of Windows, such as `zh-CN`.
+#[cfg(windows)]
+fn of_system() -> Option<String> {
+    sys_locale::get_locale()
+}
+
+#[cfg(not(windows))]
+fn of_system() -> Option<String> {
+    None
 }
 
 /// Parses a language argument.

@@ -11,7 +11,8 @@
 //! - [`data`]: folders for persistent data. [`text_file`]: text from a file or stdin.
 //!   [`private_file`]: a file that only its owner can read. [`qr`]: a text as a QR code.
 //! - [`services`]: the settings of small services, and warnings about their senders.
-//! - [`hub_target`]: the hub a tool joins as a member; [`password`]: the hub's password.
+//! - [`hub_target`]: the hub a tool joins as a member; [`member`]: members with a key; [`password`]:
+//!   the hub's password.
 //! - [`host_name`]: this host's name; [`ipmsg`]: exchanging messages with users of IP Messenger.
 //! - The process: [`signals`], its [`open_files`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
 //! - [`lookup`]: resolves a name again, in a separate thread.
@@ -27,10 +28,19 @@ pub(crate) mod endpoint;
 pub(crate) mod groups;
 pub(crate) mod host_name;
 pub(crate) mod hub_target;
+#[cfg(feature = "ipmsg")]
+pub(crate) mod ipmsg;
+#[cfg(not(feature = "ipmsg"))]
+#[path = "ipmsg_absent.rs"]
 pub(crate) mod ipmsg;
 pub(crate) mod length;
 pub(crate) mod locale;
 pub(crate) mod lookup;
+#[cfg(feature = "quic")]
+pub(crate) mod member;
+#[cfg(not(feature = "quic"))]
+#[path = "member_absent.rs"]
+pub(crate) mod member;
 pub(crate) mod multicast;
 pub(crate) mod nearest;
 pub(crate) mod networks;

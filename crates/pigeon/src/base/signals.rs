@@ -1,4 +1,5 @@
-//! Converts SIGINT, SIGTERM and SIGHUP to a flag for the loop, instead of ending the process.
+//! Converts SIGINT, SIGTERM and SIGHUP, or the events of a Windows console, to a flag for the loop,
+//! instead of ending the process.
 
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -122,8 +123,35 @@ fn hangup_is_ignored() -> bool {
     false
 }
 
+/// On Windows the console's events take the place of signals. Nothing requests a reload.
+#[cfg(windows)]
+fn on_signals(
+    wake: impl Fn() + Send + 'static,
+    _hangup_reloads: impl Fn() -> bool + Send + 'static,
+) -> anyhow::Result<(Stop, Reload)> {
+    use pigeon_net::ConsoleEvent;
+
+    let stop = Stop::default();
+    let flag = stop.clone();
+    let wake = std::sync::Mutex::new(wake);
+    let caught = pigeon_net::on_console_event(move |event| {
+        let status = match event {
+            ConsoleEvent::Interrupted => Status::Interrupted,
+            ConsoleEvent::Closed => Status::HungUp,
+            ConsoleEvent::Ending => Status::Terminated,
+        };
+        if flag.0.set(status).is_err() {
+            super::terminal::restore();
+            std::process::exit(status as i32);
+        }
+        wake.lock().unwrap_or_else(std::sync::PoisonError::into_inner)();
+    });
+    caught.context("cannot catch the console's events")?;
+    Ok((stop, Reload::default()))
+}
+
 /// On other systems Ctrl-C ends the process by default.
-#[cfg(not(unix))]
+#[cfg(not(any(unix, windows)))]
 fn on_signals(
     _wake: impl Fn() + Send + 'static,
     _hangup_reloads: impl Fn() -> bool + Send + 'static,

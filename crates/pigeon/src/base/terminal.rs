@@ -181,6 +181,18 @@ fn raw_mode(_newlines: bool) -> io::Result<()> {
     crossterm::terminal::enable_raw_mode()
 }
 
+/// Whether the terminal interprets escape sequences. A Windows console does since Windows 10, once
+/// a program asks for it.
+#[cfg(windows)]
+pub(crate) fn shows_escapes() -> bool {
+    crossterm::ansi_support::supports_ansi()
+}
+
+#[cfg(not(windows))]
+pub(crate) fn shows_escapes() -> bool {
+    true
+}
+
 /// Whether a full screen is possible: stdin and stdout are a terminal, this job is in the
 /// foreground, and the terminal can move its cursor.
 pub(crate) fn can_be_full() -> bool {
@@ -188,7 +200,11 @@ pub(crate) fn can_be_full() -> bool {
 
     let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    terminal && (!dumb || cfg!(windows)) && in_foreground()
+    cfg!(feature = "tui")
+        && terminal
+        && (!dumb || cfg!(windows))
+        && shows_escapes()
+        && in_foreground()
 }
 
 /// Whether this process is in its terminal's foreground. Reading would stop a hub started with `&`.

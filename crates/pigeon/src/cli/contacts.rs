@@ -103,8 +103,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         Action::Add { name, endpoint, port, encoding, ipmsg } => {
             let written =
                 port.map_or_else(|| endpoint.clone(), |port| peer::with_port(&endpoint, port));
-            let endpoint =
-                Endpoint::parse(&written, ipmsg.then_some(pigeon_ipmsg::PORT)).map_err(|why| {
+            let endpoint = Endpoint::parse(&written, ipmsg.then_some(crate::base::ipmsg::PORT))
+                .map_err(|why| {
                     UsageError(say!(
                         "errors-bad-endpoint",
                         word = &escape(&written),

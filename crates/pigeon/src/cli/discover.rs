@@ -13,6 +13,10 @@
 //! `SO_BINDTODEVICE` would send the same way, but a socket bound to a device does not receive
 //! answers from this host, which arrive over loopback. A hub may run here.
 
+#[cfg(feature = "ipmsg")]
+mod ipmsg;
+#[cfg(not(feature = "ipmsg"))]
+#[path = "discover/ipmsg_absent.rs"]
 mod ipmsg;
 
 use std::collections::{BTreeMap, HashSet};

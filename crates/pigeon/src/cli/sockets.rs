@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use jiff::Zoned;
 use pigeon_net::{SocketEntry, SocketTable};
 use pigeon_text::{escape, pad, width};
@@ -107,7 +107,10 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
 /// The sockets bound to a port, or all, sorted by address, and whether some processes' sockets are
 /// hidden.
 fn read(port: Option<u16>) -> anyhow::Result<(Vec<SocketEntry>, bool)> {
-    let table = SocketTable::read().with_context(|| say!("tools-sockets-cannot"))?;
+    let table = SocketTable::read().map_err(|error| match error.kind() {
+        io::ErrorKind::Unsupported => anyhow!(say!("tools-sockets-elsewhere")),
+        _ => anyhow!(error).context(say!("tools-sockets-cannot")),
+    })?;
     let mut sockets = table.sockets;
     sockets.retain(|socket| port.is_none_or(|port| socket.local.port() == port));
     sockets.sort_by_key(|socket| {

@@ -74,5 +74,8 @@ fn new_file(private: bool) -> OpenOptions {
     if private {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     }
+    // The user's folders are private on Windows.
+    #[cfg(not(unix))]
+    let _ = private;
     options
 }

@@ -39,7 +39,7 @@ impl Color {
             Color::Never => false,
             Color::Auto => {
                 let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-                stream.is_terminal() && !forbidden
+                stream.is_terminal() && !forbidden && crate::base::terminal::shows_escapes()
             }
         }
     }

@@ -11,6 +11,10 @@ pub(crate) mod editor;
 #[cfg_attr(not(unix), allow(dead_code, reason = "elsewhere the system decodes keys"))]
 pub(crate) mod keyboard;
 pub(crate) mod lines;
+#[cfg(feature = "tui")]
+pub(crate) mod screen;
+#[cfg(not(feature = "tui"))]
+#[path = "screen_absent.rs"]
 pub(crate) mod screen;
 pub(crate) mod span;
 pub(crate) mod suggestions;

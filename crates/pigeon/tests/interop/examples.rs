@@ -18,7 +18,7 @@ use crate::shell::{
 };
 
 /// The pages, each with its translation.
-const PAGES: [[&str; 2]; 8] = [
+const PAGES: [[&str; 2]; 10] = [
     ["README.md", "README.zh-CN.md"],
     ["docs/README.md", "docs/README.zh-CN.md"],
     ["docs/recipes.md", "docs/recipes.zh-CN.md"],
@@ -27,6 +27,8 @@ const PAGES: [[&str; 2]; 8] = [
     ["docs/bench.md", "docs/bench.zh-CN.md"],
     ["docs/protocol.md", "docs/protocol.zh-CN.md"],
     ["docs/reliable.md", "docs/reliable.zh-CN.md"],
+    ["docs/packaging.md", "docs/packaging.zh-CN.md"],
+    ["docs/windows.md", "docs/windows.zh-CN.md"],
 ];
 
 /// Time limit for an example, enough on a busy machine.

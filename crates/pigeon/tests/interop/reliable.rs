@@ -15,14 +15,20 @@ use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
+use pigeon_client::reliable::{Event as SessionEvent, From};
+use pigeon_member::Event;
+use pigeon_proto::{Identity, Position, RoomName, Seen};
 use serde_json::Value;
 
 use crate::peers;
 use crate::pigeon::{Serving, relay};
 use crate::process::{Process, wait_until, wait_within};
 
-/// Time limit for delivering all messages after the last kill.
+/// Time limit for a wait without any progress: a busy machine may need long for all of it.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How long a command may wait for the hub. The test ends it earlier, after [`PATIENCE`].
+const WAIT: &str = "1h";
 
 /// Two unused ports.
 fn free_ports() -> (u16, u16) {
@@ -134,7 +140,7 @@ fn writer(
             written.used += 1;
             let text = format!("{name} {}", written.used);
             let mut command = pigeon(&folder, &name);
-            command.args(["send", &url, &text, "--wait", "60s"]);
+            command.args(["send", &url, &text, "--wait", WAIT]);
             if run(&victims, &name, &mut command).is_some() {
                 written.acknowledged.insert(written.used);
             }
@@ -152,7 +158,7 @@ fn stream(
 ) -> JoinHandle<Written> {
     spawn(move || {
         let mut command = pigeon(&folder, &name);
-        command.args(["send", &url, "--wait", "90s"]).stdin(Stdio::piped());
+        command.args(["send", &url, "--wait", WAIT]).stdin(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let mut written = Written::default();
@@ -177,7 +183,11 @@ struct Ledger {
     at: Option<String>,
 }
 
-/// Follows the lobby. After each kill it continues from the last complete line of its ledger.
+/// The beginning of a room, which comes before its first message.
+const BEGINNING: &str = "0/00000000000000000000000000000000/0000000000000000/0";
+
+/// Follows the lobby from its beginning. After each kill it continues from the last complete line of
+/// its ledger.
 fn follower(
     folder: PathBuf,
     url: String,
@@ -190,10 +200,8 @@ fn follower(
     spawn(move || {
         while !over.load(Ordering::Relaxed) {
             let mut command = pigeon(&folder, &name);
-            command.args(["listen", &url, "--json", "--last", "1000"]);
-            if let Some(at) = &kept.lock().unwrap().at {
-                command.args(["--after", at]);
-            }
+            command.args(["listen", &url, "--json", "--after"]);
+            command.arg(kept.lock().unwrap().at.as_deref().unwrap_or(BEGINNING));
             let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
             victims.lock().unwrap().insert(name.clone(), child.id());
             let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -226,6 +234,23 @@ impl Dice {
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
+}
+
+/// Waits for a condition while the ledgers grow. False if they stopped growing before.
+fn wait_while_it_goes_on(ledgers: &[Arc<Mutex<Ledger>>], is_so: impl Fn() -> bool) -> bool {
+    let grown = || ledgers.iter().map(|ledger| ledger.lock().unwrap().lines.len()).sum::<usize>();
+    let (mut before, mut since) = (grown(), Instant::now());
+    while !is_so() {
+        if since.elapsed() > PATIENCE {
+            return false;
+        }
+        sleep(Duration::from_millis(50));
+        let now = grown();
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
+    }
+    true
 }
 
 fn kill_a_client(victims: &Victims, dice: &mut Dice) -> bool {
@@ -285,8 +310,6 @@ fn what_was_acknowledged_is_in_every_ledger_once_whatever_is_killed() {
             follower(folder.clone(), url.clone(), name.into(), victims.clone(), over.clone())
         })
         .into();
-    // The followers start before anything is sent.
-    sleep(Duration::from_millis(500));
     let names = ["ann", "bob"];
     let mut writers: Vec<(String, JoinHandle<Written>)> = names
         .map(|name| {
@@ -321,13 +344,15 @@ fn what_was_acknowledged_is_in_every_ledger_once_whatever_is_killed() {
         }
     }
     stop.store(true, Ordering::Relaxed);
+    let have_ended = || writers.iter().all(|(_, writer)| writer.is_finished());
+    assert!(wait_while_it_goes_on(&ledgers, have_ended), "everything said is stored");
     let written: BTreeMap<String, Written> =
         writers.into_iter().map(|(name, writer)| (name, writer.join().unwrap())).collect();
     // The next command sends what a killed one left in its outbox.
     for name in names {
         let text = format!("{name} {}", written[name].used + 1);
         let mut command = pigeon(&folder, name);
-        assert!(command.args(["send", &url, &text, "--wait", "60s"]).status().unwrap().success());
+        assert!(command.args(["send", &url, &text, "--wait", "90s"]).status().unwrap().success());
     }
 
     let has_all = |ledger: &Ledger| {
@@ -342,10 +367,8 @@ fn what_was_acknowledged_is_in_every_ledger_once_whatever_is_killed() {
                 .all(|number| lines.contains(format!("{name} {number}").as_str()))
         })
     };
-    let until = Instant::now() + PATIENCE;
-    while !ledgers.iter().all(|ledger| has_all(&ledger.lock().unwrap())) && Instant::now() < until {
-        sleep(Duration::from_millis(50));
-    }
+    // The check below says what is missing.
+    wait_while_it_goes_on(&ledgers, || ledgers.iter().all(|it| has_all(&it.lock().unwrap())));
     over.store(true, Ordering::Relaxed);
     let ledgers: Vec<Vec<String>> =
         ledgers.iter().map(|ledger| ledger.lock().unwrap().lines.clone()).collect();
@@ -381,6 +404,36 @@ fn check(lines: &[String], written: &BTreeMap<String, Written>, ledger: &str) {
         let read: BTreeSet<u64> = read.into_iter().collect();
         let lost: Vec<&u64> = written.acknowledged.difference(&read).collect();
         assert!(lost.is_empty(), "ledger {ledger}, {name} lost {lost:?}");
+    }
+}
+
+/// A member of the library, with a folder of its own.
+fn member(folder: &Path, hub: &Hub) -> pigeon_member::Hub {
+    let address = ([127, 0, 0, 1], hub.ports.1).into();
+    pigeon_member::Hub::connect(pigeon_member::Options::new(address, folder.join("member")))
+        .unwrap()
+}
+
+#[test]
+fn a_program_that_takes_no_events_may_wait_for_its_messages() {
+    let folder = fresh("waits");
+    let hub = Hub::start(&folder);
+    let mut member = member(&folder, &hub);
+    let lobby = RoomName::lobby();
+    let mut say = |number: usize| member.say(&lobby, &format!("{number}")).unwrap();
+    // More than the queue of events holds: for each message, its status, and then the message itself.
+    let said: Vec<_> = (0..3_000).map(&mut say).collect();
+    said.iter().for_each(|said| said.wait(PATIENCE).unwrap());
+    let identity = Identity { author: 0, outbox: 0, number: 0 };
+    let start = Seen { position: Position::START, identity };
+    member.follow(&lobby, From::After(start)).unwrap();
+    let is_message = |event: &Event| matches!(event, Event::Session(SessionEvent::Message(_)));
+    while !is_message(&member.next(PATIENCE).expect("messages come")) {}
+    // The acknowledgement comes behind the messages of the room.
+    member.say(&lobby, "the last").unwrap().wait(PATIENCE).unwrap();
+    let mut got = 1;
+    while got < 3_001 {
+        got += usize::from(is_message(&member.next(PATIENCE).expect("messages come")));
     }
 }
 

@@ -31,7 +31,7 @@ const STORED: &str = "encrypted, stored by the hub";
 const WARNING: &str = "another hub answers there";
 
 /// A folder of a test's own.
-fn fresh(test: &str) -> PathBuf {
+pub(crate) fn fresh(test: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("secure-{test}"));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
@@ -51,22 +51,22 @@ fn free_ports() -> u16 {
 }
 
 /// `pigeon ARGS…` with the state of one user.
-fn pigeon(folder: &Path, who: &str, args: &[&str]) -> Process {
+pub(crate) fn pigeon(folder: &Path, who: &str, args: &[&str]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
     Process::spawn(who, command.args(args).env("PIGEON_STATE", folder.join(who)))
 }
 
 /// A hub that can be killed and started again on the same ports.
-struct Hub {
-    folder: PathBuf,
+pub(crate) struct Hub {
+    pub(crate) folder: PathBuf,
     port: u16,
     args: Vec<String>,
-    process: Process,
+    pub(crate) process: Process,
     fingerprint: String,
 }
 
 impl Hub {
-    fn start(folder: &Path, args: &[&str]) -> Hub {
+    pub(crate) fn start(folder: &Path, args: &[&str]) -> Hub {
         let port = free_ports();
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
         let (process, fingerprint) = Hub::spawn(folder, port, &args);
@@ -83,12 +83,12 @@ impl Hub {
         (process, fingerprint)
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.signal("KILL");
         self.process.expect_end(SOON);
     }
 
-    fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         (self.process, self.fingerprint) = Hub::spawn(&self.folder, self.port, &self.args);
     }
 
@@ -97,7 +97,7 @@ impl Hub {
         self.process.expect_line(|line| line.contains(&format!("{name} is muted")), SOON);
     }
 
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
@@ -355,7 +355,7 @@ fn lines_say_what_became_of_them() {
     let (state, at) = (folder.join("dog"), hub.address());
     let args = ["join", &at, "--line", "--nick", "dog", "--heartbeat", HEARTBEAT];
     let mut dog = Terminal::start_keeping(state.to_str().unwrap(), "dog", SIZE, &args);
-    dog.expect_text("encrypted from now on; the hub stores what you say");
+    dog.expect_text("encrypted from now on; the hub says what it has stored");
     dog.press("one\r");
     dog.expect("one", |screen| times_said(screen, "one") == 1);
     hub.kill();
@@ -421,6 +421,61 @@ fn programs_read_what_became_of_each_message() {
     // The second time, the hub is known.
     let again = join_json(&folder, "dog", &hub.address());
     again.expect_line(|line| json(line)["kind"] == "joined", SOON);
+}
+
+#[test]
+fn a_hub_without_history_relays_and_says_so() {
+    let folder = fresh("relayed");
+    let mut hub = Hub::start(&folder, &["--history", "off"]);
+    let mut cat = join_json(&folder, "cat", &hub.address());
+    expect_json(&cat, "delivery", "state", "keeps-nothing");
+    let mut dog = join_json(&folder, "dog", &hub.address());
+    expect_json(&dog, "delivery", "state", "keeps-nothing");
+    dog.say("one");
+    assert_eq!(expect_json(&dog, "delivery", "text", "one")["state"], "relayed");
+    expect_json(&cat, "message", "text", "one");
+    // A message is not stored, so a script must not believe that it is.
+    let mut sent = pigeon(&folder, "cron", &["send", &hub.target(), "two"]);
+    sent.expect_status(|line| line.contains("relayed and not stored"), SOON);
+    assert_eq!(sent.expect_end(SOON).code(), Some(1));
+    expect_json(&cat, "message", "text", "two");
+    // What waits for a hub that is gone is said once it is back, and nothing before it again.
+    hub.kill();
+    dog.say("three");
+    expect_json(&dog, "delivery", "state", "waiting");
+    hub.restart();
+    assert_eq!(expect_json(&dog, "delivery", "text", "three")["state"], "relayed");
+    // One that says nothing notices the restart some seconds later.
+    cat.expect_line(|line| json(line)["text"] == "three", LEAVING);
+    cat.say("four");
+    expect_json(&dog, "message", "text", "four");
+    let heard = |text: &str| {
+        let lines = cat.lines(Voice::Out);
+        lines.iter().map(|line| json(line)).filter(|line| line["text"] == text).count()
+    };
+    assert_eq!(["one", "two", "three"].map(heard), [1, 1, 1]);
+}
+
+#[test]
+fn the_console_counts_what_members_with_a_key_do() {
+    let folder = fresh("counters");
+    let mut hub = Hub::start(&folder, &[]);
+    let mut dog = join_json(&folder, "dog", &hub.address());
+    dog.say("one");
+    assert_eq!(expect_json(&dog, "delivery", "text", "one")["state"], "stored");
+    hub.process.say("stats");
+    hub.process.expect_line(|line| line.trim().starts_with("bytes written"), SOON);
+    let lines = hub.process.lines(Voice::Out);
+    let count = |name: &str| -> u64 {
+        let row = lines.iter().rev().find(|row| row.trim().starts_with(name)).unwrap();
+        row.split_whitespace().last().unwrap().parse().unwrap()
+    };
+    assert_eq!((count("members with a key"), count("messages said")), (1, 1), "{lines:?}");
+    assert_eq!(count("connections since"), 1, "{lines:?}");
+    assert!(count("addresses asked") >= 1, "{lines:?}");
+    assert!(count("bytes read") > 100 && count("bytes written") > 100, "{lines:?}");
+    hub.process.say("quit");
+    hub.process.expect_status(|line| line.contains("members with a key: stopped"), SOON);
 }
 
 // Encryption.

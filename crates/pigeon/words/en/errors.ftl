@@ -2,6 +2,7 @@
 
 ## Endpoints, sockets, numbers, encodings
 
+errors-built-without = this pigeon was built without `{ $feature }`; build it with `--features { $feature }`, or take the published program
 errors-language = '{ $word }' is not a supported language; choose `en` or `zh`
 errors-endpoint-empty = nothing given; write HOST:PORT, e.g. 127.0.0.1:9999
 errors-only-a-port = { $port } is only a port; write HOST:{ $port }, e.g. 127.0.0.1:{ $port }

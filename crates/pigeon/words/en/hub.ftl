@@ -160,6 +160,35 @@ hub-stat-history = history
 hub-stat-well = well
 hub-stat-newest = newest stored position
 hub-stat-not-kept = messages not kept
+hub-stat-keyed = members with a key
+hub-stat-keyed-connections = {"  "}connections
+hub-stat-keyed-half-open = {"  "}handshakes under way
+hub-stat-keyed-opened = {"  "}connections since the start
+hub-stat-keyed-retries = {"  "}addresses asked for a proof
+hub-stat-keyed-said = {"  "}messages said
+hub-stat-keyed-delivered = {"  "}messages delivered
+hub-stat-keyed-read = {"  "}bytes read
+hub-stat-keyed-written = {"  "}bytes written
+hub-stat-keyed-moved = {"  "}moved to another address
+hub-stat-keyed-full = {"  "}refused: the hub is full
+hub-stat-keyed-address = {"  "}refused: too many from one address
+hub-stat-keyed-handshakes = {"  "}refused: too many handshakes
+hub-stat-keyed-initials = {"  "}dropped: first packets above the rate
+hub-stat-keyed-failed = {"  "}handshakes failed
+hub-stat-keyed-unproved = {"  "}closed: wrong proof of a key
+hub-stat-keyed-silent = {"  "}closed: no proof of a key in time
+hub-stat-keyed-broken = {"  "}closed: not the protocol
+hub-stat-keyed-replaced = {"  "}closed: goes on over another connection
+hub-stat-keyed-overflowed = {"  "}closed: reads nothing
+hub-stat-keyed-idle = {"  "}lost: silent for too long
+hub-stat-keyed-refused = {"  "}messages refused
+hub-stat-keyed-conflicts = {"  "}messages with a number in use
+hub-stat-keyed-commands = {"  "}commands above the rate
+hub-stat-keyed-behind = {"  "}fell behind
+hub-stat-keyed-resets = {"  "}followed what the log does not hold
+hub-stat-keyed-unreadable = {"  "}failed reads of the log
+hub-stat-keyed-unknown = {"  "}dropped: of no connection
+hub-stat-keyed-unsent = {"  "}datagrams not sent
 
 ## Settings
 

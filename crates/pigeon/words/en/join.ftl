@@ -47,6 +47,9 @@ join-joined = joined { $hub }: a pigeon hub{ $members ->
 join-found-hub = { $hub } is a pigeon hub
 join-hub-with-name = { $name } ({ $hub })
 join-no-name = others see you as { $address }; /nick NAME gives you a name
+join-same-member = another window here is joined as well: to the hub both are one member, with one name. `pigeon join --nick OTHER` joins as somebody else
+join-elsewhere = in another window you were renamed or moved: you are { $name }, in room { $room }
+join-elsewhere-room = in another window you were moved: you are in room { $room }
 join-plainly-asked = joined { $hub } plainly (--plain)
 join-plainly = joined { $hub } plainly: it does not answer heartbeats (not a pigeon hub?), so you will not see when it goes away
 join-name-kept-plain = the name { $name } is not used: with --plain nobody knows what the server does with a command
@@ -66,10 +69,12 @@ join-gone = { $hub } refused: the hub is gone; waiting for it to come back
 join-silent = nothing heard since { $since } ({ $ago } ago); still trying
 join-let-in-again = { $hub } lets you in again after { $after }
 join-back = { $hub } is back after { $after }
-join-secure = encrypted from now on; the hub stores what you say
-join-secure-first = encrypted from now on; the hub stores what you say. This is its first time here: its fingerprint is { $fingerprint }, as it prints at its start
+join-secure = encrypted from now on; the hub says what it has stored
+join-secure-first = encrypted from now on; the hub says what it has stored. This is its first time here: its fingerprint is { $fingerprint }, as it prints at its start
 join-not-secure = the hub offers encryption, and it does not work: { $error }. Going on in clear text
 join-stored = stored: { $said }
+join-relayed = passed on, not stored: { $said }
+join-keeps-nothing = this hub keeps no history: what you say is passed on to those who are here, and not stored
 join-not-stored = not stored, and nobody has heard it: { $said } ({ $why })
 join-not-stored-earlier = a message of an earlier session was not stored, and nobody has heard it ({ $why })
 join-left-waiting = the hub has not stored { $count ->
@@ -128,6 +133,7 @@ join-status-removed = removed by the hub; last heard { $ago } ago
 
 # fits 60
 join-status-stored = encrypted, stored by the hub; heard { $ago } ago
+join-status-relayed = encrypted, passed on by the hub and not stored; heard { $ago } ago
 # fits 60
 join-status-sending = encrypted; { $count ->
     [one] one message

@@ -16,6 +16,7 @@ tools-stored-option = { $option } has no meaning for a hub; leave it out
 tools-stored-met = { $hub } is met for the first time; its fingerprint is { $fingerprint }, as the hub prints at its start
 tools-stored-refused = message { $number } is not stored: { $why }
 tools-stored-waiting = message { $number } is not stored yet: it waits in the outbox, and the next command to this hub sends it; do not say it again
+tools-stored-relayed = message { $number } is relayed and not stored: the hub keeps no history
 tools-stored-too-long = message { $number } is not stored: the hub takes at most { $most } bytes
 tools-stored-full = message { $number } is not stored: too many messages wait for the hub
 tools-stored-left = message { $number } is not stored: the hub has sent this member away
@@ -142,6 +143,7 @@ tools-bytes = { $count } bytes
 
 tools-sockets-none = no UDP socket of this host is bound to port { $port }
 tools-sockets-cannot = cannot list the UDP sockets
+tools-sockets-elsewhere = pigeon sockets reads tables of the Linux kernel, and this is another system; on Windows: netstat -ano -p UDP
 tools-sockets-hidden = cannot see which programs hold { $unseen } of { $all ->
     [one] { $all } socket
    *[other] { $all } sockets

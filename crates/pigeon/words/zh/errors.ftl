@@ -2,6 +2,7 @@
 
 ## 地址、套接字、数、编码
 
+errors-built-without = 这个 pigeon 编译时没有包含 `{ $feature }`；请用 `--features { $feature }` 编译，或使用发布的程序
 errors-language = 不支持的语言 '{ $word }'；请用 `en` 或 `zh`
 errors-endpoint-empty = 没有给出地址；请写成 HOST:PORT，例如 127.0.0.1:9999
 errors-only-a-port = { $port } 只是端口；请写成 HOST:{ $port }，例如 127.0.0.1:{ $port }

@@ -154,6 +154,35 @@ hub-stat-history = 聊天记录
 hub-stat-well = 正常
 hub-stat-newest = 最新保存的位置
 hub-stat-not-kept = 没有保存的消息
+hub-stat-keyed = 持有密钥的成员
+hub-stat-keyed-connections = {"  "}连接
+hub-stat-keyed-half-open = {"  "}正在握手
+hub-stat-keyed-opened = {"  "}启动以来的连接
+hub-stat-keyed-retries = {"  "}要求过的地址证明
+hub-stat-keyed-said = {"  "}发来的消息
+hub-stat-keyed-delivered = {"  "}送达的消息
+hub-stat-keyed-read = {"  "}读取的字节
+hub-stat-keyed-written = {"  "}写出的字节
+hub-stat-keyed-moved = {"  "}换过地址
+hub-stat-keyed-full = {"  "}已拒绝：hub 已满
+hub-stat-keyed-address = {"  "}已拒绝：同一地址的连接太多
+hub-stat-keyed-handshakes = {"  "}已拒绝：握手太多
+hub-stat-keyed-initials = {"  "}已丢弃：首个数据包超过速率
+hub-stat-keyed-failed = {"  "}握手失败
+hub-stat-keyed-unproved = {"  "}已关闭：密钥证明有误
+hub-stat-keyed-silent = {"  "}已关闭：没有及时证明密钥
+hub-stat-keyed-broken = {"  "}已关闭：不符合协议
+hub-stat-keyed-replaced = {"  "}已关闭：改用另一个连接
+hub-stat-keyed-overflowed = {"  "}已关闭：不读取数据
+hub-stat-keyed-idle = {"  "}已断开：长时间没有动静
+hub-stat-keyed-refused = {"  "}拒绝的消息
+hub-stat-keyed-conflicts = {"  "}编号冲突的消息
+hub-stat-keyed-commands = {"  "}超过速率的命令
+hub-stat-keyed-behind = {"  "}读得太慢
+hub-stat-keyed-resets = {"  "}跟随的消息不在日志里
+hub-stat-keyed-unreadable = {"  "}读取日志失败
+hub-stat-keyed-unknown = {"  "}已丢弃：不属于任何连接
+hub-stat-keyed-unsent = {"  "}没有发出的数据报
 
 ## 设置
 

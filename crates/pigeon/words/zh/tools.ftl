@@ -16,6 +16,7 @@ tools-stored-option = { $option } 对 hub 没有意义，请去掉
 tools-stored-met = 首次连接 { $hub }；其指纹为 { $fingerprint }，应与 hub 启动时显示的一致
 tools-stored-refused = 第 { $number } 条消息未存储：{ $why }
 tools-stored-waiting = 第 { $number } 条消息尚未存储：已留在发件箱，下次向这个 hub 发送时会一并发出，请不要重复发送
+tools-stored-relayed = 第 { $number } 条消息已转发，但未存储：这个 hub 不保存聊天记录
 tools-stored-too-long = 第 { $number } 条消息未存储：hub 最多接受 { $most } 字节
 tools-stored-full = 第 { $number } 条消息未存储：等待发往 hub 的消息太多
 tools-stored-left = 第 { $number } 条消息未存储：hub 已将本成员移出
@@ -109,6 +110,7 @@ tools-bytes = { $count } 字节
 
 tools-sockets-none = 本机没有绑定到端口 { $port } 的 UDP 套接字
 tools-sockets-cannot = 无法列出 UDP 套接字
+tools-sockets-elsewhere = pigeon sockets 读取 Linux 内核的表，而这里是别的系统；在 Windows 上请用：netstat -ano -p UDP
 tools-sockets-hidden = { $all } 个套接字中有 { $unseen } 个看不到是哪个程序的；root 可以看到
 tools-sockets-kernel = { $all } 个套接字中有 { $unseen } 个不属于这里的进程：属于内核或容器
 

@@ -7,6 +7,10 @@
 
 mod client;
 mod dscp;
+#[cfg(feature = "tui")]
+mod plot;
+#[cfg(not(feature = "tui"))]
+#[path = "plot_absent.rs"]
 mod plot;
 mod rate;
 mod report;

@@ -13,6 +13,7 @@ use pigeon_datagram::Instant;
 use pigeon_net::{Stats, Waker};
 use pigeon_proto::Language;
 
+use super::reached_at;
 use super::request::Request;
 use crate::base::payload::without_end;
 use crate::output::Color;
@@ -263,11 +264,4 @@ fn status(chat: &Chat, bound: SocketAddr, now: Instant) -> (String, bool) {
         false => say!("chat-status", charset = charset, heard = heard, bound = bound),
     };
     (text, chosen.refused)
-}
-/// The address for others to write to: only the port if the chat listens on every address.
-pub(super) fn reached_at(bound: SocketAddr) -> String {
-    match bound.ip().is_unspecified() {
-        true => say!("chat-port", port = bound.port()),
-        false => bound.to_string(),
-    }
 }

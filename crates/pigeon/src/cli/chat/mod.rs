@@ -2,14 +2,23 @@
 
 mod args;
 mod find;
+#[cfg(feature = "tui")]
+mod full;
+#[cfg(not(feature = "tui"))]
+#[path = "full_absent.rs"]
 mod full;
 mod host;
+#[cfg(feature = "ipmsg")]
+mod ipmsg;
+#[cfg(not(feature = "ipmsg"))]
+#[path = "ipmsg_absent.rs"]
 mod ipmsg;
 mod lines;
 mod lost;
 mod request;
 mod view;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -71,7 +80,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     }
 
     let bound = socket.local_addr();
-    let mut words = vec![say!("chat-listening", bound = full::reached_at(bound))];
+    let mut words = vec![say!("chat-listening", bound = reached_at(bound))];
     if let Err(error) = &contacts {
         words.push(say!("chat-without-contacts", error = chain(error)));
     }
@@ -124,4 +133,12 @@ fn sum_up(chat: &Chat, dropped: u64) -> Vec<String> {
         (lost, say!("chat-lost", count = lost)),
     ];
     counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect()
+}
+
+/// The address for others to write to: only the port if the chat listens on every address.
+fn reached_at(bound: SocketAddr) -> String {
+    match bound.ip().is_unspecified() {
+        true => say!("chat-port", port = bound.port()),
+        false => bound.to_string(),
+    }
 }

@@ -9,17 +9,19 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use pigeon_datagram::Instant;
-use pigeon_hub::reliable::SayId;
-use pigeon_hub::{Found, FoundLine, Hub, Keep, KeptName, LinkId, Lookup, Message, Wanted};
+use pigeon_hub::reliable::{MemoryAppend, Outcome as InMemory, SayId};
+use pigeon_hub::{
+    Found, FoundLine, Hub, Keep, KeptKick, KeptName, LinkId, Lookup, Message, Wanted,
+};
 use pigeon_log::{
-    Append, AppendError, Entry, Fact, Forget, ForgetError, Forgotten, Key, Log, NewestEntries,
-    Numbering, Options, Outcome, Pending, Position, Query, ReadError, Reader, Report, RoomSettings,
-    Ticket, Trouble,
+    Append, AppendError, Entry, Fact, Forget, ForgetError, Forgotten, Key, Log, Numbering, Options,
+    Outcome, Pending, Position, Query, ReadError, Reader, Report, RoomSettings, Ticket, Trouble,
 };
 use pigeon_net::Waker;
 use pigeon_proto::{Label, Name, Notice, RoomName, Text};
 use tracing::{error, info, warn};
 
+use super::room_log::{All, Memory, Newest};
 use crate::base::data::why_closed;
 use crate::base::random;
 use crate::base::thread;
@@ -44,6 +46,8 @@ const PATIENCE: Duration = Duration::from_millis(700);
 /// A hub's log.
 pub(super) struct Archive {
     log: Log,
+    /// Messages for reliable members, if the hub keeps no history.
+    memory: Option<Memory>,
     folder: PathBuf,
     shared: Arc<Shared>,
     history: SyncSender<Lookup>,
@@ -64,6 +68,14 @@ struct Shared {
     waker: Arc<OnceLock<Waker>>,
     /// Woken when something is on disk.
     followers: Mutex<Vec<Waker>>,
+}
+
+/// A reliable member's message for the log.
+pub(super) struct Unstored {
+    pub(super) id: SayId,
+    pub(super) message: Message,
+    /// The number of the outbox's preceding message.
+    pub(super) after: u64,
 }
 
 /// The result of a reliable member's message.
@@ -117,9 +129,7 @@ impl Shared {
             drop(inner);
             return self.wake();
         };
-        let followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
-        followers.iter().for_each(Waker::wake);
-        drop(followers);
+        self.wake_followers();
         if inner.pending.is_empty() && inner.says.is_empty() {
             return;
         }
@@ -141,6 +151,11 @@ impl Shared {
         if is_awaited {
             self.wake();
         }
+    }
+
+    fn wake_followers(&self) {
+        let followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        followers.iter().for_each(Waker::wake);
     }
 
     fn answer(&self, lookup: Lookup, found: Option<Found>) {
@@ -197,6 +212,7 @@ impl Archive {
             next_newest: Instant::ORIGIN,
             lost: 0,
             trouble: None,
+            memory: None,
             log,
         };
         Ok((archive, secret))
@@ -238,27 +254,66 @@ impl Archive {
         self.log.flush().wait();
     }
 
+    /// Keeps messages in memory from now on, and not on disk.
+    pub(super) fn keep_no_history(&mut self) -> anyhow::Result<()> {
+        self.memory = Some(Memory::new(random::bytes()?));
+        Ok(())
+    }
+
+    /// Whether messages are stored.
+    pub(super) fn stores(&self) -> bool {
+        self.memory.is_none()
+    }
+
     /// Stores a message. If the queue is full, the log counts it and marks the gap.
     pub(super) fn message(&self, message: Message) {
+        if let Some(memory) = &self.memory {
+            memory.lock().append(in_memory(&message, None));
+            return self.shared.wake_followers();
+        }
         let _ = self.log.try_append(append(message, Numbering::ByHub));
     }
 
-    /// Queues a reliable member's message; [`settled`](Archive::settled) returns its result. Fails
-    /// if the queue is full.
-    pub(super) fn say(
-        &self,
-        link: LinkId,
-        id: SayId,
-        message: Message,
-        after: u64,
-    ) -> Result<(), ()> {
-        // Locked until the message is in `says`, or the writer could settle it first.
+    /// Queues messages of a link's members, which the log stores together;
+    /// [`settled`](Archive::settled) returns the results. Returns those for which the queue has no
+    /// room.
+    pub(super) fn say(&self, link: LinkId, says: Vec<Unstored>) -> Vec<SayId> {
+        if says.is_empty() {
+            return Vec::new();
+        }
+        if let Some(memory) = &self.memory {
+            self.say_in_memory(memory, link, says);
+            return Vec::new();
+        }
+        let appends = says.iter().map(|Unstored { message, after, .. }| {
+            append(message.clone(), Numbering::ByAuthor { after: *after })
+        });
+        // Locked until the messages are in `says`, or the writer could settle them first.
         let mut inner = self.shared.lock();
-        let ticket = self.log.try_append(append(message.clone(), Numbering::ByAuthor { after }));
-        let ticket = ticket.map_err(drop)?;
         let since = std::time::Instant::now();
-        inner.says.insert(ticket, Unsettled { link, id, message, since });
-        Ok(())
+        let tickets = self.log.try_append_all(appends.collect());
+        let mut refused = Vec::new();
+        for (Unstored { id, message, .. }, ticket) in says.into_iter().zip(tickets) {
+            match ticket {
+                Ok(ticket) => {
+                    inner.says.insert(ticket, Unsettled { link, id, message, since });
+                }
+                Err(_) => refused.push(id),
+            }
+        }
+        refused
+    }
+
+    fn say_in_memory(&self, memory: &Memory, link: LinkId, says: Vec<Unstored>) {
+        let mut log = memory.lock();
+        let settled = says.into_iter().map(|Unstored { id, message, after }| {
+            let outcome = relayed(log.append(in_memory(&message, Some(after))));
+            Settled { id, message, outcome }
+        });
+        self.shared.lock().settled.entry(link).or_default().extend(settled);
+        drop(log);
+        self.shared.wake_followers();
+        self.shared.wake();
     }
 
     /// The results of messages of a link's members, in the order of the log.
@@ -292,13 +347,19 @@ impl Archive {
     }
 
     /// The newest entries, for a loop that must not wait for the disk.
-    pub(super) fn newest_entries(&self) -> NewestEntries {
-        self.log.newest_entries()
+    pub(super) fn newest_entries(&self) -> Newest {
+        match &self.memory {
+            Some(memory) => Newest::Memory(memory.clone()),
+            None => Newest::Disk(self.log.newest_entries()),
+        }
     }
 
     /// A reader with its own connection, for one thread.
-    pub(super) fn reader(&self) -> anyhow::Result<Reader> {
-        self.log.reader().context("cannot read the log")
+    pub(super) fn reader(&self) -> anyhow::Result<All> {
+        Ok(match &self.memory {
+            Some(memory) => All::Memory(memory.clone()),
+            None => All::Disk(self.log.reader().context("cannot read the log")?),
+        })
     }
 
     /// Stores a change of persistent state.
@@ -326,6 +387,12 @@ impl Archive {
 
     /// Deletes permanently. The result is logged.
     pub(super) fn forget(&mut self, what: Forget) {
+        if let Some(memory) = &self.memory {
+            match &what {
+                Forget::Room(room) => memory.lock().forget(Some(room), None),
+                Forget::Speaker(name) => memory.lock().forget(None, Some(name)),
+            }
+        }
         self.forgetting.push(self.log.forget(what));
     }
 
@@ -336,6 +403,9 @@ impl Archive {
 
     /// Whether the log has messages in a room of this name, or under this name.
     pub(super) fn holds_room(&self, name: &RoomName) -> anyhow::Result<bool> {
+        if let Some(memory) = &self.memory {
+            return Ok(memory.lock().holds(name));
+        }
         let reader = self.log.reader()?;
         Ok(reader.newest(Some(name))? > Position::START)
     }
@@ -526,17 +596,45 @@ fn line(entry: &Entry) -> Option<FoundLine> {
     Some(FoundLine { notice, when: when.into() })
 }
 
+/// A message for the log in memory. `after` is the preceding number of its author.
+fn in_memory(message: &Message, after: Option<u64>) -> MemoryAppend {
+    let Message { room, label, link, wall, text, identity, .. } = message;
+    MemoryAppend {
+        room: room.clone(),
+        speaker: label.clone(),
+        link: *link,
+        wall: *wall,
+        text: text.clone(),
+        identity: *identity,
+        after,
+    }
+}
+
+/// The outcome in memory, as the log on disk reports it.
+fn relayed((outcome, is_new): (InMemory, bool)) -> Outcome {
+    let position = Position::START;
+    match outcome {
+        InMemory::Stored if is_new => Outcome::Stored { position },
+        InMemory::Stored => Outcome::Again { position: Some(position) },
+        InMemory::Deleted => Outcome::Again { position: None },
+        InMemory::Conflict => Outcome::Conflict { position },
+        InMemory::Expected(expected) => Outcome::Gap { expected },
+        InMemory::Refused { .. } => Outcome::NotStored,
+    }
+}
+
 /// Queues a state change for the writer.
 fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> {
     let room =
         |room: &RoomName, slow| Fact::Room { room: room.clone(), settings: RoomSettings { slow } };
     match keep {
-        Keep::Name(KeptName { grant, name, room, ip, resumes, is_free }) => {
+        Keep::Name(KeptName { grant, name, room, ip, author, resumes, is_free }) => {
             log.try_set(&Fact::Grant {
                 grant: *grant,
                 name: name.clone(),
                 room: room.clone(),
                 ip: *ip,
+                author: *author,
                 resumes: *resumes,
                 is_free: *is_free,
             })
@@ -545,6 +643,17 @@ fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> {
         Keep::Grants(last) => log.try_set(&Fact::Grants(*last)),
         Keep::Ban(net) => log.try_set(&Fact::Ban(net.to_string().into())),
         Keep::BanGone(net) => log.try_remove(&Key::Ban(net.to_string().into())),
+        Keep::Kick(KeptKick { label, name, grant, ip, is_alone, until }) => {
+            log.try_set(&Fact::Kick {
+                label: label.as_str().into(),
+                name: name.clone(),
+                grant: *grant,
+                ip: *ip,
+                is_alone: *is_alone,
+                until: *until,
+            })
+        }
+        Keep::KickGone(label) => log.try_remove(&Key::Kick(label.as_str().into())),
         Keep::Mute(name) => log.try_set(&Fact::Mute { name: name.clone() }),
         Keep::MuteGone(name) => log.try_remove(&Key::Mute(name.clone())),
         Keep::Slow(name, time) => log.try_set(&room(name, Some(*time))),
@@ -556,16 +665,25 @@ fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> {
 fn keep_of(fact: &Fact) -> Option<Keep> {
     Some(match fact {
         Fact::ResumeSecret(_) => return None,
-        Fact::Grant { grant, name, room, ip, resumes, is_free } => Keep::Name(KeptName {
+        Fact::Grant { grant, name, room, ip, author, resumes, is_free } => Keep::Name(KeptName {
             grant: *grant,
             name: name.clone(),
             room: room.clone(),
             ip: *ip,
+            author: *author,
             resumes: *resumes,
             is_free: *is_free,
         }),
         Fact::Grants(last) => Keep::Grants(*last),
         Fact::Ban(net) => Keep::Ban(net.parse().ok()?),
+        Fact::Kick { label, name, grant, ip, is_alone, until } => Keep::Kick(KeptKick {
+            label: Label::parse(label)?,
+            name: name.clone(),
+            grant: *grant,
+            ip: *ip,
+            is_alone: *is_alone,
+            until: *until,
+        }),
         Fact::Mute { name } => Keep::Mute(Name::clone(name)),
         Fact::Room { room, settings } => Keep::Slow(room.clone(), settings.slow?),
     })
@@ -583,6 +701,7 @@ mod tests {
             name: name("狗哥"),
             room: room("Ops"),
             ip: "fe80::1".parse().unwrap(),
+            author: Some(7),
             resumes: true,
             is_free: false,
         };
@@ -590,6 +709,14 @@ mod tests {
             Keep::Grants(65_536),
             Keep::Name(kept),
             Keep::Ban("10.0.0.0/8".parse().unwrap()),
+            Keep::Kick(KeptKick {
+                label: Label::parse("10.0.0.7:5001").unwrap(),
+                name: Some(name("狗哥")),
+                grant: Some(9),
+                ip: [10, 0, 0, 7].into(),
+                is_alone: true,
+                until: Duration::from_millis(1_700_000_000_123),
+            }),
             Keep::Mute(name("loud")),
             Keep::Slow(room("Ops"), Duration::from_secs(2)),
         ]
@@ -615,6 +742,7 @@ mod tests {
         for gone in [
             Keep::NameGone(9),
             Keep::BanGone("10.0.0.0/8".parse().unwrap()),
+            Keep::KickGone(Label::parse("10.0.0.7:5001").unwrap()),
             Keep::MuteGone(Name::parse("LOUD".as_bytes()).unwrap()),
             Keep::SlowGone(RoomName::parse(b"ops").unwrap()),
         ] {

@@ -11,6 +11,7 @@ use pigeon_text::{escape, pad, width};
 
 use super::archive::Archive;
 use super::password::Password;
+use super::secure::Secure;
 use crate::base::cause::drop_reason;
 use crate::base::nearest::nearest;
 use crate::base::quantity::{self, roughly};
@@ -143,15 +144,16 @@ pub(super) struct Console<'a> {
     pub(super) now: Instant,
     pub(super) stats: &'a Stats,
     pub(super) archive: Option<&'a mut Archive>,
+    pub(super) secure: Option<&'a Secure>,
 }
 
 impl Console<'_> {
     /// Runs a command and returns its answer in lines. The caller handles `quit`, `reload` and `page`.
     pub(super) fn answer(self, command: Command) -> Vec<String> {
-        let Console { hub, now, stats, archive } = self;
+        let Console { hub, now, stats, archive, secure } = self;
         let one = match command {
             Command::Members => return members(hub, now),
-            Command::Stats => return statistics(hub, stats, archive),
+            Command::Stats => return statistics(hub, stats, archive, secure),
             Command::Rooms => return rooms(hub),
             Command::Say(text) => return say(hub, &text),
             Command::Msg(who, text) => match hub.msg(&who, &text) {
@@ -189,7 +191,7 @@ impl Console<'_> {
             },
             Command::Mutes => {
                 let mut lines: Vec<String> =
-                    hub.mutes().map(|name| say!("hub-mute", name = name)).collect();
+                    hub.mutes().map(|(name, _)| say!("hub-mute", name = name)).collect();
                 let slow = hub.slow_rooms();
                 lines.extend(slow.map(|(room, time)| {
                     say!("hub-slow", room = &room, time = format!("{time:?}"))
@@ -374,7 +376,12 @@ fn rooms(hub: &Hub) -> Vec<String> {
     lines
 }
 
-fn statistics(hub: &Hub, stats: &Stats, archive: Option<&mut Archive>) -> Vec<String> {
+fn statistics(
+    hub: &Hub,
+    stats: &Stats,
+    archive: Option<&mut Archive>,
+    secure: Option<&Secure>,
+) -> Vec<String> {
     let counted = hub.statistics();
     let mut rows = Vec::new();
     let mut row = |name: &str, count: u64| rows.push([name.to_string(), count.to_string()]);
@@ -409,6 +416,9 @@ fn statistics(hub: &Hub, stats: &Stats, archive: Option<&mut Archive>) -> Vec<St
     row(&say!("hub-stat-events-not-logged-in-time"), counted.events_lost);
     if let Some(archive) = archive {
         rows.extend(archive.statistics());
+    }
+    if let Some(counters) = secure.and_then(Secure::counters) {
+        rows.extend(counters.rows());
     }
     align(&rows)
 }

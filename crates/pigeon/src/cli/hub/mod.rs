@@ -4,13 +4,27 @@ mod archive;
 mod check;
 mod console;
 mod door;
+mod ending;
 mod invitation;
+#[cfg(feature = "ipmsg")]
+mod ipmsg;
+#[cfg(not(feature = "ipmsg"))]
+#[path = "ipmsg_absent.rs"]
 mod ipmsg;
 mod journal;
+#[cfg(feature = "page")]
+mod page;
+#[cfg(not(feature = "page"))]
+#[path = "page_absent.rs"]
 mod page;
 mod password;
 mod reliable;
+mod room_log;
 mod searchers;
+#[cfg(feature = "quic")]
+mod secure;
+#[cfg(not(feature = "quic"))]
+#[path = "secure_absent.rs"]
 mod secure;
 mod service;
 
@@ -238,7 +252,7 @@ pub(crate) struct Args {
     data: Option<PathBuf>,
 
     /// Port for members with a key of their own, encrypted (QUIC): a port, on (the port after the
-    /// first --listen), or off. Needs history
+    /// first --listen), or off
     #[arg(long, value_name = "PORT|on|off", env = "PIGEON_HUB_SECURE", default_value = "on", help_heading = NETWORK)]
     secure: secure::SecurePort,
 
@@ -513,16 +527,23 @@ pub(crate) fn run(
     let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let doors: Vec<Door> = doors.iter().map(|door| door.door(args.format.into())).collect();
     let mut config = config(&args, doors, password, &sockets, &interfaces, printer.interactive)?;
-    let (archive, secret, why_not) = match archive {
+    let (mut archive, secret, why_not) = match archive {
         Ok((archive, secret)) => (Some(archive), Some(secret), String::new()),
         Err(why_not) => (None, None, why_not),
     };
     config.secret = secret.map_or_else(random::bytes, Ok)?;
     config.history = args.history().filter(|_| archive.is_some());
     config.keeps = archive.is_some();
-    // The link needs both a log, for its promise to store, and a folder, for a lasting certificate.
+    let has_lines = config.doors.iter().any(|door| door.format != Format::Raw);
     let first = sockets.first().map(Socket::local_addr);
-    let secure = first.and_then(|first| args.secure(first)).filter(|_| config.history.is_some());
+    // The link needs a folder, for a lasting certificate, and messages in lines: raw data may be a
+    // video, of which the last 4 MiB in memory would serve nobody.
+    let secure = first
+        .and_then(|first| args.secure(first))
+        .filter(|_| archive.is_some() && (config.history.is_some() || has_lines));
+    if let (Some(archive), None) = (&mut archive, config.history) {
+        archive.keep_no_history()?;
+    }
     config.secure_port = secure.map(|address| address.port);
     let clock = Clock::start();
     searchers::share(&sockets);
@@ -613,9 +634,7 @@ pub(crate) fn run(
     // Both say goodbye at the same time.
     let page = operator.page.take();
     page.iter().for_each(page::Page::wake);
-    if let Some(secure) = operator.secure.take() {
-        secure.close();
-    }
+    let keyed = operator.secure.take().and_then(secure::Secure::close);
     if let Some(page) = page {
         page.close();
     }
@@ -623,6 +642,7 @@ pub(crate) fn run(
         archive.close();
     }
     let unprinted = printer.data.dropped() + printer.notes.dropped();
+    keyed.iter().for_each(secure::Counters::log);
     journal::farewell(&mut operator.journal, driver.machine().statistics(), unprinted);
     // Ignored: the hub has stopped, even if its console is closed.
     let _ = printer.close(Instant::now() + LAST_WORDS);
@@ -863,6 +883,7 @@ impl Host<Hub> for Operator {
                 now: io.now,
                 stats: &stats,
                 archive: self.archive.as_mut(),
+                secure: self.secure.as_ref(),
             };
             for line in console.answer(command) {
                 self.printer.data.line(line);
@@ -871,7 +892,9 @@ impl Host<Hub> for Operator {
         if let Some(page) = &self.page {
             for (from, command) in page.take_commands() {
                 let (stats, archive) = (io.stats(), self.archive.as_mut());
-                let console = console::Console { hub, now: io.now, stats: &stats, archive };
+                let secure = self.secure.as_ref();
+                let now = io.now;
+                let console = console::Console { hub, now, stats: &stats, archive, secure };
                 page.answer(from, &console.answer(command));
             }
         }
@@ -901,9 +924,10 @@ impl Host<Hub> for Operator {
                     self.printer.data.line(shown(&message));
                 }
                 let history = hub.config().history;
+                let keeps_raw = history.is_some_and(|history| history.keeps_raw);
                 if let Some(archive) = archive
                     && !message.is_stored
-                    && history.is_some_and(|history| history.keeps_raw || !message.is_raw)
+                    && (keeps_raw || !message.is_raw)
                 {
                     archive.message(message);
                 }

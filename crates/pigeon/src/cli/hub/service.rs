@@ -33,6 +33,7 @@ impl Watchdog {
     }
 }
 
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "read by sd_notify alone"))]
 pub(super) enum State<'a> {
     /// The hub serves.
     Ready,

@@ -106,7 +106,8 @@ impl Copies {
     /// The next line with a late copy. If `is_unknown`, and the server responds, the first one
     /// shows that it sends no copies.
     pub(super) fn missing(&mut self, now: Instant, is_unknown: bool) -> Option<Missing> {
-        let (_, said) = self.awaited.pop_front_if(|(sent, _)| now - *sent >= WITHIN)?;
+        self.awaited.front().filter(|(sent, _)| now - *sent >= WITHIN)?;
+        let (_, said) = self.awaited.pop_front()?;
         let may_be_raw = is_unknown && self.habit == Habit::Unknown;
         if may_be_raw {
             self.expect_none();

@@ -17,6 +17,7 @@ use rand_pcg::Pcg64;
 
 use super::connection::Connection;
 use super::copies::{Copies, Missing};
+use super::gate::DeliveryState;
 use super::kept::Kept;
 use super::note::{Note, without_word};
 use crate::base::payload::without_end;
@@ -58,7 +59,7 @@ pub(super) struct Full {
     last_note: String,
     /// For a member with a key: whether the hub is connected, and how many messages it has not
     /// stored.
-    delivery: Option<(bool, usize)>,
+    delivery: Option<DeliveryState>,
     clock: WallClock,
 }
 
@@ -401,7 +402,7 @@ impl Full {
     }
 
     /// Sets the delivery state of a member with a key.
-    pub(super) fn set_delivery(&mut self, delivery: Option<(bool, usize)>) {
+    pub(super) fn set_delivery(&mut self, delivery: Option<DeliveryState>) {
         self.delivery = delivery;
     }
 
@@ -455,14 +456,17 @@ fn is_at_the_oldest(refusal: &Refusal) -> bool {
 
 /// The state of a hub that stores messages, and whether something is wrong.
 fn secure_status(
-    (is_connected, unstored): (bool, usize),
+    delivery: DeliveryState,
     session: &Session<Pcg64>,
     now: Instant,
     language: Language,
 ) -> (String, bool) {
     let heard = session.last_heard();
     let ago = in_seconds(language, heard.map(|heard| now - heard).unwrap_or_default());
-    match (is_connected, unstored) {
+    match (delivery.is_connected, delivery.waiting) {
+        (true, 0) if !delivery.stores => {
+            (say_in!(language, "join-status-relayed", ago = ago), false)
+        }
         (true, 0) => (say_in!(language, "join-status-stored", ago = ago), false),
         (true, count) => (say_in!(language, "join-status-sending", count = count), false),
         (false, 0) => (say_in!(language, "join-status-not-connected"), true),

@@ -12,13 +12,14 @@ use std::collections::VecDeque;
 
 use pigeon_client::reliable::{Event as SessionEvent, From, MessageId, SayError, State, Status};
 use pigeon_datagram::Instant;
-use pigeon_member::{Event as MemberEvent, Member};
 use pigeon_proto::frame::ByeReason;
 use pigeon_proto::{
     Answer, Format, Gone, Label, Message, Name, Notice, Reason, Refusal, RoomName, Roster, Subject,
     Text, You, heartbeat,
 };
 use pigeon_text::escape;
+
+use crate::base::member::{Event as MemberEvent, Member};
 
 /// Number of earlier messages shown at the first visit.
 const BACKLOG: u64 = 20;
@@ -31,6 +32,8 @@ const MOST_SAID: usize = 1_024;
 pub(super) enum Delivery {
     /// The hub has stored the message, or only relayed it if it stores nothing.
     Stored { text: String, is_kept: bool },
+    /// The hub stores nothing, and relays what is said.
+    KeepsNothing,
     /// The hub has refused this message. `None`: a message of an earlier session.
     Refused { text: Option<String>, why: Refused },
     /// The connection was lost; messages wait on this disk.
@@ -52,6 +55,16 @@ pub(super) struct Refused {
     pub(super) text: String,
 }
 
+/// How messages are delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DeliveryState {
+    pub(super) is_connected: bool,
+    /// Whether the hub stores messages.
+    pub(super) stores: bool,
+    /// Number of own messages that the hub does not have.
+    pub(super) waiting: usize,
+}
+
 /// The gate's state of the hub and of own messages.
 pub(super) struct Gate {
     secure_port: u16,
@@ -65,6 +78,7 @@ pub(super) struct Gate {
     /// The first position shown of the room, until earlier messages have been requested.
     first: Option<u64>,
     is_cut_off: bool,
+    stores: bool,
     /// The number of members, as in answers to heartbeats.
     members: u64,
     version: u64,
@@ -88,12 +102,18 @@ impl Gate {
             wants_earlier: false,
             first: None,
             is_cut_off: false,
+            stores: true,
             members: 1,
             version: 0,
             last: 0,
             said: VecDeque::new(),
             leaves: None,
         }
+    }
+
+    /// How messages are delivered, of which so many wait.
+    pub(super) fn delivery(&self, waiting: usize) -> DeliveryState {
+        DeliveryState { is_connected: self.is_connected(), stores: self.stores, waiting }
     }
 
     /// Whether the hub is connected.
@@ -173,7 +193,11 @@ impl Gate {
                     self.enter(welcome.room, now, member);
                 }
                 back.push(self.answer());
-                return was_cut_off.then_some(Delivery::Back);
+                let is_news = std::mem::replace(&mut self.stores, welcome.stores) && !self.stores;
+                return match is_news {
+                    true => Some(Delivery::KeepsNothing),
+                    false => was_cut_off.then_some(Delivery::Back),
+                };
             }
             SessionEvent::Message(message) if message.room == self.room => {
                 self.last = self.last.max(message.position.get());

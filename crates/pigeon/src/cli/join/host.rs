@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::Context;
 use pigeon_client::{Contact, Event, Said, Session, action};
 use pigeon_datagram::{Instant, SocketId};
-use pigeon_member::Opened;
 use pigeon_net::{Clock, Host, Io, Socket};
 use pigeon_proto::{
     Answer, Format, Gone, Name, Notice, Reason, Refusal, RoomName, Subject, Verb, is_control_line,
@@ -28,6 +27,7 @@ use super::view::View;
 use crate::base::bind::explain;
 use crate::base::cause::{Cause, Watch};
 use crate::base::lookup::Lookup;
+use crate::base::member::Opened;
 use crate::base::signals::Stop;
 use crate::base::status::Status;
 use crate::base::system_error::chain;
@@ -45,6 +45,10 @@ pub(super) struct JoinHost {
     nick: Option<Name>,
     plain: bool,
     memory: Option<Memory>,
+    /// Another person of this user.
+    person: Option<Name>,
+    /// Whether another client has the state for the next session, until the user knows.
+    is_second: bool,
     /// Whether anything was received from the hub.
     met: bool,
     /// Whether `--nick` requests a name. Its refusal is not a failure of a script's line.
@@ -112,6 +116,8 @@ impl JoinHost {
             nick,
             plain,
             memory: None,
+            person: None,
+            is_second: false,
             met: false,
             asks_name,
             path: Watch::new(now),
@@ -143,6 +149,11 @@ impl JoinHost {
     /// Adds the state stored for the next session.
     pub(super) fn with_memory(self, memory: Option<Memory>) -> Self {
         JoinHost { memory, ..self }
+    }
+
+    /// Joins as another person of this user. `is_second`: beside another client with the same key.
+    pub(super) fn with_person(self, person: Option<Name>, is_second: bool) -> Self {
+        JoinHost { person, is_second, ..self }
     }
 
     /// Adds the settings for a member with a key. `clock` is the loop's clock.
@@ -374,7 +385,9 @@ impl JoinHost {
         }
         // First, because another client may be waiting for its lock.
         self.memory = None;
-        let memory = self.remembers.then(|| Memory::open(hub)).transpose();
+        let memory =
+            self.remembers.then(|| Memory::open(hub, self.person.as_ref(), self.nick.as_ref()));
+        let memory = memory.transpose();
         let left_off = match memory {
             Ok(memory) => {
                 self.memory = memory.flatten();
@@ -433,6 +446,13 @@ impl JoinHost {
         self.say_joined();
         if takes_commands && is_in && session.name().is_none() && !self.view.is_script() {
             self.note(Note::NoName { address: self.local });
+        }
+    }
+
+    /// Says, once, that another window is the same member.
+    fn say_second(&mut self) {
+        if self.is_secure && std::mem::take(&mut self.is_second) {
+            self.note(Note::SameMember);
         }
     }
 
@@ -566,7 +586,8 @@ impl Host<Link> for JoinHost {
                     self.offer(link, answer)?;
                     self.look_at(link);
                 }
-                if let (Event::Left, Some((_, count @ 1..))) = (&event, link.delivery()) {
+                let waiting = link.delivery().map_or(0, |delivery| delivery.waiting);
+                if let (Event::Left, count @ 1..) = (&event, waiting) {
                     self.note(Note::Delivery(Delivery::LeftWaiting(count)));
                     self.fail();
                 }
@@ -596,7 +617,7 @@ impl JoinHost {
     /// Updates what is known of the link.
     fn look_at(&mut self, link: &Link) {
         self.is_secure = link.is_secure();
-        self.is_cut_off = link.delivery().is_some_and(|(is_connected, _)| !is_connected);
+        self.is_cut_off = link.delivery().is_some_and(|delivery| !delivery.is_connected);
     }
 
     /// Handles a typed password, which is sent encrypted.
@@ -694,7 +715,19 @@ impl JoinHost {
                 self.notice(session, now, &notice);
                 self.remember(session);
             }
+            Event::Elsewhere(notice) => {
+                match &notice {
+                    Notice::Name { name, room, .. } if !self.view.is_data() => {
+                        self.shown = Some((name.clone(), room.clone()));
+                        let name = name.clone();
+                        self.note(Note::Elsewhere { name, room: room.clone() });
+                    }
+                    _ => self.view.notice(session, now, &notice),
+                }
+                self.remember(session);
+            }
             Event::Answered(answer) => {
+                self.say_second();
                 self.remember(session);
                 self.see(now, &answer);
             }
@@ -703,6 +736,7 @@ impl JoinHost {
                 self.met = true;
                 self.see(now, &answer);
                 self.join(session, &answer);
+                self.say_second();
                 self.explain_name(session);
                 self.take_bytes(session, now);
             }

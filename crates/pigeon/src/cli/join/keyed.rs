@@ -7,9 +7,10 @@ use pigeon_client::LeftOff;
 use pigeon_member::{Folder, FolderError, OpenMemberError, Opened, Options, open_with};
 use pigeon_net::Clock;
 use pigeon_proto::{Language, Name};
-use pigeon_quic::Fingerprint;
 
+use super::memory::file_word;
 use crate::base::hub_target::member_folder;
+use crate::base::member::Fingerprint;
 
 /// Time limit for a hub to answer on its port for members with a key.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -24,6 +25,8 @@ pub(super) struct Keyed {
     language: Language,
     /// The port and key of an invitation.
     invited: Option<(u16, Option<Fingerprint>)>,
+    /// Another person of this user, with a key of its own.
+    person: Option<String>,
 }
 
 impl Keyed {
@@ -42,12 +45,23 @@ impl Keyed {
         let hosts = hosts.into_iter().chain([SocketAddr::new(hub.ip(), 0).to_string()]);
         let hosts = hosts.map(|host| host.trim_end_matches(":0").to_string()).collect();
         let password = password.map(|password| String::from_utf8_lossy(password).into());
-        Some(Keyed { hosts, port: hub.port(), password, language, invited: None })
+        Some(Keyed { hosts, port: hub.port(), password, language, invited: None, person: None })
     }
 
     /// With an invitation to the hub.
     pub(super) fn invited(self, invited: Option<(u16, Option<Fingerprint>)>) -> Keyed {
         Keyed { invited, ..self }
+    }
+
+    /// As another person of this user, with a key of its own.
+    pub(super) fn of_person(self, person: Option<&Name>) -> Keyed {
+        Keyed { person: person.map(file_word), ..self }
+    }
+
+    /// Whether another person of this user has a key. `None`: it has none, and cannot get one.
+    pub(super) fn has_person(person: &Name) -> Option<bool> {
+        let folder = Folder::open(&member_folder().ok()?).ok()?;
+        folder.has_person(&file_word(person))
     }
 
     /// The hub's port for members with a key, if it had a key before. Such a hub is never joined
@@ -100,12 +114,15 @@ impl Keyed {
         options.known_as = self.hosts.iter().flat_map(known_as).collect();
         options.fingerprint = self.invited.and_then(|(_, fingerprint)| fingerprint);
         options.patience = PATIENCE;
+        options.person.clone_from(&self.person);
         options.session.password = self.password.clone();
         options.session.language = Some(self.language);
         // The session would request a name later; here it is sent when joining.
         let name = nick.or(left_off.map(|left_off| &left_off.name));
         options.session.name = name.map(|name| name.as_str().into());
-        options.session.word = left_off.map(|left_off| left_off.word.clone());
+        // The word is that of the former name.
+        let is_same = |left: &&LeftOff| nick.is_none_or(|nick| nick.folded() == left.name.folded());
+        options.session.word = left_off.filter(is_same).map(|left_off| left_off.word.clone());
         options.session.room = left_off.and_then(|left_off| left_off.room.clone());
         open_with(options, clock)
     }

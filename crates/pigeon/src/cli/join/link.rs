@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use pigeon_client::{Event, LeftOff, Session};
 use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
-use pigeon_member::Member;
 use pigeon_proto::Answer;
 use rand_pcg::Pcg64;
 
-use super::gate::{Delivery, Gate};
+use super::gate::{Delivery, DeliveryState, Gate};
+use crate::base::member::Member;
 
 /// How long nothing may arrive after the system's report of a closed port, before the member
 /// connects again. QUIC itself ignores such reports, because they may be forged, and waits half a
@@ -71,6 +71,7 @@ impl Link {
     pub(super) fn secure(session: Session<Pcg64>, member: Member, shows_earlier: bool) -> Link {
         let mut link = Link::plain(session, shows_earlier);
         link.secure = Some(Secure::over(member, shows_earlier));
+        link.session.set_shared(true);
         link
     }
 
@@ -113,10 +114,9 @@ impl Link {
         self.secure.is_some() || self.next.is_some()
     }
 
-    /// The delivery state: whether there is a connection, and how many messages the hub has not
-    /// stored. `None` over plain datagrams.
-    pub(super) fn delivery(&self) -> Option<(bool, usize)> {
-        self.secure.as_ref().map(|it| (it.gate.is_connected(), it.member.session().waiting()))
+    /// How messages are delivered. `None` over plain datagrams.
+    pub(super) fn delivery(&self) -> Option<DeliveryState> {
+        self.secure.as_ref().map(|it| it.gate.delivery(it.member.session().waiting()))
     }
 
     pub(super) fn session(&self) -> &Session<Pcg64> {
@@ -280,6 +280,7 @@ impl Machine for Link {
     fn poll_event(&mut self) -> Option<LinkEvent> {
         if std::mem::take(&mut self.is_goodbye_sent) {
             self.secure = self.next.take();
+            self.session.set_shared(self.secure.is_some());
             return Some(LinkEvent::Switch);
         }
         if let Some(delivery) = self.secure.as_mut().and_then(|it| it.events.pop_front()) {

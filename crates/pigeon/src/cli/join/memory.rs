@@ -3,12 +3,14 @@
 //! shows what is new.
 //!
 //! The state directory ([`data::state`]) holds a file `hubs/ADDRESS.json` for each hub, mode 600,
-//! and a lock file. A second client of the same hub does not get the lock: it uses another name and
-//! stores nothing.
+//! and a lock file. A second client of the same hub does not get the lock. Without `--nick`, or with
+//! the name of the first, it is the same member in another window, and stores nothing. With another
+//! name it is another person ([`whose`]): with a key and a file of its own, which are found again by
+//! that name.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,12 +35,16 @@ const MAX_ROOMS: usize = 200;
 /// Minimum time between two writes that only change read positions.
 const SEEN_EVERY: Duration = Duration::from_secs(60);
 
+/// How often, and after which time, a lock is tried again that may be held for a moment only.
+const RETRIES: u32 = 5;
+const RETRY_AFTER: Duration = Duration::from_millis(10);
+
 /// The state for one hub, locked against other clients of this user.
 #[derive(Debug)]
 pub(super) struct Memory {
     path: PathBuf,
     /// Held until the process ends for any reason.
-    _lock: File,
+    lock: File,
     kept: Kept,
     /// Whether there are unwritten changes, and when writing was last tried.
     is_changed: bool,
@@ -53,19 +59,104 @@ struct Kept {
     seen: BTreeMap<String, u64>,
 }
 
+/// The folder of this user's state for hubs. `None` if nothing is to be stored.
+fn hubs() -> Option<PathBuf> {
+    data::state().map(|state| state.join("hubs"))
+}
+
+/// The file for a hub; `person`: with a key of its own.
+fn file(folder: &Path, hub: SocketAddr, person: Option<&Name>) -> PathBuf {
+    let hub = data::file_name(&hub.to_string());
+    folder.join(match person {
+        Some(person) => format!("{hub}-{}.json", file_word(person)),
+        None => format!("{hub}.json"),
+    })
+}
+
+/// A name as part of a file name: at most 200 bytes.
+pub(super) fn file_word(name: &Name) -> String {
+    let word = |c: char| match c.is_alphanumeric() || !c.is_ascii() {
+        true => c.to_string(),
+        false => format!("%{:02x}", u32::from(c)),
+    };
+    name.as_str().to_lowercase().chars().map(word).collect()
+}
+
+/// The person that `--nick` names, with a key of its own. `None`: this user's own key, which is for
+/// the first client of a hub whatever its name, so that one person may rename. `has_key`: whether
+/// that person has a key already; `None`: it has none, and cannot get one.
+pub(super) fn whose(
+    hub: SocketAddr,
+    nick: Option<&Name>,
+    has_key: impl FnOnce(&Name) -> Option<bool>,
+) -> Option<Name> {
+    whose_in(&hubs()?, hub, nick?, has_key)
+}
+
+fn whose_in(
+    folder: &Path,
+    hub: SocketAddr,
+    nick: &Name,
+    has_key: impl FnOnce(&Name) -> Option<bool>,
+) -> Option<Name> {
+    let path = file(folder, hub, None);
+    let lock = File::open(path.with_extension("lock"));
+    let user = lock.ok().and_then(|lock| user_of(&lock));
+    let own = match &user {
+        Some(name) => Name::parse(name.as_bytes()).ok(),
+        None => {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            read(&text).left_off.map(|left_off| left_off.name)
+        }
+    };
+    if own.is_some_and(|own| own.folded() == nick.folded()) {
+        return None;
+    }
+    let is_known = has_key(nick)? || file(folder, hub, Some(nick)).exists();
+    (user.is_some() || is_known).then(|| nick.clone())
+}
+
+/// The name of the client that holds a lock, empty if it has none. `None` if nobody holds it.
+fn user_of(lock: &File) -> Option<String> {
+    for _ in 0..RETRIES {
+        match lock.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => {}
+            _ => return None,
+        }
+        let mut name = String::new();
+        (&*lock).rewind().ok()?;
+        lock.take(MAX_BYTES).read_to_string(&mut name).ok()?;
+        // A client that has just started is about to write its name.
+        if let Some(name) = name.strip_suffix('\n') {
+            return Some(name.to_string());
+        }
+        std::thread::sleep(RETRY_AFTER);
+    }
+    Some(String::new())
+}
+
 impl Memory {
     /// Opens the state for a hub. `None` if nothing is to be stored, or another client has the
-    /// lock. Fails if the folder or file cannot be used; the session continues without.
-    pub(super) fn open(hub: SocketAddr) -> anyhow::Result<Option<Memory>> {
-        let Some(folder) = data::state().map(|state| state.join("hubs")) else { return Ok(None) };
+    /// lock. `person`: with a key of its own. Fails if the folder or file cannot be used; the
+    /// session continues without.
+    pub(super) fn open(
+        hub: SocketAddr,
+        person: Option<&Name>,
+        nick: Option<&Name>,
+    ) -> anyhow::Result<Option<Memory>> {
+        let Some(folder) = hubs() else { return Ok(None) };
         let open = |folder: &Path| -> io::Result<Option<Memory>> {
             make_private(folder)?;
-            let path = folder.join(format!("{}.json", data::file_name(&hub.to_string())));
+            let path = file(folder, hub, person);
             let lock = private().open(path.with_extension("lock"))?;
-            match lock.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) => return Err(error),
+            // Another client may only be looking who holds it.
+            let mut retries = 0..RETRIES;
+            while let Err(error) = lock.try_lock() {
+                match error {
+                    TryLockError::WouldBlock if retries.next().is_none() => return Ok(None),
+                    TryLockError::WouldBlock => std::thread::sleep(RETRY_AFTER),
+                    TryLockError::Error(error) => return Err(error),
+                }
             }
             let kept = match File::open(&path) {
                 Ok(file) => {
@@ -76,7 +167,10 @@ impl Memory {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Kept::default(),
                 Err(error) => return Err(error),
             };
-            Ok(Some(Memory { path, _lock: lock, kept, is_changed: false, tried: None }))
+            let mut memory = Memory { path, lock, kept, is_changed: false, tried: None };
+            let name = nick.cloned().or_else(|| Some(memory.left_off()?.name.clone()));
+            memory.sign(name.as_ref())?;
+            Ok(Some(memory))
         };
         open(&folder).with_context(|| {
             let folder = escape(folder.as_os_str().as_encoded_bytes());
@@ -95,8 +189,18 @@ impl Memory {
         if self.kept.left_off.as_ref() == Some(left_off) {
             return Ok(());
         }
+        // Only for other clients that start beside this one.
+        let _ = self.sign(Some(&left_off.name));
         self.kept.left_off = Some(left_off.clone());
         self.write()
+    }
+
+    /// Writes this client's name into the lock file.
+    fn sign(&mut self, name: Option<&Name>) -> io::Result<()> {
+        let name = name.map(Name::as_str).unwrap_or_default();
+        self.lock.rewind()?;
+        self.lock.set_len(0)?;
+        self.lock.write_all(format!("{name}\n").as_bytes())
     }
 
     /// The read position of a room.
@@ -215,8 +319,7 @@ mod tests {
         let path = folder.join("hub.json");
         let lock = private().open(folder.join("hub.lock")).unwrap();
         let kept = Kept::default();
-        let mut memory =
-            Memory { path: path.clone(), _lock: lock, kept, is_changed: false, tried: None };
+        let mut memory = Memory { path: path.clone(), lock, kept, is_changed: false, tried: None };
         let written = || read(&fs::read_to_string(&path).unwrap());
         let (lobby, at) = (RoomName::lobby(), |s| Instant::ORIGIN + Duration::from_secs(s));
         memory.see(at(0), &lobby, 7).unwrap();
@@ -230,6 +333,45 @@ mod tests {
             memory.see(at(2), &room, 9 + n as u64).unwrap();
         }
         assert_eq!((memory.kept.seen.len(), memory.seen(&lobby)), (MAX_ROOMS, None));
+    }
+
+    #[test]
+    fn another_name_beside_a_client_is_another_person() {
+        let folder = tempfile().join("whose");
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let hub = SocketAddr::from(([127, 0, 0, 1], 9999));
+        let name = |text: &str| Name::parse(text.as_bytes()).unwrap();
+        let (dog, cat) = (name("狗哥"), name("猫姐"));
+        let whose = |nick: &Name, has_key| whose_in(&folder, hub, nick, |_| has_key);
+        assert_eq!(whose(&dog, Some(false)), None, "the first client");
+        let path = file(&folder, hub, None);
+        let lock = || private().open(path.with_extension("lock")).unwrap();
+        let kept = Kept::default();
+        let mut first =
+            Memory { path: path.clone(), lock: lock(), kept, is_changed: false, tried: None };
+        first.lock.try_lock().unwrap();
+        first.sign(Some(&dog)).unwrap();
+        assert_eq!(whose(&dog, Some(false)), None, "the same name: the same member");
+        assert_eq!(whose(&cat, Some(false)), Some(cat.clone()));
+        assert_eq!(whose(&cat, None), None, "no key can be made");
+        let word = Box::from("7-abc");
+        first.keep(&LeftOff { name: cat.clone(), room: None, word }).unwrap();
+        assert_eq!(whose(&cat, Some(true)), None, "the first was renamed");
+        assert_eq!(whose(&dog, Some(false)), Some(dog.clone()));
+        drop(first);
+        assert_eq!(whose(&dog, Some(false)), None, "a person may rename");
+        assert_eq!(whose(&dog, Some(true)), Some(dog.clone()), "in another order");
+        assert_eq!(whose(&cat, Some(true)), None);
+    }
+
+    #[test]
+    fn every_name_has_a_short_file_name() {
+        for text in ["狗哥", "a.b", "\u{1f426}\u{1f426}", &"İ".repeat(32), &"%".repeat(32)] {
+            let Ok(name) = Name::parse(text.as_bytes()) else { continue };
+            let word = file_word(&name);
+            assert!(word.len() <= 200 && !word.contains(['/', '.', '\\']), "{word}");
+        }
     }
 
     fn tempfile() -> PathBuf {

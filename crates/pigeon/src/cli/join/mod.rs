@@ -17,10 +17,18 @@ mod connection;
 mod copies;
 mod find;
 mod forward;
+#[cfg(feature = "tui")]
+mod full;
+#[cfg(not(feature = "tui"))]
+#[path = "full_absent.rs"]
 mod full;
 mod gate;
 mod host;
 mod kept;
+#[cfg(feature = "quic")]
+mod keyed;
+#[cfg(not(feature = "quic"))]
+#[path = "keyed_absent.rs"]
 mod keyed;
 mod lines;
 mod link;
@@ -105,20 +113,26 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let full = !shows_lines && terminal::can_be_full();
     // A script must request a name; a user keeps the previous one.
     let remembers = !args.plain && (full || nick.is_some() || is_at_terminal());
-    let (memory, forgetful) = match remembers.then(|| Memory::open(hub)).transpose() {
+    let is_plain = args.plain || args.raw || !args.forward.is_empty();
+    let person = match is_plain || !remembers {
+        true => None,
+        false => memory::whose(hub, nick.as_ref(), Keyed::has_person),
+    };
+    let memory = || Memory::open(hub, person.as_ref(), nick.as_ref());
+    let (memory, forgetful) = match remembers.then(memory).transpose() {
         Ok(memory) => (memory.flatten(), None),
         Err(error) => (None, Some(error)),
     };
     let left_off = memory.as_ref().and_then(|memory| memory.left_off().cloned());
     let clock = Clock::start();
-    let is_plain = args.plain || args.raw || !args.forward.is_empty();
+    let is_second = remembers && memory.is_none() && forgetful.is_none();
     let keyed = match is_plain {
         true => None,
         false => {
             let typed = args.hub.as_deref().filter(|_| invitation.is_none());
             let invited = invitation.map(|(address, fingerprint)| (address.port(), fingerprint));
             let keyed = Keyed::new(typed, hub, password.as_deref(), language);
-            keyed.map(|keyed| keyed.invited(invited))
+            keyed.map(|keyed| keyed.invited(invited).of_person(person.as_ref()))
         }
     };
     // A hub that had a key is never joined without: another server may answer there.
@@ -168,6 +182,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
 
     let host =
         JoinHost::new(view, typed, stop, nick, args.plain, local, clock.now()).with_memory(memory);
+    let host = host.with_person(person, is_second);
     let waker = driver.waker();
     let lookup = again.map(|find| Lookup::new(find, move || waker.wake()));
     let mut host = host.with_hub_name(hub_name).with_lookup(lookup, remembers);

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_client::LineError;
-use pigeon_proto::{Format, Gone, Language, Name, Notice, Reason, Refusal, Subject, sentence};
+use pigeon_proto::{
+    Format, Gone, Language, Name, Notice, Reason, Refusal, RoomName, Subject, sentence,
+};
 
 use super::forward::Trouble;
 use super::gate::Delivery;
@@ -31,6 +33,10 @@ pub(super) enum Note {
     NoName { address: SocketAddr },
     /// The server was heard, and answers no heartbeats, because of `--plain` or because it cannot.
     JoinedPlainly { asked: bool },
+    /// Another window of this user is the same member.
+    SameMember,
+    /// Another window has renamed or moved the member.
+    Elsewhere { name: Option<Name>, room: RoomName },
     /// The name is not requested, because the server would send the request to everyone.
     NameKept { name: Name, asked: bool },
     /// Nothing was received so far.
@@ -87,9 +93,14 @@ pub(super) enum Note {
 /// A change of delivery in words.
 fn delivery_words(delivery: &Delivery, language: Language) -> String {
     match delivery {
-        Delivery::Stored { text, .. } => {
-            say_in!(language, "join-stored", said = escape(text).to_string())
+        Delivery::Stored { text, is_kept } => {
+            let said = escape(text).to_string();
+            match is_kept {
+                true => say_in!(language, "join-stored", said = said),
+                false => say_in!(language, "join-relayed", said = said),
+            }
         }
+        Delivery::KeepsNothing => say_in!(language, "join-keeps-nothing"),
         Delivery::Refused { text, why } => {
             let why = match &why.why {
                 Some(reason) => {
@@ -155,11 +166,12 @@ impl Note {
 
     /// Whether the note is only informative, so that `--quiet` hides it.
     pub(super) fn is_remark(&self) -> bool {
-        use Note::{Again, Joined, JoinedPlainly, NameKept, NoName, Reached, Secure};
+        use Note::{Again, Joined, JoinedPlainly, NameKept, NoName, Reached, SameMember, Secure};
         matches!(
             self,
             Joined { .. }
                 | NoName { .. }
+                | SameMember
                 | JoinedPlainly { .. }
                 | NameKept { .. }
                 | Again { .. }
@@ -192,6 +204,13 @@ impl Note {
                 say_in!(language, "join-joined", hub = &hub, members = *members, format = format)
             }
             Note::NoName { address } => say_in!(language, "join-no-name", address = address),
+            Note::SameMember => say_in!(language, "join-same-member"),
+            Note::Elsewhere { name: Some(name), room } => {
+                say_in!(language, "join-elsewhere", name = name, room = room)
+            }
+            Note::Elsewhere { name: None, room } => {
+                say_in!(language, "join-elsewhere-room", room = room)
+            }
             Note::JoinedPlainly { asked: true } => {
                 say_in!(language, "join-plainly-asked", hub = hub)
             }
@@ -406,6 +425,8 @@ mod tests {
             Note::NotSecure { error: "silent".into() },
             Note::Delivery(Delivery::Waits),
             Note::Delivery(Delivery::Back),
+            Note::Delivery(Delivery::KeepsNothing),
+            Note::Delivery(Delivery::Stored { text: "hi".into(), is_kept: false }),
             Note::Delivery(Delivery::NotTheHub),
             Note::Delivery(Delivery::DiskFailed),
             Note::Delivery(Delivery::Stored { text: "hi".into(), is_kept: true }),

@@ -33,7 +33,7 @@
 //! | `moved` | `hub`, `from`: the hub's name has a new address |
 //! | `secure` | `hub`, `fingerprint`, `first`: the session is encrypted and reliable now |
 //! | `insecure` | `hub`, `error`: the announced port for that does not work |
-//! | `delivery` | `hub`, `state`: `stored`, `relayed` or `refused` with `text` (and `reason`); `waiting`, `back`, `another-hub`, `disk-failed` |
+//! | `delivery` | `hub`, `state`: `stored`, `relayed` or `refused` with `text` (and `reason`); `waiting`, `back`, `keeps-nothing`, `another-hub`, `disk-failed` |
 //! | `unheard` | `hub`: nothing was received so far |
 //!
 //! The hub escapes the text of a notice; a message is unchanged.
@@ -275,6 +275,7 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
                 Delivery::Refused { text, .. } => ("refused", text.as_ref()),
                 Delivery::Waits | Delivery::LeftWaiting(_) => ("waiting", None),
                 Delivery::Back => ("back", None),
+                Delivery::KeepsNothing => ("keeps-nothing", None),
                 Delivery::NotTheHub => ("another-hub", None),
                 Delivery::DiskFailed => ("disk-failed", None),
             };
@@ -287,6 +288,8 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
         }
         Note::NameKept { .. }
         | Note::NoName { .. }
+        | Note::SameMember
+        | Note::Elsewhere { .. }
         | Note::NotDelivered(_)
         | Note::Meant { .. }
         | Note::NobodyAnswers { .. }

@@ -10,6 +10,7 @@ use pigeon_proto::{Notice, RoomName};
 use rand_pcg::Pcg64;
 
 use super::full::Full;
+use super::gate::DeliveryState;
 use super::lines::Lines;
 use super::meant::{OWN, OWN_OF_SCREEN};
 use super::note::Note;
@@ -83,7 +84,7 @@ impl View {
 
     /// Sets the delivery state of a member with a key: whether the hub is connected, and how many
     /// messages it has not stored.
-    pub(super) fn set_delivery(&mut self, delivery: Option<(bool, usize)>) {
+    pub(super) fn set_delivery(&mut self, delivery: Option<DeliveryState>) {
         match self {
             View::Lines(_) => {}
             View::Full(full) => full.set_delivery(delivery),

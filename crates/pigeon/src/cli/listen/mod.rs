@@ -1,6 +1,10 @@
 //! `pigeon listen`: prints every datagram of every peer, and can answer.
 
 mod answering;
+#[cfg(feature = "quic")]
+mod follow;
+#[cfg(not(feature = "quic"))]
+#[path = "follow_absent.rs"]
 mod follow;
 mod printer;
 

@@ -1,7 +1,15 @@
 //! `pigeon send`: datagrams from the command line or from stdin.
 
 mod framing;
+#[cfg(feature = "ipmsg")]
 mod ipmsg;
+#[cfg(not(feature = "ipmsg"))]
+#[path = "ipmsg_absent.rs"]
+mod ipmsg;
+#[cfg(feature = "quic")]
+mod stored;
+#[cfg(not(feature = "quic"))]
+#[path = "stored_absent.rs"]
 mod stored;
 mod task;
 
@@ -145,7 +153,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     }
     let is_ipmsg = || peer::parse(&args.endpoint, None).is_ok_and(|peer| peer.is_ipmsg);
     if args.ipmsg || is_ipmsg() {
-        let to = peer::resolve(&args.endpoint, pigeon_ipmsg::PORT, args.family)?;
+        let to = peer::resolve(&args.endpoint, crate::base::ipmsg::PORT, args.family)?;
         return ipmsg::run(to, &args.text, args.source, args.payload.charset());
     }
     let (peer, words) = peer::parse_with_text(&args.endpoint, &args.text)?;

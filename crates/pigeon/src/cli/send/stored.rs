@@ -111,7 +111,10 @@ impl Sending {
                 Err(error) => return Some(Err(told(number, &error))),
                 Ok(()) => {
                     let _ = impostor(hub);
-                    return Some(Ok(()));
+                    return Some(match said.is_relayed() {
+                        true => Err(say!("tools-stored-relayed", number = number)),
+                        false => Ok(()),
+                    });
                 }
             }
         }

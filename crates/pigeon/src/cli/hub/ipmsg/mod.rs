@@ -35,7 +35,7 @@ use pigeon_text::Encoding;
 use tracing::{error, info, warn};
 
 use self::queue::{FromLink, ToLink};
-use self::thread::Ending;
+use super::ending::Ending;
 use crate::base::bind::explain;
 use crate::base::ipmsg::broadcast_addresses;
 use crate::base::networks::{Nets, source_rules};

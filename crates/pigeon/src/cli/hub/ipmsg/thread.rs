@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, SyncSender};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,6 +14,7 @@ use pigeon_net::{Driver, Host, Io, Socket, Waker};
 use pigeon_proto::{Language, RoomName};
 use tracing::{debug, info};
 
+use super::super::ending::Ending;
 use super::queue::{FromLink, ToLink};
 use super::words;
 use crate::words::say;
@@ -27,27 +27,6 @@ const MAX_REMOVED: usize = 1_024;
 
 /// Maximum number of changes waiting for the hub: about one per contact.
 const MAX_PENDING: usize = 8_192;
-
-/// The result of the link's loop.
-pub(super) struct Ending {
-    thread: JoinHandle<()>,
-    why: Arc<Mutex<Option<anyhow::Error>>>,
-}
-
-impl Ending {
-    /// The error that ended it.
-    pub(super) fn why(&self) -> Option<anyhow::Error> {
-        self.why.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Waits for the loop's end, up to `patience`.
-    pub(super) fn wait(self, patience: Duration) {
-        let until = std::time::Instant::now() + patience;
-        while !self.thread.is_finished() && std::time::Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
 
 /// Starts the loop, which announces the hub.
 pub(super) fn start(
@@ -62,22 +41,14 @@ pub(super) fn start(
     contacts.broadcast = broadcast;
     let mut driver = Driver::new(messenger, socket).with_context(|| say!("errors-watch-socket"))?;
     let waker = driver.waker();
-    let why = Arc::new(Mutex::new(None));
-    let thread = crate::base::thread::spawn("ipmsg", {
-        let why = Arc::clone(&why);
-        move || {
-            if let Err(error) = driver.run(&mut contacts) {
-                *why.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.into());
-            }
-            let statistics = driver.machine().statistics();
-            debug!(?statistics, "IP Messenger: ended");
-            // Closing the queue reports the end to the hub.
-            let hub = Arc::clone(&contacts.hub);
-            drop(contacts);
-            hub.get().into_iter().for_each(Waker::wake);
-        }
+    let hub = Arc::clone(&contacts.hub);
+    let ending = Ending::of("ipmsg", hub, move || {
+        let result = driver.run(&mut contacts);
+        let statistics = driver.machine().statistics();
+        debug!(?statistics, "IP Messenger: ended");
+        Ok(result?)
     })?;
-    Ok((waker, Ending { thread, why }))
+    Ok((waker, ending))
 }
 
 /// The host of the messenger: each contact's room, and the queues to the hub.

@@ -33,7 +33,8 @@ pub(super) fn fits(line: &str) -> bool {
 pub(super) fn parts(line: &str) -> impl Iterator<Item = &str> {
     let mut rest = line;
     std::iter::from_fn(move || {
-        let part = &rest[..rest.floor_char_boundary(MAX_PART)];
+        let end = (0..=MAX_PART.min(rest.len())).rev().find(|end| rest.is_char_boundary(*end));
+        let part = &rest[..end.unwrap_or(0)];
         rest = &rest[part.len()..];
         (!part.is_empty()).then_some(part)
     })

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use pigeon_datagram::Instant;
 use pigeon_guard::SourceRules;
 use pigeon_hub::Source;
-use pigeon_hub::reliable::{Answer, Config, ConnId, Output, Read, RoomLog, Sessions};
-use pigeon_log::{Forget, NewestEntries};
+use pigeon_hub::reliable::{Answer, Config, ConnId, Output, Read, Sessions};
+use pigeon_log::Forget;
 use pigeon_net::Waker;
-use pigeon_proto::{Entry, Position, RoomName};
 
 use super::queue::{FromLink, MOST, Queues, ToLink};
 use super::reading::Reading;
+use crate::cli::hub::room_log::{All, Newest};
 
 /// What sessions need of a transport.
 pub(in crate::cli::hub) trait Transport {
@@ -32,7 +32,7 @@ pub(in crate::cli::hub) struct Carrier {
     sessions: Sessions,
     queues: Arc<Queues>,
     hub: Arc<OnceLock<Waker>>,
-    log: NewestEntries,
+    log: Newest,
     /// Reads for followers, and for requests for earlier entries, which may take longer.
     reading: [Reading; 2],
     sources: SourceRules,
@@ -45,8 +45,8 @@ impl Carrier {
         config: Config,
         queues: Arc<Queues>,
         hub: Arc<OnceLock<Waker>>,
-        log: NewestEntries,
-        readers: [pigeon_log::Reader; 2],
+        log: Newest,
+        readers: [All; 2],
         waker: Waker,
         sources: SourceRules,
     ) -> anyhow::Result<Carrier> {
@@ -105,7 +105,7 @@ impl Carrier {
 
     /// Handles results of the hub and the log, and the sessions' outputs.
     pub(in crate::cli::hub) fn turn(&mut self, now: Instant, transport: &mut impl Transport) {
-        for item in self.queues.to_link.take(usize::MAX) {
+        for item in self.queues.to_link.take(usize::MAX).0 {
             match item {
                 ToLink::Joined { author, joined } => self.sessions.joined(now, author, joined),
                 ToLink::Settled { id, outcome } => self.sessions.settled(id, outcome),
@@ -127,8 +127,8 @@ impl Carrier {
         if self.sessions.poll_timeout().is_some_and(|due| due <= now) {
             self.sessions.handle_timeout(now);
         }
-        self.sessions.pump(now, &Newest(&self.log));
-        let mut is_hub_due = false;
+        self.sessions.pump(now, &self.log);
+        let mut to_hub = Vec::new();
         while let Some(output) = self.sessions.poll_output() {
             let item = match output {
                 Output::Send { conn, bytes } => {
@@ -161,26 +161,13 @@ impl Carrier {
                 Output::Watch { room } => FromLink::Watch { room },
                 Output::Unwatch { room } => FromLink::Unwatch { room },
             };
-            self.queues.from_link.push(item);
-            is_hub_due = true;
+            to_hub.push(item);
         }
         let statistics = self.queues.statistics.lock();
         statistics.unwrap_or_else(PoisonError::into_inner).clone_from(self.sessions.statistics());
-        if is_hub_due {
+        if !to_hub.is_empty() {
+            self.queues.from_link.extend(to_hub);
             self.hub.get().into_iter().for_each(Waker::wake);
         }
-    }
-}
-
-/// The log's newest entries, for sessions.
-struct Newest<'a>(&'a NewestEntries);
-
-impl RoomLog for Newest<'_> {
-    fn newest(&self) -> Position {
-        self.0.durable()
-    }
-
-    fn tail(&self, after: Position, room: Option<&RoomName>, limit: usize) -> Option<Vec<Entry>> {
-        self.0.after(after, room, limit)
     }
 }

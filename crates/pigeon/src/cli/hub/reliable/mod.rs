@@ -25,13 +25,13 @@ use pigeon_hub::reliable::{Join, Joined, Outcome, Say, Statistics};
 use pigeon_hub::{Event, Hub, Input, LinkId, MemberId, Message};
 use pigeon_log::Forget;
 use pigeon_net::Waker;
-use pigeon_proto::{Command, LinkKind, Notice, Reason, Refusal, RoomName, Secret, Subject, Word};
+use pigeon_proto::{Command, LinkKind, News, Notice, Reason, Refusal, RoomName, Subject, Word};
 
 pub(super) use self::carrier::{Carrier, Transport};
 pub(super) use self::queue::Queues;
-use self::queue::{FromLink, ToLink};
+use self::queue::{FromLink, MOST, ToLink};
 use self::watched::Watched;
-use super::archive::{Archive, Settled};
+use super::archive::{Archive, Settled, Unstored};
 
 /// Maximum number of messages taken from a link before the hub serves its sockets again.
 const AT_ONCE: usize = 256;
@@ -84,16 +84,16 @@ impl Link {
 
     /// Handles the link's messages.
     pub(super) fn woken(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) {
-        let items = self.queues.from_link.take(AT_ONCE);
-        if items.is_empty() {
-            return;
+        let (items, queued) = self.queues.from_link.take(AT_ONCE);
+        if queued > items.len() {
+            // The rest waits for the next turn.
+            self.hub_waker.get().into_iter().for_each(Waker::wake);
         }
-        // The rest waits for the next turn. The link may be waiting for room in the queue.
-        self.hub_waker.get().into_iter().for_each(Waker::wake);
+        let mut says = Vec::new();
         for item in items {
             match item {
                 FromLink::Join(join) => self.join(hub, now, join),
-                FromLink::Say(say) => self.say(hub, archive, now, say),
+                FromLink::Say(say) => says.extend(self.say(hub, now, say)),
                 FromLink::Command { author, line } => self.command(hub, now, author, &line),
                 FromLink::Watch { room } => {
                     self.watched.add(room);
@@ -107,7 +107,13 @@ impl Link {
                 }
             }
         }
-        self.link_waker.wake();
+        for id in archive.say(self.link, says) {
+            self.settle(id, Outcome::refused(Reason::NotStored));
+        }
+        if queued >= MOST {
+            // The link waits for room in the queue.
+            self.link_waker.wake();
+        }
     }
 
     fn join(&mut self, hub: &mut Hub, now: Instant, join: Join) {
@@ -122,7 +128,7 @@ impl Link {
         let known = self.members.get(&author).copied();
         let member = match known {
             Some(member) => member,
-            None => hub.join(now, self.link, label, source)?,
+            None => hub.join_by_key(now, self.link, label, source, author, password.as_deref())?,
         };
         self.members.insert(author, member);
         self.authors.insert(member, author);
@@ -132,9 +138,6 @@ impl Link {
         let mut command = |command| hub.handle_input(now, member, Input::Command(command));
         if is_other_language {
             command(Command::Language(language));
-        }
-        if let Some(secret) = password.as_deref().and_then(|text| Secret::new(text.as_bytes())) {
-            command(Command::Pass(secret));
         }
         if known.is_none()
             && let Some(word) = word.as_deref().and_then(Word::new)
@@ -154,21 +157,20 @@ impl Link {
         let view = hub.member(member);
         match view.map(|view| (view.name, view.room)) {
             Some((name, Some(room))) => Ok(Joined { name, room }),
-            in_no_room => {
-                // The password is missing. The session must not stay in the hub without it.
+            // Kicked, because of its resume word.
+            _ => {
                 self.forget(author);
-                if in_no_room.is_some() {
-                    hub.handle_input(now, member, Input::Leave);
-                }
-                Err(Refusal::new(Subject::Member, Reason::Password))
+                Err(Refusal::new(Subject::Member, Reason::Kicked))
             }
         }
     }
 
-    fn say(&mut self, hub: &mut Hub, archive: &Archive, now: Instant, say: Say) {
+    /// The message to store, unless it is refused.
+    fn say(&mut self, hub: &mut Hub, now: Instant, say: Say) -> Option<Unstored> {
         let Say { id, room, text, identity, after, is_known } = say;
         let Some(&member) = self.members.get(&identity.author) else {
-            return self.settle(id, Outcome::refused(Reason::Overloaded));
+            self.settle(id, Outcome::refused(Reason::Overloaded));
+            return None;
         };
         let message = match is_known {
             // The log compares it with the stored message.
@@ -185,12 +187,13 @@ impl Link {
             },
             false => match hub.admit(now, member, &room, &text, identity) {
                 Ok(message) => message,
-                Err(refusal) => return self.settle(id, Outcome::refused(refusal.why)),
+                Err(refusal) => {
+                    self.settle(id, Outcome::refused(refusal.why));
+                    return None;
+                }
             },
         };
-        if archive.say(self.link, id, message, after).is_err() {
-            self.settle(id, Outcome::refused(Reason::NotStored));
-        }
+        Some(Unstored { id, message, after })
     }
 
     fn command(&mut self, hub: &mut Hub, now: Instant, author: u128, line: &str) {
@@ -204,7 +207,11 @@ impl Link {
 
     /// Relays the stored messages of this link's members, and reports the result of the others.
     pub(super) fn settled(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) {
-        for Settled { id, message, outcome } in archive.settled(self.link) {
+        let settled = archive.settled(self.link);
+        if settled.is_empty() {
+            return;
+        }
+        let settled = settled.into_iter().map(|Settled { id, message, outcome }| {
             use pigeon_log::Outcome as Log;
             let outcome = match outcome {
                 Log::Stored { .. } => {
@@ -217,8 +224,11 @@ impl Link {
                 Log::Gap { expected } => Outcome::Expected(expected),
                 Log::Kept | Log::NotStored => Outcome::refused(Reason::NotStored),
             };
-            self.settle(id, outcome);
-        }
+            ToLink::Settled { id, outcome }
+        });
+        let settled: Vec<ToLink> = settled.collect();
+        self.queues.to_link.extend(settled);
+        self.link_waker.wake();
     }
 
     /// Passes events about the link's members to the link.
@@ -234,7 +244,7 @@ impl Link {
             {
                 self.rooms.insert(*member, room.clone());
             }
-            Event::News { room, news } => self.news(room, news),
+            Event::News { room, news, own } => self.news(room, news, own),
             Event::Left { member, reason, .. } => {
                 self.rooms.remove(member);
                 if let Some(author) = self.authors.remove(member) {
@@ -251,10 +261,11 @@ impl Link {
     }
 
     /// Rooms with more than a hundred members get no news, so this loop is short.
-    fn news(&self, room: &RoomName, news: &[pigeon_proto::News]) {
+    fn news(&self, room: &RoomName, news: &[News], own: &[(MemberId, Vec<News>)]) {
         for (member, _) in self.rooms.iter().filter(|(_, here)| *here == room) {
             let Some(&author) = self.authors.get(member) else { continue };
-            for news in news {
+            let own = own.iter().find(|(about, _)| about == member);
+            for news in own.map_or(news, |(_, own)| own) {
                 self.send(ToLink::Notice { author, notice: Notice::News(news.clone()) });
             }
         }

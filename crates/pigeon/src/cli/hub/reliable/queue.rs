@@ -60,11 +60,11 @@ impl<T> Queue<T> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes up to `most` items.
-    pub(super) fn take(&self, most: usize) -> Vec<T> {
+    /// Takes up to `most` items, and returns the number of items that were queued.
+    pub(super) fn take(&self, most: usize) -> (Vec<T>, usize) {
         let mut items = self.lock();
-        let most = most.min(items.len());
-        items.drain(..most).collect()
+        let queued = items.len();
+        (items.drain(..most.min(queued)).collect(), queued)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -73,8 +73,9 @@ impl<T> Queue<T> {
 }
 
 impl Queue<FromLink> {
-    pub(super) fn push(&self, item: FromLink) {
-        self.lock().push_back(item);
+    /// Adds items together, so that the hub stores their messages together.
+    pub(super) fn extend(&self, items: Vec<FromLink>) {
+        self.lock().extend(items);
     }
 }
 
@@ -84,5 +85,9 @@ impl Queue<ToLink> {
         if !matches!(item, ToLink::Notice { .. }) || items.len() < MOST_NOTICES {
             items.push_back(item);
         }
+    }
+
+    pub(super) fn extend(&self, items: impl IntoIterator<Item = ToLink>) {
+        self.lock().extend(items);
     }
 }

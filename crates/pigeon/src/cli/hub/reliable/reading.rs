@@ -10,6 +10,7 @@ use pigeon_proto::Position;
 use tracing::warn;
 
 use crate::base::thread;
+use crate::cli::hub::room_log::All;
 
 /// Length of the queue. Each connection has one request at a time, and repeats it if the queue is
 /// full.
@@ -23,16 +24,19 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Starts the thread. It wakes the loop after each answer.
-    pub(super) fn start(name: &str, reader: Reader, waker: Waker) -> anyhow::Result<Reading> {
+    pub(super) fn start(name: &str, log: All, waker: Waker) -> anyhow::Result<Reading> {
         let (questions, asked): (_, Receiver<(ReadId, Read)>) = sync_channel(QUESTIONS);
         let answers: Arc<Mutex<Vec<_>>> = Arc::default();
         let given = Arc::clone(&answers);
         thread::spawn(name, move || {
             for (id, question) in asked {
-                let answer = read(&reader, question).unwrap_or_else(|error| {
-                    warn!("{error}");
-                    Answer::Failed
-                });
+                let answer = match &log {
+                    All::Memory(log) => log.lock().read(&question),
+                    All::Disk(reader) => read(reader, question).unwrap_or_else(|error| {
+                        warn!("{error}");
+                        Answer::Failed
+                    }),
+                };
                 given.lock().unwrap_or_else(PoisonError::into_inner).push((id, answer));
                 waker.wake();
             }
@@ -57,7 +61,7 @@ impl Reading {
 fn read(reader: &Reader, question: Read) -> Result<Answer, ReadError> {
     Ok(match question {
         Read::Outbox { author, outbox } => Answer::Last(reader.last_number(author, outbox)?),
-        Read::Follow { seen } => Answer::Follow(reader.follow(Some(seen))?),
+        Read::Follow { seen, deletion } => Answer::Follow(reader.follow(Some(seen), deletion)?),
         Read::Before { room, count } => {
             let entries = reader.before(Position::END, Some(&room), count)?;
             let newest = entries.last().map_or(Position::START, |last| last.position());

@@ -5,12 +5,13 @@
 //! holds the port could force all others to join in clear text.
 
 mod certificate;
+mod counters;
 mod thread;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -24,8 +25,9 @@ use pigeon_proto::{Format, LinkKind};
 use pigeon_quic::{Certificate, Fingerprint, Limits, Server, ServerConfig};
 use tracing::{error, info, warn};
 
-use self::thread::Ending;
+pub(super) use self::counters::Counters;
 use super::archive::Archive;
+use super::ending::Ending;
 use super::reliable::{Carrier, Link, LinkState, Queues};
 use crate::base::bind::{explain, try_bind};
 use crate::base::endpoint::ListenAddress;
@@ -86,6 +88,7 @@ pub(super) struct Secure {
 
 struct Running {
     link: Link,
+    quic: thread::Shared,
     waker: Waker,
     ending: Ending,
 }
@@ -182,13 +185,14 @@ impl Secure {
         let fingerprint = self.fingerprint().to_string();
         let nonces = TokenKey::new(random::bytes()?);
         let sessions = Config {
+            stores: archive.stores(),
             max_text: config.most_text(Format::Chat),
             max_connections: config.max_members,
             max_per_address: config.max_per_address.unwrap_or(usize::MAX),
             ..Config::new(config.name.as_str(), &fingerprint, nonces, crypto)
         };
         let queues = Arc::new(Queues::default());
-        let (waker, ending) = thread::start(server, socket, {
+        let (waker, quic, ending) = thread::start(server, socket, Arc::clone(&self.hub_waker), {
             let (queues, hub) = (Arc::clone(&queues), Arc::clone(&self.hub_waker));
             let (log, readers) = (archive.newest_entries(), [archive.reader()?, archive.reader()?]);
             let sources = self.sources.clone();
@@ -196,7 +200,7 @@ impl Secure {
         })?;
         archive.wake_when_stored(waker.clone());
         let link = Link::new(hub, LinkKind::Key, queues, waker.clone(), &self.hub_waker)?;
-        Ok(Running { link, waker, ending })
+        Ok(Running { link, quic, waker, ending })
     }
 
     /// Handles the link's and the log's results.
@@ -221,6 +225,13 @@ impl Secure {
     /// The link's state for the operator.
     pub(super) fn state(&self) -> Option<LinkState> {
         self.running.as_ref().map(|running| running.link.state())
+    }
+
+    /// The counters of the link since its start.
+    pub(super) fn counters(&self) -> Option<Counters> {
+        let Running { link, quic, .. } = self.running.as_ref()?;
+        let quic = *quic.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Counters { link: link.state(), quic })
     }
 
     /// Reports deleted messages.
@@ -251,11 +262,12 @@ impl Secure {
         }
     }
 
-    /// Stops the link after its goodbye.
-    pub(super) fn close(self) {
-        if let Some(Running { ending, waker, .. }) = self.running {
-            waker.wake();
-            ending.wait(PATIENCE);
-        }
+    /// Stops the link after its goodbye. Returns its last counters.
+    pub(super) fn close(self) -> Option<Counters> {
+        let Running { link, quic, ending, waker } = self.running?;
+        waker.wake();
+        ending.wait(PATIENCE);
+        let quic = *quic.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Counters { link: link.state(), quic })
     }
 }

@@ -2,73 +2,52 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Context;
 use bytes::Bytes;
 use pigeon_datagram::Instant;
 use pigeon_hub::reliable::ConnId;
 use pigeon_net::{Driver, Host, Io, Socket, Waker};
-use pigeon_quic::{Endpoint, Event, Server};
+use pigeon_quic::{Endpoint, Event, Server, Statistics};
 use tracing::debug;
 
+use super::super::ending::Ending;
 use super::super::reliable::{Carrier, Transport};
-use crate::base::thread;
 
 /// Maximum bytes read from one connection before the others.
 const READ: usize = 64 << 10;
 
-/// The result of the loop.
-pub(super) struct Ending {
-    thread: JoinHandle<()>,
-    why: Arc<Mutex<Option<anyhow::Error>>>,
-}
-
-impl Ending {
-    /// The error that ended it.
-    pub(super) fn why(&self) -> Option<anyhow::Error> {
-        self.why.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Waits for the loop's end, up to `patience`.
-    pub(super) fn wait(self, patience: Duration) {
-        let until = std::time::Instant::now() + patience;
-        while !self.thread.is_finished() && std::time::Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
+/// The counters of QUIC as of the last turn, for the hub's loop.
+pub(super) type Shared = Arc<Mutex<Statistics>>;
 
 pub(super) fn start(
     server: Server,
     socket: Socket,
+    hub: Arc<OnceLock<Waker>>,
     carrier: impl FnOnce(Waker) -> anyhow::Result<Carrier>,
-) -> anyhow::Result<(Waker, Ending)> {
+) -> anyhow::Result<(Waker, Shared, Ending)> {
     let mut driver = Driver::new(server, socket).context("cannot watch the socket")?;
     let waker = driver.waker();
+    let statistics = Shared::default();
     let mut host = LinkHost {
+        statistics: Arc::clone(&statistics),
         carrier: carrier(waker.clone())?,
         connections: Connections::default(),
         by_quic: HashMap::new(),
         held: BTreeSet::new(),
     };
-    let why = Arc::new(Mutex::new(None));
-    let thread = thread::spawn("secure", {
-        let why = Arc::clone(&why);
-        move || {
-            if let Err(error) = driver.run(&mut host) {
-                *why.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.into());
-            }
-            debug!(statistics = ?driver.machine().statistics(), "QUIC: ended");
-        }
+    let ending = Ending::of("secure", hub, move || {
+        let result = driver.run(&mut host);
+        debug!(statistics = ?driver.machine().statistics(), "QUIC: ended");
+        Ok(result?)
     })?;
-    Ok((waker, Ending { thread, why }))
+    Ok((waker, statistics, ending))
 }
 
 /// The host of the QUIC server.
 struct LinkHost {
+    statistics: Shared,
     carrier: Carrier,
     connections: Connections,
     by_quic: HashMap<pigeon_quic::ConnId, ConnId>,
@@ -79,20 +58,46 @@ struct LinkHost {
 /// Bytes that connections have not accepted yet.
 #[derive(Default)]
 struct Connections {
-    by_session: HashMap<ConnId, Connection>,
+    /// By the index of the session's connection: every message looks up every follower.
+    by_index: Vec<Option<Connection>>,
     /// Bytes accepted since the sessions were last informed.
     taken: Vec<(ConnId, usize)>,
 }
 
 struct Connection {
+    conn: ConnId,
     quic: pigeon_quic::ConnId,
     unsent: VecDeque<Bytes>,
 }
 
 impl Connections {
+    fn insert(&mut self, conn: ConnId, quic: pigeon_quic::ConnId) {
+        if conn.index() >= self.by_index.len() {
+            self.by_index.resize_with(conn.index() + 1, || None);
+        }
+        self.by_index[conn.index()] = Some(Connection { conn, quic, unsent: VecDeque::new() });
+    }
+
+    fn get_mut(&mut self, conn: ConnId) -> Option<&mut Connection> {
+        let place = self.by_index.get_mut(conn.index())?;
+        place.as_mut().filter(|connection| connection.conn == conn)
+    }
+
+    fn remove(&mut self, conn: ConnId) -> Option<Connection> {
+        self.by_index.get_mut(conn.index())?.take_if(|connection| connection.conn == conn)
+    }
+
+    /// Buffers bytes, and writes as much as the connection accepts.
+    fn send(&mut self, server: &mut Server, now: Instant, conn: ConnId, bytes: Bytes) {
+        if let Some(connection) = self.get_mut(conn) {
+            connection.unsent.push_back(bytes);
+            self.flush(server, now, conn);
+        }
+    }
+
     /// Writes buffered bytes as far as the connection accepts them.
     fn flush(&mut self, server: &mut Server, now: Instant, conn: ConnId) {
-        let Some(connection) = self.by_session.get_mut(&conn) else { return };
+        let Some(connection) = self.get_mut(conn) else { return };
         let chunks = connection.unsent.make_contiguous();
         if chunks.is_empty() {
             return;
@@ -115,10 +120,7 @@ struct Wire<'a> {
 
 impl Transport for Wire<'_> {
     fn send(&mut self, now: Instant, conn: ConnId, bytes: Bytes) {
-        if let Some(connection) = self.connections.by_session.get_mut(&conn) {
-            connection.unsent.push_back(bytes);
-            self.connections.flush(self.server, now, conn);
-        }
+        self.connections.send(self.server, now, conn, bytes);
     }
 
     fn resume(&mut self, conn: ConnId) {
@@ -126,7 +128,7 @@ impl Transport for Wire<'_> {
     }
 
     fn close(&mut self, now: Instant, conn: ConnId) {
-        let Some(connection) = self.connections.by_session.remove(&conn) else { return };
+        let Some(connection) = self.connections.remove(conn) else { return };
         self.by_quic.remove(&connection.quic);
         self.server.end(now, connection.quic);
     }
@@ -134,7 +136,8 @@ impl Transport for Wire<'_> {
 
 impl LinkHost {
     fn turn(&mut self, server: &mut Server, now: Instant) {
-        let LinkHost { carrier, connections, by_quic, held } = self;
+        let LinkHost { statistics, carrier, connections, by_quic, held } = self;
+        *statistics.lock().unwrap_or_else(PoisonError::into_inner) = server.statistics();
         loop {
             carrier.turn(now, &mut Wire { server, connections, by_quic, held });
             let taken = std::mem::take(&mut connections.taken);
@@ -153,7 +156,7 @@ impl LinkHost {
 
     /// Reads a connection while the hub accepts more.
     fn read(&mut self, server: &mut Server, now: Instant, conn: ConnId) {
-        let Some(quic) = self.connections.by_session.get(&conn).map(|it| it.quic) else { return };
+        let Some(quic) = self.connections.get_mut(conn).map(|it| it.quic) else { return };
         while self.carrier.wants(conn) {
             match server.read(now, quic, READ) {
                 Some(bytes) => self.carrier.received(now, conn, &bytes),
@@ -183,8 +186,7 @@ impl Host<Server> for LinkHost {
             Event::Opened { conn: quic, peer } => match self.carrier.opened(now, peer) {
                 Some(conn) => {
                     self.by_quic.insert(quic, conn);
-                    let connection = Connection { quic, unsent: VecDeque::new() };
-                    self.connections.by_session.insert(conn, connection);
+                    self.connections.insert(conn, quic);
                 }
                 None => server.close(now, quic, 1, &b"full"[..]),
             },
@@ -201,7 +203,7 @@ impl Host<Server> for LinkHost {
             Event::Moved { .. } => {}
             Event::Closed { conn, .. } => {
                 if let Some(conn) = self.by_quic.remove(&conn) {
-                    self.connections.by_session.remove(&conn);
+                    self.connections.remove(conn);
                     self.held.remove(&conn);
                     self.carrier.closed(now, conn);
                 }

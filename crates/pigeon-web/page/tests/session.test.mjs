@@ -1,0 +1,166 @@
+// session.js against a bad network in virtual time, faults that must be found, and single cases.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { Session, LIMITS } from "../session.js";
+import { ORIGIN, run } from "./world.mjs";
+
+const SEEDS = Number(process.env.SEEDS ?? 1_000);
+
+test("messages are stored once and in order, or reported as not stored", () => {
+  const sum = { said: 0, stored: 0, refused: 0, faults: 0, lost: 0 };
+  for (let seed = 1; seed <= SEEDS; seed += 1) {
+    const report = run(seed);
+    for (const key of Object.keys(sum)) sum[key] += report[key];
+  }
+  console.log(JSON.stringify({ seeds: SEEDS, ...sum }));
+  assert.ok(sum.stored > sum.said / 2 && sum.refused > 0 && sum.faults > SEEDS);
+});
+
+const isFound = (options) => {
+  for (let seed = 5; seed <= 600; seed += 5) {
+    try {
+      run(seed, { ...options, restores: seed % 10 === 0 });
+    } catch {
+      return true;
+    }
+  }
+  return false;
+};
+
+for (const fault of ["acknowledges-early", "skips"]) {
+  test(`a fault of the hub is found: ${fault}`, () => assert.ok(isFound({ fault })));
+}
+
+// Each changes one place of session.js.
+const MUTANTS = {
+  "shows a message again after a reset": ["if (this.#known.has(known)) return;", ""],
+  "follows from the beginning": ["following.seen = { position, author, outbox, number };", ""],
+  "does not go back after a refusal": ["rewind(send, number);", ""],
+  "forgets what the hub refused for now": ["send.held = now + frame.again_ms;", "send.held = Infinity;"],
+  "says a message again under another number": ["this.#remove(from, number);", ""],
+  "takes what is sent for stored": ["send.next = number + 1;\n    const frame", "send.next = number + 1; box.stored = number;\n    const frame"],
+  "does not notice a dead connection": ["|| link.heard + LIMITS.silence <= now", ""],
+};
+
+for (const [what, [from, to]] of Object.entries(MUTANTS)) {
+  test(`a session is found that ${what}`, async () => {
+    const source = readFileSync(new URL("../session.js", import.meta.url), "utf8");
+    assert.ok(source.includes(from));
+    const mutant = source.replaceAll(from, to);
+    const { Session: Class } = await import(`data:text/javascript,${encodeURIComponent(mutant)}`);
+    assert.ok(isFound({ Class }));
+  });
+}
+
+// Single cases.
+
+/** A session that is a member of its hub, with what it has put out since. */
+function member(records = []) {
+  const session = new Session({ now: 0, wall: 1, config: { client: "t", origin: ORIGIN }, random: () => 7, records });
+  const sent = () => session.drain().filter((it) => it.type === "send").flatMap((it) => it.text.trim().split("\n").map((line) => JSON.parse(line)));
+  const hub = (...frames) => session.received(0, frames.map((it) => JSON.stringify(it)).join("\n"));
+  session.opened(0);
+  hub({ type: "challenge", version: 1, hub: "h", nonce: "n", fingerprint: ORIGIN });
+  session.signed(0, "n", { key: "k", signature: "s" });
+  hub({ type: "welcome", author: "a", room: "lobby", stores: true, max_text: 100 });
+  hub({ type: "expect", outbox: sent().find((it) => it.type === "prove").outbox, number: 1 });
+  session.drain();
+  return { session, sent, hub };
+}
+
+test("a message is sent only once it is written", () => {
+  const { session } = member();
+  session.say(0, 1, "lobby", "hello");
+  const [status, write, ...rest] = session.drain();
+  assert.equal(status.event.status, "waiting");
+  assert.equal(write.type, "write");
+  assert.deepEqual(rest, []);
+  session.written(0, write.id);
+  const frames = session.drain().filter((it) => it.type === "send");
+  assert.deepEqual(frames.map((it) => JSON.parse(it.text)), [{ type: "say", number: 1, room: "lobby", text: "hello" }]);
+});
+
+test("what is not on disk yet is told to a page that goes", () => {
+  const { session } = member();
+  const { outbox } = session.say(0, 1, "lobby", "one");
+  session.say(0, 1, "lobby", "two");
+  const texts = () => session.unwritten().map(([, value]) => value.text).filter(Boolean);
+  assert.deepEqual(texts(), ["one", "two"]);
+  const again = new Session({ now: 0, wall: 1, config: { client: "t", origin: ORIGIN }, random: () => 8, records: session.unwritten() });
+  assert.deepEqual(again.own().map((it) => [it.outbox, it.number, it.text]), [[outbox, 1, "one"], [outbox, 2, "two"]]);
+  session.written(0, session.drain().find((it) => it.type === "write").id);
+  assert.deepEqual(texts(), ["two"]);
+});
+
+test("texts that the hub would not take are refused at once", () => {
+  const { session } = member();
+  assert.equal(session.say(0, 1, "lobby", "").error, "empty");
+  assert.deepEqual(session.say(0, 1, "lobby", "字".repeat(34)), { error: "too-long", size: 102, most: 100 });
+  session.say(0, 1, "lobby", "lone \ud800 surrogate");
+  assert.equal(session.own()[0].text, "lone \ufffd surrogate");
+});
+
+test("a challenge for another page is not answered", () => {
+  const session = new Session({ now: 0, wall: 1, config: { client: "t", origin: ORIGIN }, random: () => 7 });
+  session.opened(0);
+  session.received(0, JSON.stringify({ type: "challenge", version: 1, nonce: "n", fingerprint: "http://evil.example" }));
+  const outputs = session.drain();
+  assert.ok(!outputs.some((it) => it.type === "sign"));
+  assert.ok(outputs.some((it) => it.type === "close"));
+});
+
+test("a refusal is kept until the person has seen it", () => {
+  const record = ["refused/00000000000000ab/0000000000000003", { outbox: "00000000000000ab", number: 3, room: "lobby", text: "x", time: 1, reason: "muted" }];
+  const { session } = member([record]);
+  assert.equal(session.own()[0].status, "refused");
+  assert.equal(session.discard(0, "00000000000000ab", 3).text, "x");
+  assert.deepEqual(session.own(), []);
+  assert.deepEqual(session.drain().find((it) => it.type === "write").changes, [[record[0], undefined]]);
+});
+
+test("a thousand messages wait and go out in windows", () => {
+  const { session, sent, hub } = member();
+  for (let i = 0; i < 1_000; i += 1) session.say(0, 1, "lobby", `m${i}`);
+  let id = session.drain().find((it) => it.type === "write").id;
+  session.written(0, id);
+  id = session.drain().find((it) => it.type === "write").id;
+  session.written(0, id);
+  let last = 1; // went out with its own write
+  for (let numbers = sent(); numbers.length > 0; numbers = sent()) {
+    assert.ok(numbers.length <= LIMITS.windowMessages);
+    for (const { type, number } of numbers) if (type === "say") assert.equal(number, ++last);
+    hub({ type: "stored", number: last });
+  }
+  assert.equal(last, 1_000);
+  assert.equal(session.waiting, 0);
+});
+
+test("a dead connection is noticed", () => {
+  const { session } = member();
+  session.timeout(LIMITS.silence);
+  assert.equal(session.state, "connecting");
+});
+
+test("a connection is tried when the page wakes up", () => {
+  const { session, sent, hub } = member();
+  session.hurry(0);
+  assert.deepEqual(sent(), [{ type: "read", id: 0, room: "lobby", limit: 0 }]);
+  hub({ type: "entries", id: 0, room: "lobby", entries: [] });
+  session.timeout(LIMITS.answer);
+  assert.equal(session.isMember, true);
+  session.hurry(LIMITS.answer);
+  session.timeout(2 * LIMITS.answer);
+  assert.equal(session.state, "connecting");
+});
+
+test("older entries are asked for one request at a time, and again after a reconnection", () => {
+  const { session, sent, hub } = member();
+  const first = session.read({ room: "lobby", before: 9, limit: 100 });
+  const second = session.read({ room: "lobby", words: "鸽", limit: 50 });
+  assert.deepEqual(sent(), [{ type: "read", id: first, room: "lobby", before: 9, limit: 100 }]);
+  hub({ type: "entries", id: first, room: "lobby", entries: [], more: false });
+  assert.deepEqual(sent().map((it) => [it.type, it.id, it.words]), [["search", second, "鸽"]]);
+});

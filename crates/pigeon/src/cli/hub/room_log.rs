@@ -1,0 +1,56 @@
+//! What reliable members read: the log on disk, or, on a hub that keeps no history, the newest
+//! messages in memory.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pigeon_hub::reliable::{MemoryLog, RoomLog};
+use pigeon_log::{NewestEntries, Reader};
+use pigeon_proto::{Entry, Position, RoomName};
+
+/// Maximum bytes of messages in memory.
+const MOST_BYTES: usize = 4 << 20;
+
+/// The messages of a hub without history, shared by its loop and those of its links.
+#[derive(Clone)]
+pub(super) struct Memory(Arc<Mutex<MemoryLog>>);
+
+impl Memory {
+    /// `random` must be drawn at each start.
+    pub(super) fn new(random: [u8; 8]) -> Memory {
+        // Below 2^52, so that at least as many positions follow.
+        let start = Position::new(u64::from_be_bytes(random) >> 12).unwrap_or_default();
+        Memory(Arc::new(Mutex::new(MemoryLog::new(start, MOST_BYTES))))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, MemoryLog> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The newest entries, for a loop that must not wait.
+pub(super) enum Newest {
+    Disk(NewestEntries),
+    Memory(Memory),
+}
+
+/// All entries, for one thread.
+pub(super) enum All {
+    Disk(Reader),
+    Memory(Memory),
+}
+
+impl RoomLog for Newest {
+    fn newest(&self) -> Position {
+        match self {
+            Newest::Disk(log) => log.durable(),
+            Newest::Memory(log) => log.lock().newest(),
+        }
+    }
+
+    fn tail(&self, after: Position, room: Option<&RoomName>, limit: usize) -> Option<Vec<Entry>> {
+        match self {
+            Newest::Disk(log) => log.after(after, room, limit),
+            Newest::Memory(log) => log.lock().tail(after, room, limit),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! `--secure` in a program built without the feature `quic`: no port for members with a key.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
+
+use pigeon_datagram::Instant;
+use pigeon_guard::SourceRules;
+use pigeon_hub::{Event, Hub};
+use pigeon_log::Forget;
+use pigeon_net::Waker;
+
+use super::archive::Archive;
+use super::reliable::LinkState;
+use crate::base::endpoint::ListenAddress;
+use crate::base::status::built_without;
+
+/// `on`, the default, means `off`, so that a configuration file with the default is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SecurePort {
+    Next,
+    Port(u16),
+    Off,
+}
+
+impl FromStr for SecurePort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "on" | "off" => Ok(SecurePort::Off),
+            _ => Err(built_without("quic").0),
+        }
+    }
+}
+
+impl fmt::Display for SecurePort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("off")
+    }
+}
+
+pub(super) enum Secure {}
+
+impl Secure {
+    pub(super) fn start(
+        _: &mut Hub,
+        _: &Archive,
+        _: ListenAddress,
+        _: SourceRules,
+        _: &Arc<OnceLock<Waker>>,
+        _: Instant,
+    ) -> anyhow::Result<Secure> {
+        Err(built_without("quic").into())
+    }
+
+    pub(super) fn woken(&mut self, _: &mut Hub, _: &Archive, _: Instant) {
+        match *self {}
+    }
+
+    pub(super) fn event(&mut self, _: &Event) {
+        match *self {}
+    }
+
+    pub(super) fn state(&self) -> Option<LinkState> {
+        match *self {}
+    }
+
+    pub(super) fn forgot(&self, _: &Forget) {
+        match *self {}
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match *self {}
+    }
+
+    pub(super) fn tick(&mut self, _: &mut Hub, _: &Archive, _: Instant) {
+        match *self {}
+    }
+
+    pub(super) fn close(self) {
+        match self {}
+    }
+}
