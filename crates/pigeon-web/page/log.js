@@ -401,11 +401,8 @@ export class LogView {
       text.classList.add("escape");
       text.textContent = this.#words.base64(Math.floor((entry.base64.length * 3) / 4));
     } else {
-      let content = entry.text;
-      if (content.startsWith("/me ")) {
-        row.classList.add("action");
-        content = content.slice(4);
-      }
+      const content = entry.text;
+      row.classList.toggle("action", /^\*[^*\n]+\*$/.test(content));
       if (!isOwn && this.#me?.mentions?.test(content)) row.classList.add("mention");
       this.#fold(text, content);
     }

@@ -41,7 +41,7 @@ const kept = Object.fromEntries(await storage.read());
 const sign = await openKey(storage, kept);
 
 const me = { name: kept.me?.name ?? suggest(language, random()), word: kept.me?.word, isChosen: kept.me?.isChosen ?? false };
-const hub = { name: "", stores: true, isHistoryOff: false, people: undefined, senders: 0, rooms: [] };
+const hub = { name: "", bye: "", stores: true, isHistoryOff: false, people: undefined, senders: 0, rooms: [] };
 export const rooms = new Map(); // folded name, or "@name" → Room
 let current;
 let isWriteFailing = false;
@@ -192,6 +192,7 @@ const on = {
     me.author = welcome.author;
     hub.stores = welcome.stores;
     hub.isHistoryOff = false;
+    hub.bye = "";
     $("password-dialog").close();
     keepPassword();
     if (welcome.name) setMe({ name: welcome.name });
@@ -273,8 +274,7 @@ const on = {
   },
 
   bye({ reason, text }) {
-    if (reason === "password") return undefined;
-    return reason === "stopped" || reason === "replaced" ? undefined : toast(text);
+    if (["kicked", "banned", "error", "full"].includes(reason)) hub.bye = escape(text);
   },
 
   storage({ works }) {
@@ -338,9 +338,9 @@ function addRoom(name) {
   const room = new Room(name);
   const seen = kept[`seen/${fold(name)}`];
   if (seen) room.read = seen.read;
-  const isRecent = seen && Date.now() - seen.time < LONG_AWAY && seen.seen.position > 0;
-  if (!session.follow(name, isRecent ? { after: seen.seen } : { last: FIRST })) return undefined;
-  if (isRecent) room.more = seen.seen.position + 1;
+  const isRecent = seen && Date.now() - seen.time < LONG_AWAY && seen.from?.after.position > 0;
+  if (!session.follow(name, isRecent ? seen.from : { last: FIRST })) return undefined;
+  if (isRecent) room.more = seen.from.after.position + 1;
   rooms.set(fold(name), room);
   return room;
 }
@@ -483,12 +483,12 @@ function saveRooms() {
   const changes = [];
   const open = [...rooms.values()].filter((it) => !it.isDirect);
   for (const room of open) {
-    const seen = session.seen(room.name);
+    const from = session.leftOff(room.name);
     const key = `seen/${fold(room.name)}`;
-    const state = `${seen?.position} ${room.read}`;
-    if (!seen || room.saved === state) continue;
+    const state = JSON.stringify([from, room.read]);
+    if (!from || room.saved === state) continue;
     room.saved = state;
-    changes.push([key, { room: room.name, seen, read: room.read, time: Date.now() }]);
+    changes.push([key, { room: room.name, from, read: room.read, time: Date.now() }]);
   }
   const names = open.map((it) => it.name);
   const shown = current?.isDirect ? names[0] : current?.name;
@@ -640,7 +640,8 @@ function command(line) {
   const argument = rest.join(" ").trim();
   switch (word) {
     case "/me":
-      return say(line);
+      // As the terminal client says it.
+      return argument !== "" && say(`*${argument}*`);
     case "/nick":
       if (argument) rename(argument);
       return true;
@@ -768,6 +769,7 @@ function showStatus() {
   else if (state === "ended") parts.push(words.endedElsewhere);
   else if (state === "catching-up") parts.push(words.catchingUp);
   else if (state !== "live") parts.push(words.connecting);
+  if (!isUp && hub.bye) parts.unshift(hub.bye);
   if (isUp && current && !current.isDirect && hub.people !== undefined) {
     parts.push([words.peopleHere(hub.people), hub.senders > 0 ? words.sendersHere(hub.senders) : ""].filter(Boolean).join(language === "zh" ? "，" : ", "));
   }

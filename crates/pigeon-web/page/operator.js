@@ -210,7 +210,7 @@ function build(plot, lines, key) {
       width: plot.canvas.clientWidth || 300,
       height: 150,
       legend: { show: false },
-      padding: [10, 8, 0, 0],
+      padding: [10, 18, 0, 0],
       cursor: { y: false, drag: { x: false, y: false } },
       scales: {
         x: { range: () => plot.range ?? [0, 1] },
@@ -275,13 +275,15 @@ function memberRow(member) {
     it.className = type;
     it.textContent = label;
     it.setAttribute("aria-label", `${label}: ${escape(member.name)}`);
-    it.addEventListener("click", () => act(type, member.name));
+    it.addEventListener("click", () => act(it.className, member.name));
     return it;
   };
-  const mute = member.muted ? button("unmute", words.unmute) : button("mute", words.mute);
-  cell([mute, button("kick", words.kick), button("ban", words.ban)]);
+  const type = muteType(member);
+  cell([button(type, words[type]), button("kick", words.kick), button("ban", words.ban)]);
   return row;
 }
+
+const muteType = (member) => (member.muted ? "unmute" : "mute");
 
 const number = (value) => (Number.isFinite(value) ? numbers.format(value) : "");
 
@@ -289,7 +291,15 @@ function updateNumbers() {
   const byName = new Map(members.map((it) => [it.name, it]));
   for (const row of $("members").rows) {
     const member = byName.get(row.dataset.name);
+    for (const button of row.querySelectorAll("button")) button.disabled = !member;
     if (!member) continue;
+    const mute = row.querySelector("button");
+    const type = muteType(member);
+    if (mute.className !== type) {
+      mute.className = type;
+      mute.textContent = words[type];
+      mute.setAttribute("aria-label", `${words[type]}: ${escape(member.name)}`);
+    }
     row.cells[4].textContent = number(member.rate);
     row.cells[5].textContent = number(member.drops);
   }

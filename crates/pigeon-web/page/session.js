@@ -125,12 +125,14 @@ export class Session {
 
   /**
    * Follows a room, now and after each reconnection. `from`: `{after: seen}` continues after that
-   * message; `{last: N}` begins with the newest N.
+   * message, with the `deletion` of the last reset that was carried out; `{last: N}` begins with the
+   * newest N.
    */
   follow(room, from) {
     if (!this.#rooms.has(fold(room)) && this.#rooms.size >= LIMITS.rooms) return false;
     const seen = from.after;
-    const following = { name: room, last: from.last, seen, passed: seen?.position ?? 0, live: false };
+    const { last, deletion } = from;
+    const following = { name: room, last, seen, deletion, passed: seen?.position ?? 0, live: false };
     this.#rooms.set(fold(room), following);
     if (this.#link.proved) this.#sendFollow(following);
     this.#noteState();
@@ -265,9 +267,10 @@ export class Session {
     return this.#current;
   }
 
-  /** The last message reported in a room, for the next session's `follow`. */
-  seen(room) {
-    return this.#rooms.get(fold(room))?.seen;
+  /** Where the next session's `follow` of a room continues: `{after, deletion}`. */
+  leftOff(room) {
+    const following = this.#rooms.get(fold(room));
+    return following?.seen && { after: following.seen, deletion: following.deletion };
   }
 
   /** Changes of outboxes that are not known to be on disk, for a page that is about to go. */
@@ -450,6 +453,7 @@ export class Session {
         following.passed = frame.last?.position ?? 0;
         // What was deleted is removed by the page; what is left comes again.
         if (frame.forgotten) this.#known.clear();
+        following.deletion = frame.deletion ?? following.deletion;
         return this.#report("reset", frame);
       }
       case "live":
@@ -752,9 +756,9 @@ export class Session {
   // ---- Connection, requests and storage ----
 
   #sendFollow(following) {
-    const { name: room, seen: after, last } = following;
+    const { name: room, seen: after, last, deletion } = following;
     following.live = false;
-    this.#send(after ? { type: "follow", room, after } : { type: "follow", room, last });
+    this.#send(after ? { type: "follow", room, after, deletion } : { type: "follow", room, last });
   }
 
   #sendRequest() {

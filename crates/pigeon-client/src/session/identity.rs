@@ -90,6 +90,10 @@ impl Identity {
         }
     }
 
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
     /// Sets whether other connections may rename and move the same member.
     pub(super) fn set_shared(&mut self, is_shared: bool) {
         self.is_shared = is_shared;

@@ -556,6 +556,8 @@ impl<R: Rng> Session<R> {
     fn handle_unproven(&mut self, now: Instant, payload: &[u8]) {
         match Notice::parse(payload) {
             Some(Notice::Probe(_) | Notice::Probed(_)) => {}
+            // Over an encrypted connection, the hub removes before it answers.
+            Some(Notice::Gone(gone)) if self.identity.is_shared() => self.handle_gone(now, gone),
             // A full hub refuses before it answers anything.
             Some(notice @ Notice::Refused(_)) if is_about_membership(&notice) => {
                 self.events.report(Event::Notice(notice));

@@ -213,6 +213,7 @@ impl Presence {
     pub(super) fn send_away(&mut self) -> bool {
         let is_news = self.state != State::SentAway;
         self.state = State::SentAway;
+        self.decide = None;
         is_news
     }
 

@@ -267,6 +267,10 @@ proptest! {
         w.h.drain();
         let sent = w.h.wait(30 * SECOND);
         w.check(&sent);
+        // Only people who send no heartbeats stay longer.
+        prop_assert!(w.h.hub.members().all(|member| member.name.is_some()));
+        let sent = w.h.wait(570 * SECOND);
+        w.check(&sent);
         prop_assert_eq!(w.h.hub.member_count(), 0);
         let last = w.h.wait(10 * SECOND);
         w.check(&last);

@@ -112,6 +112,16 @@ test("a challenge for another page is not answered", () => {
   assert.ok(outputs.some((it) => it.type === "close"));
 });
 
+test("a deletion that was carried out is named in the next follow", () => {
+  const { session, sent, hub } = member();
+  const after = { position: 5, author: "a", outbox: "b", number: 1 };
+  session.follow("lobby", { after, deletion: 3 });
+  assert.deepEqual(sent(), [{ type: "follow", room: "lobby", after, deletion: 3 }]);
+  const last = { ...after, position: 2 };
+  hub({ type: "reset", room: "lobby", last, forgotten: true, deletion: 6 });
+  assert.deepEqual(session.leftOff("lobby"), { after: last, deletion: 6 });
+});
+
 test("a refusal is kept until the person has seen it", () => {
   const record = ["refused/00000000000000ab/0000000000000003", { outbox: "00000000000000ab", number: 3, room: "lobby", text: "x", time: 1, reason: "muted" }];
   const { session } = member([record]);

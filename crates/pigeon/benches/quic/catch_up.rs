@@ -24,7 +24,7 @@ const PACE: Duration = Duration::from_millis(2);
 const QUIET: Duration = Duration::from_secs(3);
 
 /// Time limit for every wait.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) fn measure(cpus: Cpus) -> Report {
     let mut report = Report::new("quic-catch-up");

@@ -6,6 +6,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, anyhow};
 use etcetera::BaseStrategy;
@@ -13,6 +14,7 @@ use pigeon_log::OpenError;
 
 use super::status::UsageError;
 use super::system_error;
+use crate::output::remark;
 use crate::words::say;
 
 /// Overrides the state directory. Empty: nothing is stored.
@@ -43,8 +45,8 @@ pub(crate) fn folder(given: Option<&Path>, first_listen: &str) -> anyhow::Result
         .with_context(|| say!("errors-data-no-folder"))
 }
 
-/// An existing folder of data: the one given, or that of the hub at this address, or the only one.
-/// Fails if there is none, or if there are several to choose from.
+/// An existing folder of data: the one given, or that of the hub at this address, or the one written
+/// last, which is that of a running hub; says which, if there are several. Fails if there is none.
 pub(crate) fn find(given: Option<&Path>, listen: Option<&str>) -> anyhow::Result<PathBuf> {
     if given.is_some() || listen.is_some() || std::env::var_os(SERVICE).is_some() {
         return folder(given, listen.unwrap_or_default());
@@ -59,11 +61,18 @@ pub(crate) fn find(given: Option<&Path>, listen: Option<&str>) -> anyhow::Result
             None => say!("errors-data-none"),
         },
         several => {
-            let list: String = several.iter().map(|it| format!("\n  {}", show(it))).collect();
-            say!("errors-data-several", list = list)
+            let newest = several.iter().max_by_key(|folder| written(folder)).unwrap_or(&several[0]);
+            remark(say!("errors-data-chosen", folder = show(newest)));
+            return Ok(newest.clone());
         }
     };
     Err(UsageError(error).into())
+}
+
+/// When a file in a folder was last written.
+fn written(folder: &Path) -> Option<SystemTime> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()?.modified().ok()).max()
 }
 
 /// Why a log could not be opened. Rare errors keep the log's own text.

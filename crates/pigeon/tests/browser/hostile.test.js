@@ -163,13 +163,16 @@ test('names and rooms of every kind are shown as text, in the lists and in the t
     one.say(`${name} speaks`);
     await reader.expect(`${name} speaks`);
     present.push([name, await reader.expect(`${name} speaks`)]);
+    // nc sends what it reads at once as one datagram.
+    const answers = one.out.length;
     one.say(`/join ${name}`);
+    await until(`the hub answers /join ${name}`, () => one.out.length > answers);
     one.say(`to the room ${name}`);
   }
   for (const [name, row] of present) {
     assert.ok(row.name === name || /^127\.0\.0\.1:\d+$/.test(row.name), `${name} is shown as ${row.name}`);
   }
-  await until('the rooms are listed', async () => (await reader.rooms()).some((room) => room.includes('<b>bold</b>')));
+  await until(async () => `the rooms are listed: ${JSON.stringify(await reader.rooms())}`, async () => (await reader.rooms()).some((room) => room.includes('<b>bold</b>')));
   for (const room of ['<b>bold</b>', '"><svg/onload=ran=1>', '__proto__', 'x'.repeat(32)]) {
     await reader.join(room);
     await reader.say(`I am in ${room}`);

@@ -61,6 +61,7 @@ export class Person {
   static async of(page) {
     const person = new Person(page);
     await person.live();
+    await page.addInitScript(record, PART);
     await page.evaluate(record, PART);
     return person;
   }
@@ -263,10 +264,10 @@ export class Person {
   }
 
   isAtBeginning() {
-    return this.page.evaluate(() => {
-      const isFirst = /beginning|从此开始/.test(document.querySelector('#top').textContent);
-      return isFirst && document.querySelector('#log').scrollTop === 0;
-    });
+    return this.page.evaluate(
+      () =>
+        document.querySelector('#top').dataset.edge === 'beginning' && document.querySelector('#log').scrollTop === 0,
+    );
   }
 
   async seenTexts() {

@@ -78,21 +78,17 @@ test('a thousand messages each way through reloads, cuts and kills', async (t) =
   };
   for (const [who, texts] of [
     ['the log', async () => (await hub.history()).map(({ text }) => text)],
-    ['ann', () => ann.seenTexts()],
-    ['bea', () => bea.seenTexts()],
     ['carl', () => join.messages().map(({ text }) => text)],
   ]) {
     let left;
     const report = () => `${who} has everything; ${left.length} are missing: ${left.slice(0, 30)}`;
-    const isWhole = async () => (left = missing(await texts())).length === 0;
-    if (who === 'ann' || who === 'bea') {
-      await until(`${who} is at the end`, async () => (await texts()).includes(`carl ${EACH}`), PATIENCE);
-      continue;
-    }
-    await until(report, isWhole, PATIENCE);
+    await until(report, async () => (left = missing(await texts())).length === 0, PATIENCE);
   }
+  const log = (await hub.history()).map(({ text }) => text);
+  // A page draws the newest only, where thousands come at once; the others are there on scrolling up.
+  for (const person of [ann, bea]) await person.expect(log.at(-1), PATIENCE);
 
-  const truth = (await hub.history()).map(({ text }) => text).filter((text) => /^\w+ \d+$/.test(text));
+  const truth = log.filter((text) => /^\w+ \d+$/.test(text));
   const ledgers = {
     log: truth,
     ann: await ann.allTexts(),
@@ -233,6 +229,7 @@ test('a phone that was locked catches up', async (t) => {
     figure('unlocked to caught up', `${Date.now() - unlocked} ms`);
     await ann.say(`ann ${count / 50}`);
     await join.line(`"ann ${count / 50}"`, 60_000);
+    await ann.expect(({ text, state }) => text === `ann ${count / 50}` && state === 'stored');
   }
   checkLedger('ann', await ann.seenTexts(), { carl: count, ann: count / 50 });
   checkLedger('join', join.messages().map(({ text }) => text), { carl: count, ann: count / 50 });

@@ -19,8 +19,8 @@
 //!   shell in a terminal of another's.
 //! - `history`: what was said, read beside the hub that keeps it.
 //! - `reliable`: members with a key, killed at random; `secure`: those who `join`.
-//! - `page`: the hub's page in real browsers; `page_link`: its frames, its guards and its bounds, by a
-//!   client of the test's own.
+//! - `page`: the hub's page in real browsers; `page_link`: its frames, its guards and its bounds, by
+//!   a client of the test's own; `page_hostile`: what hostile clients cost the others.
 //! - `ipmsg`: users of iptux as members of a hub, judged by iptux's own core.
 //! - `operator`: a hub's operator: its console and its settings; `service`: under systemd.
 //! - `tutorial_server`: our client with somebody else's server.
@@ -87,6 +87,7 @@ mod memory;
 mod moved;
 mod operator;
 mod page;
+mod page_hostile;
 mod page_link;
 mod pause;
 mod recipes;

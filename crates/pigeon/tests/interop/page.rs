@@ -40,7 +40,7 @@ fn browse(file: &str, programs: &[&str]) {
 
 #[test]
 fn people_programs_and_sensors_hear_each_other_in_one_room() {
-    browse("room.test.js", &["chromium", "nc", "python3"]);
+    browse("room.test.js", &["chromium", "nc", "openssl", "python3"]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The page's frames over a WebSocket, by a client of the test's own; what its guards refuse; and
-//! what hostile clients cost the others.
+//! The page's frames over a WebSocket, by a client of the test's own; what its guards refuse; the
+//! operator's view and the figures.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +17,7 @@ use crate::pigeon::{Serving, hub};
 use crate::process::{Process, SOON};
 
 /// A hub with a page, and the page's address.
-fn hub_with_page(test: &str, args: &[&str]) -> (Serving, SocketAddr) {
+pub(crate) fn hub_with_page(test: &str, args: &[&str]) -> (Serving, SocketAddr) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("page-{test}"));
     let _ = std::fs::remove_dir_all(&folder);
     let data = ["--data", folder.to_str().unwrap(), "--page", "127.0.0.1:0"];
@@ -33,15 +33,15 @@ fn page_of(hub: &Process) -> SocketAddr {
 }
 
 /// A browser's tab.
-struct Tab<S = TcpStream> {
-    socket: WebSocket<S>,
+pub(crate) struct Tab<S = TcpStream> {
+    pub(crate) socket: WebSocket<S>,
     key: ClientKey,
     /// Frames that came, and were not asked for yet.
     frames: Vec<Value>,
 }
 
 impl Tab {
-    fn open(page: SocketAddr, name: &str) -> Tab {
+    pub(crate) fn open(page: SocketAddr, name: &str) -> Tab {
         Tab::with(page, name, json!({}))
     }
 
@@ -88,7 +88,7 @@ impl<S: Read + Write> Tab<S> {
     }
 
     /// The next frame of a type. Earlier ones of other types are kept.
-    fn wait(&mut self, kind: &str) -> Value {
+    pub(crate) fn wait(&mut self, kind: &str) -> Value {
         self.wait_for(kind, |_| true)
     }
 
@@ -141,7 +141,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 /// What comes back to a request, until the server ends the connection.
-fn ask(page: SocketAddr, request: &str) -> String {
+pub(crate) fn ask(page: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(page).unwrap();
     stream.write_all(request.replace('\n', "\r\n").as_bytes()).unwrap();
     let mut answer = Vec::new();
@@ -584,6 +584,19 @@ fn figures_are_for_prometheus_and_for_this_machine() {
     assert!(!figures.contains("狗哥"), "a name is a label");
     let body = figures.split("\r\n\r\n").nth(1).unwrap();
     assert!(body.lines().count() < 300, "{body}");
+    // Grafana's dashboard asks for figures that there are.
+    let dashboard: Value =
+        serde_json::from_str(include_str!("../../../../docs/grafana.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
+    let exprs = targets.map(|target| target["expr"].as_str().unwrap());
+    let words = exprs.flat_map(|expr| expr.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()));
+    let known = |word: &&str| word.starts_with("pigeon_");
+    // Nobody has been asked for a round trip yet.
+    let early = "pigeon_page_round_trip_seconds";
+    for word in words.filter(known).filter(|word| *word != early) {
+        assert!(body.contains(&format!("# TYPE {word} ")), "{word}");
+    }
     let proxied = get("/metrics", "X-Forwarded-For: 10.0.0.9\n");
     assert!(proxied.starts_with("HTTP/1.1 403 "), "{proxied}");
     if !crate::peers::installed("promtool") {

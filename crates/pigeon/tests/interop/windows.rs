@@ -89,9 +89,9 @@ fn a_window_without_a_name_is_the_same_member_and_adopts_its_names() {
     second.say("/nick 乙");
     expect_peace(&[&first, &second, &third]);
     first.say("/join 茶");
-    second.expect_status(|line| line.contains("in room 茶"), SOON);
+    second.expect_line(|line| line.ends_with(", in 茶"), SOON);
     second.say("/join 酒");
-    first.expect_status(|line| line.contains("in room 酒"), SOON);
+    first.expect_status(|line| line.ends_with("in room 酒"), SOON);
     expect_peace(&[&first, &second, &third]);
     let target = format!("hub:{}", hub.address());
     let mut send = pigeon(&hub.folder, "user", &["send", &target, "--room", "酒", "来自脚本"]);

@@ -39,6 +39,7 @@ help-heading-members-and-rooms = 成员与房间
 help-heading-with-hub-host = 配合 hub:HOST 使用
 help-heading-limits = 限额
 help-heading-history = 历史记录
+help-heading-page = 网页
 help-heading-ip-messenger = IP Messenger（飞鸽传书）
 help-heading-conditions-both-ways = 网络条件（两个方向）
 

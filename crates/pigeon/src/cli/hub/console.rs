@@ -24,13 +24,14 @@ use crate::words::{self, key, say};
 const MAX_LISTED: usize = 1_000;
 
 /// Each command with its arguments and the key of its description.
-const COMMANDS: [(&str, &str); 20] = [
+const COMMANDS: [(&str, &str); 21] = [
     ("members", key!("hub-help-members")),
     ("rooms", key!("hub-help-rooms")),
     ("stats", key!("hub-help-stats")),
     ("say [ROOM] TEXT", key!("hub-help-say")),
     ("msg NAME TEXT", key!("hub-help-msg")),
     ("kick NAME", key!("hub-help-kick")),
+    ("unkick NAME", key!("hub-help-unkick")),
     ("ban NAME|NET", key!("hub-help-ban")),
     ("unban NET", key!("hub-help-unban")),
     ("bans", key!("hub-help-bans")),
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     Say(String),
     Msg(String, String),
     Kick(String),
+    Unkick(String),
     Rooms,
     Ban(String),
     Unban(String),
@@ -103,6 +105,7 @@ impl console::Command for Command {
             ("say", _, _) if !rest.is_empty() => Command::Say(owned(rest)),
             ("msg", who, text) if !text.is_empty() => Command::Msg(owned(who), owned(text)),
             ("kick", who, "") if !who.is_empty() => Command::Kick(owned(who)),
+            ("unkick", who, "") if !who.is_empty() => Command::Unkick(owned(who)),
             ("ban", who, "") if !who.is_empty() => Command::Ban(owned(who)),
             ("unban", net, "") if !net.is_empty() => Command::Unban(owned(net)),
             ("mute", who, "") if !who.is_empty() => Command::Mute(owned(who)),
@@ -169,6 +172,10 @@ impl Console<'_> {
                 }
                 false => nobody(&who),
             },
+            Command::Unkick(who) => match hub.unkick(now, &who) {
+                true => say!("hub-unkicked", who = &escape(&who)),
+                false => say!("hub-not-kicked", who = &escape(&who)),
+            },
             Command::Ban(who) => match hub.ban(now, &who) {
                 Ok(net) => say!("hub-banned", net = &net),
                 Err(BanError::Unknown) => say!("hub-not-banned-unknown", who = &escape(&who)),
@@ -177,11 +184,22 @@ impl Console<'_> {
             },
             Command::Unban(net) => match hub.unban(&net) {
                 true => say!("hub-unbanned", net = &escape(&net)),
+                false if hub.unkick(now, &net) => say!("hub-unkicked", who = &escape(&net)),
                 false => say!("hub-not-banned", net = &escape(&net)),
             },
             Command::Bans => {
                 let mut lines: Vec<String> = hub.bans().map(|net| net.to_string()).collect();
-                lines.push(say!("hub-bans", count = lines.len()));
+                let banned = lines.len();
+                lines.extend(hub.kicks(now).map(|kick| {
+                    let who = kick.name.map_or_else(|| kick.label.to_string(), |it| it.to_string());
+                    let time = roughly(kick.left);
+                    match kick.address {
+                        Some(ip) => say!("hub-kick-address", who = who, ip = &ip, time = time),
+                        None => say!("hub-kick", who = who, label = &kick.label, time = time),
+                    }
+                }));
+                let kicked = lines.len() - banned;
+                lines.push(say!("hub-bans", count = banned, kicked = kicked));
                 return lines;
             }
             Command::Mute(who) => mute(hub, &who),
@@ -193,8 +211,11 @@ impl Console<'_> {
                 _ => say!("hub-not-muted", who = &escape(&who)),
             },
             Command::Mutes => {
-                let mut lines: Vec<String> =
-                    hub.mutes().map(|(name, _)| say!("hub-mute", name = name)).collect();
+                let muted = |(name, now)| match now {
+                    Some(now) => say!("hub-mute-renamed", name = name, now = now),
+                    None => say!("hub-mute", name = name),
+                };
+                let mut lines: Vec<String> = hub.mutes().map(muted).collect();
                 let slow = hub.slow_rooms();
                 lines.extend(slow.map(|(room, time)| {
                     say!("hub-slow", room = &room, time = format!("{time:?}"))
@@ -356,7 +377,12 @@ fn members(hub: &Hub, now: Instant) -> Vec<String> {
                 dropped => say!("hub-dropped", count = dropped),
             };
             let muted = if member.is_muted { say!("hub-is-muted") } else { String::new() };
-            [name, member.label.to_string(), room, heard, rate, dropped, muted]
+            // The label of a member with a key does not say from where it comes.
+            let label = match member.address {
+                Some(_) => member.label.to_string(),
+                None => format!("{} {}", member.label, member.ip),
+            };
+            [name, label, room, heard, rate, dropped, muted]
         })
         .collect();
     let mut lines = align(&rows);

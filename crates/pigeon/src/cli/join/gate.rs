@@ -69,6 +69,8 @@ pub(super) struct DeliveryState {
 pub(super) struct Gate {
     secure_port: u16,
     name: Option<Name>,
+    /// The author of this key's messages.
+    author: Option<u128>,
     room: RoomName,
     is_member: bool,
     is_live: bool,
@@ -95,6 +97,7 @@ impl Gate {
         Gate {
             secure_port,
             name: None,
+            author: None,
             room: RoomName::lobby(),
             is_member: false,
             is_live: false,
@@ -119,6 +122,16 @@ impl Gate {
     /// Whether the hub is connected.
     pub(super) fn is_connected(&self) -> bool {
         self.is_member && !self.is_cut_off
+    }
+
+    /// The room, and the position of its newest message.
+    pub(super) fn newest(&self) -> (&RoomName, u64) {
+        (&self.room, self.last)
+    }
+
+    /// The label that the hub gives a member with this key while it has no name.
+    pub(super) fn label(&self) -> Option<String> {
+        self.author.map(|author| format!("key-{:08x}", (author >> 96) as u32))
     }
 
     /// When the member leaves even if messages are not stored.
@@ -189,6 +202,7 @@ impl Gate {
                 let was_cut_off = std::mem::take(&mut self.is_cut_off);
                 self.is_member = true;
                 self.name = welcome.name;
+                self.author = Some(welcome.author);
                 if self.room != welcome.room || !was_cut_off {
                     self.enter(welcome.room, now, member);
                 }

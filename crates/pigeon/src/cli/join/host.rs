@@ -47,6 +47,10 @@ pub(super) struct JoinHost {
     memory: Option<Memory>,
     /// Another person of this user.
     person: Option<Name>,
+    /// How others see a member with a key that has no name.
+    label: Option<String>,
+    /// Whether a member without a name has yet to read how others see it.
+    is_nameless: bool,
     /// Whether another client has the state for the next session, until the user knows.
     is_second: bool,
     /// Whether anything was received from the hub.
@@ -117,6 +121,8 @@ impl JoinHost {
             plain,
             memory: None,
             person: None,
+            label: None,
+            is_nameless: false,
             is_second: false,
             met: false,
             asks_name,
@@ -247,6 +253,14 @@ impl JoinHost {
         if self.awaits_password() && is_sent {
             let refusal = Refusal::new(Subject::Say, Reason::Password);
             self.view.notice(session, now, &Notice::Refused(refusal));
+            return self.fail_script();
+        }
+        // A member with a key would keep it on disk, and say it when the hub admits it again.
+        if let Some(gone @ (Gone::Kicked | Gone::Banned)) = self.removed
+            && self.is_secure
+            && is_sent
+        {
+            self.note(Note::NotDelivered(gone));
             return self.fail_script();
         }
         self.has_asked |= is_command(line);
@@ -444,8 +458,21 @@ impl JoinHost {
             return;
         }
         self.say_joined();
-        if takes_commands && is_in && session.name().is_none() && !self.view.is_script() {
-            self.note(Note::NoName { address: self.local });
+        self.is_nameless = takes_commands && is_in && !self.view.is_script();
+        self.say_nameless(session);
+    }
+
+    /// Says, once, how others see a member without a name: by its address, or by its key.
+    fn say_nameless(&mut self, session: &Session<Pcg64>) {
+        let seen_as = match self.is_secure {
+            true => self.label.clone(),
+            false => Some(self.local.to_string()),
+        };
+        if let Some(seen_as) = seen_as.filter(|_| self.is_nameless) {
+            self.is_nameless = false;
+            if session.name().is_none() {
+                self.note(Note::NoName { seen_as });
+            }
         }
     }
 
@@ -586,6 +613,13 @@ impl Host<Link> for JoinHost {
                     self.offer(link, answer)?;
                     self.look_at(link);
                 }
+                // What was said since the last heartbeat was read too, and is not new next time.
+                if let (Event::Left, Some((room, last @ 1..))) = (&event, link.newest())
+                    && let Some(memory) = &mut self.memory
+                {
+                    // If it fails, `finish` tries again and reports it.
+                    let _ = memory.see(now, room, last);
+                }
                 let waiting = link.delivery().map_or(0, |delivery| delivery.waiting);
                 if let (Event::Left, count @ 1..) = (&event, waiting) {
                     self.note(Note::Delivery(Delivery::LeftWaiting(count)));
@@ -617,6 +651,7 @@ impl JoinHost {
     /// Updates what is known of the link.
     fn look_at(&mut self, link: &Link) {
         self.is_secure = link.is_secure();
+        self.label = link.label();
         self.is_cut_off = link.delivery().is_some_and(|delivery| !delivery.is_connected);
     }
 
@@ -728,6 +763,7 @@ impl JoinHost {
             }
             Event::Answered(answer) => {
                 self.say_second();
+                self.say_nameless(session);
                 self.remember(session);
                 self.see(now, &answer);
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pigeon_client::{Event, LeftOff, Session};
 use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
-use pigeon_proto::Answer;
+use pigeon_proto::{Answer, RoomName};
 use rand_pcg::Pcg64;
 
 use super::gate::{Delivery, DeliveryState, Gate};
@@ -117,6 +117,16 @@ impl Link {
     /// How messages are delivered. `None` over plain datagrams.
     pub(super) fn delivery(&self) -> Option<DeliveryState> {
         self.secure.as_ref().map(|it| it.gate.delivery(it.member.session().waiting()))
+    }
+
+    /// How others see a member with a key that has no name, once the hub has admitted it.
+    pub(super) fn label(&self) -> Option<String> {
+        self.secure.as_ref()?.gate.label()
+    }
+
+    /// The room of a member with a key, and the position of its newest message.
+    pub(super) fn newest(&self) -> Option<(&RoomName, u64)> {
+        self.secure.as_ref().map(|it| it.gate.newest())
     }
 
     pub(super) fn session(&self) -> &Session<Pcg64> {

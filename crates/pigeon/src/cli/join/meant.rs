@@ -39,6 +39,12 @@ const ALIASES: [(&str, &str); 21] = [
 /// if it begins with a known command, or with none.
 pub(super) fn meant(line: &str, own: &'static [&'static str]) -> Option<String> {
     let line = line.trim();
+    // The key of the slash writes `、` with an input method for Chinese. Only a command's own word
+    // after it is no text.
+    if let Some(word) = line.strip_prefix('、').and_then(|it| it.split_whitespace().next()) {
+        let mut known = Verb::ALL.into_iter().map(Verb::word).chain(own.iter().copied());
+        return known.find(|known| *known == word).map(|known| format!("/{known}"));
+    }
     let word = line.strip_prefix(['/', '／'])?.split(char::is_whitespace).next()?;
     let known = || Verb::ALL.into_iter().map(Verb::word).chain(own.iter().copied());
     if known().any(|known| known == word) || word.is_empty() || word.contains(['/', '／']) {
@@ -67,11 +73,25 @@ mod tests {
             ("/whisper 小红 psst", "/msg"),
             ("/msg小红 psst", "/msg"),
             ("/hsitory", "/history"),
+            ("、who", "/who"),
+            ("、nick 小红", "/nick"),
         ] {
             assert_eq!(meant(line, OWN).as_deref(), Some(expected), "{line}");
         }
-        for line in ["/who", "/me waves", "//WHO", "WHO", "/", "/dev/null", "/dance", "/跳舞", ""]
-        {
+        for line in [
+            "/who",
+            "/me waves",
+            "//WHO",
+            "WHO",
+            "/",
+            "/dev/null",
+            "/dance",
+            "/跳舞",
+            "、",
+            "、对",
+            "、whoo",
+            "",
+        ] {
             assert_eq!(meant(line, OWN), None, "{line}");
         }
         assert_eq!(meant("/Clear", OWN_OF_SCREEN).as_deref(), Some("/clear"));

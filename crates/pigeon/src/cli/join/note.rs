@@ -17,6 +17,9 @@ use crate::ui::span::roughly;
 use crate::words::say_in;
 use pigeon_text::escape;
 
+/// The characters of a refused text that are shown.
+const BEGINNING: usize = 60;
+
 /// A note about the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Note {
@@ -29,8 +32,8 @@ pub(super) enum Note {
         secure_port: Option<u16>,
         is_in: bool,
     },
-    /// The session has no name and requested none: others see this address.
-    NoName { address: SocketAddr },
+    /// The session has no name and requested none: others see this address, or this key.
+    NoName { seen_as: String },
     /// The server was heard, and answers no heartbeats, because of `--plain` or because it cannot.
     JoinedPlainly { asked: bool },
     /// Another window of this user is the same member.
@@ -111,7 +114,7 @@ fn delivery_words(delivery: &Delivery, language: Language) -> String {
             };
             match text {
                 Some(text) => {
-                    say_in!(language, "join-not-stored", said = escape(text).to_string(), why = why)
+                    say_in!(language, "join-not-stored", said = beginning(text), why = why)
                 }
                 None => say_in!(language, "join-not-stored-earlier", why = why),
             }
@@ -122,6 +125,13 @@ fn delivery_words(delivery: &Delivery, language: Language) -> String {
         Delivery::DiskFailed => say_in!(language, "join-disk-failed"),
         Delivery::LeftWaiting(count) => say_in!(language, "join-left-waiting", count = *count),
     }
+}
+
+/// The beginning of a text: a refused one may fill the screen, and hide the reason behind it.
+fn beginning(text: &str) -> String {
+    let end = text.char_indices().nth(BEGINNING).map_or(text.len(), |(at, _)| at);
+    let rest = if end < text.len() { "…" } else { "" };
+    format!("{}{rest}", escape(&text[..end]))
 }
 
 /// Why nothing arrives at the hub.
@@ -203,7 +213,7 @@ impl Note {
                 let format = format.unwrap_or(Format::Chat).word();
                 say_in!(language, "join-joined", hub = &hub, members = *members, format = format)
             }
-            Note::NoName { address } => say_in!(language, "join-no-name", address = address),
+            Note::NoName { seen_as } => say_in!(language, "join-no-name", address = seen_as),
             Note::SameMember => say_in!(language, "join-same-member"),
             Note::Elsewhere { name: Some(name), room } => {
                 say_in!(language, "join-elsewhere", name = name, room = room)
@@ -363,6 +373,15 @@ mod tests {
         assert_eq!(shown, "* 你的名字是 小明，在房间 lobby");
     }
 
+    #[test]
+    fn of_a_long_refused_text_the_beginning_is_shown_and_the_reason() {
+        let why = Reason::TooLong { length: 12_600, most: 8_192 };
+        let why = super::super::gate::Refused { why: Some(why), text: "".into() };
+        let text = Some("长".repeat(4_200));
+        let words = delivery_words(&Delivery::Refused { text, why }, Language::Chinese);
+        assert!(words.chars().count() < 160 && words.contains("长…（"), "{words}");
+    }
+
     /// Notes must not promise what does not happen.
     #[test]
     fn every_note_has_words_in_both_languages() {
@@ -385,7 +404,7 @@ mod tests {
                 secure_port: None,
                 is_in: false,
             },
-            Note::NoName { address: hub },
+            Note::NoName { seen_as: hub.to_string() },
             Note::JoinedPlainly { asked: true },
             Note::JoinedPlainly { asked: false },
             Note::NameKept { name: name(), asked: true },

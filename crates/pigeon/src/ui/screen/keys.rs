@@ -76,7 +76,9 @@ pub(crate) fn press(model: &mut Model, key: KeyEvent) -> Option<Action> {
                 None
             }
             // The key that opened the help closes it.
-            None if key.code == KeyCode::Char('?') && model.input.is_empty() => None,
+            None if matches!(key.code, KeyCode::Char('?' | '？')) && model.input.is_empty() => {
+                None
+            }
             None => close_by(model, key),
         },
         Mode::People(at) => match scroll_list(model, key, at, people_rows(model)) {
@@ -195,7 +197,8 @@ fn type_line(model: &mut Model, key: KeyEvent) -> Option<Action> {
             scroll(model, key, ctrl);
             return older(model);
         }
-        KeyCode::Char('?') if !ctrl && model.input.is_empty() => model.mode = Mode::Help(0),
+        // Input methods for Chinese write the full-width one.
+        KeyCode::Char('?' | '？') if !ctrl && model.input.is_empty() => model.mode = Mode::Help(0),
         KeyCode::Char('d') if ctrl && model.input.is_empty() => {
             return Some(Action::Leave(Status::Done));
         }

@@ -1,0 +1,1067 @@
+//! The order of messages: one hub's part in it.
+//!
+//! **Positions.** A message's position is (epoch, sequence in the stream). A hub reads the stream
+//! in order and stores what is new to its log.
+//!
+//! **Doubles** are found by identity in the log, exactly and never by time: numbers of an outbox
+//! form a chain, so a number that is not larger than the last one is a double.
+//!
+//! **Epochs.** A hub cannot go on in an epoch if its place in the stream is gone (the stream was
+//! created anew, or lost its tail), if it has read other records than another hub, or if it lacks
+//! the message before one in the stream. It then opens a new epoch, with the sequence of the last
+//! opening as a condition, so that of several hubs one does; the others find that record in the
+//! stream. In a new epoch each hub says what its log holds (`have`), each says again what another
+//! lacks, then `done`; only then new messages follow.
+//!
+//! **Release.** A hub's followers read a new epoch only after all hubs that are alive have said
+//! `done` to its `have`. Otherwise a follower that moves on to another hub could pass over messages
+//! that its first hub lacked. For the same reason [`Saved::resume`] says where a follower from
+//! another hub continues.
+//!
+//! **Known limits.** Two things cannot be had from brokers that lose what they have acknowledged,
+//! unless a hub stands still whenever another one is away. If only one hub has read the lost tail
+//! and it hangs, the sequences are used again before it can say so, and both orders exist in that
+//! epoch. And if a hub goes on alone while all others are away, a follower that moves on from it may
+//! get an older message of an outbox after a newer one. Neither loses or doubles a message.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use pigeon_datagram::Instant;
+use pigeon_proto::{Identity, Message, Position};
+
+use crate::chain::Chain;
+use crate::held::{Found, Held, Rewind, Saved};
+use crate::peers::Peers;
+use crate::publishing::{Item, Missing, Publishing};
+use crate::record::{Again, Numbered, OUTBOXES, Outbox, Record, Said, Stamp};
+
+/// Maximum messages that wait for a place in the stream, and maximum bytes of their texts.
+const WAITING: usize = 65_536;
+const WAITING_BYTES: usize = 16 << 20;
+
+/// Maximum messages in one [`Output::Store`].
+const BATCH: usize = 512;
+
+/// Maximum messages read from the stream and not stored.
+const READY: usize = 4_096;
+
+/// How long new messages wait in a new epoch for a hub that does not say what it holds.
+const BARRIER: Duration = Duration::from_secs(3);
+
+/// How long a hub listens for others after it has connected.
+const LISTEN: Duration = Duration::from_millis(2_500);
+
+/// Time limit for a new epoch to appear, and for reading what others have read.
+const STALLED: Duration = Duration::from_secs(6);
+
+/// Delay before storing is repeated.
+const STORE_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often the place in the stream is stored without messages.
+const SAVE_EVERY: Duration = Duration::from_secs(5);
+
+/// Messages this close to the end of the stream at the time of connecting are relayed to plain
+/// members; older ones are history.
+const RECENT: u64 = 1_000;
+
+/// Maximum identities that were said again and are remembered, so that they are said once.
+const SAID_AGAIN: usize = 100_000;
+
+/// Maximum outboxes whose last number is kept in memory.
+const LASTS: usize = 65_536;
+
+/// Maximum messages read from the log at once to be said again.
+const PART: usize = 256;
+
+/// Maximum hubs whose `have` is kept.
+const HAVES: usize = 64;
+
+/// The stream at the time of connecting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// The first sequence that the stream holds.
+    pub first: u64,
+    /// The last sequence that was used.
+    pub last: u64,
+    /// The hash of the record at [`Order::cursor`], if it is there.
+    pub at_cursor: Option<u64>,
+    /// The sequence and the epoch of the last opening, if the stream holds one.
+    pub register: Option<(u64, u64)>,
+}
+
+/// What the order wants to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Read the stream after this sequence, from now on.
+    Read {
+        /// The sequence.
+        after: u64,
+    },
+    /// Publish a record. Answered by [`Order::acknowledged`] or [`Order::refused`].
+    Publish {
+        /// Identifies the record.
+        id: u64,
+        /// The record.
+        record: Record,
+        /// For an opening: the sequence of the last one, or 0.
+        expect: Option<u64>,
+    },
+    /// Connect anew, and call [`Order::connected`].
+    Connect,
+    /// Store messages at their positions, then the place. Answered by [`Order::stored`]. No second
+    /// one comes before that.
+    Store {
+        /// The messages, in order.
+        messages: Vec<Said>,
+        /// The place in the stream.
+        saved: Saved,
+    },
+    /// A member's message is decided.
+    Settled {
+        /// The ticket given to [`Order::say`].
+        ticket: u64,
+        /// The decision.
+        outcome: Outcome,
+    },
+    /// A stored message that came from another hub: relay it to plain members.
+    Heard(Message),
+    /// Followers go back, as [`Saved::resume`] says for those that begin now.
+    Rewound(Rewind),
+    /// Followers may read up to the newest position.
+    Released,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The stream and the own log hold it.
+    Stored,
+    /// Both held it before.
+    Again,
+    /// The log held it, and it was deleted.
+    Deleted,
+    /// The log holds another one with this identity.
+    Conflict,
+    /// The outbox continues with this number.
+    Expected(u64),
+    /// Too much waits.
+    Full,
+}
+
+/// The state of the connection and of the epoch, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Not connected: messages wait.
+    CutOff,
+    /// Reads what was said meanwhile, or agrees on a new epoch: messages wait.
+    CatchingUp,
+    /// Messages get their places.
+    InOrder,
+}
+
+/// Counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Records read.
+    pub read: u64,
+    /// Records that were void: published again since.
+    pub void: u64,
+    /// Records that are not valid.
+    pub invalid: u64,
+    /// Messages that the log held already.
+    pub doubles: u64,
+    /// Messages stored.
+    pub stored: u64,
+    /// Epochs that this hub could not go on in.
+    pub lost: u64,
+    /// Epochs entered.
+    pub epochs: u64,
+    /// Messages said again for other hubs.
+    pub said_again: u64,
+    /// Plain members' messages that had no room to wait.
+    pub dropped: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    CutOff,
+    /// Waits for a new epoch.
+    Lost,
+    Reading,
+}
+
+/// A message whose outcome is decided by the log, once this much is stored.
+struct Check {
+    ticket: u64,
+    said: Said,
+}
+
+/// One hub's part in the order. Methods take `held`, the log as it is on disk.
+pub struct Order {
+    hub: u128,
+    phase: Phase,
+    is_connected: bool,
+    chain: Chain,
+    /// The place as it was stored last.
+    stored_place: Saved,
+    /// The last epoch that was released to followers.
+    announced: u64,
+    /// The highest epoch known anywhere.
+    top: u64,
+    /// The sequence of the last opening.
+    register: u64,
+    /// The end of the stream at the time of connecting.
+    live_at: u64,
+    /// When this hub has listened long enough for others.
+    listened_at: Instant,
+    peers: Peers,
+    publishing: Publishing,
+    /// The last number of outboxes, also of messages that are not stored yet.
+    lasts: BTreeMap<(u128, u64), u64>,
+    ready: VecDeque<Ready>,
+    batch: Option<(Vec<Ready>, Saved)>,
+    store_again_at: Option<Instant>,
+    save_at: Option<Instant>,
+    checks: Vec<Check>,
+    /// Members' messages that wait until this hub is in order.
+    deferred: VecDeque<(u64, Said)>,
+    deferred_bytes: usize,
+    opening: Option<u64>,
+    opening_late_at: Option<Instant>,
+    /// What other hubs hold, as said in this epoch.
+    haves: BTreeMap<u128, Have>,
+    said_have: bool,
+    /// Whether that is in the stream.
+    is_have_read: bool,
+    /// Hubs that have not said `done`.
+    undone: BTreeSet<u128>,
+    barrier_at: Option<Instant>,
+    said_again: BTreeSet<Identity>,
+    /// The last sequence that any hub is known to have read in this epoch: a stream that ends before
+    /// it has lost its tail.
+    furthest: u64,
+    /// Another hub has read further than this one, since then.
+    behind: Option<(Instant, (u64, u64))>,
+    ids: u64,
+    outputs: VecDeque<Output>,
+    statistics: Statistics,
+}
+
+struct Ready {
+    said: Said,
+    ticket: Option<u64>,
+    is_heard: bool,
+}
+
+#[derive(Default)]
+struct Have {
+    outboxes: BTreeMap<(u128, u64), u64>,
+    joined: Position,
+    is_whole: bool,
+    is_answered: bool,
+}
+
+/// Ids of openings; publishing uses the even numbers.
+const OPENING: u64 = 1;
+
+impl Order {
+    /// A hub's run, its stored place, and the newest position of its log.
+    pub fn new(hub: u128, saved: Saved, newest: Position) -> Order {
+        let top = saved.epoch.max(newest.epoch());
+        Order {
+            hub,
+            phase: Phase::CutOff,
+            is_connected: false,
+            stored_place: saved.clone(),
+            announced: 0,
+            chain: Chain::new(saved),
+            top,
+            register: 0,
+            live_at: u64::MAX,
+            listened_at: Instant::ORIGIN,
+            peers: Peers::default(),
+            publishing: Publishing::default(),
+            lasts: BTreeMap::new(),
+            ready: VecDeque::new(),
+            batch: None,
+            store_again_at: None,
+            save_at: None,
+            checks: Vec::new(),
+            deferred: VecDeque::new(),
+            deferred_bytes: 0,
+            opening: None,
+            opening_late_at: None,
+            haves: BTreeMap::new(),
+            said_have: false,
+            is_have_read: false,
+            undone: BTreeSet::new(),
+            barrier_at: None,
+            said_again: BTreeSet::new(),
+            furthest: 0,
+            behind: None,
+            ids: 0,
+            outputs: VecDeque::new(),
+            statistics: Statistics::default(),
+        }
+    }
+
+    /// The state, for people.
+    pub fn state(&self) -> State {
+        match self.is_connected {
+            false => State::CutOff,
+            true if self.is_in_order() => State::InOrder,
+            true => State::CatchingUp,
+        }
+    }
+
+    /// The counters.
+    pub fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+
+    /// The last sequence read. [`Stream::at_cursor`] concerns it.
+    pub fn cursor(&self) -> u64 {
+        self.chain.saved.cursor
+    }
+
+    /// The place in the stream as far as it was read, which may be ahead of the log.
+    pub fn place(&self) -> &Saved {
+        &self.chain.saved
+    }
+
+    /// Number of messages that wait for their place.
+    pub fn waiting(&self) -> usize {
+        self.publishing.waiting() + self.deferred.len()
+    }
+
+    /// Hubs that are alive.
+    pub fn alive(&self) -> BTreeSet<u128> {
+        self.peers.alive()
+    }
+
+    /// Whether more of the stream should be read.
+    pub fn wants(&self) -> bool {
+        self.ready.len() < READY
+    }
+
+    /// The next output.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Order::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let mut next = vec![self.store_again_at, self.peers.next_at()];
+        if self.is_connected {
+            next.push(self.opening_late_at);
+            next.push(self.behind.map(|(since, _)| since + STALLED));
+            next.push(self.save_at.filter(|_| self.batch.is_none()));
+        }
+        if self.phase == Phase::Reading && self.is_connected {
+            next.push(self.publishing.next_at());
+            next.push(self.barrier_at);
+            next.push((!self.said_have && self.is_live()).then_some(self.listened_at));
+        }
+        next.into_iter().flatten().min()
+    }
+}
+
+/// Members.
+impl Order {
+    /// A reliable member says something. [`Output::Settled`] follows.
+    pub fn say(&mut self, now: Instant, ticket: u64, said: Said, held: &dyn Held) {
+        if !self.is_in_order() {
+            let bytes = said.message.text.len();
+            if self.deferred.len() >= WAITING || self.deferred_bytes + bytes > WAITING_BYTES {
+                return self.settle(ticket, Outcome::Full);
+            }
+            self.deferred_bytes += bytes;
+            return self.deferred.push_back((ticket, said));
+        }
+        self.decide(ticket, said, held);
+        self.pump(now, held);
+    }
+
+    fn decide(&mut self, ticket: u64, said: Said, held: &dyn Held) {
+        let Identity { author, outbox, number } = said.identity();
+        let last = self.last(held, author, outbox);
+        let waiting = self.publishing.last_of(author, outbox).unwrap_or(0).max(last);
+        if number <= waiting {
+            self.checks.push(Check { ticket, said });
+            self.check(held);
+        } else if said.after != waiting {
+            self.settle(ticket, Outcome::Expected(waiting + 1));
+        } else if self.is_full(&said) {
+            self.settle(ticket, Outcome::Full);
+        } else {
+            self.publishing.push_new(Some(ticket), said);
+        }
+    }
+
+    /// A member without a key says something. It was relayed to plain members here.
+    pub fn say_plain(&mut self, now: Instant, message: Message, held: &dyn Held) {
+        let said = Said { message, after: 0, numbered: Numbered::Hub, again: Again::No };
+        if self.is_full(&said) {
+            self.statistics.dropped += 1;
+            return;
+        }
+        self.publishing.push_new(None, said);
+        self.pump(now, held);
+    }
+
+    fn is_full(&self, said: &Said) -> bool {
+        self.publishing.waiting() >= WAITING
+            || self.publishing.new_bytes + said.message.text.len() > WAITING_BYTES
+    }
+
+    fn settle(&mut self, ticket: u64, outcome: Outcome) {
+        self.outputs.push_back(Output::Settled { ticket, outcome });
+    }
+
+    /// Decides messages whose number the log holds.
+    fn check(&mut self, held: &dyn Held) {
+        let mut waiting = Vec::new();
+        for check in std::mem::take(&mut self.checks) {
+            let Identity { author, outbox, number } = check.said.identity();
+            if number > held.last_number(author, outbox) {
+                waiting.push(check);
+                continue;
+            }
+            let outcome = match held.find(&check.said.message) {
+                Found::Same(_) => Outcome::Again,
+                Found::Different => Outcome::Conflict,
+                Found::Missing => Outcome::Deleted,
+            };
+            self.settle(check.ticket, outcome);
+        }
+        self.checks = waiting;
+    }
+
+    /// The last number of an outbox that is stored or about to be.
+    fn last(&mut self, held: &dyn Held, author: u128, outbox: u64) -> u64 {
+        if let Some(last) = self.lasts.get(&(author, outbox)) {
+            return *last;
+        }
+        let last = held.last_number(author, outbox);
+        if self.lasts.len() >= LASTS && self.ready.is_empty() && self.batch.is_none() {
+            self.lasts.clear();
+        }
+        self.lasts.insert((author, outbox), last);
+        last
+    }
+}
+
+/// The stream.
+impl Order {
+    /// Connected to the stream.
+    pub fn connected(&mut self, now: Instant, stream: Stream, held: &dyn Held) {
+        if !std::mem::replace(&mut self.is_connected, true) {
+            self.listened_at = now + LISTEN;
+        }
+        self.peers.thaw(now);
+        self.publishing.go_back(now);
+        (self.behind, self.opening, self.opening_late_at) = (None, None, None);
+        self.live_at = stream.last;
+        let (register, epoch) = stream.register.unwrap_or((0, 0));
+        self.register = register;
+        let saved = &self.chain.saved;
+        let is_same = saved.epoch > 0
+            && saved.epoch == self.top
+            && !(self.phase == Phase::CutOff && saved.owes)
+            && stream.at_cursor == Some(saved.record)
+            && stream.last >= self.furthest
+            // The record alone proves little: this hub may have read it without noticing that the
+            // stream before it had changed.
+            && match stream.register {
+                None => true,
+                Some((sequence, epoch)) if epoch == saved.epoch => sequence == saved.opened,
+                Some((sequence, epoch)) => epoch > saved.epoch && sequence > saved.cursor,
+            };
+        if is_same && self.phase != Phase::Lost {
+            self.phase = Phase::Reading;
+            self.outputs.push_back(Output::Read { after: self.chain.saved.cursor });
+            self.pump(now, held);
+        } else if epoch > self.top {
+            self.phase = Phase::Lost;
+            self.opening_late_at = Some(now + STALLED);
+            self.outputs.push_back(Output::Read { after: register - 1 });
+        } else {
+            self.outputs.push_back(Output::Read { after: stream.last });
+            self.lose(now);
+        }
+    }
+
+    /// The driver looks at the stream, every [`RENEW`](crate::RENEW): where this hub was in it, the
+    /// hash of the record there, and the last sequence. A stream that has lost its tail delivers
+    /// nothing and says nothing.
+    pub fn looked(&mut self, now: Instant, cursor: u64, record: Option<u64>, last: u64) {
+        let is_replaced = match record {
+            Some(record) => self.chain.is_replaced(cursor, record),
+            None => last < cursor,
+        };
+        if self.is_connected && self.phase == Phase::Reading && is_replaced {
+            self.lose(now);
+        }
+    }
+
+    /// The connection is lost.
+    pub fn disconnected(&mut self, now: Instant) {
+        self.is_connected = false;
+        self.publishing.go_back(now);
+        self.peers.freeze();
+        (self.behind, self.opening, self.opening_late_at) = (None, None, None);
+    }
+
+    /// A record was read. Records come in order; those that were read before are ignored.
+    pub fn delivered(&mut self, now: Instant, sequence: u64, bytes: &[u8], held: &dyn Held) {
+        if !self.is_connected {
+            return;
+        }
+        if self.phase == Phase::Reading && sequence <= self.chain.saved.cursor {
+            return;
+        }
+        self.statistics.read += 1;
+        let record = Record::parse(bytes);
+        if let Some(Record::Epoch { epoch, .. }) = record {
+            self.register = sequence;
+            match epoch > self.top {
+                true => self.enter(now, epoch, sequence, bytes),
+                // From a hub that knew less. Positions must not be used again.
+                false => self.lose(now),
+            }
+            return self.pump(now, held);
+        }
+        if self.phase == Phase::Lost {
+            return;
+        }
+        let differs = record.as_ref().and_then(Record::stamp).is_some_and(|stamp| {
+            // A publisher cannot have read further than its own record.
+            stamp.seen >= sequence
+                || stamp.epoch == self.chain.saved.epoch
+                    && self.chain.differs(stamp.seen, stamp.digest)
+        });
+        if differs || self.lacks(record.as_ref(), held) {
+            return self.lose(now);
+        }
+        self.chain.advance(sequence, bytes);
+        self.furthest = self.furthest.max(sequence);
+        self.save_at.get_or_insert(now + SAVE_EVERY);
+        match record {
+            Some(record) => self.take(now, sequence, record, held),
+            None => self.statistics.invalid += 1,
+        }
+        if self.publishing.has_lost(sequence) {
+            self.publishing.go_back(now);
+        }
+        if let Some((since, until)) = &mut self.behind {
+            *since = now;
+            if *until <= (self.chain.saved.epoch, sequence) {
+                self.behind = None;
+            }
+        }
+        self.pump(now, held);
+    }
+
+    /// The broker has stored a record.
+    pub fn acknowledged(&mut self, now: Instant, id: u64, sequence: u64, held: &dyn Held) {
+        if id & OPENING != 0 {
+            return;
+        }
+        if self.publishing.acknowledged(id / 2, sequence) && self.phase == Phase::Reading {
+            return self.lose(now);
+        }
+        if self.phase == Phase::Reading && self.publishing.has_lost(self.chain.saved.cursor) {
+            self.publishing.go_back(now);
+        }
+        self.pump(now, held);
+    }
+
+    /// The broker has refused a record, or did not answer.
+    pub fn refused(&mut self, now: Instant, id: u64, held: &dyn Held) {
+        if self.opening == Some(id) {
+            // Another hub was first, or the stream has changed.
+            self.opening = None;
+            self.opening_late_at = None;
+            return self.outputs.push_back(Output::Connect);
+        }
+        if id & OPENING == 0 && self.publishing.is_flying(id / 2) {
+            self.publishing.go_back(now);
+        }
+        self.pump(now, held);
+    }
+
+    /// Whether the message before a record's message exists and this log lacks it.
+    fn lacks(&mut self, record: Option<&Record>, held: &dyn Held) -> bool {
+        let Some(Record::Said { stamp, said }) = record else { return false };
+        if said.numbered == Numbered::Hub || stamp.epoch != self.chain.saved.epoch {
+            return false;
+        }
+        let Identity { author, outbox, number } = said.identity();
+        let last = self.last(held, author, outbox);
+        // A void record may follow a lost one.
+        self.chain.is_next(stamp)
+            && number > last
+            && said.after > last
+            && said.again != Again::Oldest
+    }
+
+    /// This hub cannot go on in the epoch.
+    fn lose(&mut self, now: Instant) {
+        if self.phase != Phase::Lost {
+            self.statistics.lost += 1;
+        }
+        self.phase = Phase::Lost;
+        self.behind = None;
+        if self.opening.is_some() {
+            return;
+        }
+        self.ids += 1;
+        let id = self.ids * 2 + OPENING;
+        self.opening = Some(id);
+        self.opening_late_at = Some(now + STALLED);
+        self.outputs.push_back(Output::Publish {
+            id,
+            record: Record::Epoch { epoch: self.top + 1, hub: self.hub },
+            expect: Some(self.register),
+        });
+    }
+
+    fn enter(&mut self, now: Instant, epoch: u64, sequence: u64, bytes: &[u8]) {
+        if self.chain.saved.epoch == 0 {
+            self.chain.saved.joined = Position::at(epoch, 0).unwrap_or_default().get();
+        }
+        self.statistics.epochs += 1;
+        self.phase = Phase::Reading;
+        self.top = epoch;
+        (self.opening, self.opening_late_at, self.behind) = (None, None, None);
+        self.chain.open(epoch, sequence, bytes);
+        self.furthest = sequence;
+        self.publishing.new_epoch();
+        self.haves.clear();
+        self.said_again.clear();
+        (self.said_have, self.is_have_read) = (false, false);
+        self.undone.clear();
+        self.barrier_at = Some(now + BARRIER);
+        self.save_at = Some(now);
+    }
+
+    /// Handles a record of this epoch, or a void one.
+    fn take(&mut self, now: Instant, sequence: u64, record: Record, held: &dyn Held) {
+        let Some(stamp) = record.stamp() else { return };
+        if stamp.epoch != self.chain.saved.epoch || !self.chain.take_next(&stamp) {
+            self.statistics.void += 1;
+            return;
+        }
+        let is_own = stamp.hub == self.hub;
+        let item = match is_own {
+            true => self.publishing.appeared(now, stamp.round, stamp.step),
+            false => None,
+        };
+        match record {
+            Record::Said { said, .. } => {
+                let ticket = match item {
+                    Some(Item::New { ticket, .. }) => ticket,
+                    _ => None,
+                };
+                self.take_said(sequence, *said, ticket, is_own, held);
+            }
+            Record::Have { outboxes, joined, last, .. } => match is_own {
+                true if last => self.haved(),
+                true => {}
+                false => self.take_have(stamp.hub, outboxes, joined, last, held),
+            },
+            Record::Done { have, .. } if have == self.hub && !is_own => {
+                self.undone.remove(&stamp.hub);
+                self.release();
+            }
+            Record::Done { .. } | Record::Epoch { .. } | Record::Unknown => {}
+        }
+    }
+
+    fn take_said(
+        &mut self,
+        sequence: u64,
+        mut said: Said,
+        ticket: Option<u64>,
+        is_own: bool,
+        held: &dyn Held,
+    ) {
+        let identity = said.identity();
+        let Identity { author, outbox, number } = identity;
+        let Some(position) = Position::at(self.chain.saved.epoch, sequence) else { return };
+        said.message.position = position;
+        let is_again = said.again != Again::No;
+        if is_again && self.said_again.len() < SAID_AGAIN {
+            self.said_again.insert(identity);
+        }
+        let last = self.last(held, author, outbox);
+        if number <= last {
+            self.statistics.doubles += 1;
+            if is_again {
+                self.rewind(position, &said.message, held);
+            }
+            if let Some(ticket) = ticket {
+                self.checks.push(Check { ticket, said });
+                self.check(held);
+            }
+            return;
+        }
+        if said.numbered == Numbered::Author && !is_again && said.after != last {
+            // A number was passed over that is stored after all.
+            return self.expect(author, outbox, last + 1, ticket);
+        }
+        self.lasts.insert((author, outbox), number);
+        // Plain members of this hub have heard each other at once.
+        let was_relayed = is_own && said.numbered == Numbered::Hub;
+        let is_heard = !was_relayed && sequence + RECENT >= self.live_at;
+        self.ready.push_back(Ready { said, ticket, is_heard });
+    }
+
+    /// Sends the author of an outbox back to a number.
+    fn expect(&mut self, author: u128, outbox: u64, number: u64, ticket: Option<u64>) {
+        let rest = self.publishing.take_outbox(author, outbox).into_iter().map(|item| match item {
+            Item::New { ticket, .. } => ticket,
+            _ => None,
+        });
+        let tickets: Vec<u64> = std::iter::once(ticket).chain(rest).flatten().collect();
+        for ticket in tickets {
+            self.settle(ticket, Outcome::Expected(number));
+        }
+        let is_of = |check: &Check| {
+            let identity = check.said.identity();
+            identity.author == author && identity.outbox == outbox && identity.number >= number
+        };
+        for check in std::mem::take(&mut self.checks) {
+            match is_of(&check) {
+                true => self.settle(check.ticket, Outcome::Expected(number)),
+                false => self.checks.push(check),
+            }
+        }
+    }
+
+    /// Other hubs may get a message here that this log holds at an earlier position.
+    fn rewind(&mut self, up_to: Position, message: &Message, held: &dyn Held) {
+        let waiting = self.ready.iter();
+        let batch = self.batch.iter().flat_map(|(batch, _)| batch);
+        let place = waiting.chain(batch).find(|it| it.said.identity() == message.identity);
+        let place = match place {
+            Some(ready) => Some(ready.said.message.position),
+            None => match held.find(message) {
+                Found::Same(position) => Some(position),
+                Found::Different | Found::Missing => None,
+            },
+        };
+        let Some(place) = place.filter(|place| *place < up_to) else { return };
+        let to = Position::new(place.get().saturating_sub(1)).unwrap_or_default();
+        let rewind = Rewind { up_to, to };
+        self.chain.saved.add_rewind(rewind);
+        self.outputs.push_back(Output::Rewound(rewind));
+    }
+}
+
+/// Agreement in a new epoch.
+impl Order {
+    fn is_live(&self) -> bool {
+        self.is_connected && self.phase == Phase::Reading && self.chain.saved.cursor >= self.live_at
+    }
+
+    fn is_in_order(&self) -> bool {
+        self.is_live() && self.chain.saved.released
+    }
+
+    /// Says what the log holds, once everything read is on disk.
+    fn say_have(&mut self, now: Instant, held: &dyn Held) {
+        let is_due = !self.said_have
+            && !self.chain.saved.released
+            && self.is_live()
+            && now >= self.listened_at
+            && self.ready.is_empty()
+            && self.batch.is_none();
+        if !is_due {
+            return;
+        }
+        self.said_have = true;
+        let joined = Position::new(self.chain.saved.joined).unwrap_or_default();
+        let outboxes = held.outboxes(joined);
+        let mut parts = outboxes.chunks(OUTBOXES).peekable();
+        if parts.peek().is_none() {
+            self.publishing.push_have(Vec::new(), true);
+        }
+        while let Some(part) = parts.next() {
+            self.publishing.push_have(part.to_vec(), parts.peek().is_none());
+        }
+        let whole: Vec<u128> =
+            self.haves.iter().filter(|(_, have)| have.is_whole).map(|(hub, _)| *hub).collect();
+        whole.into_iter().for_each(|hub| self.answer(hub, held));
+    }
+
+    /// What this hub holds is in the stream: whoever is alive answers it.
+    fn haved(&mut self) {
+        self.is_have_read = true;
+        self.undone = self.peers.alive();
+        self.release();
+    }
+
+    fn release(&mut self) {
+        if self.is_have_read && self.undone.is_empty() && !self.chain.saved.released {
+            self.chain.saved.released = true;
+            self.save_at = Some(Instant::ORIGIN);
+        }
+    }
+
+    fn take_have(
+        &mut self,
+        hub: u128,
+        outboxes: Vec<Outbox>,
+        joined: u64,
+        last: bool,
+        held: &dyn Held,
+    ) {
+        if self.haves.len() >= HAVES {
+            let alive = self.peers.alive();
+            self.haves.retain(|hub, _| alive.contains(hub));
+        }
+        let have = self.haves.entry(hub).or_default();
+        if have.is_whole {
+            *have = Have::default();
+        }
+        have.joined = Position::new(joined).unwrap_or_default();
+        have.outboxes.extend(outboxes.iter().map(|it| ((it.author, it.outbox), it.last)));
+        have.is_whole = last;
+        // What this hub will hold counts too, so it answers once it has read everything.
+        if last && (self.said_have || self.chain.saved.released) {
+            self.answer(hub, held);
+        }
+    }
+
+    /// Says again what another hub lacks, then `done`.
+    fn answer(&mut self, hub: u128, held: &dyn Held) {
+        let Some(have) = self.haves.get_mut(&hub) else { return };
+        let theirs = std::mem::take(&mut have.outboxes);
+        have.is_answered = true;
+        for Outbox { author, outbox, last } in held.outboxes(have.joined) {
+            let after = theirs.get(&(author, outbox)).copied().unwrap_or(0);
+            if after < last {
+                let missing = Missing { author, outbox, after, joined: have.joined };
+                self.publishing.push_again(Item::Missing(missing));
+            }
+        }
+        self.publishing.push_again(Item::Done { have: hub });
+    }
+
+    /// Reads what another hub lacks, a part at a time.
+    fn read_missing(&mut self, held: &dyn Held) {
+        while let Some(Missing { author, outbox, after, joined }) = self.publishing.take_missing() {
+            let mut before = held.number_before(author, outbox, after + 1);
+            let messages = held.of_outbox(author, outbox, after, PART);
+            let is_whole = messages.len() < PART;
+            let mut said: Vec<Item> = Vec::new();
+            let mut last = after;
+            for message in messages {
+                last = message.identity.number;
+                if message.position <= joined {
+                    before = None;
+                    continue;
+                }
+                let again = if before.is_none() { Again::Oldest } else { Again::Yes };
+                let after = before.replace(last).unwrap_or(0);
+                let numbered = Numbered::Author;
+                said.push(Item::Again(Said { message, after, numbered, again }));
+            }
+            self.statistics.said_again += said.len() as u64;
+            if !is_whole {
+                said.push(Item::Missing(Missing { author, outbox, after: last, joined }));
+            }
+            self.publishing.put_missing(said);
+        }
+    }
+
+    /// Whether another hub waits for this one.
+    fn owes(&self) -> bool {
+        let is_unanswered = |have: &Have| have.is_whole && !have.is_answered;
+        !self.publishing.has_said_again()
+            || self.haves.values().any(is_unanswered)
+            || !self.chain.saved.released
+    }
+
+    fn allows_new(&self) -> bool {
+        let heard_all = || {
+            let is_whole = |hub: &u128| self.haves.get(hub).is_some_and(|have| have.is_whole);
+            self.peers.alive().iter().all(is_whole)
+        };
+        self.is_in_order()
+            && self.publishing.has_said_again()
+            && (self.barrier_at.is_none() || heard_all())
+    }
+}
+
+/// The other hubs.
+impl Order {
+    /// Another hub is alive: its lease, its epoch, the last sequence it has read and its digest.
+    pub fn heard(&mut self, now: Instant, hub: u128, place: (u64, u64, u64), held: &dyn Held) {
+        if hub == self.hub || !self.is_connected {
+            return;
+        }
+        self.peers.heard(now, hub);
+        let (epoch, cursor, digest) = place;
+        if epoch == self.chain.saved.epoch {
+            self.furthest = self.furthest.max(cursor);
+        }
+        if self.phase == Phase::Reading {
+            if epoch == self.chain.saved.epoch && self.chain.differs(cursor, digest) {
+                self.lose(now);
+            } else if (epoch, cursor) > (self.chain.saved.epoch, self.chain.saved.cursor) {
+                // The stream may have lost its tail: then nothing comes.
+                self.behind.get_or_insert((now, (epoch, cursor)));
+            }
+        }
+        self.pump(now, held);
+    }
+
+    /// Another hub has left.
+    pub fn left(&mut self, now: Instant, hub: u128, held: &dyn Held) {
+        self.peers.left(hub);
+        self.undone.remove(&hub);
+        self.release();
+        self.pump(now, held);
+    }
+}
+
+/// The log and time.
+impl Order {
+    /// The answer to [`Output::Store`]: whether everything is on disk.
+    pub fn stored(&mut self, now: Instant, is_stored: bool, held: &dyn Held) {
+        if !is_stored {
+            self.store_again_at = Some(now + STORE_AGAIN);
+            return;
+        }
+        let Some((batch, saved)) = self.batch.take() else { return };
+        for Ready { said, ticket, is_heard } in batch {
+            self.statistics.stored += 1;
+            match ticket {
+                Some(ticket) => self.settle(ticket, Outcome::Stored),
+                None if is_heard => {
+                    self.outputs.push_back(Output::Heard(said.message));
+                }
+                None => {}
+            }
+        }
+        self.stored_place = saved;
+        let released = &self.stored_place;
+        if released.released && self.announced != released.epoch {
+            self.announced = released.epoch;
+            self.outputs.push_back(Output::Released);
+        }
+        self.check(held);
+        self.pump(now, held);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant, held: &dyn Held) {
+        for hub in self.peers.expire(now) {
+            self.undone.remove(&hub);
+        }
+        self.release();
+        if self.store_again_at.take_if(|at| *at <= now).is_some()
+            && let Some((batch, saved)) = &self.batch
+        {
+            let messages = batch.iter().map(|ready| ready.said.clone()).collect();
+            self.outputs.push_back(Output::Store { messages, saved: saved.clone() });
+        }
+        if self.is_connected {
+            let is_stalled = self.behind.is_some_and(|(since, _)| since + STALLED <= now);
+            if self.opening_late_at.take_if(|at| *at <= now).is_some() || is_stalled {
+                (self.behind, self.opening) = (None, None);
+                self.outputs.push_back(Output::Connect);
+            }
+        }
+        if self.phase == Phase::Reading {
+            if self.publishing.is_late(now) {
+                self.publishing.go_back(now);
+            }
+            self.barrier_at.take_if(|at| *at <= now);
+        }
+        self.pump(now, held);
+    }
+
+    /// Publishes and stores what is possible.
+    fn pump(&mut self, now: Instant, held: &dyn Held) {
+        self.say_have(now, held);
+        if self.is_in_order() {
+            while let Some((ticket, said)) = self.deferred.pop_front() {
+                self.deferred_bytes -= said.message.text.len();
+                self.decide(ticket, said, held);
+            }
+        }
+        self.store(now);
+        if !self.is_live() {
+            return;
+        }
+        loop {
+            self.read_missing(held);
+            let allows_new = self.allows_new();
+            let saved = &self.chain.saved;
+            let said_again = &self.said_again;
+            let needless = |item: &Item| match item {
+                Item::Again(said) => said_again.contains(&said.identity()),
+                _ => false,
+            };
+            let Some((id, round, step, item)) =
+                self.publishing.next(now, saved.cursor, allows_new, needless)
+            else {
+                if self.publishing.awaits_reading() {
+                    continue;
+                }
+                return;
+            };
+            let stamp = Stamp {
+                hub: self.hub,
+                epoch: saved.epoch,
+                round,
+                step,
+                seen: saved.cursor,
+                digest: saved.digest,
+            };
+            let record = match item {
+                Item::New { said, .. } | Item::Again(said) => {
+                    Record::Said { stamp, said: Box::new(said.clone()) }
+                }
+                Item::Have { outboxes, last } => Record::Have {
+                    stamp,
+                    outboxes: outboxes.clone(),
+                    joined: saved.joined,
+                    last: *last,
+                },
+                Item::Done { have } => Record::Done { stamp, have: *have },
+                // Read before.
+                Item::Missing(_) => continue,
+            };
+            self.outputs.push_back(Output::Publish { id: id * 2, record, expect: None });
+        }
+    }
+
+    fn store(&mut self, now: Instant) {
+        if self.batch.is_some() {
+            return;
+        }
+        let is_due = self.save_at.is_some_and(|at| at <= now);
+        if self.ready.is_empty() && !is_due {
+            return;
+        }
+        let count = self.ready.len().min(BATCH);
+        let batch: Vec<Ready> = self.ready.drain(..count).collect();
+        // A place that is ahead of the log would pass over messages, so only the last batch moves
+        // it. Reading a part of the stream again does no harm.
+        let saved = match self.ready.is_empty() {
+            true => {
+                self.save_at = None;
+                Saved { owes: self.owes(), ..self.chain.place() }
+            }
+            false => self.stored_place.clone(),
+        };
+        let messages = batch.iter().map(|ready| ready.said.clone()).collect();
+        self.outputs.push_back(Output::Store { messages, saved: saved.clone() });
+        self.batch = Some((batch, saved));
+    }
+}

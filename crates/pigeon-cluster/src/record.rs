@@ -1,0 +1,215 @@
+//! Records of the stream: one JSON object each. Unknown types and fields are ignored.
+
+use pigeon_proto::{Identity, Message};
+use serde::{Deserialize, Serialize};
+
+use crate::hex;
+
+/// Maximum outboxes in one `have`.
+pub(crate) const OUTBOXES: usize = 1_000;
+
+/// A record of the stream.
+///
+/// ```text
+///   hub A            stream             hub B
+///     │ ── epoch 7 ───▶ │ ── epoch 7 ───▶ │   expects the register that A has read
+///     │ ── have ──────▶ │ ◀──── have ──── │   what each log holds
+///     │ ── said again ▶ │ ── said again ▶ │   what the other lacks
+///     │ ── done ──────▶ │ ── done ──────▶ │   B may show this epoch to its followers
+///     │ ── said ──────▶ │ ── said ──────▶ │   new messages
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Record {
+    /// A new epoch begins with this record.
+    Epoch {
+        /// The epoch.
+        epoch: u64,
+        /// The hub that opens it.
+        #[serde(with = "hex::id")]
+        hub: u128,
+    },
+    /// A message.
+    Said {
+        /// The publisher and its view.
+        #[serde(flatten)]
+        stamp: Stamp,
+        /// The message.
+        #[serde(flatten)]
+        said: Box<Said>,
+    },
+    /// A part of what a hub's log holds.
+    Have {
+        /// The publisher and its view.
+        #[serde(flatten)]
+        stamp: Stamp,
+        /// Outboxes and the last number of each.
+        outboxes: Vec<Outbox>,
+        /// The position where the hub joined: it needs nothing earlier.
+        joined: u64,
+        /// Whether this is the last part.
+        last: bool,
+    },
+    /// Everything that the publisher holds and a `have` lacked precedes this record.
+    Done {
+        /// The publisher and its view.
+        #[serde(flatten)]
+        stamp: Stamp,
+        /// The hub that said `have`.
+        #[serde(with = "hex::id")]
+        have: u128,
+    },
+    /// A type of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The publisher of a record, the record's place in its queue, and the part of the stream that the
+/// publisher has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// The hub's run.
+    #[serde(with = "hex::id")]
+    pub hub: u128,
+    /// The epoch that the publisher is in. The record is void in any other one.
+    pub epoch: u64,
+    /// The round: increases when the publisher goes back and publishes again.
+    pub round: u64,
+    /// The record's number within the round, from 0. A record is void unless the one before it in
+    /// its round is in the stream.
+    pub step: u64,
+    /// The last sequence that the publisher has read.
+    pub seen: u64,
+    /// The digest of the epoch up to there.
+    #[serde(with = "hex::digest")]
+    pub digest: u64,
+}
+
+/// A message in a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// The message. Its position is decided by the stream.
+    pub message: Message,
+    /// The outbox's number before this one.
+    pub after: u64,
+    /// Who numbers the outbox.
+    pub numbered: Numbered,
+    /// Whether the message was in the stream before.
+    #[serde(default, skip_serializing_if = "Again::is_new")]
+    pub again: Again,
+}
+
+/// Who numbers an outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Numbered {
+    /// Its author: numbers form a chain, and none is missing.
+    Author,
+    /// The hub, for members without a key: numbers increase.
+    Hub,
+}
+
+/// Whether a message was in the stream before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Again {
+    /// It is new.
+    #[default]
+    No,
+    /// A log still holds it.
+    Yes,
+    /// A log still holds it, and nothing earlier of the outbox.
+    Oldest,
+}
+
+impl Again {
+    fn is_new(&self) -> bool {
+        *self == Again::No
+    }
+}
+
+/// An outbox and the last number that a log holds of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Outbox {
+    /// The author.
+    #[serde(with = "hex::id")]
+    pub author: u128,
+    /// The outbox.
+    #[serde(with = "hex::digest")]
+    pub outbox: u64,
+    /// The last number.
+    pub last: u64,
+}
+
+impl Record {
+    /// Parses a record. `None` if it is not one.
+    pub fn parse(bytes: &[u8]) -> Option<Record> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    /// The record's bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Records have string keys and no maps of other types, so this cannot fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        match self {
+            Record::Said { stamp, .. }
+            | Record::Have { stamp, .. }
+            | Record::Done { stamp, .. } => Some(*stamp),
+            Record::Epoch { .. } | Record::Unknown => None,
+        }
+    }
+}
+
+impl Said {
+    pub(crate) fn identity(&self) -> Identity {
+        self.message.identity
+    }
+}
+
+/// A stable 64-bit hash (FNV-1a) of a record's bytes. Finds differences between streams; brokers
+/// are trusted.
+pub fn hash(bytes: &[u8]) -> u64 {
+    mix(0xcbf2_9ce4_8422_2325, bytes)
+}
+
+pub(crate) fn mix(start: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::message;
+
+    #[test]
+    fn records_are_read_as_they_were_written() {
+        let stamp = Stamp { hub: 7, epoch: 3, round: 2, step: 1, seen: 9, digest: u64::MAX };
+        let said = Said {
+            message: message(5, 6, 7, "你好"),
+            after: 6,
+            numbered: Numbered::Author,
+            again: Again::Oldest,
+        };
+        let raw = Said {
+            message: pigeon_proto::Message { text: (*b"\xff\x00").into(), ..message(5, 6, 8, "") },
+            after: 7,
+            numbered: Numbered::Hub,
+            again: Again::No,
+        };
+        let outboxes = vec![Outbox { author: 1, outbox: 2, last: 3 }];
+        for record in [
+            Record::Epoch { epoch: 3, hub: u128::MAX },
+            Record::Said { stamp, said: Box::new(said) },
+            Record::Said { stamp, said: Box::new(raw) },
+            Record::Have { stamp, outboxes, joined: 4, last: true },
+            Record::Done { stamp, have: 8 },
+        ] {
+            assert_eq!(Record::parse(&record.to_bytes()), Some(record));
+        }
+        assert_eq!(Record::parse(br#"{"type":"later","x":1}"#), Some(Record::Unknown));
+        assert_eq!(Record::parse(b"{"), None);
+    }
+}

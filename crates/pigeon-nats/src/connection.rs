@@ -1,0 +1,187 @@
+//! What is asked of the brokers.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::pull::{Config, Stream as Messages};
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::stream::Stream;
+use async_nats::jetstream::{self, Context};
+use async_nats::{Client, ConnectOptions};
+use bytes::Bytes;
+use pigeon_cluster::{Record, hash};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::settings::{Credentials, Settings, differences};
+
+/// Time limit for a question to the brokers.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Longest time between attempts to connect.
+const RECONNECT: Duration = Duration::from_secs(4);
+
+/// Time without a sign of a consumer after which it is made anew.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Why something failed, in the client's words.
+pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// A sign of the client.
+#[derive(Debug)]
+pub(crate) enum Sign {
+    Connected,
+    Disconnected,
+    Trouble(String),
+}
+
+/// Connects in the background, for ever.
+pub(crate) async fn connect(
+    settings: &Settings,
+    signs: UnboundedSender<Sign>,
+) -> Result<Client, Error> {
+    let mut options = ConnectOptions::new()
+        .name("pigeon hub")
+        .retry_on_initial_connect()
+        .connection_timeout(ANSWER)
+        .request_timeout(Some(ANSWER))
+        .ping_interval(Duration::from_secs(5))
+        .reconnect_delay_callback(|attempt| {
+            let delay = 100_u64.saturating_mul(1 << attempt.min(6));
+            Duration::from_millis(delay).min(RECONNECT)
+        })
+        .event_callback(move |event| {
+            let sign = match event {
+                async_nats::Event::Connected => Sign::Connected,
+                async_nats::Event::Disconnected | async_nats::Event::Closed => Sign::Disconnected,
+                other => Sign::Trouble(other.to_string()),
+            };
+            let _ = signs.send(sign);
+            async {}
+        });
+    options = match &settings.credentials {
+        Credentials::None => options,
+        Credentials::Password { user, password } => {
+            options.user_and_password(user.clone(), password.clone())
+        }
+        Credentials::Creds(text) => options.credentials(text)?,
+    };
+    if let Some(authority) = &settings.authority {
+        options = options.add_root_certificates(authority.clone());
+    }
+    Ok(options.connect(settings.servers.join(",")).await?)
+}
+
+/// The stream, made if it does not exist, and how it differs from what it should be.
+pub(crate) async fn open(
+    client: &Client,
+    settings: &Settings,
+) -> Result<(Stream, Vec<String>), Error> {
+    let mut context = jetstream::new(client.clone());
+    context.set_timeout(ANSWER);
+    let servers = client.server_info().connect_urls.len();
+    let wanted = settings.config(servers);
+    let stream = match context.get_stream(settings.stream()).await {
+        Ok(stream) => stream,
+        Err(_) => match context.get_or_create_stream(wanted.clone()).await {
+            Ok(stream) => stream,
+            // A cluster whose servers are not all there yet: the stream can get more replicas.
+            Err(_) if wanted.num_replicas > 1 => {
+                context.get_or_create_stream(settings.config(1)).await?
+            }
+            Err(error) => return Err(error.into()),
+        },
+    };
+    let found = stream.get_info().await?.config;
+    Ok((stream, differences(&found, &wanted)))
+}
+
+/// Where a hub is in the stream.
+pub(crate) async fn describe(
+    stream: &Stream,
+    settings: &Settings,
+    cursor: u64,
+) -> Result<pigeon_cluster::Stream, Error> {
+    let state = stream.get_info().await?.state;
+    let at_cursor = record_at(stream, cursor).await?;
+    let register = match stream.get_last_raw_message_by_subject(&settings.epoch()).await {
+        Ok(message) => match Record::parse(&message.payload) {
+            Some(Record::Epoch { epoch, .. }) => Some((message.sequence, epoch)),
+            _ => Some((message.sequence, 0)),
+        },
+        Err(error) if is_missing(&error) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(pigeon_cluster::Stream {
+        first: state.first_sequence,
+        last: state.last_sequence,
+        at_cursor,
+        register,
+    })
+}
+
+/// The hash of a record, if the stream holds it.
+async fn record_at(stream: &Stream, sequence: u64) -> Result<Option<u64>, Error> {
+    if sequence == 0 {
+        return Ok(None);
+    }
+    match stream.get_raw_message(sequence).await {
+        Ok(message) => Ok(Some(hash(&message.payload))),
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_missing(error: &async_nats::jetstream::stream::RawMessageError) -> bool {
+    use async_nats::jetstream::stream::RawMessageErrorKind as Kind;
+    matches!(error.kind(), Kind::NoMessageFound)
+}
+
+/// The record at a place, and the last sequence.
+pub(crate) async fn look(stream: &Stream, cursor: u64) -> Result<(Option<u64>, u64), Error> {
+    let last = stream.get_info().await?.state.last_sequence;
+    Ok((record_at(stream, cursor).await?, last))
+}
+
+/// Records after a sequence, as they come.
+pub(crate) async fn read(stream: &Stream, after: u64) -> Result<Messages, Error> {
+    let consumer = stream
+        .create_consumer(Config {
+            deliver_policy: match after {
+                0 => DeliverPolicy::All,
+                after => DeliverPolicy::ByStartSequence { start_sequence: after + 1 },
+            },
+            ack_policy: AckPolicy::None,
+            inactive_threshold: Duration::from_secs(30),
+            memory_storage: true,
+            num_replicas: 1,
+            ..Config::default()
+        })
+        .await?;
+    let messages = consumer
+        .stream()
+        .max_messages_per_batch(500)
+        .heartbeat(HEARTBEAT)
+        .expires(HEARTBEAT * 6)
+        .messages()
+        .await?;
+    Ok(messages)
+}
+
+/// Publishes a record. The future is the broker's answer.
+pub(crate) async fn publish(
+    context: &Context,
+    subject: String,
+    payload: Bytes,
+    expect: Option<u64>,
+) -> Result<impl Future<Output = Option<u64>> + Send + 'static, Error> {
+    let mut message = PublishMessage::build().payload(payload);
+    if let Some(expect) = expect {
+        message = message.expected_last_subject_sequence(expect);
+    }
+    let sending = context.send_publish(subject, message);
+    let answer = tokio::time::timeout(Duration::from_secs(1), sending).await??;
+    Ok(async move {
+        let answer = tokio::time::timeout(ANSWER, answer.into_future()).await;
+        answer.ok().and_then(Result::ok).map(|ack| ack.sequence)
+    })
+}

@@ -1,0 +1,460 @@
+//! The thread around an [`Order`].
+
+use std::future::pending;
+use std::io;
+use std::pin::Pin;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::pull::Stream as Messages;
+use async_nats::jetstream::stream::Stream;
+use async_nats::jetstream::{self, Context};
+use async_nats::{Client, Subscriber};
+use futures_util::StreamExt as _;
+use pigeon_cluster::{Held, Order, Outcome, Output, RENEW, Rewind, Said, Saved, State, Statistics};
+use pigeon_datagram::Instant;
+use pigeon_proto::{Message, Position};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::connection::{self, Error, Sign};
+use crate::settings::Settings;
+
+/// Delay before the stream is opened again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// From the hub. The hub bounds their number: it waits for what it has handed in.
+pub enum Input {
+    /// A reliable member says something. [`Event::Settled`] follows.
+    Say {
+        /// Identifies the message.
+        ticket: u64,
+        /// The message.
+        said: Said,
+    },
+    /// A member without a key says something.
+    Plain(Message),
+    /// Whether the messages of [`Event::Store`] are on disk.
+    Stored(bool),
+}
+
+/// To the hub.
+#[derive(Debug)]
+pub enum Event {
+    /// Store messages at their positions, then the place. Answered by [`Input::Stored`].
+    Store {
+        /// The messages.
+        messages: Vec<Said>,
+        /// The place.
+        saved: Saved,
+    },
+    /// A member's message is decided.
+    Settled {
+        /// The ticket.
+        ticket: u64,
+        /// The decision.
+        outcome: Outcome,
+    },
+    /// A message from another hub, stored: relay it to plain members.
+    Heard(Message),
+    /// Followers go back.
+    Rewound(Rewind),
+    /// Followers may read the newest epoch.
+    Released,
+    /// The state has changed.
+    State {
+        /// The state.
+        state: State,
+        /// Hubs that are alive, without this one.
+        others: usize,
+    },
+    /// The stream differs from what it should be.
+    Differs(Vec<String>),
+    /// The brokers or the stream cannot be reached, or refuse. Told once for each reason.
+    Trouble(String),
+    /// Once a second: the counters, and how many messages wait for their place.
+    Counts {
+        /// The counters.
+        statistics: Statistics,
+        /// The number of messages.
+        waiting: usize,
+    },
+}
+
+/// A hub's link to the others. Dropping it ends the thread.
+pub struct Link {
+    inputs: Option<UnboundedSender<Input>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Link {
+    /// Starts the thread: the hub's run, its stored place, its log. `report` must not block.
+    pub fn start(
+        settings: Settings,
+        hub: u128,
+        saved: Saved,
+        newest: Position,
+        held: Box<dyn Held + Send>,
+        report: Box<dyn FnMut(Event) + Send>,
+    ) -> io::Result<Link> {
+        let (inputs, from_hub) = unbounded_channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new().name("cluster".into()).spawn(move || {
+            let order = Order::new(hub, saved, newest);
+            runtime.block_on(Driver::run(settings, hub, order, held, report, from_hub));
+        })?;
+        Ok(Link { inputs: Some(inputs), thread: Some(thread) })
+    }
+
+    /// Hands something in. False if the thread has ended.
+    pub fn input(&self, input: Input) -> bool {
+        self.inputs.as_ref().is_some_and(|inputs| inputs.send(input).is_ok())
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.inputs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A lease: sent to every hub, and not stored.
+#[derive(Serialize, Deserialize)]
+struct Lease {
+    hub: String,
+    epoch: u64,
+    cursor: u64,
+    digest: String,
+    /// The hub stops.
+    #[serde(default)]
+    leaves: bool,
+}
+
+type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
+
+/// What tasks report, with the number of the connection that they belong to.
+enum Done {
+    Published { id: u64, sequence: Option<u64> },
+    Looked { cursor: u64, record: Option<u64>, last: u64 },
+}
+
+struct Driver {
+    settings: Settings,
+    hub: u128,
+    order: Order,
+    held: Box<dyn Held + Send>,
+    report: Box<dyn FnMut(Event) + Send>,
+    origin: std::time::Instant,
+    client: Client,
+    context: Context,
+    /// Increases with each connection: answers to an earlier one are ignored.
+    generation: u64,
+    opening: Option<Boxed<(Stream, Vec<String>, pigeon_cluster::Stream)>>,
+    open_at: Option<Instant>,
+    stream: Option<Stream>,
+    reading: Option<Boxed<Messages>>,
+    messages: Option<Messages>,
+    done: UnboundedSender<(u64, Done)>,
+    told: (Option<State>, usize),
+    trouble: Option<String>,
+    differences: Vec<String>,
+}
+
+impl Driver {
+    async fn run(
+        settings: Settings,
+        hub: u128,
+        order: Order,
+        held: Box<dyn Held + Send>,
+        mut report: Box<dyn FnMut(Event) + Send>,
+        mut from_hub: UnboundedReceiver<Input>,
+    ) {
+        let (signs, mut sign) = unbounded_channel();
+        let client = match connection::connect(&settings, signs).await {
+            Ok(client) => client,
+            Err(error) => return report(Event::Trouble(error.to_string())),
+        };
+        let mut leases = match client.subscribe(settings.lease()).await {
+            Ok(leases) => leases,
+            Err(error) => return report(Event::Trouble(error.to_string())),
+        };
+        let (done, mut answers) = unbounded_channel();
+        let mut context = jetstream::new(client.clone());
+        context.set_timeout(Duration::from_secs(5));
+        let mut driver = Driver {
+            settings,
+            hub,
+            order,
+            held,
+            report,
+            origin: std::time::Instant::now(),
+            client,
+            context,
+            generation: 0,
+            opening: None,
+            open_at: Some(Instant::ORIGIN),
+            stream: None,
+            reading: None,
+            messages: None,
+            done,
+            told: (None, usize::MAX),
+            trouble: None,
+            differences: Vec::new(),
+        };
+        let mut renew = tokio::time::interval(RENEW);
+        renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            driver.drain().await;
+            let now = driver.now();
+            let next = [driver.order.poll_timeout(), driver.open_at].into_iter().flatten().min();
+            let sleep = next.map(|next| tokio::time::sleep(next - now));
+            let wants = driver.order.wants();
+            tokio::select! {
+                input = from_hub.recv() => match input {
+                    Some(input) => driver.input(input),
+                    None => break,
+                },
+                Some(sign) = sign.recv() => driver.sign(sign),
+                opened = wait(&mut driver.opening) => driver.opened(opened),
+                messages = wait(&mut driver.reading) => match messages {
+                    Ok(messages) => driver.messages = Some(messages),
+                    Err(error) => driver.close(Some(error)),
+                },
+                message = next_of(&mut driver.messages), if wants => match message {
+                    Some(Ok(message)) => driver.delivered(&message),
+                    Some(Err(error)) => driver.close(Some(error.into())),
+                    None => driver.close(None),
+                },
+                Some((generation, done)) = answers.recv() => driver.answered(generation, done),
+                lease = leases.next() => match lease {
+                    Some(lease) => driver.lease(&lease.payload),
+                    None => break,
+                },
+                _ = renew.tick() => driver.renew(false).await,
+                () = async { match sleep { Some(sleep) => sleep.await, None => pending().await } } => {
+                    driver.timeout();
+                }
+            }
+        }
+        driver.leave(&mut leases).await;
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_nanos(u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn input(&mut self, input: Input) {
+        let now = self.now();
+        match input {
+            Input::Say { ticket, said } => self.order.say(now, ticket, said, &*self.held),
+            Input::Plain(message) => self.order.say_plain(now, message, &*self.held),
+            Input::Stored(is_stored) => self.order.stored(now, is_stored, &*self.held),
+        }
+    }
+
+    fn sign(&mut self, sign: Sign) {
+        match sign {
+            Sign::Connected => self.open_at = Some(self.now()),
+            Sign::Disconnected => {
+                self.close(None);
+                self.open_at = None;
+            }
+            Sign::Trouble(why) => self.trouble(why),
+        }
+    }
+
+    /// Reports a reason once, until another one or until all is well.
+    fn trouble(&mut self, why: String) {
+        if self.trouble.as_ref() != Some(&why) {
+            self.trouble = Some(why.clone());
+            (self.report)(Event::Trouble(why));
+        }
+    }
+
+    fn timeout(&mut self) {
+        let now = self.now();
+        if self.open_at.take_if(|at| *at <= now).is_some() && self.opening.is_none() {
+            self.close(None);
+            self.open_at = None;
+            let (client, settings) = (self.client.clone(), self.settings.clone());
+            let cursor = self.order.cursor();
+            self.opening = Some(Box::pin(async move {
+                let (stream, differences) = connection::open(&client, &settings).await?;
+                let place = connection::describe(&stream, &settings, cursor).await?;
+                Ok((stream, differences, place))
+            }));
+        }
+        self.order.handle_timeout(now, &*self.held);
+    }
+
+    fn opened(&mut self, opened: Result<(Stream, Vec<String>, pigeon_cluster::Stream), Error>) {
+        self.opening = None;
+        match opened {
+            Ok((stream, differences, place)) => {
+                if !differences.is_empty() && differences != self.differences {
+                    (self.report)(Event::Differs(differences.clone()));
+                }
+                self.differences = differences;
+                self.trouble = None;
+                self.generation += 1;
+                self.stream = Some(stream);
+                self.order.connected(self.now(), place, &*self.held);
+            }
+            Err(error) => self.close(Some(error)),
+        }
+    }
+
+    /// Ends the connection to the stream, and opens it again soon.
+    fn close(&mut self, error: Option<Error>) {
+        if let Some(error) = error {
+            self.trouble(error.to_string());
+        }
+        self.generation += 1;
+        (self.opening, self.reading, self.messages) = (None, None, None);
+        let now = self.now();
+        if self.stream.take().is_some() {
+            self.order.disconnected(now);
+        }
+        self.open_at = Some(now + RETRY);
+    }
+
+    fn delivered(&mut self, message: &async_nats::jetstream::Message) {
+        let Ok(info) = message.info() else { return };
+        let sequence = info.stream_sequence;
+        self.order.delivered(self.now(), sequence, &message.payload, &*self.held);
+    }
+
+    fn answered(&mut self, generation: u64, done: Done) {
+        if generation != self.generation {
+            return;
+        }
+        let now = self.now();
+        match done {
+            Done::Published { id, sequence: Some(sequence) } => {
+                self.order.acknowledged(now, id, sequence, &*self.held);
+            }
+            Done::Published { id, sequence: None } => self.order.refused(now, id, &*self.held),
+            Done::Looked { cursor, record, last } => self.order.looked(now, cursor, record, last),
+        }
+    }
+
+    fn lease(&mut self, payload: &[u8]) {
+        let Ok(lease) = serde_json::from_slice::<Lease>(payload) else { return };
+        let Ok(hub) = u128::from_str_radix(&lease.hub, 16) else { return };
+        let Ok(digest) = u64::from_str_radix(&lease.digest, 16) else { return };
+        let now = self.now();
+        if hub == self.hub {
+            return;
+        }
+        match lease.leaves {
+            true => self.order.left(now, hub, &*self.held),
+            false => {
+                let place = (lease.epoch, lease.cursor, digest);
+                self.order.heard(now, hub, place, &*self.held);
+            }
+        }
+    }
+
+    /// Renews the lease, and looks whether the stream is still what was read.
+    async fn renew(&mut self, leaves: bool) {
+        let (statistics, waiting) = (self.order.statistics(), self.order.waiting());
+        (self.report)(Event::Counts { statistics, waiting });
+        let Some(stream) = self.stream.clone() else { return };
+        let place = self.order.place();
+        let lease = Lease {
+            hub: format!("{:032x}", self.hub),
+            epoch: place.epoch,
+            cursor: place.cursor,
+            digest: format!("{:016x}", place.digest),
+            leaves,
+        };
+        let payload = serde_json::to_vec(&lease).unwrap_or_default();
+        let sending = self.client.publish(self.settings.lease(), payload.into());
+        let _ = tokio::time::timeout(Duration::from_secs(1), sending).await;
+        let (done, generation, cursor) = (self.done.clone(), self.generation, place.cursor);
+        tokio::spawn(async move {
+            if let Ok((record, last)) = connection::look(&stream, cursor).await {
+                let _ = done.send((generation, Done::Looked { cursor, record, last }));
+            }
+        });
+    }
+
+    /// Carries out what the order wants.
+    async fn drain(&mut self) {
+        while let Some(output) = self.order.poll_output() {
+            match output {
+                Output::Read { after } => {
+                    self.messages = None;
+                    if let Some(stream) = self.stream.clone() {
+                        self.reading =
+                            Some(Box::pin(async move { connection::read(&stream, after).await }));
+                    }
+                }
+                Output::Publish { id, record, expect } => self.publish(id, record, expect).await,
+                Output::Connect => {
+                    self.close(None);
+                    self.open_at = Some(self.now());
+                }
+                Output::Store { messages, saved } => {
+                    (self.report)(Event::Store { messages, saved })
+                }
+                Output::Settled { ticket, outcome } => {
+                    (self.report)(Event::Settled { ticket, outcome });
+                }
+                Output::Heard(message) => (self.report)(Event::Heard(message)),
+                Output::Rewound(rewind) => (self.report)(Event::Rewound(rewind)),
+                Output::Released => (self.report)(Event::Released),
+            }
+        }
+        let told = (Some(self.order.state()), self.order.alive().len());
+        if told != self.told {
+            self.told = told;
+            (self.report)(Event::State { state: self.order.state(), others: told.1 });
+        }
+    }
+
+    async fn publish(&mut self, id: u64, record: pigeon_cluster::Record, expect: Option<u64>) {
+        let subject = if expect.is_some() { self.settings.epoch() } else { self.settings.log() };
+        let payload = record.to_bytes().into();
+        match connection::publish(&self.context, subject, payload, expect).await {
+            Ok(answer) => {
+                let (done, generation) = (self.done.clone(), self.generation);
+                tokio::spawn(async move {
+                    let sequence = answer.await;
+                    let _ = done.send((generation, Done::Published { id, sequence }));
+                });
+            }
+            Err(_) => self.order.refused(self.now(), id, &*self.held),
+        }
+    }
+
+    /// Tells the others, so that nobody waits for the end of the lease.
+    async fn leave(&mut self, leases: &mut Subscriber) {
+        self.renew(true).await;
+        let _ = tokio::time::timeout(Duration::from_millis(300), self.client.flush()).await;
+        let _ = leases.unsubscribe().await;
+    }
+}
+
+async fn wait<T>(future: &mut Option<Boxed<T>>) -> Result<T, Error> {
+    match future {
+        Some(it) => {
+            let result = it.await;
+            *future = None;
+            result
+        }
+        None => pending().await,
+    }
+}
+
+async fn next_of(
+    messages: &mut Option<Messages>,
+) -> Option<<Messages as futures_util::Stream>::Item> {
+    match messages {
+        Some(messages) => messages.next().await,
+        None => pending().await,
+    }
+}

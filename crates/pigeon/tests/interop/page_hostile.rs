@@ -1,0 +1,235 @@
+//! Hostile clients of the page, and what a plain member notices meanwhile: nothing is lost. The test
+//! prints how long its messages take, and the hub's memory, before and during each attack.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pigeon_perf::process::resident_bytes;
+use pigeon_perf::websocket::{WebSocket, frame};
+use serde_json::json;
+
+use crate::page_link::{Tab, ask, hub_with_page};
+use crate::process::{wait_until, wait_within};
+
+/// Messages of the plain member during each attack.
+const MESSAGES: usize = 200;
+
+/// What a plain member sees: it says something, and waits for the hub's copy.
+struct Witness {
+    socket: UdpSocket,
+    said: usize,
+}
+
+/// The milliseconds until copies came.
+struct Seen {
+    median: f64,
+    worst: f64,
+    lost: usize,
+}
+
+impl Witness {
+    fn join(hub: SocketAddr) -> Witness {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(hub).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        Witness { socket, said: 0 }
+    }
+
+    fn watch(&mut self) -> Seen {
+        let (mut took, mut lost) = (Vec::new(), 0);
+        for _ in 0..MESSAGES {
+            self.said += 1;
+            let text = format!("message {}.", self.said);
+            let start = Instant::now();
+            self.socket.send(text.as_bytes()).unwrap();
+            let mut buffer = [0; 2_048];
+            loop {
+                let Ok(length) = self.socket.recv(&mut buffer) else {
+                    lost += 1;
+                    break;
+                };
+                if String::from_utf8_lossy(&buffer[..length]).contains(&text) {
+                    took.push(start.elapsed().as_secs_f64() * 1e3);
+                    break;
+                }
+            }
+        }
+        took.sort_by(f64::total_cmp);
+        let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
+        Seen { median: at(0.5), worst: at(1.0), lost }
+    }
+}
+
+/// Runs an attack in threads until it is dropped.
+struct Attack {
+    is_over: Arc<AtomicBool>,
+    threads: Vec<thread::JoinHandle<()>>,
+    /// How often it was tried.
+    count: Arc<AtomicU64>,
+}
+
+impl Attack {
+    fn start(
+        threads: usize,
+        attack: impl Fn(&AtomicBool, &AtomicU64) + Send + Clone + 'static,
+    ) -> Attack {
+        let (is_over, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let threads = (0..threads).map(|_| {
+            let (is_over, count, attack) =
+                (Arc::clone(&is_over), Arc::clone(&count), attack.clone());
+            thread::spawn(move || attack(&is_over, &count))
+        });
+        let threads = threads.collect();
+        Attack { is_over, threads, count }
+    }
+
+    fn stop(self) -> u64 {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.threads.into_iter().for_each(|thread| thread.join().unwrap());
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+/// Opens connections and holds them, up to `most`, each with these first bytes.
+fn hold(page: SocketAddr, most: usize, first: &'static [u8]) -> Attack {
+    Attack::start(1, move |is_over, count| {
+        let mut held = Vec::new();
+        while !is_over.load(Ordering::Relaxed) {
+            if held.len() >= most {
+                thread::sleep(Duration::from_millis(20));
+                continue;
+            }
+            let Ok(mut stream) = TcpStream::connect(page) else { continue };
+            let _ = stream.write_all(first);
+            held.push(stream);
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    })
+}
+
+/// Says the same bytes in new WebSockets, after `hello` if it `is_greeted`, and waits for their end.
+fn repeat(page: SocketAddr, is_greeted: bool, bytes: Vec<u8>) -> Attack {
+    Attack::start(2, move |is_over, count| {
+        while !is_over.load(Ordering::Relaxed) {
+            let origin = format!("http://{page}");
+            let Ok(mut socket) = WebSocket::open(page, "/ws", &origin, "pigeon.1") else {
+                continue;
+            };
+            if is_greeted {
+                let _ = socket.send(&json!({"type": "hello", "version": 1}).to_string());
+            }
+            let _ = socket.stream().write_all(&bytes);
+            socket.stream().set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            let mut buffer = [0; 4_096];
+            while socket.stream().read(&mut buffer).is_ok_and(|count| count > 0) {}
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    })
+}
+
+#[test]
+fn hostile_clients_of_the_page_cost_plain_members_nothing() {
+    pigeon_perf::cpu::raise_file_limit();
+    // The attacks come from this machine, as the witness does.
+    let (hub, page) = hub_with_page("hostile", &["--rate", "unlimited"]);
+    let mut witness = Witness::join(hub.address);
+    let alone = witness.watch();
+    assert_eq!(alone.lost, 0);
+    let memory = || resident_bytes(hub.id()) as f64 / (1 << 20) as f64;
+    println!("{:28} {:>8} {:>8} {:>8} {:>9}", "", "median", "worst", "MiB", "attempts");
+    let line = |what: &str, seen: &Seen, count: u64| {
+        let Seen { median, worst, .. } = seen;
+        println!("{what:28} {median:5.2} ms {worst:5.1} ms {:8.1} {count:9}", memory());
+    };
+    line("nobody else", &alone, 0);
+
+    let huge = vec![0x81, 0xff, 0, 0, 0, 0, 6, 0, 0, 0, 1, 2, 3, 4];
+    let say = json!({"type": "say", "number": 1, "room": "lobby", "text": "x"}).to_string();
+    let attacks: Vec<(&str, Attack)> = vec![
+        ("half-open", hold(page, 500, b"")),
+        ("half a request", hold(page, 500, b"GET / HTTP/1.1\r\nHost: loc")),
+        ("a byte at a time", slow(page)),
+        ("10,000 connections", hold(page, 10_000, b"")),
+        ("frames of 100 MB", repeat(page, true, huge)),
+        ("no UTF-8", repeat(page, true, frame(0x81, b"\xff\xfe{}"))),
+        ("wrong order", repeat(page, false, frame(0x81, say.as_bytes()))),
+    ];
+    for (what, attack) in attacks {
+        let seen = witness.watch();
+        // More than the hub takes at once.
+        let least = if what == "10,000 connections" { 4_500 } else { 1 };
+        wait_within("the attack has begun", Duration::from_secs(60), || {
+            (attack.count.load(Ordering::Relaxed) >= least).then_some(())
+        });
+        // Somebody who opens the page is not locked out.
+        let mut tab = Tab::open(page, "");
+        tab.wait("welcome");
+        line(what, &seen, attack.stop());
+        assert_eq!(seen.lost, 0, "{what}");
+    }
+
+    // A member that follows the room, asks for all of it again and again, and reads nothing.
+    let mut deaf = Tab::open(page, "deaf");
+    deaf.wait("welcome");
+    let zero =
+        json!({"position": 0, "author": "0".repeat(32), "outbox": "0".repeat(16), "number": 0});
+    let follow = json!({"type": "follow", "room": "lobby", "after": zero}).to_string() + "\n";
+    let attack = Attack::start(1, {
+        let stream = deaf.socket.stream().try_clone().unwrap();
+        stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+        let stream = Arc::new(std::sync::Mutex::new(stream));
+        move |is_over, count| {
+            let bytes = frame(0x81, follow.repeat(100).as_bytes());
+            while !is_over.load(Ordering::Relaxed) {
+                if stream.lock().unwrap().write_all(&bytes).is_err() {
+                    // A part of a frame was written: nothing more can be said.
+                    thread::sleep(Duration::from_millis(20));
+                }
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+    let seen = witness.watch();
+    line("never reading", &seen, attack.stop());
+    assert_eq!(seen.lost, 0);
+    assert!(memory() < 400.0, "{} MiB", memory());
+
+    // The figures are those of the last second.
+    let request = format!("GET /metrics HTTP/1.1\nHost: {page}\nConnection: close\n\n");
+    let figures = wait_until("some gave way, and some broke rules", || {
+        let figures = ask(page, &request);
+        let counts = |reason: &str| {
+            !figures.contains(&format!("pigeon_page_refused_total{{reason=\"{reason}\"}} 0\n"))
+        };
+        (counts("displaced") && counts("broken")).then_some(figures)
+    });
+    let figure = |name: &str| -> f64 {
+        let line = figures.lines().find(|line| line.starts_with(name));
+        line.unwrap_or_else(|| panic!("no {name}")).rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    assert!(figure("pigeon_page_connections ") <= 4_096.0, "{figures}");
+}
+
+/// Connections whose requests come a byte at a time.
+fn slow(page: SocketAddr) -> Attack {
+    Attack::start(1, move |is_over, count| {
+        let open = |_| TcpStream::connect(page).ok();
+        let mut streams: Vec<TcpStream> = (0..200).filter_map(open).collect();
+        let request =
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ".iter().chain(std::iter::repeat(&b'x'));
+        for byte in request {
+            for stream in &mut streams {
+                let _ = stream.write_all(&[*byte]);
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            if is_over.load(Ordering::Relaxed) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    })
+}
