@@ -110,7 +110,8 @@ fn to_hub(proves: bool, pieces: &[Vec<u8>]) {
 
 /// Does what the sessions want done, with a log that holds nothing.
 fn answer(sessions: &mut Sessions, now: Instant, lines: &mut Lines) {
-    let log = pigeon_hub::reliable::MemoryLog::new(pigeon_proto::Position::at(1, 0).unwrap(), 1_000);
+    let log =
+        pigeon_hub::reliable::MemoryLog::new(pigeon_proto::Position::at(1, 0).unwrap(), 1_000);
     loop {
         sessions.pump(now, &log);
         let Some(output) = sessions.poll_output() else { return };
