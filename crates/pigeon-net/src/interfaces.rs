@@ -125,7 +125,15 @@ pub fn local_addresses() -> io::Result<Interfaces> {
 /// This host's current addresses (GetAdaptersAddresses).
 #[cfg(windows)]
 pub fn local_addresses() -> io::Result<Interfaces> {
-    Ok(Interfaces { addresses: crate::windows::local_addresses()? })
+    let addresses = crate::windows::adapter_addresses()?.into_iter().map(|adapter| {
+        let address = adapter.address;
+        let broadcast = match address.is_loopback() {
+            true => None,
+            false => last_of(address, adapter.prefix_length),
+        };
+        LocalAddress { interface: adapter.interface, index: adapter.index, address, broadcast }
+    });
+    Ok(Interfaces { addresses: addresses.collect() })
 }
 
 /// None on this system. Loopback and the limited broadcast address are recognised anyway.
@@ -143,7 +151,7 @@ fn ip(address: &nix::sys::socket::SockaddrStorage) -> Option<IpAddr> {
 /// The last address of a network, its broadcast address; `None` for a network of one or two
 /// addresses (RFC 3021).
 #[cfg(any(unix, windows))]
-pub(crate) fn last_of(address: IpAddr, prefix_length: u32) -> Option<Ipv4Addr> {
+fn last_of(address: IpAddr, prefix_length: u32) -> Option<Ipv4Addr> {
     match address {
         IpAddr::V4(address) if prefix_length < 31 => {
             Some(Ipv4Addr::from_bits(address.to_bits() | u32::MAX >> prefix_length))

@@ -13,8 +13,6 @@ use windows_sys::Win32::NetworkManagement::IpHelper::{
 use windows_sys::Win32::Networking::WinSock::{AF_INET, AF_INET6, AF_UNSPEC, SOCKET_ADDRESS};
 use windows_sys::core::PWSTR;
 
-use crate::interfaces::{LocalAddress, last_of};
-
 /// As Microsoft recommends; a larger size is asked for once the call names it.
 const FIRST_SIZE: u32 = 16 * 1024;
 
@@ -24,8 +22,18 @@ const ATTEMPTS: usize = 4;
 /// Longest name of an adapter that is read, in UTF-16 units.
 const LONGEST_NAME: usize = 256;
 
+/// An address of an adapter.
+pub(crate) struct AdapterAddress {
+    /// The adapter's name and index.
+    pub(crate) interface: String,
+    pub(crate) index: u32,
+    pub(crate) address: IpAddr,
+    /// The length of the network's prefix.
+    pub(crate) prefix_length: u32,
+}
+
 /// Every address of every adapter, in the system's order.
-pub(crate) fn local_addresses() -> io::Result<Vec<LocalAddress>> {
+pub(crate) fn adapter_addresses() -> io::Result<Vec<AdapterAddress>> {
     let mut size = FIRST_SIZE;
     for _ in 0..ATTEMPTS {
         // Elements of eight bytes: the structures are aligned to that.
@@ -49,7 +57,7 @@ pub(crate) fn local_addresses() -> io::Result<Vec<LocalAddress>> {
 
 /// # Safety
 /// `adapter` is null or begins a list as `GetAdaptersAddresses` writes it.
-unsafe fn addresses(mut adapter: *const IP_ADAPTER_ADDRESSES_LH) -> Vec<LocalAddress> {
+unsafe fn addresses(mut adapter: *const IP_ADAPTER_ADDRESSES_LH) -> Vec<AdapterAddress> {
     let mut found = Vec::new();
     // SAFETY: each pointer of the list is null or leads to a valid structure in the same buffer.
     while let Some(this) = unsafe { adapter.as_ref() } {
@@ -62,12 +70,9 @@ unsafe fn addresses(mut adapter: *const IP_ADAPTER_ADDRESSES_LH) -> Vec<LocalAdd
             // SAFETY: the address leads to as many bytes as the structure says.
             if let Some(address) = ip(unsafe { bytes(&entry.Address) }) {
                 let index = if address.is_ipv6() { this.Ipv6IfIndex } else { v4_index };
-                let broadcast = match address.is_loopback() {
-                    true => None,
-                    false => last_of(address, u32::from(entry.OnLinkPrefixLength)),
-                };
+                let prefix_length = u32::from(entry.OnLinkPrefixLength);
                 let interface = interface.clone();
-                found.push(LocalAddress { interface, index, address, broadcast });
+                found.push(AdapterAddress { interface, index, address, prefix_length });
             }
             unicast = entry.Next;
         }

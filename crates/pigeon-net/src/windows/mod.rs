@@ -4,5 +4,5 @@
 mod adapters;
 mod console;
 
-pub(crate) use adapters::local_addresses;
+pub(crate) use adapters::adapter_addresses;
 pub use console::{ConsoleEvent, on_console_event};

@@ -111,3 +111,11 @@ pub(crate) fn explain(error: OpenError) -> anyhow::Error {
         _ => error.into(),
     }
 }
+
+/// The address for others to write to: only the port if the chat listens on every address.
+pub(crate) fn reached_at(bound: SocketAddr) -> String {
+    match bound.ip().is_unspecified() {
+        true => say!("chat-port", port = bound.port()),
+        false => bound.to_string(),
+    }
+}

@@ -13,8 +13,8 @@ use pigeon_datagram::Instant;
 use pigeon_net::{Stats, Waker};
 use pigeon_proto::Language;
 
-use super::reached_at;
 use super::request::Request;
+use crate::base::bind::reached_at;
 use crate::base::payload::without_end;
 use crate::output::Color;
 use crate::ui::screen::{Action, Kind, Look, Model, PlaceId, Presence, Screen, Update, WallClock};

@@ -18,7 +18,6 @@ mod lost;
 mod request;
 mod view;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -32,7 +31,7 @@ use self::full::Full;
 use self::host::{PersonHost, in_words};
 use self::lines::Lines;
 use self::view::View;
-use crate::base::bind::bind;
+use crate::base::bind::{bind, reached_at};
 use crate::base::endpoint::ListenAddress;
 use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
@@ -133,12 +132,4 @@ fn sum_up(chat: &Chat, dropped: u64) -> Vec<String> {
         (lost, say!("chat-lost", count = lost)),
     ];
     counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect()
-}
-
-/// The address for others to write to: only the port if the chat listens on every address.
-fn reached_at(bound: SocketAddr) -> String {
-    match bound.ip().is_unspecified() {
-        true => say!("chat-port", port = bound.port()),
-        false => bound.to_string(),
-    }
 }
