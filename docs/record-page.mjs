@@ -120,8 +120,8 @@ const PHONE = { viewport: { width: 360, height: 720 }, deviceScaleFactor: 1.5, h
 
 /** Language, name of the picture, device, colours. */
 const PICTURES = [
-  ["zh", "page-desk.zh", DESK, "light"],
-  ["zh", "page-phone.zh", PHONE, "dark"],
+  ["zh", "page-desk.zh-CN", DESK, "light"],
+  ["zh", "page-phone.zh-CN", PHONE, "dark"],
   ["en", "page-desk", DESK, "dark"],
   ["en", "page-phone", PHONE, "light"],
 ];
