@@ -127,6 +127,14 @@ impl World {
         });
         found.collect()
     }
+
+    /// The new identity of a message after a conflict.
+    fn renumbered(&self, of: MessageId) -> Option<MessageId> {
+        self.events.iter().find_map(|event| match event {
+            Event::Renumbered { from, to } if *from == of => Some(*to),
+            _ => None,
+        })
+    }
 }
 
 fn refused(number: u64, again_ms: Option<u64>) -> HubFrame {
@@ -263,6 +271,164 @@ fn a_message_refused_for_now_comes_again_in_time() {
     w.session.handle_timeout(w.now);
     w.drain();
     assert_eq!(w.said(), [(1, 0, "a".to_string())]);
+}
+
+#[test]
+fn a_refused_message_at_the_end_of_an_outbox_does_not_hold_the_next_one() {
+    let mut w = World::new(Vec::new(), 1);
+    let id = w.say("before");
+    w.sync();
+    let mut w = World::new(w.file, 2);
+    let new = w.say("after");
+    w.sync();
+    assert_eq!(w.join(), id.outbox);
+    w.expect(id.outbox, 1);
+    assert_eq!(w.said(), [(1, 0, "before".to_string())]);
+    w.hear(&refused(1, None));
+    w.sync();
+    assert_eq!(w.sent, [ClientFrame::Outbox { outbox: new.outbox }]);
+    w.expect(new.outbox, 1);
+    assert_eq!(w.said(), [(1, 0, "after".to_string())]);
+}
+
+#[test]
+fn after_a_refusal_at_the_end_new_messages_and_a_restart_go_on() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    for text in ["a", "b"] {
+        w.say(text);
+    }
+    w.sync();
+    w.sync();
+    w.said();
+    w.hear(&HubFrame::Stored { number: 1 });
+    w.hear(&refused(2, None));
+    w.sync();
+    w.say("c");
+    w.sync();
+    assert_eq!(w.said(), [(3, 1, "c".to_string())]);
+    let mut w = World::new(w.file, 2);
+    w.join();
+    w.expect(outbox, 2);
+    assert_eq!(w.said(), [(3, 1, "c".to_string())]);
+}
+
+#[test]
+fn a_refusal_does_not_skip_smaller_numbers_that_come_again() {
+    for again in [Some(500), None] {
+        let mut w = World::new(Vec::new(), 1);
+        let outbox = w.join();
+        w.expect(outbox, 1);
+        for text in ["a", "b", "c"] {
+            w.say(text);
+        }
+        w.sync();
+        w.sync();
+        w.said();
+        w.hear(&refused(1, Some(500)));
+        w.hear(&refused(2, again));
+        w.sync();
+        w.now = w.now + Duration::from_millis(500);
+        w.session.handle_timeout(w.now);
+        w.drain();
+        assert_eq!(w.said().first().map(|(number, ..)| *number), Some(1));
+    }
+}
+
+#[test]
+fn only_the_message_in_conflict_moves_to_another_outbox() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    let ids = ["a", "b", "c"].map(|text| w.say(text));
+    w.sync();
+    w.sync();
+    assert_eq!(w.said().len(), 3);
+    // Another message is 1; the hub goes on, and stores 2 and 3.
+    w.hear(&HubFrame::Conflict { number: 1 });
+    let to = w.renumbered(ids[0]).unwrap();
+    assert_ne!(to.outbox, outbox);
+    w.sync();
+    assert_eq!(w.said(), [], "2 and 3 are on the way");
+    w.hear(&HubFrame::Stored { number: 3 });
+    assert_eq!(ids.map(|id| w.statuses(id).pop() == Some(Status::Stored)), [false, true, true]);
+    assert_eq!(w.sent, [ClientFrame::Outbox { outbox: to.outbox }]);
+    w.expect(to.outbox, 1);
+    assert_eq!(w.said(), [(1, 0, "a".to_string())]);
+    w.hear(&HubFrame::Stored { number: 1 });
+    assert_eq!(w.statuses(to).last(), Some(&Status::Stored));
+    assert_eq!(w.session.waiting(), 0);
+    assert_eq!(w.say("d").outbox, to.outbox, "another client uses the first outbox");
+}
+
+#[test]
+fn what_follows_a_conflict_keeps_its_number_over_refusals_and_a_lost_connection() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    for text in ["a", "b", "c"] {
+        w.say(text);
+    }
+    w.sync();
+    w.sync();
+    w.said();
+    w.hear(&HubFrame::Conflict { number: 1 });
+    w.hear(&refused(2, Some(500)));
+    w.sync();
+    assert_eq!(w.said(), []);
+    w.now = w.session.poll_timeout().unwrap();
+    w.session.handle_timeout(w.now);
+    w.drain();
+    assert_eq!(w.said(), [(2, 1, "b".to_string()), (3, 2, "c".to_string())]);
+    w.hear(&refused(2, None));
+    w.sync();
+    assert_eq!(w.said(), [(3, 1, "c".to_string())], "the number in conflict is in use");
+    let mut w = World::new(w.file, 2);
+    assert_eq!(w.join(), outbox);
+    w.expect(outbox, 2);
+    assert_eq!(w.said(), [(3, 1, "c".to_string())]);
+    w.hear(&HubFrame::Conflict { number: 3 });
+    w.sync();
+    let Some(ClientFrame::Outbox { outbox: next }) = w.sent.pop() else { panic!("an outbox") };
+    w.expect(next, 1);
+    assert_eq!(w.said(), [(1, 0, "a".to_string())]);
+}
+
+#[test]
+fn a_conflict_after_a_later_acknowledgement_moves_the_message_too() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    let id = w.say("a");
+    w.say("b");
+    w.sync();
+    w.sync();
+    w.said();
+    w.hear(&HubFrame::Stored { number: 2 });
+    w.hear(&HubFrame::Conflict { number: 1 });
+    w.sync();
+    let to = w.renumbered(id).unwrap();
+    w.expect(to.outbox, 1);
+    assert_eq!(w.said(), [(1, 0, "a".to_string())]);
+    w.hear(&HubFrame::Stored { number: 1 });
+    assert_eq!(w.session.waiting(), 0);
+}
+
+#[test]
+fn a_message_in_conflict_is_kept_once_wherever_a_crash_cuts_the_file() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    w.say("a");
+    w.sync();
+    let before = w.file.len();
+    w.hear(&HubFrame::Conflict { number: 1 });
+    assert!(w.file.len() > before);
+    for length in before..=w.file.len() {
+        let waiting = Store::load(&w.file[..length], Duration::ZERO).waiting().count();
+        assert_eq!(waiting, 1, "{length} bytes of {}", w.file.len());
+    }
 }
 
 #[test]
