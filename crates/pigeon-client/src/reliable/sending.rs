@@ -51,8 +51,13 @@ impl Sending {
         self.land(|sent| sent >= number);
     }
 
-    /// This number was refused for good: restarts at the next one.
+    /// This number was refused for good: restarts at the next one. Not where the hub is past it
+    /// already: there it handles what follows, and after another refusal it would take a message
+    /// that it has refused, and that comes twice, for the awaited one.
     pub(super) fn pass_over(&mut self, number: u64) {
+        if self.expected.is_some_and(|expected| number < expected) {
+            return self.land(|sent| sent == number);
+        }
         self.next = self.next.min(number + 1);
         self.land(|sent| sent >= number);
     }
