@@ -51,9 +51,9 @@ impl Sending {
         self.land(|sent| sent >= number);
     }
 
-    /// This number was refused for good: restarts at the next one. Not where the hub is past it
-    /// already: there it handles what follows, and after another refusal it would take a message
-    /// that it has refused, and that comes twice, for the awaited one.
+    /// This number was refused for good: restarts at the next one, unless the hub is past it. Then
+    /// the hub goes on with the messages in flight, and if it refused one of them, it would store a
+    /// second copy.
     pub(super) fn pass_over(&mut self, number: u64) {
         if self.expected.is_some_and(|expected| number < expected) {
             return self.land(|sent| sent == number);
