@@ -2,6 +2,7 @@
 //! application hears.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use pigeon_client::reliable::{
@@ -10,7 +11,7 @@ use pigeon_client::reliable::{
 use pigeon_datagram::Instant;
 use pigeon_proto::frame::{ByeReason, ClientFrame, HubFrame, Refused};
 use pigeon_proto::{Identity, LinkKind, Message, Position, RoomName};
-use rand_core::SeedableRng;
+use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 
 struct NoKey;
@@ -126,6 +127,14 @@ impl World {
             _ => None,
         });
         found.collect()
+    }
+
+    /// The new identity of a message after a conflict.
+    fn renumbered(&self, of: MessageId) -> Option<MessageId> {
+        self.events.iter().find_map(|event| match event {
+            Event::Renumbered { from, to } if *from == of => Some(*to),
+            _ => None,
+        })
     }
 }
 
@@ -263,6 +272,187 @@ fn a_message_refused_for_now_comes_again_in_time() {
     w.session.handle_timeout(w.now);
     w.drain();
     assert_eq!(w.said(), [(1, 0, "a".to_string())]);
+}
+
+#[test]
+fn a_refused_message_at_the_end_of_an_outbox_does_not_hold_the_next_one() {
+    let mut w = World::new(Vec::new(), 1);
+    let id = w.say("before");
+    w.sync();
+    let mut w = World::new(w.file, 2);
+    let new = w.say("after");
+    w.sync();
+    assert_eq!(w.join(), id.outbox);
+    w.expect(id.outbox, 1);
+    assert_eq!(w.said(), [(1, 0, "before".to_string())]);
+    w.hear(&refused(1, None));
+    w.sync();
+    assert_eq!(w.sent, [ClientFrame::Outbox { outbox: new.outbox }]);
+    w.expect(new.outbox, 1);
+    assert_eq!(w.said(), [(1, 0, "after".to_string())]);
+}
+
+#[test]
+fn after_a_refusal_at_the_end_new_messages_and_a_restart_go_on() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    for text in ["a", "b"] {
+        w.say(text);
+    }
+    w.sync();
+    w.sync();
+    w.said();
+    w.hear(&HubFrame::Stored { number: 1 });
+    w.hear(&refused(2, None));
+    w.sync();
+    w.say("c");
+    w.sync();
+    assert_eq!(w.said(), [(3, 1, "c".to_string())]);
+    let mut w = World::new(w.file, 2);
+    w.join();
+    w.expect(outbox, 2);
+    assert_eq!(w.said(), [(3, 1, "c".to_string())]);
+}
+
+#[test]
+fn a_refusal_does_not_skip_smaller_numbers_that_come_again() {
+    for again in [Some(500), None] {
+        let mut w = World::new(Vec::new(), 1);
+        let outbox = w.join();
+        w.expect(outbox, 1);
+        for text in ["a", "b", "c"] {
+            w.say(text);
+        }
+        w.sync();
+        w.sync();
+        w.said();
+        w.hear(&refused(1, Some(500)));
+        w.hear(&refused(2, again));
+        w.sync();
+        w.now = w.now + Duration::from_millis(500);
+        w.session.handle_timeout(w.now);
+        w.drain();
+        assert_eq!(w.said().first().map(|(number, ..)| *number), Some(1));
+    }
+}
+
+#[test]
+fn nothing_comes_again_after_a_refusal_of_what_the_hub_is_past() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    for text in ["a", "b", "c"] {
+        w.say(text);
+    }
+    w.sync();
+    w.sync();
+    // The hub had stored 1 and 2, and its acknowledgement was lost. 1 was deleted since.
+    w.expect(outbox, 3);
+    assert_eq!(w.said().len(), 3);
+    w.hear(&refused(1, None));
+    w.sync();
+    assert_eq!(w.said(), [], "a second 3 would be stored where the first one is refused");
+    w.hear(&HubFrame::Stored { number: 2 });
+    w.hear(&refused(3, None));
+    w.say("d");
+    w.sync();
+    w.sync();
+    assert_eq!(w.said(), [(4, 2, "d".to_string())]);
+}
+
+#[test]
+fn only_the_message_in_conflict_moves_to_another_outbox() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    let ids = ["a", "b", "c"].map(|text| w.say(text));
+    w.sync();
+    w.sync();
+    assert_eq!(w.said().len(), 3);
+    // Another message is 1; the hub goes on, and stores 2 and 3.
+    w.hear(&HubFrame::Conflict { number: 1 });
+    let to = w.renumbered(ids[0]).unwrap();
+    assert_ne!(to.outbox, outbox);
+    w.sync();
+    assert_eq!(w.said(), [], "2 and 3 are on the way");
+    w.hear(&HubFrame::Stored { number: 3 });
+    assert_eq!(ids.map(|id| w.statuses(id).pop() == Some(Status::Stored)), [false, true, true]);
+    assert_eq!(w.sent, [ClientFrame::Outbox { outbox: to.outbox }]);
+    w.expect(to.outbox, 1);
+    assert_eq!(w.said(), [(1, 0, "a".to_string())]);
+    w.hear(&HubFrame::Stored { number: 1 });
+    assert_eq!(w.statuses(to).last(), Some(&Status::Stored));
+    assert_eq!(w.session.waiting(), 0);
+    assert_eq!(w.say("d").outbox, to.outbox, "another client uses the first outbox");
+}
+
+#[test]
+fn what_follows_a_conflict_keeps_its_number_over_refusals_and_a_lost_connection() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    for text in ["a", "b", "c"] {
+        w.say(text);
+    }
+    w.sync();
+    w.sync();
+    w.said();
+    w.hear(&HubFrame::Conflict { number: 1 });
+    w.hear(&refused(2, Some(500)));
+    w.sync();
+    assert_eq!(w.said(), []);
+    w.now = w.session.poll_timeout().unwrap();
+    w.session.handle_timeout(w.now);
+    w.drain();
+    assert_eq!(w.said(), [(2, 1, "b".to_string()), (3, 2, "c".to_string())]);
+    w.hear(&refused(2, None));
+    w.sync();
+    assert_eq!(w.said(), [(3, 1, "c".to_string())], "the number in conflict is in use");
+    let mut w = World::new(w.file, 2);
+    assert_eq!(w.join(), outbox);
+    w.expect(outbox, 2);
+    assert_eq!(w.said(), [(3, 1, "c".to_string())]);
+    w.hear(&HubFrame::Conflict { number: 3 });
+    w.sync();
+    let Some(ClientFrame::Outbox { outbox: next }) = w.sent.pop() else { panic!("an outbox") };
+    w.expect(next, 1);
+    assert_eq!(w.said(), [(1, 0, "a".to_string())]);
+}
+
+#[test]
+fn a_conflict_after_a_later_acknowledgement_moves_the_message_too() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    let id = w.say("a");
+    w.say("b");
+    w.sync();
+    w.sync();
+    w.said();
+    w.hear(&HubFrame::Stored { number: 2 });
+    w.hear(&HubFrame::Conflict { number: 1 });
+    w.sync();
+    let to = w.renumbered(id).unwrap();
+    w.expect(to.outbox, 1);
+    assert_eq!(w.said(), [(1, 0, "a".to_string())]);
+    w.hear(&HubFrame::Stored { number: 1 });
+    assert_eq!(w.session.waiting(), 0);
+}
+
+#[test]
+fn a_message_in_conflict_is_kept_once_wherever_a_crash_cuts_the_file() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    w.say("a");
+    w.sync();
+    let before = w.file.len();
+    w.hear(&HubFrame::Conflict { number: 1 });
+    assert!(w.file.len() > before);
+    for length in before..=w.file.len() {
+        let waiting = Store::load(&w.file[..length], Duration::ZERO).waiting().count();
+        assert_eq!(waiting, 1, "{length} bytes of {}", w.file.len());
+    }
 }
 
 #[test]
@@ -416,4 +606,206 @@ fn a_deletion_is_named_once_it_was_carried_out_and_outlives_a_restart() {
     w.session.follow(lobby(), From::LeftOff { last: 20 });
     w.join();
     assert_eq!(follow(&w), (6, 7));
+}
+
+/// A hub that stores, refuses, and loses connections at random. Several clients share its log.
+struct RandomHub {
+    random: Pcg64,
+    log: BTreeMap<u64, BTreeMap<u64, String>>,
+}
+
+/// A client, and what is on the way between it and the hub.
+struct Line {
+    world: World,
+    outbox: u64,
+    /// The number after which the hub ignores messages until the next one comes.
+    awaited: Option<u64>,
+    /// The largest number that the hub has answered since then.
+    handled: u64,
+    to_hub: VecDeque<ClientFrame>,
+    to_client: VecDeque<HubFrame>,
+    texts: BTreeMap<MessageId, String>,
+    refused: BTreeSet<String>,
+    starts: u64,
+}
+
+impl RandomHub {
+    fn draw(&mut self, below: u64) -> u64 {
+        self.random.next_u64() % below
+    }
+
+    fn last(&self, outbox: u64) -> u64 {
+        self.log.get(&outbox).and_then(|it| it.keys().next_back()).copied().unwrap_or(0)
+    }
+
+    fn name(&self, line: &mut Line, outbox: u64) {
+        (line.outbox, line.awaited, line.handled) = (outbox, None, 0);
+        let number = self.last(outbox) + 1;
+        line.to_client.push_back(HubFrame::Expect { outbox, number });
+    }
+
+    /// Connects a client anew.
+    fn connect(&mut self, line: &mut Line) {
+        line.world.session.disconnected(line.world.now);
+        while line.world.session.state() != (State::Connecting { again: None }) {
+            line.wait();
+        }
+        line.to_hub.clear();
+        line.to_client.clear();
+        line.world.sent.clear();
+        let outbox = line.world.join();
+        line.world.sent.clear();
+        self.name(line, outbox);
+    }
+
+    fn hear(&mut self, line: &mut Line) {
+        let say = match line.to_hub.pop_front() {
+            Some(ClientFrame::Outbox { outbox }) => return self.name(line, outbox),
+            Some(ClientFrame::Say(say)) => say,
+            _ => return,
+        };
+        let (number, last) = (say.number, self.last(line.outbox));
+        let text = String::from_utf8_lossy(&say.text).into_owned();
+        let stored = self.log.get(&line.outbox).and_then(|it| it.get(&number)).cloned();
+        match line.awaited.filter(|awaited| *awaited < number) {
+            Some(awaited) if say.after > awaited => return,
+            Some(_) => line.awaited = None,
+            None if number <= line.handled => return,
+            None => {}
+        }
+        line.handled = number;
+        let answer = match stored {
+            Some(stored) if stored == text => HubFrame::Stored { number },
+            Some(_) => HubFrame::Conflict { number },
+            None if number <= last => refused(number, None),
+            None if say.after != last => {
+                line.awaited = Some(last);
+                HubFrame::Expect { outbox: line.outbox, number: last + 1 }
+            }
+            None => match self.draw(8) {
+                refusal @ 0..2 => {
+                    line.awaited = Some(last);
+                    refused(number, (refusal == 0).then_some(500))
+                }
+                _ => {
+                    self.log.entry(line.outbox).or_default().insert(number, text);
+                    HubFrame::Stored { number }
+                }
+            },
+        };
+        line.to_client.push_back(answer);
+    }
+}
+
+impl Line {
+    fn new(seed: u64) -> Line {
+        let (to_hub, to_client) = (VecDeque::new(), VecDeque::new());
+        let (texts, refused) = (BTreeMap::new(), BTreeSet::new());
+        let world = World::new(Vec::new(), seed);
+        let (outbox, awaited, handled) = (0, None, 0);
+        Line { world, outbox, awaited, handled, to_hub, to_client, texts, refused, starts: 0 }
+    }
+
+    fn say(&mut self, text: String) {
+        let id = self.world.say(&text);
+        self.texts.insert(id, text);
+    }
+
+    /// Hears one frame, and returns whether it is a conflict.
+    fn hear(&mut self) -> bool {
+        let Some(frame) = self.to_client.pop_front() else { return false };
+        self.world.hear(&frame);
+        matches!(frame, HubFrame::Conflict { .. })
+    }
+
+    fn wait(&mut self) {
+        if let Some(at) = self.world.session.poll_timeout() {
+            self.world.now = self.world.now.max(at);
+            self.world.session.handle_timeout(self.world.now);
+            self.world.drain();
+        }
+    }
+
+    fn note(&mut self) {
+        self.to_hub.extend(self.world.sent.drain(..));
+        for event in std::mem::take(&mut self.world.events) {
+            match event {
+                Event::Renumbered { from, to } => {
+                    let text = self.texts.remove(&from).unwrap();
+                    self.texts.insert(to, text);
+                }
+                Event::Status(id, Status::Refused(_)) => {
+                    self.refused.insert(self.texts.get(&id).unwrap().clone());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Two clients draw the same outboxes, as two copies of a virtual machine do. One is connected at a
+/// time, because the hub replaces a connection that uses the same outbox.
+#[test]
+fn whatever_is_refused_or_in_conflict_each_message_is_stored_once_or_refused() {
+    let mut conflicts = 0;
+    for seed in 0..100 {
+        let log = BTreeMap::new();
+        let mut hub = RandomHub { random: Pcg64::seed_from_u64(seed), log };
+        let mut lines = [Line::new(seed), Line::new(seed)];
+        let mut said = Vec::new();
+        let mut which = 0;
+        hub.connect(&mut lines[which]);
+        for step in 0..300 {
+            let line = &mut lines[which];
+            match hub.draw(80) {
+                0..8 => {
+                    // The other one, too, while it has no connection.
+                    let which = hub.draw(2) as usize;
+                    said.push(format!("{which} says {step}"));
+                    lines[which].say(format!("{which} says {step}"));
+                }
+                8..28 => line.world.sync(),
+                28..52 => hub.hear(line),
+                52..74 => conflicts += u32::from(line.hear()),
+                74..77 => line.wait(),
+                77 => {
+                    line.starts += 1;
+                    let seed = seed + 1_000 * line.starts;
+                    line.world = World::new(line.world.file.clone(), seed);
+                    hub.connect(line);
+                }
+                _ => {
+                    line.world.session.disconnected(line.world.now);
+                    line.note();
+                    which = hub.draw(2) as usize;
+                    hub.connect(&mut lines[which]);
+                }
+            }
+            lines.iter_mut().for_each(Line::note);
+        }
+        for line in &mut lines {
+            hub.connect(line);
+            for round in 0.. {
+                assert!(round < 10_000, "seed {seed}: a message waits for ever");
+                line.world.sync();
+                line.note();
+                hub.hear(line);
+                conflicts += u32::from(line.hear());
+                line.note();
+                if line.to_hub.is_empty() && line.to_client.is_empty() {
+                    if line.world.session.waiting() == 0 && line.world.syncs.is_empty() {
+                        break;
+                    }
+                    line.wait();
+                }
+            }
+        }
+        for text in said {
+            let stored = hub.log.values().flat_map(BTreeMap::values).filter(|it| **it == text);
+            let is_refused = lines.iter().any(|line| line.refused.contains(&text));
+            let count = stored.count();
+            assert_eq!(count + usize::from(is_refused), 1, "seed {seed}: {text}: {count} stored");
+        }
+    }
+    assert!(conflicts > 50, "{conflicts} conflicts");
 }

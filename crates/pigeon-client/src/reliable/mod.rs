@@ -40,7 +40,7 @@ pub use store::Store;
 
 use following::Following;
 use sending::Sending;
-use store::Record;
+use store::{Mine, Record};
 
 /// Delay before the disk is tried again.
 const DISK_AGAIN: Duration = Duration::from_secs(1);
@@ -209,7 +209,7 @@ impl Session {
         {
             return Err(SayError::Full);
         }
-        let id = self.keep(now, room, text);
+        let id = self.keep(now, room, text, None);
         self.report(Event::Status(id, Status::Waiting));
         self.proceed(now);
         Ok(id)
@@ -510,10 +510,7 @@ impl Session {
         let all = self.store.outboxes().iter();
         let agenda: VecDeque<u64> = match number <= stored {
             // The hub was restored from a backup: everything is sent again, in the original order.
-            true => {
-                sending.rewind(u64::MAX);
-                all.map(|outbox| outbox.id).collect()
-            }
+            true => all.map(|outbox| outbox.id).collect(),
             false => {
                 let waits = |it: &&store::Outbox| it.messages.values().any(|mine| !mine.is_stored);
                 all.filter(waits).map(|outbox| outbox.id).collect()
@@ -564,7 +561,7 @@ impl Session {
             sending.hold(number, now + Duration::from_millis(again));
             return self.report(Event::Status(id, Status::Waiting));
         }
-        sending.rewind(number + 1);
+        sending.pass_over(number);
         // Includes a message the hub had stored: the hub was restored from a backup, and refuses
         // the message now.
         let outbox = self.store.outbox(id.outbox);
@@ -575,25 +572,19 @@ impl Session {
         }
     }
 
-    /// Another message has this identity: this message and the following ones move to a new outbox.
+    /// Another message has this number: the message moves to a new outbox. Those after it keep their
+    /// numbers, because the hub may be storing them already; moved, they would be stored twice.
     fn conflict(&mut self, now: Instant, number: u64) {
         let Link::Open(open) = &mut self.link else { return };
         let Some(sending) = open.sending.as_mut().filter(|it| it.is_known()) else { return };
-        let from = sending.outbox;
-        sending.rewind(u64::MAX);
-        let Some(outbox) = self.store.outbox(from) else { return };
-        let moved = outbox.messages.range(number..).filter(|(_, mine)| !mine.is_stored);
-        let moved: Vec<_> = moved.map(|(number, mine)| (*number, mine.clone())).collect();
-        if self.current == Some(from) {
-            self.current = None;
-        }
-        for (number, mine) in moved {
-            let to = self.keep(now, mine.room, &mine.text);
-            self.write(now, &Record::Gone { outbox: from, number });
-            self.disk.urgent = self.disk.writes;
-            let from = MessageId { outbox: from, number };
-            self.report(Event::Renumbered { from, to });
-        }
+        sending.in_use(number);
+        let from = MessageId { outbox: sending.outbox, number };
+        self.current.take_if(|current| *current == from.outbox);
+        // Includes a message that an acknowledgement of a later number has covered.
+        let mine = self.store.outbox(from.outbox).and_then(|it| it.messages.get(&number));
+        let Some(Mine { room, text, .. }) = mine.cloned() else { return };
+        let to = self.keep(now, room, &text, Some(from));
+        self.report(Event::Renumbered { from, to });
     }
 
     fn message(&mut self, now: Instant, message: Arc<Message>) {
@@ -683,11 +674,18 @@ impl Session {
         }
     }
 
-    /// Adds an own message to the outbox.
-    fn keep(&mut self, now: Instant, room: RoomName, text: &[u8]) -> MessageId {
+    /// Adds an own message to the current outbox, in place of one in conflict if there is one.
+    fn keep(
+        &mut self,
+        now: Instant,
+        room: RoomName,
+        text: &[u8],
+        instead_of: Option<MessageId>,
+    ) -> MessageId {
         let outbox = self.current.unwrap_or_else(|| self.random.next_u64());
         self.current = Some(outbox);
-        let (number, record) = self.store.said(outbox, room, text, self.clock.read(now));
+        let wall = self.clock.read(now);
+        let (number, record) = self.store.said(outbox, room, text, wall, instead_of);
         self.write(now, &record);
         self.disk.urgent = self.disk.writes;
         MessageId { outbox, number }

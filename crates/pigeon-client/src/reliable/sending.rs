@@ -45,11 +45,27 @@ impl Sending {
         self.expected.is_some()
     }
 
-    /// Restarts at a number.
-    pub(super) fn rewind(&mut self, number: u64) {
-        self.next = number;
-        self.in_flight.retain(|(sent, _)| *sent < number);
-        self.bytes = self.in_flight.iter().map(|(_, bytes)| bytes).sum();
+    /// Restarts at a number, or at a smaller one where it restarts already.
+    fn rewind(&mut self, number: u64) {
+        self.next = self.next.min(number);
+        self.land(|sent| sent >= number);
+    }
+
+    /// This number was refused for good: restarts at the next one, unless the hub is past it. Then
+    /// the hub goes on with the messages in flight, and if it refused one of them, it would store a
+    /// second copy.
+    pub(super) fn pass_over(&mut self, number: u64) {
+        if self.expected.is_some_and(|expected| number < expected) {
+            return self.land(|sent| sent == number);
+        }
+        self.next = self.next.min(number + 1);
+        self.land(|sent| sent >= number);
+    }
+
+    /// Another message has this number. Later ones stay in flight.
+    pub(super) fn in_use(&mut self, number: u64) {
+        self.expected = self.expected.max(Some(number + 1));
+        self.land(|sent| sent == number);
     }
 
     /// Restarts at a number, not before `until`.
@@ -65,6 +81,12 @@ impl Sending {
             self.bytes -= bytes;
             self.in_flight.pop_front();
         }
+    }
+
+    /// Removes numbers from those in flight.
+    fn land(&mut self, has_landed: impl Fn(u64) -> bool) {
+        self.in_flight.retain(|(sent, _)| !has_landed(*sent));
+        self.bytes = self.in_flight.iter().map(|(_, bytes)| bytes).sum();
     }
 
     /// When a refused message is sent again.

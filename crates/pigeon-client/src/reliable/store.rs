@@ -95,11 +95,15 @@ pub(super) enum Record {
         /// Milliseconds since the Unix epoch.
         time: u64,
         say: Say,
+        /// The outbox and number that it had before a conflict. In this record and not in a `Gone`
+        /// of their own: a crash between the two would leave the message twice, or lose it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instead_of: Option<(u64, u64)>,
     },
     /// The hub has stored everything up to this number.
     Stored { outbox: u64, through: u64 },
-    /// A message that is not to be sent any more: relayed, said again elsewhere, or refused and the
-    /// application has heard of it.
+    /// A message that is not to be sent any more: relayed, or refused and the application has heard
+    /// of it.
     Gone { outbox: u64, number: u64 },
     /// A message was refused for good.
     Refused { outbox: u64, refused: Refused },
@@ -161,7 +165,10 @@ impl Store {
             Record::Said { outbox, say, .. }
                 if self.outbox(*outbox).is_some_and(|it| it.messages.contains_key(&say.number)) => {
             }
-            Record::Said { outbox, time, say } => {
+            Record::Said { outbox, time, say, instead_of } => {
+                if let Some((outbox, number)) = instead_of {
+                    self.remove(*outbox, *number);
+                }
                 let Say { number, room, text, .. } = say.clone();
                 let time = Duration::from_millis(*time);
                 let mine = Mine { room, text, is_stored: false, time, write };
@@ -242,10 +249,13 @@ impl Store {
         room: RoomName,
         text: &[u8],
         wall: Duration,
+        instead_of: Option<super::output::MessageId>,
     ) -> (u64, Record) {
         let number = self.outbox_or_new(outbox).next;
         let say = Say { number, after: number - 1, room, text: text.into() };
-        (number, Record::Said { outbox, time: wall.as_millis() as u64, say })
+        let (time, instead_of) =
+            (wall.as_millis() as u64, instead_of.map(|it| (it.outbox, it.number)));
+        (number, Record::Said { outbox, time, say, instead_of })
     }
 
     /// Messages waiting for the hub, and their bytes of text.
@@ -276,7 +286,8 @@ impl Store {
                 let Mine { room, text, time, .. } = mine;
                 let say = Say { number, after: number - 1, room: room.clone(), text: text.clone() };
                 let time = time.as_millis() as u64;
-                encode(&Record::Said { outbox: outbox.id, time, say }, &mut file);
+                let (outbox, instead_of) = (outbox.id, None);
+                encode(&Record::Said { outbox, time, say, instead_of }, &mut file);
             }
             if outbox.stored > 0 && !outbox.messages.is_empty() {
                 encode(&Record::Stored { outbox: outbox.id, through: outbox.stored }, &mut file);
@@ -419,7 +430,7 @@ mod tests {
             room: RoomName::lobby(),
             text: text.as_bytes().into(),
         };
-        Record::Said { outbox, time: 1_000, say }
+        Record::Said { outbox, time: 1_000, say, instead_of: None }
     }
 
     fn file(records: &[Record]) -> Vec<u8> {
