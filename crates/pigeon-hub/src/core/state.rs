@@ -50,8 +50,9 @@ const DESERTED: Duration = Duration::from_secs(11);
 /// How long a member must have had a name for it to be reserved after a time-out.
 const KEPT_AFTER: Duration = Duration::from_secs(60);
 
-/// Names that nobody may take: what the program and its users call the operator.
-const RESERVED: [&str; 4] = ["operator", "管理员", "操作者", "老师"];
+/// Names that nobody may take: what the program calls the operator. Not "teacher": teachers join by that
+/// name, and a name is its holder's.
+const RESERVED: [&str; 3] = ["operator", "管理员", "操作者"];
 
 /// Slots have 32 bits, two of them reserved; memory runs out long before.
 const MAX_MEMBERS: usize = 1 << 30;

@@ -377,8 +377,8 @@ mod protocol {
 fn every_block_is_run_or_says_why_not_in_both_languages() {
     let source = [include_str!("examples.rs"), include_str!("recipes.rs")].concat();
     let (mut run, mut not_run) = (0, 0);
-    for [english, chinese] in PAGES {
-        let [english, chinese] = [page(english), page(chinese)];
+    for [path, chinese] in PAGES {
+        let [english, chinese] = [page(path), page(chinese)];
         for example in &english.examples {
             let test = format!("fn {}() {{", example.name);
             assert!(source.contains(&test), "no test runs {}", example.name);
@@ -390,6 +390,10 @@ fn every_block_is_run_or_says_why_not_in_both_languages() {
         assert_eq!(english.not_run.len(), chinese.not_run.len());
         for why in english.not_run.iter().chain(&chinese.not_run) {
             assert!(why.len() > 20, "a reason: {why}");
+        }
+        // Its transcripts are recorded under wine, by a script of their own.
+        if path == "docs/windows.md" {
+            continue;
         }
         run += english.examples.iter().map(|example| example.blocks).sum::<usize>();
         not_run += english.not_run.len();
