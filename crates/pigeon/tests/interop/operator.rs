@@ -77,7 +77,7 @@ fn who_is_kicked_is_told_and_stays_away() {
     assert_eq!(
         ask(&mut hub, "kick sensor", |_| true),
         [
-            "sensor is removed for ten minutes, at its address and port and with its resume word; `ban` keeps out the whole address"
+            "sensor is removed for ten minutes, under this name also from another port; `unkick sensor` lets it in again, and `ban` lasts"
         ]
     );
     sensor.expect_line(|line| line.starts_with("* ") && line.contains("removed"), SOON);
@@ -100,7 +100,7 @@ fn who_is_banned_stays_out_until_it_is_lifted() {
     let banned = "10.77.1.1/32 is banned; `unban 10.77.1.1/32` lifts it";
     assert_eq!(ask(&mut hub, "ban 狗哥", |_| true), [banned]);
     dog.expect_status(|line| line.starts_with("you were banned by the operator;"), SOON);
-    assert_eq!(ask(&mut hub, "bans", |line| line == "1 banned")[0], "10.77.1.1/32");
+    assert_eq!(ask(&mut hub, "bans", |line| line == "1 banned, 0 kicked")[0], "10.77.1.1/32");
     // Ada shares the banned address, so the hub does not answer.
     let ada = join("ada");
     ada.expect_status(|line| line.contains("nothing heard from 10.77.1.2:9999 yet"), SOON);
@@ -114,7 +114,7 @@ fn this_machine_cannot_be_banned() {
     let mut hub = hub(&[]);
     let refused = ask(&mut hub, "ban 127.0.0.0/8", |_| true);
     assert!(refused[0].contains("all of this machine would be"), "{refused:?}");
-    assert_eq!(ask(&mut hub, "bans", |_| true), ["0 banned"]);
+    assert_eq!(ask(&mut hub, "bans", |_| true), ["0 banned, 0 kicked"]);
 }
 
 #[test]

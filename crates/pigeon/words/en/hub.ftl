@@ -22,7 +22,7 @@ hub-members = { $count ->
    *[other] { $count } members
 }
 hub-console-closed = the console is closed; the hub goes on (Ctrl-C stops it)
-hub-kicked = { $who } is removed for ten minutes: its key, its port and its resume word, and its name at that address; if nobody else was a member from that address, all of it. `unkick { $who }` lets it in again; `ban` lasts
+hub-kicked = { $who } is removed for ten minutes, under this name also from another port; `unkick { $who }` lets it in again, and `ban` lasts
 hub-banned = { $net } is banned; `unban { $net }` lifts it
 hub-unkicked = { $who } may join again
 hub-not-kicked = { $who } is not kicked; `bans` lists who is

@@ -19,7 +19,7 @@ hub-kept-port = 端口是系统选的
 
 hub-members = { $count } 个成员
 hub-console-closed = 控制台已关闭，hub 继续运行（Ctrl-C 停止它）
-hub-kicked = 已移出 { $who }，十分钟内不能再加入：它的密钥、端口、口令，以及在那个地址用这个名字；那个地址没有别的成员时，整个地址都不能加入。用 `unkick { $who }` 解除；要长期挡住，用 `ban`
+hub-kicked = 已移出 { $who }，十分钟内不能再加入，用这个名字换个端口也不行；`unkick { $who }` 让它回来，`ban` 则一直有效
 hub-banned = 已封禁 { $net }；用 `unban { $net }` 解除
 hub-unkicked = { $who } 可以再加入了
 hub-not-kicked = { $who } 没有被移出；用 `bans` 查看
