@@ -1,7 +1,7 @@
 //! The numbers of one outbox on a connection: which messages are passed on or discarded, and what
 //! is answered.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::output::Outcome;
 
@@ -27,6 +27,10 @@ pub(super) struct Saying {
     /// back to the same number. A message passed on twice could be refused while it is being
     /// stored.
     handed: u64,
+    /// Numbers up to the last one that were refused for now. The log handles later ones, so only
+    /// these are passed on again, and no acknowledgement covers them. At most `MOST`, more than a
+    /// member sends without an acknowledgement.
+    again: BTreeSet<u64>,
     /// The last stored number without an acknowledgement.
     unacknowledged: Option<u64>,
 }
@@ -62,6 +66,7 @@ impl Saying {
             awaited: None,
             round: 0,
             handed: 0,
+            again: BTreeSet::new(),
             unacknowledged: None,
         }
     }
@@ -94,11 +99,13 @@ impl Saying {
             Some(_) => {
                 self.awaited = None;
                 self.round += 1;
+                self.handed = 0;
             }
+            None if self.again.contains(&number) => {}
             None if number <= self.handed => return false,
             None => {}
         }
-        self.handed = number;
+        self.handed = self.handed.max(number);
         self.bytes += bytes;
         self.waiting.push_back(Waiting { serial, number, after, bytes, round: self.round });
         true
@@ -113,6 +120,7 @@ impl Saying {
             return Heard::Nothing;
         };
         self.bytes -= bytes;
+        self.again.remove(&number);
         let is_current = round == self.round;
         match outcome {
             Outcome::Stored => {
@@ -130,7 +138,12 @@ impl Saying {
             Outcome::Conflict => Heard::Conflict(number),
             Outcome::Deleted => Heard::Refused(number, Outcome::Deleted),
             // The outbox is already past it: it is reported, and nothing is awaited.
-            Outcome::Refused { .. } if number <= self.last => Heard::Refused(number, outcome),
+            Outcome::Refused { again, .. } if number <= self.last => {
+                if again.is_some() && self.again.len() < MOST {
+                    self.again.insert(number);
+                }
+                Heard::Refused(number, outcome)
+            }
             Outcome::Refused { .. } if is_current && self.awaits(after.max(self.last)) => {
                 Heard::Refused(number, outcome)
             }
@@ -156,7 +169,8 @@ impl Saying {
 
     /// Takes the pending acknowledgement.
     pub(super) fn take_acknowledgement(&mut self) -> Option<u64> {
-        self.unacknowledged.take()
+        let again = self.again.first();
+        self.unacknowledged.take_if(|number| again.is_none_or(|again| *number < *again))
     }
 
     /// Number of unsettled messages.
@@ -174,6 +188,10 @@ mod tests {
 
     fn refused() -> Outcome {
         Outcome::refused(Reason::Muted)
+    }
+
+    fn for_now() -> Outcome {
+        Outcome::refused(Reason::Overloaded)
     }
 
     fn say(saying: &mut Saying, numbers: impl IntoIterator<Item = u64>) -> Vec<bool> {
@@ -239,6 +257,28 @@ mod tests {
     }
 
     #[test]
+    fn a_number_of_the_past_that_was_refused_for_now_comes_again() {
+        let mut saying = Saying::new(7);
+        saying.begin(7);
+        say(&mut saying, 5..=8);
+        assert_eq!(saying.settle(5, Outcome::Stored), Heard::Nothing);
+        assert_eq!(saying.settle(6, for_now()), Heard::Refused(6, for_now()));
+        assert_eq!(saying.take_acknowledgement(), Some(5));
+        assert_eq!(saying.settle(7, Outcome::Stored), Heard::Nothing);
+        assert_eq!(saying.take_acknowledgement(), None, "it would cover 6");
+        // The member goes back to 6. The first 8 is on its way to the log.
+        assert!(saying.say(100, 6, 5, 10));
+        assert_eq!(say(&mut saying, 7..=8), [false; 2]);
+        assert_eq!(saying.settle(100, for_now()), Heard::Refused(6, for_now()));
+        assert!(saying.say(101, 6, 5, 10));
+        assert_eq!(saying.settle(8, Outcome::Stored), Heard::Nothing);
+        assert_eq!(saying.take_acknowledgement(), None);
+        assert_eq!(saying.settle(101, Outcome::Stored), Heard::Nothing);
+        assert_eq!(saying.take_acknowledgement(), Some(8));
+        assert_eq!(say(&mut saying, [6, 9]), [false, true]);
+    }
+
+    #[test]
     fn what_was_handed_on_is_not_handed_on_again() {
         let mut saying = Saying::new(7);
         assert_eq!(say(&mut saying, [5, 6, 5, 6, 7]), [true, true, false, false, true]);
@@ -284,6 +324,7 @@ mod tests {
             };
             let (mut saying, mut stored) = (Saying::new(7), Vec::new());
             let (mut serial, mut waiting) = (0, VecDeque::new());
+            let mut again = BTreeSet::new();
             for _ in 0..30 {
                 serial += 1;
                 if draw(2) == 0 {
@@ -293,19 +334,35 @@ mod tests {
                         waiting.push_back((serial, number, after));
                     }
                 } else if let Some((serial, number, after)) = waiting.pop_front() {
-                    let outcome = match draw(3) == 0 && number > saying.last {
+                    let outcome = match draw(3) == 0 {
+                        true if number <= saying.last => for_now(),
                         true => refused(),
                         false => log(&mut stored, number, after),
                     };
+                    match outcome == for_now() {
+                        true => again.insert(number),
+                        false => again.remove(&number),
+                    };
                     saying.settle(serial, outcome);
+                    let acknowledged = saying.take_acknowledgement();
+                    let covers = |it| again.first().is_some_and(|first| *first <= it);
+                    assert!(!acknowledged.is_some_and(covers), "seed {seed}");
                 }
             }
             for (serial, number, after) in waiting {
                 saying.settle(serial, log(&mut stored, number, after));
+                again.remove(&number);
+            }
+            for number in again {
+                let is_passed_on = saying.say(900 + number, number, number - 1, 10);
+                assert!(is_passed_on, "seed {seed}: {number} came again");
+                saying.settle(900 + number, log(&mut stored, number, number - 1));
             }
             let last = stored.last().copied().unwrap_or(0);
             assert!(saying.say(1_000, 100, last, 10), "seed {seed}: {last} is the last");
             assert_eq!(log(&mut stored, 100, last), Outcome::Stored, "seed {seed}");
+            saying.settle(1_000, Outcome::Stored);
+            assert_eq!(saying.take_acknowledgement(), Some(100), "seed {seed}");
         }
     }
 
