@@ -152,6 +152,7 @@ export class Hub {
     conn.hub.outbox = outbox;
     conn.hub.awaits = undefined;
     conn.hub.past = new Set();
+    conn.hub.again = new Set(); // numbers up to the last one that were refused for now
     conn.toClient(JSON.stringify({ type: "expect", outbox, number: this.last(outbox) + 1 }) + "\n");
   }
 
@@ -162,6 +163,11 @@ export class Hub {
     const last = this.last(state.outbox);
     if (number <= last) {
       if (state.past.has(number)) return;
+      state.again.delete(number);
+      if (!this.calm && chance.one(25)) {
+        state.again.add(number);
+        return send({ type: "refused", number, reason: "overloaded", detail: "", text: "", again_ms: chance.between(1, 400) });
+      }
       const held = [...this.log, ...this.unsynced].find((it) => it.outbox === state.outbox && it.number === number);
       if (held && held.text !== text) {
         state.past.add(number);
@@ -216,7 +222,8 @@ export class Hub {
       for (const it of acknowledged) {
         if (this.conns.has(it) && it.hub.outbox) {
           const number = this.last(it.hub.outbox);
-          if (number > 0) it.toClient(JSON.stringify({ type: "stored", number }) + "\n");
+          const isCovered = [...it.hub.again].some((again) => again <= number);
+          if (number > 0 && !isCovered) it.toClient(JSON.stringify({ type: "stored", number }) + "\n");
         }
       }
       this.pump();
