@@ -21,6 +21,8 @@ pub(super) struct Saying {
     /// The number after which a message was refused or is missing. Until the next one arrives,
     /// later messages are discarded: the member goes back and sends them again.
     awaited: Option<u64>,
+    /// The number last refused for good. The member may send it once more before it hears that.
+    refused: Option<u64>,
     /// Increases when the awaited number has arrived: outcomes of earlier rounds are then ignored.
     round: u32,
     /// The largest number passed on in this round. Two different problems may make the member go
@@ -64,6 +66,7 @@ impl Saying {
             waiting: VecDeque::new(),
             bytes: 0,
             awaited: None,
+            refused: None,
             round: 0,
             handed: 0,
             again: BTreeSet::new(),
@@ -90,7 +93,7 @@ impl Saying {
     /// before.
     pub(super) fn say(&mut self, serial: u64, number: u64, after: u64, bytes: usize) -> bool {
         match self.awaited.filter(|last| *last < number) {
-            Some(last) if after > last => return false,
+            Some(last) if after > last || self.refused == Some(number) => return false,
             Some(_) if self.is_on_its_way(number, after) => {
                 // The member has passed over the refused number before it heard of the refusal.
                 self.awaited = None;
@@ -144,7 +147,8 @@ impl Saying {
                 }
                 Heard::Refused(number, outcome)
             }
-            Outcome::Refused { .. } if is_current && self.awaits(after.max(self.last)) => {
+            Outcome::Refused { again, .. } if is_current && self.awaits(after.max(self.last)) => {
+                self.refused = again.is_none().then_some(number);
                 Heard::Refused(number, outcome)
             }
             _ => Heard::Nothing,
@@ -216,7 +220,7 @@ mod tests {
     fn what_follows_a_refused_message_is_discarded_until_it_comes_again() {
         let mut saying = Saying::new(7);
         say(&mut saying, 5..=7);
-        assert_eq!(saying.settle(5, refused()), Heard::Refused(5, refused()));
+        assert_eq!(saying.settle(5, for_now()), Heard::Refused(5, for_now()));
         assert_eq!(say(&mut saying, 8..=9), [false, false]);
         // The log lacks 5. The member was told already.
         assert_eq!(saying.settle(6, Outcome::Expected(5)), Heard::Nothing);
@@ -276,6 +280,18 @@ mod tests {
         assert_eq!(saying.settle(101, Outcome::Stored), Heard::Nothing);
         assert_eq!(saying.take_acknowledgement(), Some(8));
         assert_eq!(say(&mut saying, [6, 9]), [false, true]);
+    }
+
+    #[test]
+    fn a_number_that_was_refused_for_good_is_not_passed_on_again() {
+        let mut saying = Saying::new(7);
+        saying.begin(5);
+        say(&mut saying, 5..=6);
+        assert_eq!(saying.settle(5, for_now()), Heard::Refused(5, for_now()));
+        assert_eq!(saying.settle(6, refused()), Heard::Refused(6, refused()));
+        // The member goes back to 5 before it hears that 6 was refused.
+        assert_eq!(say(&mut saying, 5..=7), [true, false, false]);
+        assert!(saying.say(100, 7, 5, 10));
     }
 
     #[test]

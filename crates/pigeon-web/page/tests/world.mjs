@@ -151,6 +151,7 @@ export class Hub {
   begin(conn, outbox) {
     conn.hub.outbox = outbox;
     conn.hub.awaits = undefined;
+    conn.hub.gone = undefined;
     conn.hub.past = new Set();
     conn.hub.again = new Set(); // numbers up to the last one that were refused for now
     conn.toClient(JSON.stringify({ type: "expect", outbox, number: this.last(outbox) + 1 }) + "\n");
@@ -180,6 +181,8 @@ export class Hub {
       return this.sync(conn);
     }
     if (state.awaits !== undefined && !(number > state.awaits && after <= state.awaits)) return undefined;
+    // Sent again before the member heard that it was refused for good.
+    if (state.awaits !== undefined && number === state.gone) return undefined;
     if (after !== last) {
       state.awaits = last;
       return send({ type: "expect", outbox: state.outbox, number: last + 1 });
@@ -188,6 +191,7 @@ export class Hub {
     if (!this.calm && chance.one(25)) {
       state.awaits = last;
       const again_ms = chance.one(2) ? chance.between(1, 400) : undefined;
+      state.gone = again_ms ? undefined : number;
       return send({ type: "refused", number, reason: again_ms ? "rate" : "muted", detail: "", text: "", again_ms });
     }
     if (!this.calm && chance.one(60)) {
