@@ -549,9 +549,10 @@ export class Session {
       this.#report("status", { ...id, status: "waiting", reason: frame.reason });
       return;
     }
-    // What follows comes again; the refused message is not on the way any more.
-    rewind(send, number);
-    send.next = number + 1;
+    land(send, (sent) => sent.number === number);
+    // What follows comes again, unless the hub is past this number. Then the hub goes on with the
+    // messages in flight, and if it refused one of them, it would store a second copy.
+    if (number >= send.expected) rewind(send, number + 1);
     const mine = this.#outboxes.get(send.outbox)?.messages.get(number);
     if (!mine) return;
     const { room, text, time } = mine;
@@ -576,11 +577,13 @@ export class Session {
     if (this.#current === from) this.#current = undefined;
     const box = this.#outboxes.get(from);
     const mine = box?.messages.get(number);
-    if (!mine || number <= box.stored) return;
+    // Includes a message that an acknowledgement of a later number has covered.
+    if (!mine) return;
     this.#remove(from, number);
     const { room, text, time, size } = mine;
     const to = this.#keep({ room, text, time, size });
     this.#report("renumbered", { from: { outbox: from, number }, to });
+    this.#report("status", { ...to, status: "waiting" });
   }
 
   #bye(now, { reason, text }) {
@@ -844,9 +847,9 @@ export class Session {
 /** An outbox on a connection. `expected` is unknown until the hub has said it. */
 const sending = (outbox) => ({ outbox, expected: undefined, next: 0, flight: [], bytes: 0, held: undefined });
 
-/** Goes back to a number. */
+/** Goes back to a number, or to a smaller one where it has gone back already. */
 function rewind(send, number) {
-  send.next = number;
+  send.next = Math.min(send.next, number);
   land(send, (sent) => sent.number >= number);
 }
 

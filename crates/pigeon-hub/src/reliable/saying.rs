@@ -1,7 +1,7 @@
 //! The numbers of one outbox on a connection: which messages are passed on or discarded, and what
 //! is answered.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::output::Outcome;
 
@@ -21,12 +21,18 @@ pub(super) struct Saying {
     /// The number after which a message was refused or is missing. Until the next one arrives,
     /// later messages are discarded: the member goes back and sends them again.
     awaited: Option<u64>,
+    /// The number last refused for good. The member may send it once more before it hears that.
+    refused: Option<u64>,
     /// Increases when the awaited number has arrived: outcomes of earlier rounds are then ignored.
     round: u32,
     /// The largest number passed on in this round. Two different problems may make the member go
     /// back to the same number. A message passed on twice could be refused while it is being
     /// stored.
     handed: u64,
+    /// Numbers up to the last one that were refused for now. The log handles later ones, so only
+    /// these are passed on again, and no acknowledgement covers them. At most `MOST`, more than a
+    /// member sends without an acknowledgement.
+    again: BTreeSet<u64>,
     /// The last stored number without an acknowledgement.
     unacknowledged: Option<u64>,
 }
@@ -60,8 +66,10 @@ impl Saying {
             waiting: VecDeque::new(),
             bytes: 0,
             awaited: None,
+            refused: None,
             round: 0,
             handed: 0,
+            again: BTreeSet::new(),
             unacknowledged: None,
         }
     }
@@ -85,7 +93,7 @@ impl Saying {
     /// before.
     pub(super) fn say(&mut self, serial: u64, number: u64, after: u64, bytes: usize) -> bool {
         match self.awaited.filter(|last| *last < number) {
-            Some(last) if after > last => return false,
+            Some(last) if after > last || self.refused == Some(number) => return false,
             Some(_) if self.is_on_its_way(number, after) => {
                 // The member has passed over the refused number before it heard of the refusal.
                 self.awaited = None;
@@ -94,11 +102,13 @@ impl Saying {
             Some(_) => {
                 self.awaited = None;
                 self.round += 1;
+                self.handed = 0;
             }
+            None if self.again.contains(&number) => {}
             None if number <= self.handed => return false,
             None => {}
         }
-        self.handed = number;
+        self.handed = self.handed.max(number);
         self.bytes += bytes;
         self.waiting.push_back(Waiting { serial, number, after, bytes, round: self.round });
         true
@@ -113,6 +123,7 @@ impl Saying {
             return Heard::Nothing;
         };
         self.bytes -= bytes;
+        self.again.remove(&number);
         let is_current = round == self.round;
         match outcome {
             Outcome::Stored => {
@@ -130,8 +141,14 @@ impl Saying {
             Outcome::Conflict => Heard::Conflict(number),
             Outcome::Deleted => Heard::Refused(number, Outcome::Deleted),
             // The outbox is already past it: it is reported, and nothing is awaited.
-            Outcome::Refused { .. } if number <= self.last => Heard::Refused(number, outcome),
-            Outcome::Refused { .. } if is_current && self.awaits(after.max(self.last)) => {
+            Outcome::Refused { again, .. } if number <= self.last => {
+                if again.is_some() && self.again.len() < MOST {
+                    self.again.insert(number);
+                }
+                Heard::Refused(number, outcome)
+            }
+            Outcome::Refused { again, .. } if is_current && self.awaits(after.max(self.last)) => {
+                self.refused = again.is_none().then_some(number);
                 Heard::Refused(number, outcome)
             }
             _ => Heard::Nothing,
@@ -156,7 +173,8 @@ impl Saying {
 
     /// Takes the pending acknowledgement.
     pub(super) fn take_acknowledgement(&mut self) -> Option<u64> {
-        self.unacknowledged.take()
+        let again = self.again.first();
+        self.unacknowledged.take_if(|number| again.is_none_or(|again| *number < *again))
     }
 
     /// Number of unsettled messages.
@@ -174,6 +192,10 @@ mod tests {
 
     fn refused() -> Outcome {
         Outcome::refused(Reason::Muted)
+    }
+
+    fn for_now() -> Outcome {
+        Outcome::refused(Reason::Overloaded)
     }
 
     fn say(saying: &mut Saying, numbers: impl IntoIterator<Item = u64>) -> Vec<bool> {
@@ -198,7 +220,7 @@ mod tests {
     fn what_follows_a_refused_message_is_discarded_until_it_comes_again() {
         let mut saying = Saying::new(7);
         say(&mut saying, 5..=7);
-        assert_eq!(saying.settle(5, refused()), Heard::Refused(5, refused()));
+        assert_eq!(saying.settle(5, for_now()), Heard::Refused(5, for_now()));
         assert_eq!(say(&mut saying, 8..=9), [false, false]);
         // The log lacks 5. The member was told already.
         assert_eq!(saying.settle(6, Outcome::Expected(5)), Heard::Nothing);
@@ -236,6 +258,40 @@ mod tests {
         assert_eq!(saying.settle(6, Outcome::Deleted), Heard::Refused(6, Outcome::Deleted));
         assert_eq!(saying.settle(7, Outcome::Stored), Heard::Nothing);
         assert_eq!(say(&mut saying, [8]), [true], "nothing is awaited");
+    }
+
+    #[test]
+    fn a_number_of_the_past_that_was_refused_for_now_comes_again() {
+        let mut saying = Saying::new(7);
+        saying.begin(7);
+        say(&mut saying, 5..=8);
+        assert_eq!(saying.settle(5, Outcome::Stored), Heard::Nothing);
+        assert_eq!(saying.settle(6, for_now()), Heard::Refused(6, for_now()));
+        assert_eq!(saying.take_acknowledgement(), Some(5));
+        assert_eq!(saying.settle(7, Outcome::Stored), Heard::Nothing);
+        assert_eq!(saying.take_acknowledgement(), None, "it would cover 6");
+        // The member goes back to 6. The first 8 is on its way to the log.
+        assert!(saying.say(100, 6, 5, 10));
+        assert_eq!(say(&mut saying, 7..=8), [false; 2]);
+        assert_eq!(saying.settle(100, for_now()), Heard::Refused(6, for_now()));
+        assert!(saying.say(101, 6, 5, 10));
+        assert_eq!(saying.settle(8, Outcome::Stored), Heard::Nothing);
+        assert_eq!(saying.take_acknowledgement(), None);
+        assert_eq!(saying.settle(101, Outcome::Stored), Heard::Nothing);
+        assert_eq!(saying.take_acknowledgement(), Some(8));
+        assert_eq!(say(&mut saying, [6, 9]), [false, true]);
+    }
+
+    #[test]
+    fn a_number_that_was_refused_for_good_is_not_passed_on_again() {
+        let mut saying = Saying::new(7);
+        saying.begin(5);
+        say(&mut saying, 5..=6);
+        assert_eq!(saying.settle(5, for_now()), Heard::Refused(5, for_now()));
+        assert_eq!(saying.settle(6, refused()), Heard::Refused(6, refused()));
+        // The member goes back to 5 before it hears that 6 was refused.
+        assert_eq!(say(&mut saying, 5..=7), [true, false, false]);
+        assert!(saying.say(100, 7, 5, 10));
     }
 
     #[test]
@@ -284,6 +340,7 @@ mod tests {
             };
             let (mut saying, mut stored) = (Saying::new(7), Vec::new());
             let (mut serial, mut waiting) = (0, VecDeque::new());
+            let mut again = BTreeSet::new();
             for _ in 0..30 {
                 serial += 1;
                 if draw(2) == 0 {
@@ -293,19 +350,35 @@ mod tests {
                         waiting.push_back((serial, number, after));
                     }
                 } else if let Some((serial, number, after)) = waiting.pop_front() {
-                    let outcome = match draw(3) == 0 && number > saying.last {
+                    let outcome = match draw(3) == 0 {
+                        true if number <= saying.last => for_now(),
                         true => refused(),
                         false => log(&mut stored, number, after),
                     };
+                    match outcome == for_now() {
+                        true => again.insert(number),
+                        false => again.remove(&number),
+                    };
                     saying.settle(serial, outcome);
+                    let acknowledged = saying.take_acknowledgement();
+                    let covers = |it| again.first().is_some_and(|first| *first <= it);
+                    assert!(!acknowledged.is_some_and(covers), "seed {seed}");
                 }
             }
             for (serial, number, after) in waiting {
                 saying.settle(serial, log(&mut stored, number, after));
+                again.remove(&number);
+            }
+            for number in again {
+                let is_passed_on = saying.say(900 + number, number, number - 1, 10);
+                assert!(is_passed_on, "seed {seed}: {number} came again");
+                saying.settle(900 + number, log(&mut stored, number, number - 1));
             }
             let last = stored.last().copied().unwrap_or(0);
             assert!(saying.say(1_000, 100, last, 10), "seed {seed}: {last} is the last");
             assert_eq!(log(&mut stored, 100, last), Outcome::Stored, "seed {seed}");
+            saying.settle(1_000, Outcome::Stored);
+            assert_eq!(saying.take_acknowledgement(), Some(100), "seed {seed}");
         }
     }
 

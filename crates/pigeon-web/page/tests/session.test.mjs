@@ -38,7 +38,7 @@ for (const fault of ["acknowledges-early", "skips"]) {
 const MUTANTS = {
   "shows a message again after a reset": ["if (this.#known.has(known)) return;", ""],
   "follows from the beginning": ["following.seen = { position, author, outbox, number };", ""],
-  "does not go back after a refusal": ["rewind(send, number);", ""],
+  "does not go back": ["send.next = Math.min(send.next, number);", ""],
   "forgets what the hub refused for now": ["send.held = now + frame.again_ms;", "send.held = Infinity;"],
   "says a message again under another number": ["this.#remove(from, number);", ""],
   "takes what is sent for stored": ["send.next = number + 1;\n    const frame", "send.next = number + 1; box.stored = number;\n    const frame"],
@@ -58,18 +58,79 @@ for (const [what, [from, to]] of Object.entries(MUTANTS)) {
 // Single cases.
 
 /** A session that is a member of its hub, with what it has put out since. */
-function member(records = []) {
-  const session = new Session({ now: 0, wall: 1, config: { client: "t", origin: ORIGIN }, random: () => 7, records });
+function member(records = [], expected = 1) {
+  let draws = 0;
+  const random = () => 7 + Math.floor(draws++ / 2);
+  const session = new Session({ now: 0, wall: 1, config: { client: "t", origin: ORIGIN }, random, records });
   const sent = () => session.drain().filter((it) => it.type === "send").flatMap((it) => it.text.trim().split("\n").map((line) => JSON.parse(line)));
   const hub = (...frames) => session.received(0, frames.map((it) => JSON.stringify(it)).join("\n"));
   session.opened(0);
   hub({ type: "challenge", version: 1, hub: "h", nonce: "n", fingerprint: ORIGIN });
   session.signed(0, "n", { key: "k", signature: "s" });
   hub({ type: "welcome", author: "a", room: "lobby", stores: true, max_text: 100 });
-  hub({ type: "expect", outbox: sent().find((it) => it.type === "prove").outbox, number: 1 });
+  hub({ type: "expect", outbox: sent().find((it) => it.type === "prove").outbox, number: expected });
   session.drain();
   return { session, sent, hub };
 }
+
+/** Records of an outbox whose messages wait. */
+const waiting = (...texts) => [
+  [`outbox/${"c".repeat(16)}`, { made: 1, stored: 0 }],
+  ...texts.map((text, i) => [`said/${"c".repeat(16)}/${String(i + 1).padStart(16, "0")}`, { room: "lobby", text, time: 1 }]),
+];
+
+/** The numbers and `after` of what is said, after another frame from the hub. */
+const said = (sent) => sent().filter((it) => it.type === "say").map(({ number, after = number - 1 }) => [number, after]);
+
+/** Carries out all writes. */
+function write(session) {
+  const frames = [];
+  for (let outputs = session.drain(); outputs.length > 0; outputs = session.drain()) {
+    for (const it of outputs) {
+      if (it.type === "write") session.written(0, it.id);
+      if (it.type === "send") frames.push(...it.text.trim().split("\n").map((line) => JSON.parse(line)));
+    }
+  }
+  return frames;
+}
+
+test("nothing comes again after a refusal of what the hub is past", () => {
+  const { session, hub } = member(waiting("a", "b", "c"), 3);
+  const refused = (number) => ({ type: "refused", number, reason: "deleted", detail: "", text: "" });
+  hub(refused(1));
+  assert.deepEqual(said(() => write(session)), [], "a second 3 would be stored where the first one is refused");
+  hub({ type: "stored", number: 2 }, refused(3));
+  write(session);
+  assert.equal(session.waiting, 0);
+});
+
+for (const again_ms of [undefined, 500]) {
+  test(`a refusal ${again_ms ? "for now" : "for good"} does not skip smaller numbers that come again`, () => {
+    const { session, hub } = member(waiting("a", "b", "c"));
+    hub({ type: "refused", number: 1, reason: "rate", detail: "", text: "", again_ms: 500 });
+    hub({ type: "refused", number: 3, reason: "rate", detail: "", text: "", again_ms });
+    session.timeout(500);
+    const all = [[1, 0], [2, 1], [3, 2]];
+    assert.deepEqual(said(() => write(session)), again_ms ? all : all.slice(0, 2));
+  });
+}
+
+test("a message in conflict moves, also where a later number was acknowledged first", () => {
+  const { session, hub } = member(waiting("a", "b", "c"), 3);
+  hub({ type: "stored", number: 3 });
+  assert.equal(session.waiting, 0);
+  write(session);
+  hub({ type: "conflict", number: 1 });
+  const [renumbered, status] = [session.poll(), session.poll()];
+  assert.equal(renumbered.kind, "renumbered");
+  assert.deepEqual(status.event, { ...renumbered.event.to, status: "waiting" });
+  assert.deepEqual(session.own().map((it) => [it.number, it.text]), [[1, "a"]]);
+  assert.notEqual(session.own()[0].outbox, "c".repeat(16));
+  const frames = write(session).map(({ type, number, text }) => [type, number ?? 0, text]);
+  assert.deepEqual(frames, [["outbox", 0, undefined]]);
+  hub({ type: "expect", outbox: session.own()[0].outbox, number: 1 });
+  assert.deepEqual(said(() => write(session)), [[1, 0]]);
+});
 
 test("a message is sent only once it is written", () => {
   const { session } = member();

@@ -151,7 +151,9 @@ export class Hub {
   begin(conn, outbox) {
     conn.hub.outbox = outbox;
     conn.hub.awaits = undefined;
+    conn.hub.gone = undefined;
     conn.hub.past = new Set();
+    conn.hub.again = new Set(); // numbers up to the last one that were refused for now
     conn.toClient(JSON.stringify({ type: "expect", outbox, number: this.last(outbox) + 1 }) + "\n");
   }
 
@@ -162,6 +164,11 @@ export class Hub {
     const last = this.last(state.outbox);
     if (number <= last) {
       if (state.past.has(number)) return;
+      state.again.delete(number);
+      if (!this.calm && chance.one(25)) {
+        state.again.add(number);
+        return send({ type: "refused", number, reason: "overloaded", detail: "", text: "", again_ms: chance.between(1, 400) });
+      }
       const held = [...this.log, ...this.unsynced].find((it) => it.outbox === state.outbox && it.number === number);
       if (held && held.text !== text) {
         state.past.add(number);
@@ -174,6 +181,8 @@ export class Hub {
       return this.sync(conn);
     }
     if (state.awaits !== undefined && !(number > state.awaits && after <= state.awaits)) return undefined;
+    // Sent again before the member heard that it was refused for good.
+    if (state.awaits !== undefined && number === state.gone) return undefined;
     if (after !== last) {
       state.awaits = last;
       return send({ type: "expect", outbox: state.outbox, number: last + 1 });
@@ -182,6 +191,7 @@ export class Hub {
     if (!this.calm && chance.one(25)) {
       state.awaits = last;
       const again_ms = chance.one(2) ? chance.between(1, 400) : undefined;
+      state.gone = again_ms ? undefined : number;
       return send({ type: "refused", number, reason: again_ms ? "rate" : "muted", detail: "", text: "", again_ms });
     }
     if (!this.calm && chance.one(60)) {
@@ -216,7 +226,8 @@ export class Hub {
       for (const it of acknowledged) {
         if (this.conns.has(it) && it.hub.outbox) {
           const number = this.last(it.hub.outbox);
-          if (number > 0) it.toClient(JSON.stringify({ type: "stored", number }) + "\n");
+          const isCovered = [...it.hub.again].some((again) => again <= number);
+          if (number > 0 && !isCovered) it.toClient(JSON.stringify({ type: "stored", number }) + "\n");
         }
       }
       this.pump();
