@@ -76,6 +76,8 @@ impl Model {
     }
 
     fn whisper(&self, number: u32, from: SocketAddr, to: Option<SocketAddr>) -> Numbered {
+        // If it is accepted and nobody has the name yet, the sender has returned under it.
+        let to = Some(to.unwrap_or(from));
         // In a format without commands this is an ordinary message.
         Numbered { number, to: to.filter(|_| self.format(from) != Format::Raw) }
     }

@@ -3,13 +3,16 @@
 
 use std::time::Duration;
 
-use pigeon_datagram::{Instant, Machine};
+use pigeon_datagram::Machine;
 
 use super::Model;
 use crate::input::Wait;
 
 /// No hub has more separate deadlines within ten minutes.
 const MAX_WAKES: usize = 1_000;
+
+/// How long people who send no heartbeats stay; only those who have named themselves are people.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 impl Model {
     /// Like a driver: sleeps until the hub's deadlines, and drains after each.
@@ -44,15 +47,19 @@ impl Model {
             assert!(deadline > self.now, "the timer has been handled, and is due again at once");
         }
         let timeout = self.hub.config().timeout;
-        let is_late = |heard: Instant| heard + timeout <= self.now;
-        let late = self.hub.members().find(|member| member.heard.is_some_and(is_late));
+        let late = self.hub.members().find(|member| {
+            let stays = if member.name.is_some() { timeout.max(PATIENCE) } else { timeout };
+            member.heard.is_some_and(|heard| heard + stays <= self.now)
+        });
         assert!(late.is_none(), "{late:?} has been silent for too long");
     }
 
     /// Finally all members time out, and no timer is left.
     pub fn empties(&mut self) {
-        self.wait(Wait::Minute);
+        self.wait(Wait::TenMinutes);
         assert_eq!(self.hub.member_count(), 0);
+        // What was noted with the last of them.
+        self.wait(Wait::Minute);
         assert_eq!(self.hub.poll_timeout(), None, "nobody is here, and yet a timer");
     }
 }
