@@ -17,7 +17,7 @@
 //!   without; `student`: in Chinese.
 //! - `keyboard`: what terminals send beside keys, at every command that reads them; `tmux`: under a
 //!   shell in a terminal of another's.
-//! - `history`: what was said, read beside the hub that keeps it.
+//! - `history`: what was said, read beside the hub that keeps it; `invite`: how to join it.
 //! - `reliable`: members with a key, killed at random; `secure`: those who `join`.
 //! - `page`: the hub's page in real browsers; `page_link`: its frames, its guards and its bounds, by
 //!   a client of the test's own; `page_hostile`: what hostile clients cost the others.
@@ -76,6 +76,7 @@ mod escapes;
 mod examples;
 mod groups;
 mod history;
+mod invite;
 mod ipmsg;
 mod join;
 mod judges;

@@ -9,7 +9,6 @@ mod counters;
 mod thread;
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
@@ -20,7 +19,7 @@ use pigeon_guard::{SourceRules, TokenKey};
 use pigeon_hub::reliable::{Config, Crypto};
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
-use pigeon_net::{OpenError, Socket, SocketOptions, Waker, local_addresses};
+use pigeon_net::{OpenError, Socket, SocketOptions, Waker};
 use pigeon_proto::{Format, LinkKind};
 use pigeon_quic::{Certificate, Fingerprint, Limits, Server, ServerConfig};
 use tracing::{error, info, warn};
@@ -31,6 +30,7 @@ use super::ending::Ending;
 use super::reliable::{Carrier, Link, LinkState, Queues};
 use crate::base::bind::{explain, try_bind};
 use crate::base::endpoint::ListenAddress;
+use crate::base::invitation::KeyedPlace;
 use crate::base::random;
 
 /// Time between attempts to bind a port in use.
@@ -138,23 +138,15 @@ impl Secure {
         self.next = None;
         self.running = Some(self.run(hub, archive, socket)?);
         info!("members with a key: UDP port {}, fingerprint {}", self.port(), self.fingerprint());
-        info!("invitation: {}", self.invitation());
+        info!("invitation: {}", self.place().link());
         Ok(())
     }
 
-    /// The invitation for someone who has never met the hub, with its key and an address that others
-    /// can reach.
-    fn invitation(&self) -> String {
-        let reachable = || {
-            let interfaces = local_addresses().ok()?;
-            let addresses = interfaces.iter().map(|local| local.address);
-            let mut addresses = addresses.filter(|ip| ip.is_ipv4() && !ip.is_loopback());
-            addresses.next()
-        };
+    /// Where members with a key join.
+    pub(super) fn place(&self) -> KeyedPlace {
         let bound = self.address.address().map(|address| address.ip());
-        let bound = bound.filter(|ip| !ip.is_unspecified());
-        let ip = bound.or_else(reachable).unwrap_or(Ipv4Addr::LOCALHOST.into());
-        format!("pigeon://{}/#{}", SocketAddr::new(ip, self.port()), self.fingerprint())
+        let ip = bound.filter(|ip| !ip.is_unspecified());
+        KeyedPlace { ip, port: self.port(), fingerprint: self.fingerprint().to_string() }
     }
 
     fn complain(&self, error: OpenError) {
