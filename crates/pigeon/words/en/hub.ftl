@@ -14,6 +14,12 @@ hub-kept-all = what is said is kept in { $folder }
 hub-kept-names = what is said is not kept; names and bans are, in { $folder }
 hub-kept-nothing = nothing is kept ({ $why }); --data DIR keeps names, bans and what is said
 hub-kept-port = the system chose the port
+hub-keyed = members with a key: UDP port { $port }, fingerprint { $fingerprint }
+hub-invitation = invitation: { $link }
+hub-keyed-not-yet = members with a key cannot join yet: { $why }; trying again. --secure PORT chooses another port
+hub-page = page: { $url }
+hub-operator-url = operator's view: its address is in { $file }
+hub-operator-url-unkept = operator's view: cannot write { $file }: { $why }
 
 ## The console's answers
 

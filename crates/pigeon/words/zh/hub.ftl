@@ -14,6 +14,12 @@ hub-kept-all = 聊天记录保存在 { $folder }
 hub-kept-names = 不保存聊天记录；名字和封禁保存在 { $folder }
 hub-kept-nothing = 什么都不保存（{ $why }）；--data DIR 保存名字、封禁和聊天记录
 hub-kept-port = 端口是系统选的
+hub-keyed = 带密钥的成员从 UDP 端口 { $port } 加入，hub 的指纹是 { $fingerprint }
+hub-invitation = 邀请链接：{ $link }
+hub-keyed-not-yet = 带密钥的成员暂时不能加入：{ $why }；正在重试，--secure PORT 可以换一个端口
+hub-page = 网页：{ $url }
+hub-operator-url = 管理页面：地址写在 { $file }
+hub-operator-url-unkept = 管理页面：不能写入 { $file }：{ $why }
 
 ## 控制台的回答
 

@@ -168,9 +168,10 @@ impl Page {
         let Some(place) = self.place() else { return };
         let file = archive.folder().join(OPERATOR_FILE);
         let url = self.operator_url(&place) + "\n";
+        let shown = file.display().to_string();
         match private_file::write(&file, url.as_bytes()) {
-            Ok(()) => info!("operator's view: its address is in {}", file.display()),
-            Err(error) => warn!("operator's view: cannot write {}: {error}", file.display()),
+            Ok(()) => info!("{}", say!("hub-operator-url", file = shown)),
+            Err(why) => warn!("{}", say!("hub-operator-url-unkept", file = shown, why = &why)),
         }
     }
 
@@ -226,7 +227,7 @@ impl Page {
         })?;
         let port = listening.first().map_or(address.port, SocketAddr::port);
         for url in self.place_at(port).urls() {
-            info!("page: {url}");
+            info!("{}", say!("hub-page", url = url));
         }
         Ok(Running { links, port, waker, thread, why })
     }

@@ -32,6 +32,7 @@ use crate::base::bind::{explain, try_bind};
 use crate::base::endpoint::ListenAddress;
 use crate::base::invitation::KeyedPlace;
 use crate::base::random;
+use crate::words::say;
 
 /// Time between attempts to bind a port in use.
 const RETRY: Duration = Duration::from_secs(5);
@@ -137,8 +138,9 @@ impl Secure {
         };
         self.next = None;
         self.running = Some(self.run(hub, archive, socket)?);
-        info!("members with a key: UDP port {}, fingerprint {}", self.port(), self.fingerprint());
-        info!("invitation: {}", self.place().link());
+        let (port, fingerprint) = (self.port().to_string(), self.fingerprint().to_string());
+        info!("{}", say!("hub-keyed", port = port, fingerprint = fingerprint));
+        info!("{}", say!("hub-invitation", link = self.place().link()));
         Ok(())
     }
 
@@ -150,11 +152,7 @@ impl Secure {
     }
 
     fn complain(&self, error: OpenError) {
-        warn!(
-            "members with a key cannot join yet: {:#}; trying again. --secure PORT chooses another \
-             port",
-            explain(error)
-        );
+        warn!("{}", say!("hub-keyed-not-yet", why = format!("{:#}", explain(error))));
     }
 
     fn run(&self, hub: &mut Hub, archive: &Archive, socket: Socket) -> anyhow::Result<Running> {
