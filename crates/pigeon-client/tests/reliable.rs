@@ -278,7 +278,7 @@ fn a_message_refused_for_now_comes_again_in_time() {
 fn no_timer_is_due_while_a_refusal_is_on_its_way_to_the_disk() {
     let mut w = World::new(Vec::new(), 1);
     let outbox = w.join();
-    ["a", "b", "c"].iter().for_each(|text| drop(w.say(text)));
+    ["a", "b", "c"].iter().for_each(|text| _ = w.say(text));
     [(); 2].iter().for_each(|()| w.sync());
     w.expect(outbox, 1);
     assert_eq!(w.said().len(), 3);

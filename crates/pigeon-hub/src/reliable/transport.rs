@@ -51,7 +51,7 @@ impl Sessions {
     }
 
     /// Whether the transport should read more from a connection. Call it before each read: it slows
-    /// down a member that sends more than the hub can store. After `false`, [`Output::Resume`]
+    /// down a member that sends more than the hub can store. After `false`, [`Output::Resume`](super::Output::Resume)
     /// follows.
     pub fn wants(&self, conn: ConnId) -> bool {
         let window = self.window();
