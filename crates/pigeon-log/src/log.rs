@@ -117,6 +117,31 @@ impl NewestEntries {
     }
 }
 
+/// Stores what hubs with shared rooms have decided, from any thread.
+#[derive(Clone)]
+pub struct DecidedEntries {
+    shared: Arc<Shared>,
+}
+
+impl DecidedEntries {
+    /// Queues messages, each [`Numbering::Decided`](crate::Numbering::Decided), and a fact, which are
+    /// stored together or not at all: [`Outcome::Kept`](crate::Outcome::Kept).
+    pub fn try_store(
+        &self,
+        messages: Vec<Append>,
+        fact: &Fact,
+    ) -> Result<Ticket, AppendError<()>> {
+        let change = Change::set(fact);
+        self.shared.queue.push_decided(messages, change).map_err(|why| why.with(()))
+    }
+}
+
+impl fmt::Debug for DecidedEntries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DecidedEntries").finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for NewestEntries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewestEntries").finish_non_exhaustive()
@@ -267,6 +292,11 @@ impl Log {
         NewestEntries { shared: Arc::clone(&self.shared) }
     }
 
+    /// Stores what hubs with shared rooms have decided.
+    pub fn decided_entries(&self) -> DecidedEntries {
+        DecidedEntries { shared: Arc::clone(&self.shared) }
+    }
+
     /// A reader with its own connection, for one thread.
     pub fn reader(&self) -> Result<Reader, OpenError> {
         Reader::beside(&self.folder, Arc::clone(&self.shared))
@@ -292,6 +322,10 @@ impl Log {
     /// Imports JSON lines, as written by [`Reader::export`]. Skips entries that the log has
     /// already.
     pub fn import(&self, lines: impl BufRead) -> Result<Imported, ImportError> {
+        if self.state.place().is_some() {
+            // In an epoch of other hubs, the log must not assign positions.
+            self.begin_epoch().wait().map_err(|trouble| ImportError::Unable { line: 1, trouble })?;
+        }
         crate::import::import(&self.shared.queue, lines)
     }
 
