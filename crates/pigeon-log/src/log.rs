@@ -88,6 +88,8 @@ pub struct Log {
     folder: PathBuf,
     shared: Arc<Shared>,
     state: State,
+    /// The epoch of the next position, at the time of opening.
+    epoch: u64,
     writer: Option<JoinHandle<()>>,
     /// Released after the writer has ended.
     _lock: Lock,
@@ -126,11 +128,7 @@ pub struct DecidedEntries {
 impl DecidedEntries {
     /// Queues messages, each [`Numbering::Decided`](crate::Numbering::Decided), and a fact, which are
     /// stored together or not at all: [`Outcome::Kept`](crate::Outcome::Kept).
-    pub fn try_store(
-        &self,
-        messages: Vec<Append>,
-        fact: &Fact,
-    ) -> Result<Ticket, AppendError<()>> {
+    pub fn try_store(&self, messages: Vec<Append>, fact: &Fact) -> Result<Ticket, AppendError<()>> {
         let change = Change::set(fact);
         self.shared.queue.push_decided(messages, change).map_err(|why| why.with(()))
     }
@@ -241,7 +239,8 @@ impl Log {
             .name("log".into())
             .spawn(move || writer.run())
             .map_err(refused("start a thread for"))?;
-        Ok(Log { folder: folder.to_owned(), shared, state, writer: Some(writer), _lock: lock })
+        let (folder, writer) = (folder.to_owned(), Some(writer));
+        Ok(Log { folder, shared, state, epoch: positions.last.epoch(), writer, _lock: lock })
     }
 
     /// Queues a message without blocking. Its outcome is reported later.
@@ -319,13 +318,19 @@ impl Log {
         self.job(Job::NewEpoch, Err(Trouble::Other))
     }
 
+    /// Must be called before the log assigns positions itself: in an epoch of hubs with shared rooms,
+    /// they are others' messages. Begins a new epoch if necessary.
+    pub fn go_alone(&self) -> Result<(), Trouble> {
+        match self.state.place() {
+            Some((epoch, _)) if epoch >= self.epoch => self.begin_epoch().wait().map(drop),
+            _ => Ok(()),
+        }
+    }
+
     /// Imports JSON lines, as written by [`Reader::export`]. Skips entries that the log has
     /// already.
     pub fn import(&self, lines: impl BufRead) -> Result<Imported, ImportError> {
-        if self.state.place().is_some() {
-            // In an epoch of other hubs, the log must not assign positions.
-            self.begin_epoch().wait().map_err(|trouble| ImportError::Unable { line: 1, trouble })?;
-        }
+        self.go_alone().map_err(|trouble| ImportError::Unable { line: 1, trouble })?;
         crate::import::import(&self.shared.queue, lines)
     }
 

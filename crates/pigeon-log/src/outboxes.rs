@@ -74,7 +74,10 @@ impl Reader {
                 params![id, after, limit as i64],
                 &mut Budget::of_read(),
             )?;
-            Ok(entries.iter().filter_map(|entry| entry.message().map(|it| Message::clone(it))).collect())
+            Ok(entries
+                .iter()
+                .filter_map(|entry| entry.message().map(|it| Message::clone(it)))
+                .collect())
         })
     }
 

@@ -65,8 +65,13 @@ pub enum Fact {
         /// The room's settings.
         settings: RoomSettings,
     },
-    /// How far the log has read what hubs with shared rooms have said, in their notation.
-    Place(Box<str>),
+    /// How far the log has read what hubs with shared rooms have said.
+    Place {
+        /// The epoch, in which the log must not assign positions itself.
+        epoch: u64,
+        /// The place, in the hubs' notation.
+        place: Box<str>,
+    },
 }
 
 /// The settings of a room.
@@ -117,9 +122,9 @@ impl State {
     }
 
     /// The place among hubs with shared rooms.
-    pub fn place(&self) -> Option<&str> {
+    pub fn place(&self) -> Option<(u64, &str)> {
         self.facts.iter().find_map(|fact| match fact {
-            Fact::Place(place) => Some(&**place),
+            Fact::Place { epoch, place } => Some((*epoch, &**place)),
             _ => None,
         })
     }
@@ -160,7 +165,7 @@ impl Fact {
             Fact::Kick { label, .. } => Key::Kick(label.clone()),
             Fact::Mute { name } => Key::Mute(name.clone()),
             Fact::Room { room, .. } => Key::Room(room.clone()),
-            Fact::Place(_) => Key::Place,
+            Fact::Place { .. } => Key::Place,
         }
     }
 }
@@ -223,7 +228,7 @@ fn value_of(fact: &Fact) -> Value {
         Fact::Room { room, settings } => {
             json!({ "room": room.as_str(), "slow_ms": settings.slow.map(millis) })
         }
-        Fact::Place(place) => json!({ "place": place }),
+        Fact::Place { epoch, place } => json!({ "epoch": epoch, "place": place }),
     }
 }
 
@@ -260,7 +265,7 @@ fn fact_of(kind: &str, value: &str) -> Option<Fact> {
         },
         "mute" => Fact::Mute { name: name()? },
         "room" => Fact::Room { room: room()?, settings: RoomSettings { slow: time("slow_ms") } },
-        "place" => Fact::Place(text("place")?.into()),
+        "place" => Fact::Place { epoch: number("epoch")?.into(), place: text("place")?.into() },
         _ => return None,
     })
 }

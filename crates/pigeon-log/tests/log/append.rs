@@ -240,7 +240,8 @@ fn what_other_hubs_have_decided_is_stored_with_the_place_or_not_at_all() {
     let old = stored(fixture.append_one(keyed(9, 1, "before the cluster")));
     let entries = fixture.log().decided_entries();
     let store = |fixture: &Fixture, messages: Vec<Append>, place: &str| {
-        let ticket = entries.try_store(messages, &Fact::Place(place.into())).unwrap();
+        let ticket =
+            entries.try_store(messages, &Fact::Place { epoch: 3, place: place.into() }).unwrap();
         fixture.outcomes(&[ticket])[0]
     };
     let first = Position::at(3, 0).unwrap().get();
@@ -258,7 +259,7 @@ fn what_other_hubs_have_decided_is_stored_with_the_place_or_not_at_all() {
     let late = vec![decided(first + 12, keyed(1, 7, "late"))];
     assert_eq!(store(&fixture, late, "two"), Outcome::NotStored);
     fixture.open(Options::default()).unwrap();
-    assert_eq!(fixture.log().state().place(), Some("one"));
+    assert_eq!(fixture.log().state().place(), Some((3, "one")));
 
     let reader = fixture.log().reader().unwrap();
     let identity = |number| Identity { author: 1, outbox: 7, number };
@@ -274,4 +275,10 @@ fn what_other_hubs_have_decided_is_stored_with_the_place_or_not_at_all() {
     let ends = reader.outboxes(old).unwrap();
     assert_eq!(ends, [pigeon_log::OutboxEnd { author: 1, outbox: 7, last: 6 }]);
     assert_eq!(reader.outboxes(Position::START).unwrap().len(), 2);
+    // Alone, the log goes on in an epoch of its own.
+    fixture.log().go_alone().unwrap();
+    assert_eq!(stored(fixture.append_one(keyed(9, 2, "alone"))).epoch(), 4);
+    fixture.open(Options::default()).unwrap();
+    fixture.log().go_alone().unwrap();
+    assert_eq!(stored(fixture.append_one(keyed(9, 3, "alone"))).epoch(), 4);
 }
