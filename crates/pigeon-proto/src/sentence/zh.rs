@@ -58,9 +58,9 @@ impl Sentences for Chinese {
             Notice::Said { link, name, text, .. } => {
                 format!("{name} ({}): {}", link_name(*link), text.as_str())
             }
-            Notice::Set(Setting::Cluster(true)) => "已重新连上其他服务器".to_string(),
+            Notice::Set(Setting::Cluster(true)) => "已重新连上其他 hub".to_string(),
             Notice::Set(Setting::Cluster(false)) => {
-                "连不上其他服务器：现在只有本服务器上的人能看到你的消息".to_string()
+                "连不上其他 hub：现在只有这个 hub 上的人能看到你的消息".to_string()
             }
             Notice::Set(Setting::History(true)) => "聊天记录恢复保存".to_string(),
             Notice::Set(Setting::History(false)) => {
