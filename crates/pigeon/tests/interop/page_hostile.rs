@@ -80,6 +80,9 @@ impl Witness {
     }
 }
 
+/// Begins an attack.
+type Begin = Box<dyn Fn() -> Attack>;
+
 /// Runs an attack in threads until it is dropped.
 struct Attack {
     is_over: Arc<AtomicBool>,
@@ -173,7 +176,7 @@ fn hostile_clients_of_the_page_cost_plain_members_nothing() {
     let huge = vec![0x81, 0xff, 0, 0, 0, 0, 6, 0, 0, 0, 1, 2, 3, 4];
     let say = json!({"type": "say", "number": 1, "room": "lobby", "text": "x"}).to_string();
     // Each with how often it must have been tried.
-    let attacks: [(&str, u64, Box<dyn Fn() -> Attack>); 7] = [
+    let attacks: [(&str, u64, Begin); 7] = [
         ("half-open", 500, Box::new(move || hold(page, 500, b""))),
         ("half a request", 500, Box::new(move || hold(page, 500, b"GET / HTTP/1.1\r\nHost: loc"))),
         ("a byte at a time", 1_000, Box::new(move || slow(page))),

@@ -14,6 +14,12 @@ hub-kept-all = 聊天记录保存在 { $folder }
 hub-kept-names = 不保存聊天记录；名字和封禁保存在 { $folder }
 hub-kept-nothing = 什么都不保存（{ $why }）；--data DIR 保存名字、封禁和聊天记录
 hub-kept-port = 端口是系统选的
+hub-keyed = 带密钥的成员从 UDP 端口 { $port } 加入，hub 的指纹是 { $fingerprint }
+hub-invitation = 邀请链接：{ $link }
+hub-keyed-not-yet = 带密钥的成员暂时不能加入：{ $why }；正在重试，--secure PORT 可以换一个端口
+hub-page = 网页：{ $url }
+hub-operator-url = 管理页面：地址写在 { $file }
+hub-operator-url-unkept = 管理页面：不能写入 { $file }：{ $why }
 
 ## 控制台的回答
 
@@ -227,6 +233,24 @@ hub-page-gone = 网页暂时没有提供，正在重新打开端口
 hub-help-page = 以二维码显示网页的地址，并显示管理页面的地址
 hub-page-missing = --page-certificate 和 --page-name 要和 --page 一起用
 hub-page-without-history = 网页需要聊天记录和存放它的目录；请不要写 --history off，并指定 --data DIR，或者让 --listen 用 0 以外的端口
+hub-cluster-broker = { $broker } 不是 NATS 服务器；请写 nats://主机、nats://主机:端口 或 tls://主机
+hub-cluster-name = { $name } 不能用作集群名；请用最多 32 个字母、数字、- 和 _
+hub-cluster-missing = --cluster-user、--cluster-password、--cluster-credentials 和 --cluster-authority 要和 --cluster 一起用
+hub-cluster-without-history = 集群需要聊天记录和存放它的目录；请不要写 --history off，并指定 --data DIR，或者让 --listen 用 0 以外的端口
+hub-cluster-credentials = 请同时给 --cluster-user 和 --cluster-password，或者只给 --cluster-credentials
+hub-cluster-on-command-line = 本机其他用户能在命令行上看到 NATS 服务器的密码；请用 PIGEON_HUB_CLUSTER_PASSWORD 或 --cluster-credentials
+hub-cluster-place = 聊天记录里的集群位置本程序读不懂；请用更新的 pigeon
+hub-cluster-cut-off = 已断开
+hub-cluster-catching-up = 正在补读
+hub-cluster-in-order = 正常
+hub-stat-cluster = 集群
+hub-stat-cluster-others = 其他 hub
+hub-stat-cluster-waiting = 等待排序的消息
+hub-stat-cluster-read = 已读记录
+hub-stat-cluster-doubles = 重复的
+hub-stat-cluster-epochs = 纪元
+hub-stat-cluster-said-again = 为其他 hub 重发的
+hub-stat-cluster-dropped = 因排队已满未共享的
 hub-page-name = `{ $name }` 不是有效的名称；请写主机名，例如 chat.example.org，不带 https:// 和端口
 hub-page-unread = 无法读取 { $file } 里的证书
 hub-page-certificate = { $file }：{ $why }；请把证书、证书链和私钥写进同一个 PEM 文件

@@ -28,7 +28,7 @@ use pigeon_hub::reliable::{Config, Crypto};
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
 use pigeon_net::{Stats, Waker};
-use pigeon_proto::{Format, LinkKind, RoomName};
+use pigeon_proto::{Format, LinkKind, Position, RoomName};
 use pigeon_quic::POINT_LENGTH;
 use pigeon_text::escape;
 use pigeon_web::{Assets, Certificate, Guard, Limits, Server, Token};
@@ -168,9 +168,10 @@ impl Page {
         let Some(place) = self.place() else { return };
         let file = archive.folder().join(OPERATOR_FILE);
         let url = self.operator_url(&place) + "\n";
+        let shown = file.display().to_string();
         match private_file::write(&file, url.as_bytes()) {
-            Ok(()) => info!("operator's view: its address is in {}", file.display()),
-            Err(error) => warn!("operator's view: cannot write {}: {error}", file.display()),
+            Ok(()) => info!("{}", say!("hub-operator-url", file = shown)),
+            Err(why) => warn!("{}", say!("hub-operator-url-unkept", file = shown, why = &why)),
         }
     }
 
@@ -226,7 +227,7 @@ impl Page {
         })?;
         let port = listening.first().map_or(address.port, SocketAddr::port);
         for url in self.place_at(port).urls() {
-            info!("page: {url}");
+            info!("{}", say!("hub-page", url = url));
         }
         Ok(Running { links, port, waker, thread, why })
     }
@@ -319,6 +320,12 @@ impl Page {
     /// Reports deleted messages.
     pub(super) fn forgot(&self, what: &Forget) {
         self.running.iter().flat_map(|it| &it.links).for_each(|link| link.forgot(what));
+    }
+
+    /// Followers that began after one position and before another begin anew.
+    pub(super) fn rewound(&self, to: Position, up_to: Position) {
+        let links = self.running.iter().flat_map(|it| &it.links);
+        links.for_each(|link| link.rewound(to, up_to));
     }
 
     /// The rows of the console's statistics.

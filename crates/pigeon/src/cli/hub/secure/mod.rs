@@ -20,7 +20,7 @@ use pigeon_hub::reliable::{Config, Crypto};
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
 use pigeon_net::{OpenError, Socket, SocketOptions, Waker};
-use pigeon_proto::{Format, LinkKind};
+use pigeon_proto::{Format, LinkKind, Position};
 use pigeon_quic::{Certificate, Fingerprint, Limits, Server, ServerConfig};
 use tracing::{error, info, warn};
 
@@ -32,6 +32,7 @@ use crate::base::bind::{explain, try_bind};
 use crate::base::endpoint::ListenAddress;
 use crate::base::invitation::KeyedPlace;
 use crate::base::random;
+use crate::words::say;
 
 /// Time between attempts to bind a port in use.
 const RETRY: Duration = Duration::from_secs(5);
@@ -137,8 +138,9 @@ impl Secure {
         };
         self.next = None;
         self.running = Some(self.run(hub, archive, socket)?);
-        info!("members with a key: UDP port {}, fingerprint {}", self.port(), self.fingerprint());
-        info!("invitation: {}", self.place().link());
+        let (port, fingerprint) = (self.port().to_string(), self.fingerprint().to_string());
+        info!("{}", say!("hub-keyed", port = port, fingerprint = fingerprint));
+        info!("{}", say!("hub-invitation", link = self.place().link()));
         Ok(())
     }
 
@@ -150,11 +152,7 @@ impl Secure {
     }
 
     fn complain(&self, error: OpenError) {
-        warn!(
-            "members with a key cannot join yet: {:#}; trying again. --secure PORT chooses another \
-             port",
-            explain(error)
-        );
+        warn!("{}", say!("hub-keyed-not-yet", why = format!("{:#}", explain(error))));
     }
 
     fn run(&self, hub: &mut Hub, archive: &Archive, socket: Socket) -> anyhow::Result<Running> {
@@ -231,6 +229,11 @@ impl Secure {
         if let Some(running) = &self.running {
             running.link.forgot(what);
         }
+    }
+
+    /// Followers that began after one position and before another begin anew.
+    pub(super) fn rewound(&self, to: Position, up_to: Position) {
+        self.running.iter().for_each(|running| running.link.rewound(to, up_to));
     }
 
     /// When [`tick`](Secure::tick) is due.
