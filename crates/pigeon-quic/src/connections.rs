@@ -723,7 +723,12 @@ impl Connections {
             Phase::Gone => return,
             Phase::Handshake => {
                 self.statistics.handshakes -= 1;
-                self.statistics.failed += 1;
+                // Before the end of a handshake a peer cannot close with a code of its own (RFC 9000
+                // section 10.2.3).
+                match why {
+                    Why::ByPeer { .. } => self.statistics.met += 1,
+                    _ => self.statistics.failed += 1,
+                }
             }
             Phase::Open | Phase::Ending => {
                 self.statistics.closed += 1;
