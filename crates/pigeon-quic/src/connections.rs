@@ -40,6 +40,11 @@ const NOT_FULL: usize = 1_100;
 /// The smallest send window, however many connections share the total.
 const LEAST_WINDOW: u64 = 16 << 10;
 
+/// How long an ended connection keeps its place at the most. quinn-proto keeps it for three probe
+/// timeouts (RFC 9000 section 10.2), which a peer that acknowledges late makes minutes long. A packet that
+/// arrives later gets a stateless reset.
+const GONE_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Time limit for delivering the last bytes of a connection.
 const END_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -212,6 +217,9 @@ impl Connections {
                     self.gone(number, Why::TimedOut);
                 }
                 Phase::Ending if is_late => self.part(number),
+                Phase::Gone if is_late => {
+                    (live.until, live.is_drained) = (None, true);
+                }
                 _ => {}
             }
             self.mark(number);
@@ -704,16 +712,23 @@ impl Connections {
 
     /// Ends a connection, and reports it unless the application closed it.
     fn gone(&mut self, number: u32, why: Why) {
-        let conn = self.id(number);
+        let (conn, now) = (self.id(number), self.now);
         let Some(live) = self.live_at(number) else { return };
         let was = std::mem::replace(&mut live.phase, Phase::Gone);
-        live.until = None;
         let is_reported = live.is_reported;
+        if was != Phase::Gone {
+            live.until = Some(now + GONE_PATIENCE);
+        }
         match was {
             Phase::Gone => return,
             Phase::Handshake => {
                 self.statistics.handshakes -= 1;
-                self.statistics.failed += 1;
+                // Before the end of a handshake a peer cannot close with a code of its own (RFC 9000
+                // section 10.2.3).
+                match why {
+                    Why::ByPeer { .. } => self.statistics.met += 1,
+                    _ => self.statistics.failed += 1,
+                }
             }
             Phase::Open | Phase::Ending => {
                 self.statistics.closed += 1;
