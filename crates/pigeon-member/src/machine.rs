@@ -41,6 +41,8 @@ pub struct Member {
     /// Whether reading is paused for the application.
     is_held: bool,
     is_ended: bool,
+    /// The time of the driver's last call.
+    now: Instant,
 }
 
 struct Connection {
@@ -86,6 +88,7 @@ impl Member {
             is_append_lost: false,
             is_held: false,
             is_ended: false,
+            now,
         };
         // Connects at once.
         member.turn(now);
@@ -141,15 +144,20 @@ impl Member {
 
     /// Carries out the outputs of the session, the connection and the file.
     fn turn(&mut self, now: Instant) {
-        loop {
-            if let Some(event) = self.client.poll_event() {
-                self.quic_event(now, event);
-            } else if let Some(output) = self.session.poll_output() {
-                self.output(now, output);
-            } else if !self.read(now) {
-                return;
-            }
+        self.now = now;
+        while self.step(now) {}
+    }
+
+    /// Carries out one output. False if there is none.
+    fn step(&mut self, now: Instant) -> bool {
+        if let Some(event) = self.client.poll_event() {
+            self.quic_event(now, event);
+        } else if let Some(output) = self.session.poll_output() {
+            self.output(now, output);
+        } else {
+            return self.read(now);
         }
+        true
     }
 
     fn quic_event(&mut self, now: Instant, event: QuicEvent) {
@@ -308,7 +316,14 @@ impl Machine for Member {
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.client.poll_transmit()
+        loop {
+            let transmit = self.client.poll_transmit();
+            // The client looks at what it has received while it is polled. Without this step a
+            // message would wait for the next timer.
+            if transmit.is_some() || !self.step(self.now) {
+                return transmit;
+            }
+        }
     }
 
     fn outbox(&self) -> &[u8] {
@@ -326,5 +341,74 @@ impl Machine for Member {
             && self.connection.as_ref().is_some_and(|connection| connection.is_held);
         let rest = is_due.then_some(Instant::ORIGIN);
         [self.client.poll_timeout(), self.session.poll_timeout(), rest].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Options, open};
+    use pigeon_quic::{Certificate, Limits, Server, ServerConfig};
+
+    /// Everything that a machine sends, in datagrams.
+    fn sent(machine: &mut impl Machine) -> Vec<Vec<u8>> {
+        let mut datagrams = Vec::new();
+        while let Some(transmit) = machine.poll_transmit() {
+            datagrams.extend(transmit.datagrams(machine.outbox()).map(<[u8]>::to_vec));
+        }
+        datagrams
+    }
+
+    fn receive(machine: &mut impl Machine, now: Instant, from: SocketAddr, datagrams: &[Vec<u8>]) {
+        for payload in datagrams {
+            let length = payload.len();
+            let (local, destination, wall) = (None, None, None);
+            let socket = SocketId::new(0);
+            machine.handle_datagram(
+                now,
+                &Received {
+                    socket,
+                    from,
+                    local,
+                    destination,
+                    payload,
+                    length,
+                    wall,
+                    kernel_drops: 0,
+                },
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_received_is_handled_at_once_without_a_timer() {
+        let temporary = tempfile::tempdir().unwrap();
+        let certificate = Certificate::generate().unwrap();
+        let hub = "127.0.0.1:9".parse().unwrap();
+        let options = Options {
+            fingerprint: Some(certificate.fingerprint()),
+            ..Options::new(hub, temporary.path().join("member"))
+        };
+        let mut server = Server::new(ServerConfig {
+            certificate: &certificate,
+            seed: [7; 32],
+            base: std::time::Instant::now(),
+            limits: Limits::default(),
+            sources: Default::default(),
+        })
+        .unwrap();
+        let opened = open(options).unwrap();
+        let (mut member, now) = (opened.member, opened.clock.now());
+        let mut is_met = false;
+        for _ in 0..10 {
+            let datagrams = sent(&mut member);
+            assert_eq!(member.client.poll_event(), None, "waits for a timer");
+            is_met |= std::iter::from_fn(|| member.poll_event())
+                .any(|event| event == Event::Met(certificate.fingerprint()));
+            receive(&mut server, now, "127.0.0.1:7".parse().unwrap(), &datagrams);
+            let answers = sent(&mut server);
+            receive(&mut member, now, hub, &answers);
+        }
+        assert!(is_met);
     }
 }

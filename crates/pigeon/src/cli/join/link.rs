@@ -43,6 +43,8 @@ pub(super) struct Link {
     is_offered: bool,
     /// Whether earlier messages are shown above new ones: on a screen.
     shows_earlier: bool,
+    /// The time of the driver's last call.
+    now: Instant,
 }
 
 struct Secure {
@@ -64,6 +66,7 @@ impl Link {
             is_goodbye_sent: false,
             is_offered: false,
             shows_earlier,
+            now: Instant::ORIGIN,
         }
     }
 
@@ -161,19 +164,22 @@ impl Link {
         }
     }
 
-    /// Passes events and datagrams between session and member.
-    fn turn(&mut self, now: Instant) {
-        let Some(secure) = &mut self.secure else { return };
+    /// Passes events and datagrams between session and member. False if there were none.
+    fn turn(&mut self, now: Instant) -> bool {
+        self.now = now;
+        let Some(secure) = &mut self.secure else { return false };
         let hub = self.session.hub();
-        let mut back = Vec::new();
+        let (mut back, mut is_busy) = (Vec::new(), false);
         loop {
             while let Some(transmit) = self.session.poll_transmit() {
+                is_busy = true;
                 let payload = self.session.outbox()[transmit.range].to_vec();
                 let Secure { member, gate, events, .. } = &mut **secure;
                 let until = now + LAST_SAYS;
                 events.extend(gate.session_says(now, until, &payload, member, &mut back));
             }
             while let Some(event) = secure.member.poll_event() {
+                is_busy = true;
                 let Secure { member, gate, events, .. } = &mut **secure;
                 events.extend(gate.member_reports(now, event, member, &mut back));
             }
@@ -189,6 +195,7 @@ impl Link {
         {
             secure.member.with(now, pigeon_client::reliable::Session::quit);
         }
+        is_busy
     }
 }
 
@@ -272,10 +279,16 @@ impl Machine for Link {
             self.is_goodbye_sent |= transmit.is_none();
             return transmit;
         }
-        match &mut self.secure {
-            Some(secure) => secure.member.poll_transmit(),
-            None if self.is_offered => None,
-            None => self.session.poll_transmit(),
+        loop {
+            let transmit = match &mut self.secure {
+                Some(secure) => secure.member.poll_transmit(),
+                None if self.is_offered => None,
+                None => self.session.poll_transmit(),
+            };
+            // A member finds out what it has received while it is polled.
+            if transmit.is_some() || !self.turn(self.now) {
+                return transmit;
+            }
         }
     }
 
