@@ -19,6 +19,7 @@
 //!   shell in a terminal of another's.
 //! - `history`: what was said, read beside the hub that keeps it.
 //! - `reliable`: members with a key, killed at random; `secure`: those who `join`.
+//! - `chaos`: hubs over nats-server, while hubs, brokers and links fail.
 //! - `page`: the hub's page in real browsers; `page_link`: its frames, its guards and its bounds, by
 //!   a client of the test's own; `page_hostile`: what hostile clients cost the others.
 //! - `ipmsg`: users of iptux as members of a hub, judged by iptux's own core.
@@ -62,6 +63,7 @@ mod ask;
 mod bad_network;
 mod bench;
 mod capture;
+mod chaos;
 mod chat;
 mod chat_screen;
 mod chinese;
