@@ -339,7 +339,10 @@ impl<'a> Chaos<'a> {
     /// Waits until everything that was said is acknowledged and in every ledger.
     fn await_ledgers(&self, when: &str) {
         let progress = || {
-            let of = |it: &Reliable| (it.book().acknowledged.len(), it.book().texts.len());
+            let of = |it: &Reliable| {
+                let book = it.book();
+                (book.acknowledged.len(), book.texts.len())
+            };
             self.reliable.iter().map(of).collect::<Vec<_>>()
         };
         let (mut before, mut since) = (progress(), Instant::now());
