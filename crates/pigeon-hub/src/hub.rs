@@ -7,7 +7,8 @@ use ipnet::IpNet;
 use pigeon_datagram::{Instant, Machine, Received, Transmit, WallClock};
 use pigeon_guard::Origin;
 use pigeon_proto::{
-    Format, Identity, Label, LinkKind, Name, Notice, Reason, Refusal, RoomName, Subject, Text,
+    Format, Identity, Label, LinkKind, Name, Notice, Reason, Refusal, RoomName, Setting, Subject,
+    Text,
 };
 
 use crate::config::{Config, Door, Rate};
@@ -622,7 +623,14 @@ impl Hub {
     /// Notifies all members whether messages are stored now.
     pub fn announce_history(&mut self, now: Instant, is_kept: bool) {
         self.begin(now);
-        self.core.announce_history(is_kept);
+        self.core.announce(Setting::History(is_kept));
+        self.deliver();
+    }
+
+    /// Notifies all members whether other hubs with the same rooms can be reached.
+    pub fn announce_cluster(&mut self, now: Instant, is_reached: bool) {
+        self.begin(now);
+        self.core.announce(Setting::Cluster(is_reached));
         self.deliver();
     }
 }

@@ -17,5 +17,5 @@ mod connection;
 mod link;
 mod settings;
 
-pub use link::{Event, Input, Link};
+pub use link::{Event, Input, Inputs, Link};
 pub use settings::{Credentials, Settings};

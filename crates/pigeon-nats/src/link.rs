@@ -36,6 +36,8 @@ pub enum Input {
     Plain(Message),
     /// Whether the messages of [`Event::Store`] are on disk.
     Stored(bool),
+    /// Ends the thread.
+    Stop,
 }
 
 /// To the hub.
@@ -83,8 +85,19 @@ pub enum Event {
 
 /// A hub's link to the others. Dropping it ends the thread.
 pub struct Link {
-    inputs: Option<UnboundedSender<Input>>,
+    inputs: Inputs,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Hands in inputs from any thread.
+#[derive(Clone)]
+pub struct Inputs(UnboundedSender<Input>);
+
+impl Inputs {
+    /// Hands something in. False if the thread has ended.
+    pub fn input(&self, input: Input) -> bool {
+        self.0.send(input).is_ok()
+    }
 }
 
 impl Link {
@@ -103,18 +116,23 @@ impl Link {
             let order = Order::new(hub, saved, newest);
             runtime.block_on(Driver::run(settings, hub, order, held, report, from_hub));
         })?;
-        Ok(Link { inputs: Some(inputs), thread: Some(thread) })
+        Ok(Link { inputs: Inputs(inputs), thread: Some(thread) })
+    }
+
+    /// For other threads.
+    pub fn inputs(&self) -> Inputs {
+        self.inputs.clone()
     }
 
     /// Hands something in. False if the thread has ended.
     pub fn input(&self, input: Input) -> bool {
-        self.inputs.as_ref().is_some_and(|inputs| inputs.send(input).is_ok())
+        self.inputs.input(input)
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.inputs = None;
+        self.input(Input::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -214,8 +232,8 @@ impl Driver {
             let wants = driver.order.wants();
             tokio::select! {
                 input = from_hub.recv() => match input {
+                    Some(Input::Stop) | None => break,
                     Some(input) => driver.input(input),
-                    None => break,
                 },
                 Some(sign) = sign.recv() => driver.sign(sign),
                 opened = wait(&mut driver.opening) => driver.opened(opened),
@@ -252,6 +270,8 @@ impl Driver {
             Input::Say { ticket, said } => self.order.say(now, ticket, said, &*self.held),
             Input::Plain(message) => self.order.say_plain(now, message, &*self.held),
             Input::Stored(is_stored) => self.order.stored(now, is_stored, &*self.held),
+            // Handled by the loop.
+            Input::Stop => {}
         }
     }
 

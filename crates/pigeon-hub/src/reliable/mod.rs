@@ -48,8 +48,8 @@ use pigeon_proto::frame::{
     Prove, Refused, USUAL_ENTRIES, USUAL_LAST, VERSION,
 };
 use pigeon_proto::{
-    Detail, Entry, Follow, Label, Name, Notice, Position, Reason, Refusal, RoomName, Subject, Verb,
-    sentence,
+    Detail, Entry, Follow, Label, Name, Notice, Position, Reason, Refusal, RoomName, Seen, Subject,
+    Verb, sentence,
 };
 
 pub use config::{Config, Crypto};
@@ -377,6 +377,35 @@ impl Sessions {
             if self.get_mut(conn).is_some_and(is_meant) {
                 self.frame(conn, &frame);
             }
+        }
+    }
+
+    /// Followers that began between these positions begin anew: at another hub, which they come from,
+    /// `up_to` comes before what this log holds after `to`. The log decides where they continue.
+    pub fn rewound(&mut self, to: Position, up_to: Position) {
+        for conn in self.conns() {
+            let Some(connection) = self.get_mut(conn) else { continue };
+            let is_meant = |began: Option<(Seen, Position)>| {
+                began.filter(|(seen, _)| to < seen.position && seen.position < up_to)
+            };
+            let mut rooms = Vec::new();
+            for follow in &mut connection.follows {
+                if let Some((seen, deletion)) = is_meant(follow.began) {
+                    follow.place = Place::Seen(seen, deletion);
+                    rooms.push(follow.room.clone());
+                }
+            }
+            if rooms.is_empty() {
+                continue;
+            }
+            // A read that was asked for before is outdated.
+            connection.reading = None;
+            for key in rooms {
+                if let Some(room) = self.rooms.get_mut(&key) {
+                    room.live.retain(|live| *live != conn);
+                }
+            }
+            self.enqueue(conn);
         }
     }
 
@@ -796,7 +825,12 @@ impl Sessions {
         }
         let room = self.rooms.enter(&room);
         if let Some(connection) = self.get_mut(conn) {
-            connection.follows.push(Followed { room, place, told_live: false, fell_at: None });
+            let began = match place {
+                Place::Seen(seen, deletion) => Some((seen, deletion)),
+                _ => None,
+            };
+            let follow = Followed { room, place, began, told_live: false, fell_at: None };
+            connection.follows.push(follow);
         }
         self.enqueue(conn);
         Ok(())

@@ -9,6 +9,7 @@ use pigeon_guard::SourceRules;
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
 use pigeon_net::{Stats, Waker};
+use pigeon_proto::Position;
 
 use super::archive::Archive;
 use super::console;
@@ -63,6 +64,10 @@ impl Page {
     }
 
     pub(super) fn event(&mut self, _: &Event) {
+        match *self {}
+    }
+
+    pub(super) fn rewound(&self, _: Position, _: Position) {
         match *self {}
     }
 

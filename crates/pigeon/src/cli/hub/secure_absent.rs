@@ -9,6 +9,7 @@ use pigeon_guard::SourceRules;
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
 use pigeon_net::Waker;
+use pigeon_proto::Position;
 
 use super::archive::Archive;
 use super::reliable::LinkState;
@@ -63,6 +64,10 @@ impl Secure {
     }
 
     pub(super) fn state(&self) -> Option<LinkState> {
+        match *self {}
+    }
+
+    pub(super) fn rewound(&self, _: Position, _: Position) {
         match *self {}
     }
 

@@ -27,7 +27,7 @@ use pigeon_hub::reliable::{Config, Crypto};
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
 use pigeon_net::{Interfaces, Stats, Waker, local_addresses};
-use pigeon_proto::{Format, LinkKind, RoomName};
+use pigeon_proto::{Format, LinkKind, Position, RoomName};
 use pigeon_quic::POINT_LENGTH;
 use pigeon_text::escape;
 use pigeon_web::{Assets, Certificate, Guard, Limits, Server, Token};
@@ -330,6 +330,12 @@ impl Page {
     /// Reports deleted messages.
     pub(super) fn forgot(&self, what: &Forget) {
         self.running.iter().flat_map(|it| &it.links).for_each(|link| link.forgot(what));
+    }
+
+    /// Followers that began after one position and before another begin anew.
+    pub(super) fn rewound(&self, to: Position, up_to: Position) {
+        let links = self.running.iter().flat_map(|it| &it.links);
+        links.for_each(|link| link.rewound(to, up_to));
     }
 
     /// When [`tick`](Page::tick) is due.

@@ -25,7 +25,9 @@ use pigeon_hub::reliable::{Join, Joined, Outcome, Say, Statistics};
 use pigeon_hub::{Event, Hub, Input, LinkId, MemberId, Message};
 use pigeon_log::Forget;
 use pigeon_net::Waker;
-use pigeon_proto::{Command, LinkKind, News, Notice, Reason, Refusal, RoomName, Subject, Word};
+use pigeon_proto::{
+    Command, LinkKind, News, Notice, Position, Reason, Refusal, RoomName, Subject, Word,
+};
 
 pub(super) use self::carrier::{Carrier, Transport};
 pub(super) use self::queue::Queues;
@@ -307,6 +309,11 @@ impl Link {
     /// Reports deleted messages.
     pub(super) fn forgot(&self, what: &Forget) {
         self.send(ToLink::Forgot(what.clone()));
+    }
+
+    /// Followers that began after one position and before another begin anew.
+    pub(super) fn rewound(&self, to: Position, up_to: Position) {
+        self.send(ToLink::Rewound(to, up_to));
     }
 
     fn settle(&self, id: pigeon_hub::reliable::SayId, outcome: Outcome) {

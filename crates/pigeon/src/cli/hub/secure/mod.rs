@@ -21,7 +21,7 @@ use pigeon_hub::reliable::{Config, Crypto};
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
 use pigeon_net::{OpenError, Socket, SocketOptions, Waker, local_addresses};
-use pigeon_proto::{Format, LinkKind};
+use pigeon_proto::{Format, LinkKind, Position};
 use pigeon_quic::{Certificate, Fingerprint, Limits, Server, ServerConfig};
 use tracing::{error, info, warn};
 
@@ -239,6 +239,11 @@ impl Secure {
         if let Some(running) = &self.running {
             running.link.forgot(what);
         }
+    }
+
+    /// Followers that began after one position and before another begin anew.
+    pub(super) fn rewound(&self, to: Position, up_to: Position) {
+        self.running.iter().for_each(|running| running.link.rewound(to, up_to));
     }
 
     /// When [`tick`](Secure::tick) is due.
