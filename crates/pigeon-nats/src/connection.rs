@@ -68,7 +68,9 @@ pub(crate) async fn connect(
     if let Some(authority) = &settings.authority {
         options = options.add_root_certificates(authority.clone());
     }
-    Ok(options.connect(settings.servers.join(",")).await?)
+    let parse = |server: &String| server.parse::<async_nats::ServerAddr>();
+    let servers = settings.servers.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    Ok(options.connect(servers).await?)
 }
 
 /// The stream, made if it does not exist, and how it differs from what it should be.

@@ -49,7 +49,7 @@ impl Line {
         Some(Line { position: position.parse().ok()?, identity, text })
     }
 
-    fn epoch(&self) -> u64 {
+    pub(super) fn epoch(&self) -> u64 {
         self.position >> 40
     }
 
