@@ -49,19 +49,28 @@ enum Fault {
     BrokerKilled,
     BrokerStopped,
     BrokerEmptied,
+    /// All at once: a power failure.
+    BrokersKilled,
+    /// The stream is gone, and made anew.
+    BrokersEmptied,
+    /// The stream is as it was at an earlier power failure.
+    BrokersOlder,
     SiteCut,
     PairCut,
     BrokersCut,
     MembersCut,
 }
 
-const FAULTS: [Fault; 10] = [
+const FAULTS: [Fault; 13] = [
     Fault::HubKilled,
     Fault::HubStopped,
     Fault::HubRestored,
     Fault::BrokerKilled,
     Fault::BrokerStopped,
     Fault::BrokerEmptied,
+    Fault::BrokersKilled,
+    Fault::BrokersEmptied,
+    Fault::BrokersOlder,
     Fault::SiteCut,
     Fault::PairCut,
     Fault::BrokersCut,
@@ -73,6 +82,7 @@ impl Fault {
     /// have: nothing can be promised for what was deleted everywhere.
     fn destroys(self) -> bool {
         matches!(self, Fault::HubRestored | Fault::BrokerEmptied)
+            || self.is_of_all_brokers() && self != Fault::BrokersKilled
     }
 
     fn is_of_hub(self) -> bool {
@@ -81,6 +91,11 @@ impl Fault {
 
     fn is_of_broker(self) -> bool {
         matches!(self, Fault::BrokerKilled | Fault::BrokerStopped | Fault::BrokerEmptied)
+            || self.is_of_all_brokers()
+    }
+
+    fn is_of_all_brokers(self) -> bool {
+        matches!(self, Fault::BrokersKilled | Fault::BrokersEmptied | Fault::BrokersOlder)
     }
 
     fn is_cut(self) -> bool {
@@ -182,6 +197,8 @@ impl<'a> Chaos<'a> {
             let site = self.dice.site();
             let is_beside = |other: &(Fault, usize)| {
                 fault.is_cut() && other.0.is_cut()
+                    || fault.is_of_all_brokers() && other.0.is_of_broker()
+                    || other.0.is_of_all_brokers() && fault.is_of_broker()
                     || other.1 == site
                         && (fault.is_of_hub() && other.0.is_of_hub()
                             || fault.is_of_broker() && other.0.is_of_broker())
@@ -201,7 +218,9 @@ impl<'a> Chaos<'a> {
             self.begin(*fault, *site);
             sleep(self.dice.millis(0, 300));
         }
-        sleep(self.dice.millis(300, 2_000));
+        // Some last until leases run out and connections count as dead.
+        let longest = if self.dice.roll(8) == 0 { 12_000 } else { 2_000 };
+        sleep(self.dice.millis(300, longest));
         for (fault, site) in faults {
             self.end_of(fault, site);
             sleep(self.dice.millis(0, 300));
@@ -216,6 +235,9 @@ impl<'a> Chaos<'a> {
             Fault::HubStopped => self.sites.signal_hub(site, "STOP"),
             Fault::BrokerKilled | Fault::BrokerEmptied => self.sites.kill_broker(site),
             Fault::BrokerStopped => self.sites.signal_broker(site, "STOP"),
+            Fault::BrokersKilled | Fault::BrokersEmptied | Fault::BrokersOlder => {
+                (0..HUBS).for_each(|n| self.sites.kill_broker(n));
+            }
             Fault::SiteCut => self.sites.cut(Cut::Site(site)),
             Fault::PairCut => self.sites.cut(Cut::Pair(site, (site + 1) % HUBS)),
             Fault::BrokersCut => self.sites.cut(Cut::Brokers(site)),
@@ -241,6 +263,16 @@ impl<'a> Chaos<'a> {
                 self.sites.start_broker(site);
             }
             Fault::BrokerStopped => self.sites.signal_broker(site, "CONT"),
+            Fault::BrokersKilled | Fault::BrokersEmptied | Fault::BrokersOlder => {
+                for n in 0..HUBS {
+                    match fault {
+                        Fault::BrokersKilled => self.sites.copy_broker(n),
+                        Fault::BrokersEmptied => self.sites.empty_broker(n),
+                        _ => self.sites.put_copy_of_broker(n),
+                    }
+                    self.sites.start_broker(n);
+                }
+            }
             _ => self.sites.heal_links(),
         }
     }

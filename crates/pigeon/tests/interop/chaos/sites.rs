@@ -279,6 +279,22 @@ impl Sites {
         let _ = fs::remove_dir_all(&self.brokers[n].storage);
     }
 
+    /// Copies the storage of a broker that does not run.
+    pub(super) fn copy_broker(&self, n: usize) {
+        let storage = &self.brokers[n].storage;
+        copy_folder(storage, &storage.with_extension("copy"));
+    }
+
+    /// Puts the copy in place of the storage of a broker that does not run. Without a copy the
+    /// storage stays.
+    pub(super) fn put_copy_of_broker(&self, n: usize) {
+        let storage = &self.brokers[n].storage;
+        let copy = storage.with_extension("copy");
+        if copy.exists() {
+            copy_folder(&copy, storage);
+        }
+    }
+
     /// Backs a running hub's log up.
     pub(super) fn back_up(&self, n: usize) {
         let backup = self.hubs[n].data.with_extension("backup");
@@ -356,6 +372,13 @@ impl Sites {
             assert!(namespace.nft("flush table inet cut"));
         }
     }
+}
+
+/// Copies a folder in place of another.
+fn copy_folder(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    let done = std::process::Command::new("cp").arg("-a").args([from, to]).status().unwrap();
+    assert!(done.success());
 }
 
 /// A switch, and the hosts at its ports; `None` without permission.
