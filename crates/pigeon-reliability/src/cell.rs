@@ -166,13 +166,15 @@ pub enum Fault {
     ForgetsByTime,
     /// A client loses its waiting messages at a restart.
     ForgetsWaiting,
+    /// A client loses its stored messages at a restart, so a restored hub does not get them again.
+    ForgetsStored,
     /// A follower continues after the last entry sent, not after the last one received.
     GoesOnTooFar,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Fault; 8] = [
+    pub const ALL: [Fault; 9] = [
         Fault::AcknowledgesBeforeSync,
         Fault::ForgetsLastNumbers,
         Fault::RelaysAgain,
@@ -180,6 +182,7 @@ impl Fault {
         Fault::Renumbers,
         Fault::ForgetsByTime,
         Fault::ForgetsWaiting,
+        Fault::ForgetsStored,
         Fault::GoesOnTooFar,
     ];
 }

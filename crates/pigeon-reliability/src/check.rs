@@ -1,5 +1,13 @@
 //! The checker: acknowledged messages reach every reliable member once and in order, and others are
 //! reported as not stored.
+//!
+//! **What restored backups may cost.** A message exists in two places that can say it again: its author's
+//! disk, which keeps it after the acknowledgement, and the hub's log. While one of them holds it, nothing is
+//! lost: the author sends it again to a hub whose log is an older copy, and the log keeps it when the
+//! author's disk is one. It is lost only if both were set back to copies older than the message. The
+//! ledgers of other clients may still hold it, but nobody except its author may say it under its identity.
+//! Only such messages are excused. That the author's copy is older is decided by time, not by what the copy
+//! holds: a client that drops what it should keep is not excused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,31 +16,33 @@ use pigeon_proto::{Entry, Identity};
 
 use crate::Report;
 use crate::cell::Cell;
-use crate::client::Client;
+use crate::client::{Client, OwnMessage};
 use crate::hub::Hub;
 
 /// The checker's state during a run.
 #[derive(Default)]
 pub(crate) struct Judge {
-    /// Messages that no disk holds any more, because older copies were restored.
+    /// Messages in `unknown` that the log does not hold either, because older copies were restored.
     taken: BTreeSet<Identity>,
-    /// Messages that their author does not know any more, because its disk was restored.
+    /// Messages that their author does not know any more, because its disk was set back to an older copy.
     unknown: BTreeSet<Identity>,
     /// Number of faults, such as kills.
     pub(crate) faults: u64,
 }
 
 impl Judge {
-    /// A backup was restored: notes what its author, or anybody, does not hold any more.
-    pub(crate) fn restored(&mut self, hub: &Hub, client: &Client) {
+    /// A client's disk was set back: notes what is newer than the copy.
+    pub(crate) fn restored_client(&mut self, client: &Client) {
         let store = client.store();
-        for id in client.told.keys().filter(|id| !store.holds(**id)) {
-            let identity = identity(client, *id);
-            self.unknown.insert(identity);
-            if !hub.log.disk.places.contains_key(&identity) {
-                self.taken.insert(identity);
-            }
-        }
+        let is_newer = |told: &OwnMessage| told.kept_at.is_none_or(|at| at > client.backed_up_at);
+        let newer = client.told.iter().filter(|(id, told)| is_newer(told) && !store.holds(**id));
+        self.unknown.extend(newer.map(|(id, _)| identity(client, *id)));
+    }
+
+    /// Either end's disk was set back: notes what neither holds any more.
+    pub(crate) fn restored(&mut self, hub: &Hub) {
+        let places = &hub.log.disk.places;
+        self.taken = self.unknown.iter().filter(|it| !places.contains_key(it)).copied().collect();
     }
 
     /// Messages were acknowledged.
@@ -105,7 +115,7 @@ impl Judge {
                 return Err(format!("{identity:?} was refused and is in the log"));
             }
             let is_known = !self.unknown.contains(&identity);
-            if is_known && told.was_kept && !told.was_stored && !told.is_refused {
+            if is_known && told.kept_at.is_some() && !told.was_stored && !told.is_refused {
                 return Err(format!("nobody said what became of {identity:?}"));
             }
         }

@@ -22,6 +22,8 @@ pub(crate) struct Client {
     /// `None` while the client is down.
     session: Option<Session>,
     file: File,
+    /// When the file's copy was made.
+    pub(crate) backed_up_at: Instant,
     room: RoomName,
     /// The messages the application has, in order of arrival. As durable as the session's file, as
     /// in an application that stores both together.
@@ -43,8 +45,8 @@ pub(crate) struct Client {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OwnMessage {
     pub(crate) text: Box<str>,
-    /// Whether the message was on the client's disk.
-    pub(crate) was_kept: bool,
+    /// When the message was first known to be on the client's disk.
+    pub(crate) kept_at: Option<Instant>,
     pub(crate) was_stored: bool,
     pub(crate) is_refused: bool,
 }
@@ -72,6 +74,7 @@ impl Client {
             chance,
             session: None,
             file: File::new(),
+            backed_up_at: Instant::ORIGIN,
             room: RoomName::lobby(),
             ledger: Vec::new(),
             has: BTreeSet::new(),
@@ -102,7 +105,8 @@ impl Client {
         self.roll_back(&file);
     }
 
-    pub(crate) fn back_up(&mut self) {
+    pub(crate) fn back_up(&mut self, now: Instant) {
+        self.backed_up_at = now;
         self.file.back_up();
     }
 
@@ -136,6 +140,9 @@ impl Client {
         if is_planted {
             file.clear();
             self.roll_back(&file);
+        }
+        if self.fault == Some(Fault::ForgetsStored) {
+            file = without_stored(&file);
         }
         self.file.set(file.clone());
         let store = Store::load(&file, Duration::ZERO);
@@ -209,8 +216,7 @@ impl Client {
             let Some(session) = &mut self.session else { return };
             if let Ok(id) = session.say(now, self.room.clone(), text.as_bytes()) {
                 let text = text.into();
-                let told =
-                    OwnMessage { text, was_kept: false, was_stored: false, is_refused: false };
+                let told = OwnMessage { text, kept_at: None, was_stored: false, is_refused: false };
                 self.told.insert(id, told);
             }
         }
@@ -272,7 +278,7 @@ impl Client {
             }
             Event::Status(id, Status::Sending) => {
                 if let Some(told) = self.told.get_mut(&id) {
-                    told.was_kept = true;
+                    told.kept_at.get_or_insert(now);
                 }
             }
             Event::Status(id, Status::Refused(_)) => {
@@ -291,4 +297,16 @@ impl Client {
             _ => {}
         }
     }
+}
+
+/// A file without the own messages that the hub has stored.
+fn without_stored(file: &[u8]) -> Vec<u8> {
+    let whole = Store::load(file, Duration::ZERO);
+    let lines = file.split_inclusive(|byte| *byte == b'\n');
+    let kept = lines.filter(|line| {
+        let said: Vec<MessageId> =
+            Store::load(line, Duration::ZERO).waiting().map(|it| it.0).collect();
+        said.iter().all(|id| whole.waiting().any(|(waiting, ..)| waiting == *id))
+    });
+    kept.flatten().copied().collect()
 }

@@ -480,10 +480,7 @@ impl World {
     }
 
     fn restored(&mut self) {
-        let hub = &self.network.machine(self.hub).hub;
-        for node in &self.clients {
-            self.judge.restored(hub, &self.network.machine(*node).client);
-        }
+        self.judge.restored(&self.network.machine(self.hub).hub);
     }
 
     fn start_hub(&mut self) -> Result<(), String> {
@@ -568,13 +565,14 @@ impl World {
             }
             Happening::RestoreClient(client) => {
                 self.end_client(client, Client::restore);
+                self.judge.restored_client(&self.network.machine(self.clients[client]).client);
                 self.restored();
             }
             Happening::BackUpHub => {
                 self.network.act(self.hub, |machine, _| machine.hub.log.back_up());
             }
             Happening::BackUpClient(client) => {
-                self.network.act(self.clients[client], |machine, _| machine.client.back_up());
+                self.network.act(self.clients[client], |machine, now| machine.client.back_up(now));
             }
             Happening::StartHub => {
                 if !self.network.machine(self.hub).hub.is_up() {

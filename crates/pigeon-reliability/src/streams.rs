@@ -134,12 +134,6 @@ impl World {
         Ok(())
     }
 
-    fn restored(&mut self) {
-        for client in &self.clients {
-            self.judge.restored(&self.hub, client);
-        }
-    }
-
     fn next_at(&self) -> Option<Instant> {
         let links = self.links.iter().flat_map(|link| {
             let front = |queue: &VecDeque<(Instant, Bytes)>| queue.front().map(|(at, _)| *at);
@@ -292,17 +286,18 @@ impl World {
             Happening::KillHub => self.end_hub(|hub| hub.kill()),
             Happening::RestoreHub => {
                 self.end_hub(|hub| hub.restore());
-                self.restored();
+                self.judge.restored(&self.hub);
             }
             Happening::KillClient { client, crashes } => {
                 self.end_client(client, |client| client.kill(crashes));
             }
             Happening::RestoreClient(client) => {
                 self.end_client(client, Client::restore);
-                self.restored();
+                self.judge.restored_client(&self.clients[client]);
+                self.judge.restored(&self.hub);
             }
             Happening::BackUpHub => self.hub.log.back_up(),
-            Happening::BackUpClient(client) => self.clients[client].back_up(),
+            Happening::BackUpClient(client) => self.clients[client].back_up(now),
             Happening::StartHub if !self.hub.is_up() => self.hub.start(),
             Happening::StartClient(client) if !self.clients[client].is_up() => {
                 self.clients[client].start(now);

@@ -582,7 +582,7 @@ export class Session {
     this.#remove(from, number);
     const { room, text, time, size } = mine;
     const to = this.#keep({ room, text, time, size });
-    this.#report("renumbered", { from: { outbox: from, number }, to });
+    this.#report("renumbered", { from: { outbox: from, number }, to, room, text, time });
     this.#report("status", { ...to, status: "waiting" });
   }
 

@@ -17,7 +17,7 @@
 //!   without; `student`: in Chinese.
 //! - `keyboard`: what terminals send beside keys, at every command that reads them; `tmux`: under a
 //!   shell in a terminal of another's.
-//! - `history`: what was said, read beside the hub that keeps it.
+//! - `history`: what was said, read beside the hub that keeps it; `invite`: how to join it.
 //! - `reliable`: members with a key, killed at random; `secure`: those who `join`.
 //! - `cluster`: hubs that share rooms over nats-server; `chaos`: while hubs, brokers and links fail.
 //! - `page`: the hub's page in real browsers; `page_link`: its frames, its guards and its bounds, by
@@ -79,6 +79,7 @@ mod escapes;
 mod examples;
 mod groups;
 mod history;
+mod invite;
 mod ipmsg;
 mod join;
 mod judges;

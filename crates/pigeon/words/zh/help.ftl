@@ -227,6 +227,30 @@ help-join-more =
       PIGEON_PASSWORD  hub 的密码，未指定 --password-file 时使用
       PIGEON_STATE  状态目录，代替 ~/.local/state/pigeon；设为空则不保存任何数据
 
+## invite
+
+help-invite = 显示别人怎样加入本机的 hub：地址，以及网页的二维码
+help-invite--data = hub 的数据目录，即 hub 的 --data
+help-invite--listen = 哪个 hub：写它的首个 --listen
+help-invite-more =
+    示例：
+      pigeon invite  # 正在这里运行的 hub；有几个时会问
+      pigeon invite --listen '*:9999'  # 使用这个 --listen 的 hub
+      sudo pigeon invite --data /var/lib/pigeon  # 系统服务的 hub
+
+    输出 hub 启动时所显示的内容，地址则是本机现在的：加入用的命令、网页地址的二维码，以及带有 hub 密钥的邀请链接。不显示管理页面的地址。
+
+    退出状态：
+      0  已显示
+      1  这里没有你的 hub 在运行
+      2  运行着几个，又无人可问
+
+    文件：
+      ~/.local/state/pigeon/  这个用户各 hub 的数据，每个 hub 一个目录；--data 另行指定
+
+    环境变量：
+      PIGEON_STATE  状态目录，代替 ~/.local/state/pigeon
+
 ## history
 
 help-history = 查看、搜索、导出、导入或备份 hub 的聊天记录

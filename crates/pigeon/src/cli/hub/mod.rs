@@ -10,7 +10,7 @@ mod cluster;
 mod console;
 mod door;
 mod ending;
-mod invitation;
+pub(super) mod invitation;
 #[cfg(feature = "ipmsg")]
 mod ipmsg;
 #[cfg(not(feature = "ipmsg"))]
@@ -67,6 +67,7 @@ use crate::base::bind::{explain, is_address_missing, try_bind};
 use crate::base::data;
 use crate::base::endpoint::ListenAddress;
 use crate::base::groups::GroupSockets;
+use crate::base::invitation::{Invitation, Kept as KeptInvitation};
 use crate::base::locale;
 use crate::base::networks::{Nets, source_rules};
 use crate::base::payload;
@@ -661,6 +662,16 @@ pub(crate) fn run(
         (_, Some(_)) => return Err(UsageError(say!("hub-page-without-history")).into()),
         (_, None) => None,
     };
+    let invitation = archive.as_ref().and_then(|archive| {
+        let invitation = Invitation {
+            hub: hub.config().name.to_string(),
+            listen: sockets.iter().map(Socket::local_addr).take(hub.config().doors.len()).collect(),
+            page: page.as_ref().and_then(page::Page::place),
+            keyed: secure.as_ref().map(secure::Secure::place),
+        };
+        let kept = invitation.keep(archive.folder());
+        kept.inspect_err(|error| warn!("`pigeon invite` does not find this hub: {error}")).ok()
+    });
     let ipmsg = settings.map(|s| ipmsg::Link::start(&mut hub, &s, &interfaces, &waker));
     let ipmsg = ipmsg.transpose()?;
 
@@ -696,6 +707,7 @@ pub(crate) fn run(
         archive,
         secure,
         page,
+        _invitation: invitation,
         ipmsg,
         groups,
         shows_messages,
@@ -878,6 +890,8 @@ struct Operator {
     archive: Option<Archive>,
     secure: Option<secure::Secure>,
     page: Option<page::Page>,
+    /// Says while it lives that the hub runs.
+    _invitation: Option<KeptInvitation>,
     ipmsg: Option<ipmsg::Link>,
     /// The sockets that receive discovery requests.
     groups: Option<GroupSockets>,
@@ -965,6 +979,7 @@ impl Host<Hub> for Operator {
                 stats: &stats,
                 archive: self.archive.as_mut(),
                 secure: self.secure.as_ref(),
+                page: self.page.as_ref(),
             };
             for line in console.answer(command) {
                 self.printer.data.line(line);
@@ -974,8 +989,14 @@ impl Host<Hub> for Operator {
             for (from, command) in page.take_commands() {
                 let (stats, archive) = (io.stats(), self.archive.as_mut());
                 let secure = self.secure.as_ref();
-                let now = io.now;
-                let console = console::Console { hub, now, stats: &stats, archive, secure };
+                let console = console::Console {
+                    hub,
+                    now: io.now,
+                    stats: &stats,
+                    archive,
+                    secure,
+                    page: Some(page),
+                };
                 page.answer(from, &console.answer(command));
             }
         }

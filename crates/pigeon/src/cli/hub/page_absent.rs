@@ -15,6 +15,7 @@ use super::archive::Archive;
 use super::console;
 use super::reliable::LinkState;
 use crate::base::endpoint::ListenAddress;
+use crate::base::invitation::PagePlace;
 use crate::base::status::built_without;
 
 #[derive(Clone)]
@@ -83,7 +84,15 @@ impl Page {
         match *self {}
     }
 
+    pub(super) fn place(&self) -> Option<PagePlace> {
+        match *self {}
+    }
+
     pub(super) fn invitation(&self, _: bool) -> Vec<String> {
+        match *self {}
+    }
+
+    pub(super) fn counters(&self) -> Vec<[String; 2]> {
         match *self {}
     }
 

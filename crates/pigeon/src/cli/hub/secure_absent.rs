@@ -14,6 +14,7 @@ use pigeon_proto::Position;
 use super::archive::Archive;
 use super::reliable::LinkState;
 use crate::base::endpoint::ListenAddress;
+use crate::base::invitation::KeyedPlace;
 use crate::base::status::built_without;
 
 /// `on`, the default, means `off`, so that a configuration file with the default is valid.
@@ -53,6 +54,10 @@ impl Secure {
         _: Instant,
     ) -> anyhow::Result<Secure> {
         Err(built_without("quic").into())
+    }
+
+    pub(super) fn place(&self) -> KeyedPlace {
+        match *self {}
     }
 
     pub(super) fn woken(&mut self, _: &mut Hub, _: &Archive, _: Instant) {

@@ -49,6 +49,8 @@ pub(super) struct Web {
     pub(super) round_trips: Option<[Duration; 2]>,
     /// Wrong tokens for the operator's view.
     pub(super) wrong_tokens: u64,
+    /// Tokens refused because of earlier wrong ones.
+    pub(super) tokens_refused: u64,
 }
 
 impl Figures {
@@ -206,7 +208,7 @@ impl Figures {
 
     fn web(&self, all: &mut Snapshot) {
         use Counted::{Level, Sum};
-        let Web { statistics: web, round_trips, wrong_tokens } = &self.web;
+        let Web { statistics: web, round_trips, wrong_tokens, tokens_refused } = &self.web;
         let open = web.connections as f64;
         all.add(Level, "pigeon_page_connections", "Connections to the page that are open", open);
         let sockets = web.websockets as f64;
@@ -215,6 +217,10 @@ impl Figures {
         all.add(Sum, "pigeon_page_accepted", "Connections to the page accepted", accepted);
         let requests = web.requests as f64;
         all.add(Sum, "pigeon_page_requests", "Requests to the page answered", requests);
+        let read = web.read as f64;
+        all.add(Sum, "pigeon_page_received_bytes", "Bytes received by the page", read);
+        let written = web.written as f64;
+        all.add(Sum, "pigeon_page_sent_bytes", "Bytes sent by the page", written);
         let refused = [
             ("full", web.refused_full),
             ("address", web.refused_address),
@@ -227,6 +233,7 @@ impl Figures {
             ("broken", web.broken),
             ("tls", web.tls_failed),
             ("token", *wrong_tokens),
+            ("token_limited", *tokens_refused),
         ];
         let refused = refused.map(|(word, count)| (Cow::from(word), count as f64));
         let help = "Connections and requests to the page that were refused or ended, by reason";

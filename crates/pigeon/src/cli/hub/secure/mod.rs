@@ -9,7 +9,6 @@ mod counters;
 mod thread;
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
@@ -20,7 +19,7 @@ use pigeon_guard::{SourceRules, TokenKey};
 use pigeon_hub::reliable::{Config, Crypto};
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
-use pigeon_net::{OpenError, Socket, SocketOptions, Waker, local_addresses};
+use pigeon_net::{OpenError, Socket, SocketOptions, Waker};
 use pigeon_proto::{Format, LinkKind, Position};
 use pigeon_quic::{Certificate, Fingerprint, Limits, Server, ServerConfig};
 use tracing::{error, info, warn};
@@ -31,7 +30,9 @@ use super::ending::Ending;
 use super::reliable::{Carrier, Link, LinkState, Queues};
 use crate::base::bind::{explain, try_bind};
 use crate::base::endpoint::ListenAddress;
+use crate::base::invitation::KeyedPlace;
 use crate::base::random;
+use crate::words::say;
 
 /// Time between attempts to bind a port in use.
 const RETRY: Duration = Duration::from_secs(5);
@@ -137,32 +138,21 @@ impl Secure {
         };
         self.next = None;
         self.running = Some(self.run(hub, archive, socket)?);
-        info!("members with a key: UDP port {}, fingerprint {}", self.port(), self.fingerprint());
-        info!("invitation: {}", self.invitation());
+        let (port, fingerprint) = (self.port().to_string(), self.fingerprint().to_string());
+        info!("{}", say!("hub-keyed", port = port, fingerprint = fingerprint));
+        info!("{}", say!("hub-invitation", link = self.place().link()));
         Ok(())
     }
 
-    /// The invitation for someone who has never met the hub, with its key and an address that others
-    /// can reach.
-    fn invitation(&self) -> String {
-        let reachable = || {
-            let interfaces = local_addresses().ok()?;
-            let addresses = interfaces.iter().map(|local| local.address);
-            let mut addresses = addresses.filter(|ip| ip.is_ipv4() && !ip.is_loopback());
-            addresses.next()
-        };
+    /// Where members with a key join.
+    pub(super) fn place(&self) -> KeyedPlace {
         let bound = self.address.address().map(|address| address.ip());
-        let bound = bound.filter(|ip| !ip.is_unspecified());
-        let ip = bound.or_else(reachable).unwrap_or(Ipv4Addr::LOCALHOST.into());
-        format!("pigeon://{}/#{}", SocketAddr::new(ip, self.port()), self.fingerprint())
+        let ip = bound.filter(|ip| !ip.is_unspecified());
+        KeyedPlace { ip, port: self.port(), fingerprint: self.fingerprint().to_string() }
     }
 
     fn complain(&self, error: OpenError) {
-        warn!(
-            "members with a key cannot join yet: {:#}; trying again. --secure PORT chooses another \
-             port",
-            explain(error)
-        );
+        warn!("{}", say!("hub-keyed-not-yet", why = format!("{:#}", explain(error))));
     }
 
     fn run(&self, hub: &mut Hub, archive: &Archive, socket: Socket) -> anyhow::Result<Running> {
