@@ -45,7 +45,7 @@ use bytes::Bytes;
 use pigeon_datagram::Instant;
 use pigeon_proto::frame::{
     self, ByeReason, ClientFrame, Here, HubFrame, MAX_FOLLOWED, MAX_FRAME, MAX_LAST, MAX_WORDS,
-    Prove, Refused, USUAL_ENTRIES, USUAL_LAST, VERSION,
+    OtherHub, Prove, Refused, USUAL_ENTRIES, USUAL_LAST, VERSION,
 };
 use pigeon_proto::{
     Detail, Entry, Follow, Label, Name, Notice, Position, Reason, Refusal, RoomName, Seen, Subject,
@@ -122,6 +122,8 @@ pub struct Sessions {
     /// Connections with failed log reads, and when these are repeated.
     unreadable: VecDeque<(Instant, ConnId)>,
     watched: Watched,
+    /// The frame that names all hubs with the same rooms; empty if there is only this one.
+    hubs: Vec<u8>,
     /// Connections whose next request for earlier entries waits, and until when.
     waiting: BTreeSet<(Instant, ConnId)>,
     outputs: VecDeque<Output>,
@@ -178,6 +180,7 @@ impl Sessions {
             handshakes: VecDeque::new(),
             unreadable: VecDeque::new(),
             watched: Watched::default(),
+            hubs: Vec::new(),
             waiting: BTreeSet::new(),
             outputs: VecDeque::new(),
             in_flight: BTreeMap::new(),
@@ -378,6 +381,26 @@ impl Sessions {
                 self.frame(conn, &frame);
             }
         }
+    }
+
+    /// The hubs with the same rooms, this one among them.
+    pub fn hubs(&mut self, hubs: Vec<OtherHub>) {
+        self.hubs.clear();
+        HubFrame::Hubs { hubs }.write(&mut self.hubs);
+        for conn in self.conns() {
+            if self.get(conn).is_some_and(|it| it.member().is_some()) {
+                self.send_hubs(conn);
+            }
+        }
+    }
+
+    fn send_hubs(&mut self, conn: ConnId) {
+        let frame = std::mem::take(&mut self.hubs);
+        if let Some(connection) = self.get_mut(conn).filter(|_| !frame.is_empty()) {
+            connection.frames.extend_from_slice(&frame);
+            self.touch(conn);
+        }
+        self.hubs = frame;
     }
 
     /// Followers that began between these positions begin anew: at another hub, which they come from,
@@ -721,6 +744,7 @@ impl Sessions {
         let outbox = connection.saying.outbox;
         let (stores, max_text) = (self.config.stores, self.config.max_text as u64);
         self.frame(conn, &HubFrame::Welcome { author, name, room, stores, max_text });
+        self.send_hubs(conn);
         self.begin_outbox(conn, author, outbox);
         self.handle_lines(conn);
     }

@@ -251,6 +251,7 @@ hub-cluster-catching-up = catching up
 hub-cluster-in-order = in order
 hub-stat-cluster = cluster
 hub-stat-cluster-others = other hubs
+hub-stat-cluster-members = members at other hubs
 hub-stat-cluster-waiting = messages waiting for their place
 hub-stat-cluster-read = records read
 hub-stat-cluster-doubles = doubles

@@ -245,6 +245,7 @@ hub-cluster-catching-up = 正在补读
 hub-cluster-in-order = 正常
 hub-stat-cluster = 集群
 hub-stat-cluster-others = 其他 hub
+hub-stat-cluster-members = 其他 hub 上的成员
 hub-stat-cluster-waiting = 等待排序的消息
 hub-stat-cluster-read = 已读记录
 hub-stat-cluster-doubles = 重复的

@@ -634,7 +634,7 @@ pub(crate) fn run(
     announce(&hub, &sockets);
     match (&mut archive, &cluster) {
         (Some(archive), _) => {
-            archive.join_cluster(cluster.as_ref(), hub.config().run, clock.now())?;
+            archive.join_cluster(cluster.as_ref(), &mut hub, clock.now())?;
         }
         (None, Some(_)) => return Err(UsageError(say!("hub-cluster-without-history")).into()),
         (None, None) => {}
@@ -654,6 +654,9 @@ pub(crate) fn run(
         }
         _ => None,
     };
+    if let Some(archive) = &mut archive {
+        archive.set_place(secure.as_ref().map(secure::Secure::here));
+    }
     let page = match (&archive, page) {
         (Some(archive), Some(settings)) if hub.config().history.is_some() => {
             let sources = hub.config().sources.clone();
@@ -941,6 +944,9 @@ impl Host<Hub> for Operator {
         if let Some(archive) = &mut self.archive {
             archive.woken(hub, io.now);
             let forgotten = archive.take_forgotten();
+            if let (Some(places), Some(secure)) = (archive.take_places(), &self.secure) {
+                secure.hubs(places);
+            }
             for (to, up_to) in archive.take_rewinds() {
                 self.secure.iter().for_each(|secure| secure.rewound(to, up_to));
                 self.page.iter().for_each(|page| page.rewound(to, up_to));
@@ -1019,6 +1025,9 @@ impl Host<Hub> for Operator {
         }
         if let Some(page) = &mut self.page {
             page.event(&event);
+        }
+        if let Some(archive) = &mut self.archive {
+            archive.event(&event);
         }
         match (event, &self.archive) {
             (Event::Message(message), archive) => {
