@@ -7,7 +7,8 @@ use ipnet::IpNet;
 use pigeon_datagram::{Instant, Machine, Received, Transmit, WallClock};
 use pigeon_guard::Origin;
 use pigeon_proto::{
-    Format, Identity, Label, LinkKind, Name, Notice, Reason, Refusal, RoomName, Subject, Text,
+    Format, Identity, Label, LinkKind, Name, Notice, Reason, Refusal, RoomName, Setting, Subject,
+    Text,
 };
 
 use crate::config::{Config, Door, Rate};
@@ -190,6 +191,7 @@ impl Hub {
             rate,
             dropped,
             is_muted: self.core.has(slot, Trait::Muted),
+            is_person: self.core.has(slot, Trait::Person),
         }
     }
 
@@ -304,6 +306,19 @@ impl Hub {
             })?;
         }
         self.let_in(link, label, source, Some(author))
+    }
+
+    /// Adds a member of another hub with the same rooms, which has checked it: no password is asked.
+    pub fn join_elsewhere(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        label: Label,
+        source: Source,
+    ) -> Result<MemberId, Refusal> {
+        self.begin(now);
+        // An author of its own, which no key has.
+        self.let_in(link, label, source, Some(0))
     }
 
     fn let_in(
@@ -531,6 +546,18 @@ impl Hub {
         was_banned
     }
 
+    /// Passes on a private message from a member of another hub. Returns false if there is no such
+    /// member, or if it reads no lines.
+    pub fn msg_from(&mut self, now: Instant, from: Label, who: &str, text: &str) -> bool {
+        self.begin(now);
+        let cx = self.doors.context(self.now);
+        let to = self.core.find(&cx, who).filter(|&slot| self.core.can_be_told(&cx, slot));
+        let (Some(slot), Some(text)) = (to, Text::of(text.as_bytes())) else { return false };
+        self.core.reply(self.core.id(slot), Notice::MsgFrom { name: from, text });
+        self.deliver();
+        true
+    }
+
     /// Sends a private message as the operator, to a member by its name or its `IP:PORT`. Returns
     /// false if there is no such member, or if it reads no lines.
     pub fn msg(&mut self, who: &str, text: &str) -> bool {
@@ -622,7 +649,14 @@ impl Hub {
     /// Notifies all members whether messages are stored now.
     pub fn announce_history(&mut self, now: Instant, is_kept: bool) {
         self.begin(now);
-        self.core.announce_history(is_kept);
+        self.core.announce(Setting::History(is_kept));
+        self.deliver();
+    }
+
+    /// Notifies all members whether other hubs with the same rooms can be reached.
+    pub fn announce_cluster(&mut self, now: Instant, is_reached: bool) {
+        self.begin(now);
+        self.core.announce(Setting::Cluster(is_reached));
         self.deliver();
     }
 }

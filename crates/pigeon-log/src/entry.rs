@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pigeon_proto::{Identity, LinkKind, Message, Position, RoomName};
 
-/// A message submitted to the log, which assigns its position.
+/// A message submitted to the log, which assigns its position unless another authority has done so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
     /// The room.
@@ -39,6 +39,12 @@ pub enum Numbering {
     /// accepted. A message that cannot be stored was relayed anyway, so it is counted for a
     /// `Gap`.
     ByHub,
+    /// Hubs that share rooms have decided, in one order for all: the message is stored at this
+    /// position, unless its number is not larger than the last one.
+    Decided {
+        /// The position, after every stored one.
+        position: Position,
+    },
 }
 
 impl Append {

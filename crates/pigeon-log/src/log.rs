@@ -88,6 +88,8 @@ pub struct Log {
     folder: PathBuf,
     shared: Arc<Shared>,
     state: State,
+    /// The epoch of the next position, at the time of opening.
+    epoch: u64,
     writer: Option<JoinHandle<()>>,
     /// Released after the writer has ended.
     _lock: Lock,
@@ -114,6 +116,27 @@ impl NewestEntries {
         limit: usize,
     ) -> Option<Vec<Entry>> {
         self.shared.tail.after(position, room, limit)
+    }
+}
+
+/// Stores what hubs with shared rooms have decided, from any thread.
+#[derive(Clone)]
+pub struct DecidedEntries {
+    shared: Arc<Shared>,
+}
+
+impl DecidedEntries {
+    /// Queues messages, each [`Numbering::Decided`](crate::Numbering::Decided), and a fact, which are
+    /// stored together or not at all: [`Outcome::Kept`](crate::Outcome::Kept).
+    pub fn try_store(&self, messages: Vec<Append>, fact: &Fact) -> Result<Ticket, AppendError<()>> {
+        let change = Change::set(fact);
+        self.shared.queue.push_decided(messages, change).map_err(|why| why.with(()))
+    }
+}
+
+impl fmt::Debug for DecidedEntries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DecidedEntries").finish_non_exhaustive()
     }
 }
 
@@ -216,7 +239,8 @@ impl Log {
             .name("log".into())
             .spawn(move || writer.run())
             .map_err(refused("start a thread for"))?;
-        Ok(Log { folder: folder.to_owned(), shared, state, writer: Some(writer), _lock: lock })
+        let (folder, writer) = (folder.to_owned(), Some(writer));
+        Ok(Log { folder, shared, state, epoch: positions.last.epoch(), writer, _lock: lock })
     }
 
     /// Queues a message without blocking. Its outcome is reported later.
@@ -267,6 +291,11 @@ impl Log {
         NewestEntries { shared: Arc::clone(&self.shared) }
     }
 
+    /// Stores what hubs with shared rooms have decided.
+    pub fn decided_entries(&self) -> DecidedEntries {
+        DecidedEntries { shared: Arc::clone(&self.shared) }
+    }
+
     /// A reader with its own connection, for one thread.
     pub fn reader(&self) -> Result<Reader, OpenError> {
         Reader::beside(&self.folder, Arc::clone(&self.shared))
@@ -289,9 +318,19 @@ impl Log {
         self.job(Job::NewEpoch, Err(Trouble::Other))
     }
 
+    /// Must be called before the log assigns positions itself: in an epoch of hubs with shared rooms,
+    /// they are others' messages. Begins a new epoch if necessary.
+    pub fn go_alone(&self) -> Result<(), Trouble> {
+        match self.state.place() {
+            Some((epoch, _)) if epoch >= self.epoch => self.begin_epoch().wait().map(drop),
+            _ => Ok(()),
+        }
+    }
+
     /// Imports JSON lines, as written by [`Reader::export`]. Skips entries that the log has
     /// already.
     pub fn import(&self, lines: impl BufRead) -> Result<Imported, ImportError> {
+        self.go_alone().map_err(|trouble| ImportError::Unable { line: 1, trouble })?;
         crate::import::import(&self.shared.queue, lines)
     }
 

@@ -15,6 +15,8 @@ use crate::{Append, Numbering, Ticket};
 pub(crate) enum Item {
     Message(Append),
     Change(Change),
+    /// Messages and the fact that they are stored: all in one transaction.
+    Decided(Vec<Append>, Change),
 }
 
 /// A batch taken from the queue by the writer.
@@ -100,6 +102,20 @@ impl Queue {
         let mut inner = self.lock();
         self.room_for(&inner, change.weight())?;
         let ticket = inner.add(change.weight(), Item::Change(change));
+        self.wake(&mut inner);
+        Ok(ticket)
+    }
+
+    /// Queues messages and the fact that they are stored.
+    pub(crate) fn push_decided(
+        &self,
+        appends: Vec<Append>,
+        change: Change,
+    ) -> Result<Ticket, PushError> {
+        let item = Item::Decided(appends, change);
+        let mut inner = self.lock();
+        self.room_for(&inner, item.weight())?;
+        let ticket = inner.add(item.weight(), item);
         self.wake(&mut inner);
         Ok(ticket)
     }
@@ -210,6 +226,9 @@ impl Item {
         match self {
             Item::Message(append) => append.weight(),
             Item::Change(change) => change.weight(),
+            Item::Decided(appends, change) => {
+                appends.iter().map(Append::weight).sum::<usize>() + change.weight()
+            }
         }
     }
 }

@@ -63,7 +63,7 @@ pub enum ReadError {
 /// An invalid row of [`SELECT`].
 struct Nonsense(String);
 
-enum RowError {
+pub(crate) enum RowError {
     Sqlite(rusqlite::Error),
     Nonsense(String),
 }
@@ -101,9 +101,14 @@ const GRAM_COST: usize = 16 << 10;
 
 /// The remaining cost limit. The last expense may exceed it, so that every call makes some
 /// progress.
-struct Budget(usize);
+pub(crate) struct Budget(usize);
 
 impl Budget {
+    /// The limit of one read.
+    pub(crate) fn of_read() -> Budget {
+        Budget(READ_BYTES)
+    }
+
     fn is_spent(&self) -> bool {
         self.0 == 0
     }
@@ -473,7 +478,7 @@ impl Reader {
         Ok(entries)
     }
 
-    fn entries(
+    pub(crate) fn entries(
         &self,
         from: &str,
         condition: &str,
@@ -495,7 +500,7 @@ impl Reader {
         Ok(entries)
     }
 
-    fn reading<T>(
+    pub(crate) fn reading<T>(
         &self,
         doing: &'static str,
         read: impl FnOnce() -> Result<T, RowError>,

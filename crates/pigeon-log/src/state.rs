@@ -65,6 +65,13 @@ pub enum Fact {
         /// The room's settings.
         settings: RoomSettings,
     },
+    /// How far the log has read what hubs with shared rooms have said.
+    Place {
+        /// The epoch, in which the log must not assign positions itself.
+        epoch: u64,
+        /// The place, in the hubs' notation.
+        place: Box<str>,
+    },
 }
 
 /// The settings of a room.
@@ -91,6 +98,8 @@ pub enum Key {
     Mute(Name),
     /// The settings of a room, regardless of capitals.
     Room(RoomName),
+    /// The place among hubs with shared rooms.
+    Place,
 }
 
 /// All stored facts.
@@ -108,6 +117,14 @@ impl State {
     pub fn resume_secret(&self) -> Option<[u8; 16]> {
         self.facts.iter().find_map(|fact| match fact {
             Fact::ResumeSecret(secret) => Some(*secret),
+            _ => None,
+        })
+    }
+
+    /// The place among hubs with shared rooms.
+    pub fn place(&self) -> Option<(u64, &str)> {
+        self.facts.iter().find_map(|fact| match fact {
+            Fact::Place { epoch, place } => Some((*epoch, &**place)),
             _ => None,
         })
     }
@@ -148,6 +165,7 @@ impl Fact {
             Fact::Kick { label, .. } => Key::Kick(label.clone()),
             Fact::Mute { name } => Key::Mute(name.clone()),
             Fact::Room { room, .. } => Key::Room(room.clone()),
+            Fact::Place { .. } => Key::Place,
         }
     }
 }
@@ -177,6 +195,7 @@ fn row_key(key: &Key) -> (&'static str, Box<str>) {
         Key::Kick(label) => ("kick", label.clone()),
         Key::Mute(name) => ("mute", name.folded()),
         Key::Room(room) => ("room", room.folded()),
+        Key::Place => ("place", "".into()),
     }
 }
 
@@ -209,6 +228,7 @@ fn value_of(fact: &Fact) -> Value {
         Fact::Room { room, settings } => {
             json!({ "room": room.as_str(), "slow_ms": settings.slow.map(millis) })
         }
+        Fact::Place { epoch, place } => json!({ "epoch": epoch, "place": place }),
     }
 }
 
@@ -245,6 +265,7 @@ fn fact_of(kind: &str, value: &str) -> Option<Fact> {
         },
         "mute" => Fact::Mute { name: name()? },
         "room" => Fact::Room { room: room()?, settings: RoomSettings { slow: time("slow_ms") } },
+        "place" => Fact::Place { epoch: number("epoch")?.into(), place: text("place")?.into() },
         _ => return None,
     })
 }

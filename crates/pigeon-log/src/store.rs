@@ -124,6 +124,16 @@ impl<'a> Batch<'a> {
         let key = (author, outbox);
         let place = self.outbox(key)?;
         let Outbox { id, last, .. } = self.outboxes[place];
+        let decided = match append.numbering {
+            Numbering::Decided { .. } if number <= last => {
+                return Ok(Outcome::Again { position: None });
+            }
+            Numbering::Decided { position } if position <= self.latest() => {
+                return Ok(Outcome::NotStored);
+            }
+            Numbering::Decided { position } => Some(position),
+            Numbering::ByAuthor { .. } | Numbering::ByHub => None,
+        };
         let imported = append.link == pigeon_proto::LinkKind::Import;
         if number <= last {
             let found = self.find_again(&append, id, number)?;
@@ -138,7 +148,13 @@ impl<'a> Batch<'a> {
             return Ok(Outcome::Gap { expected: last.unsigned_abs() + 1 });
         }
         let (room, name) = self.rooms.find_or_insert(self.connection, append.room)?;
-        let position = self.draw()?;
+        let position = match decided {
+            Some(position) => {
+                self.positions.last = self.positions.last.max(position);
+                position
+            }
+            None => self.draw()?,
+        };
         let wall = millis(append.wall);
         let insert = match &mut self.insert {
             Some(insert) => insert,
@@ -169,6 +185,27 @@ impl<'a> Batch<'a> {
             identity: append.identity,
         })));
         Ok(Outcome::Stored { position })
+    }
+
+    /// Stores messages at their positions, then the fact that they are. A message whose position is
+    /// not after every stored one cannot be stored, and the fact is not true then.
+    pub(crate) fn decided(
+        &mut self,
+        appends: Vec<Append>,
+        change: &Change,
+    ) -> Result<Outcome, StoreError> {
+        for append in appends {
+            if self.append(append)? == Outcome::NotStored {
+                return Ok(Outcome::NotStored);
+            }
+        }
+        self.change(change)?;
+        Ok(Outcome::Kept)
+    }
+
+    /// The newest position in the file.
+    fn latest(&self) -> Position {
+        self.newest.max(self.entries.last().map_or(Position::START, Entry::position))
     }
 
     /// Stores a gap marker for each room that lost messages.
@@ -239,7 +276,7 @@ impl<'a> Batch<'a> {
         count: u64,
         wall: i64,
     ) -> Result<Position, StoreError> {
-        let after = self.newest.max(self.entries.last().map_or(Position::START, Entry::position));
+        let after = self.latest();
         let position = self.draw()?;
         self.connection.prepare_cached(
             "INSERT INTO messages (position, room, speaker, link, wall) VALUES (?1, ?2, '', 0, ?3)",

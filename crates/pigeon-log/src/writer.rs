@@ -207,6 +207,7 @@ impl Writer {
                         batch.change(&change)?;
                         Outcome::Kept
                     }
+                    Item::Decided(appends, change) => batch.decided(appends, &change)?,
                 };
                 outcomes.push((ticket, outcome));
             }

@@ -76,6 +76,10 @@ impl Settings {
         format!("pigeon.{}.lease", self.name)
     }
 
+    pub(crate) fn tell(&self) -> String {
+        format!("pigeon.{}.tell", self.name)
+    }
+
     /// The stream's configuration, with as many replicas as there are servers, at most three.
     pub(crate) fn config(&self, servers: usize) -> Config {
         Config {

@@ -147,6 +147,8 @@ pub enum Setting {
     Quiet(bool),
     /// Whether messages are stored. The hub changes this when its disk fails.
     History(bool),
+    /// Whether other hubs with the same rooms can be reached.
+    Cluster(bool),
 }
 
 /// Why a member was removed.
@@ -411,6 +413,7 @@ impl Notice {
             Notice::Set(Setting::Language(language)) => format!("set language {}", language.word()),
             Notice::Set(Setting::Quiet(on)) => format!("set quiet {}", on_off(*on)),
             Notice::Set(Setting::History(on)) => format!("set history {}", on_off(*on)),
+            Notice::Set(Setting::Cluster(on)) => format!("set cluster {}", on_off(*on)),
             Notice::MsgFrom { name, text } => format!("msg from {name} {}", text.as_str()),
             Notice::MsgTo { name, text } => format!("msg to {name} {}", text.as_str()),
             Notice::Said { position, time, link, name, text } => {
@@ -464,6 +467,8 @@ impl Notice {
                 ("quiet", "off") => Setting::Quiet(false),
                 ("history", "on") => Setting::History(true),
                 ("history", "off") => Setting::History(false),
+                ("cluster", "on") => Setting::Cluster(true),
+                ("cluster", "off") => Setting::Cluster(false),
                 _ => return None,
             }),
             "msg" => match (words.word()?, Label::parse(words.word()?)?) {

@@ -137,6 +137,7 @@ fn notice() -> impl Strategy<Value = Notice> {
         prop::sample::select(Language::ALL.to_vec()).prop_map(Setting::Language),
         any::<bool>().prop_map(Setting::Quiet),
         any::<bool>().prop_map(Setting::History),
+        any::<bool>().prop_map(Setting::Cluster),
     ];
     let link = prop::sample::select(LinkKind::ALL.to_vec());
     prop_oneof![

@@ -312,6 +312,14 @@ impl Connections {
         taken
     }
 
+    pub(crate) fn ping(&mut self, now: Instant, conn: ConnId) {
+        self.begin(now);
+        if let Some(live) = self.live(conn).filter(|live| live.phase == Phase::Open) {
+            live.connection.ping();
+            self.mark(conn.slot);
+        }
+    }
+
     pub(crate) fn read(&mut self, now: Instant, conn: ConnId, limit: usize) -> Option<Bytes> {
         self.begin(now);
         let live = self.live(conn).filter(|live| live.phase != Phase::Ending)?;

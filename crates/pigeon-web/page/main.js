@@ -9,6 +9,7 @@ import { escape, show } from "./escape.js";
 import { openKey } from "./key.js";
 import { LogView } from "./log.js";
 import { hue, initial, nameError, suggest } from "./names.js";
+import { Own } from "./own.js";
 import { Room } from "./room.js";
 import { Session, bytes, fold, outboxOf } from "./session.js";
 import { Holder, openStorage, rescue, rescued } from "./storage.js";
@@ -54,11 +55,15 @@ const view = new LogView(
   { older: readOlder, newest: readNewest, again: sayAgain, discard: (mine) => settleRefused(mine), read: noteRead },
 );
 
+const own = new Own({
+  rooms,
+  open: (name) => addRoom(name),
+  changed: (room, id) => room === current && view.pending(id, room.pending.get(id)),
+});
+
 const holder = new Holder((outbox) => {
   session.abandon(outbox);
-  for (const room of rooms.values()) {
-    for (const [id, mine] of room.pending) if (mine.outbox === outbox) forgetPending(room, id);
-  }
+  own.abandon(outbox);
 });
 
 /** Records of outboxes that no living tab holds. */
@@ -189,7 +194,7 @@ const on = {
   },
 
   welcome(welcome) {
-    me.author = welcome.author;
+    me.author = own.author = welcome.author;
     hub.stores = welcome.stores;
     hub.isHistoryOff = false;
     hub.bye = "";
@@ -202,10 +207,8 @@ const on = {
   message(message) {
     const room = rooms.get(fold(message.room));
     if (!room) return;
-    const id = `${message.outbox}/${message.number}`;
-    const isOwn = message.author === me.author;
-    if (isOwn && room.pending.has(id)) forgetPending(room, id);
-    addEntry(room, message, isOwn);
+    own.arrived(room, [message]);
+    addEntry(room, message, message.author === me.author);
   },
 
   gap(gap) {
@@ -237,24 +240,11 @@ const on = {
   },
 
   status(event) {
-    const id = `${event.outbox}/${event.number}`;
-    for (const room of rooms.values()) {
-      const mine = room.pending.get(id);
-      if (!mine) continue;
-      Object.assign(mine, event, { reason: event.reason });
-      if (room === current) view.pending(id, mine);
-      return;
-    }
-    if (event.status === "refused") notePending(event.room, event);
+    own.status(now(), event);
   },
 
-  renumbered({ from, to }) {
-    for (const room of rooms.values()) {
-      const mine = room.pending.get(`${from.outbox}/${from.number}`);
-      if (!mine) continue;
-      forgetPending(room, `${from.outbox}/${from.number}`);
-      notePending(room.name, { ...mine, ...to });
-    }
+  renumbered(event) {
+    own.renumbered(event);
   },
 
   entries(answer) {
@@ -342,6 +332,7 @@ function addRoom(name) {
   if (!session.follow(name, isRecent ? seen.from : { last: FIRST })) return undefined;
   if (isRecent) room.more = seen.from.after.position + 1;
   rooms.set(fold(name), room);
+  for (const mine of session.own()) if (fold(mine.room) === fold(name)) own.note(mine);
   return room;
 }
 
@@ -467,6 +458,7 @@ function gotOlder({ room: name, entries, more, request }) {
   const room = rooms.get(fold(name));
   if (!room) return;
   room.isLoading = false;
+  own.arrived(room, entries);
   if (request.target) {
     room.restart({ isAtEnd: false });
     room.addOlder(entries, more);
@@ -627,7 +619,7 @@ function say(text) {
     $("say-problem").textContent = words.sayErrors[result.error]?.(result) ?? "";
     return false;
   }
-  notePending(current.name, { ...result, room: current.name, text, time: Date.now(), status: "waiting" });
+  own.note({ ...result, room: current.name, text, time: Date.now(), status: "waiting" });
   if (!view.isAtNewest) view.toNewest();
   $("text").focus();
   drive();
@@ -674,20 +666,6 @@ function command(line) {
   }
 }
 
-function notePending(roomName, mine) {
-  const room = rooms.get(fold(roomName)) ?? addRoom(roomName);
-  if (!room) return;
-  const id = `${mine.outbox}/${mine.number}`;
-  if (room.pending.has(id) && mine.status === "waiting") return;
-  room.pending.set(id, mine);
-  if (room === current) view.pending(id, mine);
-}
-
-function forgetPending(room, id) {
-  room.pending.delete(id);
-  if (room === current) view.pending(id, undefined);
-}
-
 function sayAgain(mine) {
   if (mine.isDirect) return say(mine.text) && undefined;
   const before = current;
@@ -703,7 +681,7 @@ function settleRefused(mine) {
   if (mine.isDirect) return undefined;
   const discarded = session.discard(now(), mine.outbox, mine.number);
   const room = rooms.get(fold(mine.room));
-  if (room) forgetPending(room, `${mine.outbox}/${mine.number}`);
+  if (room) own.forget(room, `${mine.outbox}/${mine.number}`);
   drive();
   return discarded;
 }
@@ -1242,7 +1220,7 @@ showMe();
 const firstRoom = roomOfAddress() ?? kept.rooms?.current ?? "lobby";
 session.configure({ room: firstRoom });
 for (const name of kept.rooms?.open ?? []) if (fold(name) !== fold(firstRoom)) addRoom(name);
-for (const mine of session.own()) notePending(mine.room, mine);
+for (const mine of session.own()) own.note(mine);
 openRoom(firstRoom);
 if (!me.isChosen) showHello();
 if (!isTouch) $("text").focus();
@@ -1254,10 +1232,11 @@ setInterval(async () => {
   const found = await orphans((await storage.read()).filter(([key]) => outboxOf(key)));
   if (found.length === 0) return;
   session.adopt(now(), Date.now(), found);
-  for (const mine of session.own()) notePending(mine.room, mine);
+  for (const mine of session.own()) own.note(mine);
   drive();
 }, 10_000);
 setInterval(saveRooms, 2_000);
+setInterval(() => own.tick(now()), 2_000);
 addEventListener("pagehide", () => {
   rescue(session.outbox, session.unwritten());
   saveRooms();

@@ -43,6 +43,11 @@ export class Room {
     return this.entries.findLast((it) => it.position)?.position ?? 0;
   }
 
+  /** Whether a message is among the entries. */
+  has(message) {
+    return this.#ids.has(identity(message));
+  }
+
   /** Adds the newest entry. False: it is here already, or is only counted. */
   add(entry) {
     if (!this.isAtEnd) {

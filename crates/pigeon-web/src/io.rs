@@ -262,13 +262,13 @@ impl Io {
             let Some(connection) = self.get_mut(socket) else { continue };
             connection.is_dirty = false;
             match connection.stream.flush() {
-                Ok((payload, has_progress)) => {
+                Ok(flushed) => {
                     let is_empty = connection.stream.is_empty();
-                    if has_progress || is_empty {
+                    if flushed.has_progress || is_empty {
                         connection.taken = now;
                     }
-                    if payload > 0 {
-                        accepted.push((socket, payload));
+                    if flushed.payload > 0 {
+                        accepted.push((socket, flushed.payload));
                     }
                     if let Phase::Closing { is_finished } = &mut connection.phase
                         && is_empty
@@ -277,6 +277,7 @@ impl Io {
                         connection.since = now;
                         connection.stream.finish();
                     }
+                    self.statistics.written += flushed.bytes as u64;
                 }
                 Err(_) => lost.push(socket),
             }

@@ -56,6 +56,13 @@ pub struct Opening {
     pub ip: IpAddr,
 }
 
+impl Opening {
+    /// The address under which the client is counted: for IPv6 the /64 network.
+    pub fn counted(&self) -> IpAddr {
+        counted(self.ip)
+    }
+}
+
 /// What WebSockets and paths mean.
 pub trait Application {
     /// A WebSocket was opened. False refuses it.
@@ -345,6 +352,7 @@ impl<A: Application> Turn<'_, A> {
                 Ok(Received::Bytes(count)) => {
                     budget = budget.saturating_sub(count);
                     connection.heard = now;
+                    self.io.statistics.read += count as u64;
                     self.received(socket, &mut buffer[..count]);
                     Ok(())
                 }

@@ -31,4 +31,8 @@ pub struct Statistics {
     pub broken: u64,
     /// TLS handshakes that failed.
     pub tls_failed: u64,
+    /// Bytes read, without TLS.
+    pub read: u64,
+    /// Bytes written, without TLS.
+    pub written: u64,
 }

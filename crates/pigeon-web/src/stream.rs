@@ -91,6 +91,17 @@ pub(crate) struct Stream {
     pieces: VecDeque<Piece>,
 }
 
+/// What a peer has accepted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flushed {
+    /// Bytes.
+    pub(crate) bytes: usize,
+    /// Those of counted payloads.
+    pub(crate) payload: usize,
+    /// Whether anything was accepted, including bytes of TLS.
+    pub(crate) has_progress: bool,
+}
+
 /// The result of a read.
 pub(crate) enum Received {
     Bytes(usize),
@@ -153,26 +164,25 @@ impl Stream {
         self.pieces.is_empty() && self.tls.as_ref().is_none_or(|tls| !tls.wants_write())
     }
 
-    /// Sends what the peer takes. Returns the bytes of payloads that were accepted, and whether
-    /// anything was.
-    pub(crate) fn flush(&mut self) -> io::Result<(usize, bool)> {
-        let (mut payload, mut progress) = (0, false);
+    /// Sends what the peer takes.
+    pub(crate) fn flush(&mut self) -> io::Result<Flushed> {
+        let mut flushed = Flushed::default();
         loop {
             if let Some(tls) = &mut self.tls {
                 while tls.wants_write() {
                     match tls.write_tls(&mut self.tcp) {
                         Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                        Ok(_) => progress = true,
-                        Err(error) if is_full(&error) => return Ok((payload, progress)),
+                        Ok(_) => flushed.has_progress = true,
+                        Err(error) if is_full(&error) => return Ok(flushed),
                         Err(error) => return Err(error),
                     }
                 }
                 if tls.is_handshaking() {
-                    return Ok((payload, progress));
+                    return Ok(flushed);
                 }
             }
             if self.pieces.is_empty() {
-                return Ok((payload, progress));
+                return Ok(flushed);
             }
             let rests = self.pieces.iter().take(SLICES / 2).flat_map(Piece::rest);
             let mut slices = [IoSlice::new(&[]); SLICES];
@@ -188,10 +198,11 @@ impl Stream {
             match written {
                 Ok(0) if count > 0 => return Err(ErrorKind::WriteZero.into()),
                 Ok(bytes) => {
-                    progress = true;
-                    payload += self.advance(bytes);
+                    flushed.has_progress = true;
+                    flushed.bytes += bytes;
+                    flushed.payload += self.advance(bytes);
                 }
-                Err(error) if is_full(&error) => return Ok((payload, progress)),
+                Err(error) if is_full(&error) => return Ok(flushed),
                 Err(error) => return Err(error),
             }
         }

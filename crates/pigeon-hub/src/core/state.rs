@@ -1044,8 +1044,9 @@ impl Core {
         }
     }
 
-    /// Notifies all members whether messages are stored now.
-    pub(crate) fn announce_history(&mut self, is_kept: bool) {
+    /// Notifies the members of stored rooms, whether messages are stored now or whether other hubs
+    /// can be reached.
+    pub(crate) fn announce(&mut self, setting: Setting) {
         let keeps = |room: &&Room| {
             self.keeps_messages(room.is_raw()) && room.len() <= self.config.notices_up_to
         };
@@ -1053,7 +1054,7 @@ impl Core {
             self.rooms.iter().filter(keeps).flat_map(Room::roster).copied().collect();
         for slot in readers {
             let member = self.members.id(slot);
-            self.reply(member, Notice::Set(Setting::History(is_kept)));
+            self.reply(member, Notice::Set(setting));
         }
     }
 

@@ -88,6 +88,8 @@ pub(super) struct Followed {
     /// The folded name of the room.
     pub(super) room: Box<str>,
     pub(super) place: Place,
+    /// The message after which the client has asked to continue, and the deletion.
+    pub(super) began: Option<(Seen, Position)>,
     /// Whether the client was told that it is live.
     pub(super) told_live: bool,
     /// The room's message and byte counters when the follower fell behind.

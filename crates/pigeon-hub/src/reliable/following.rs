@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pigeon_datagram::Instant;
 use pigeon_proto::frame::{HubFrame, MAX_FOLLOWED};
-use pigeon_proto::{Detail, Entry, Follow, Position, RoomName};
+use pigeon_proto::{Detail, Entry, Follow, Position, RoomName, Seen};
 
 use super::connection::{Followed, Place, Reading};
 use super::log::RoomLog;
@@ -94,6 +94,35 @@ impl Sessions {
         self.enqueue(id.conn);
     }
 
+    /// Followers that began between these positions begin anew: at another hub, which they come from,
+    /// `up_to` comes before what this log holds after `to`. The log decides where they continue.
+    pub fn rewound(&mut self, to: Position, up_to: Position) {
+        for conn in self.slots.all() {
+            let Some(connection) = self.get_mut(conn) else { continue };
+            let is_meant = |began: Option<(Seen, Position)>| {
+                began.filter(|(seen, _)| to < seen.position && seen.position < up_to)
+            };
+            let mut rooms = Vec::new();
+            for follow in &mut connection.follows {
+                if let Some((seen, deletion)) = is_meant(follow.began) {
+                    follow.place = Place::Seen(seen, deletion);
+                    rooms.push(follow.room.clone());
+                }
+            }
+            if rooms.is_empty() {
+                continue;
+            }
+            // A read that was asked for before is outdated.
+            connection.reading = None;
+            for key in rooms {
+                if let Some(room) = self.rooms.get_mut(&key) {
+                    room.live.retain(|live| *live != conn);
+                }
+            }
+            self.enqueue(conn);
+        }
+    }
+
     /// Sends stored entries to followers as far as their connections accept them. Call it after the
     /// log has stored something and after other calls, before draining the outputs.
     pub fn pump(&mut self, now: Instant, log: &dyn RoomLog) {
@@ -125,7 +154,12 @@ impl Sessions {
         }
         let room = self.rooms.enter(&room);
         if let Some(connection) = self.get_mut(conn) {
-            connection.follows.push(Followed { room, place, told_live: false, fell_at: None });
+            let began = match place {
+                Place::Seen(seen, deletion) => Some((seen, deletion)),
+                _ => None,
+            };
+            let follow = Followed { room, place, began, told_live: false, fell_at: None };
+            connection.follows.push(follow);
         }
         self.enqueue(conn);
         Ok(())

@@ -1,7 +1,8 @@
 //! Storing: order, exactly-once, followers.
 
 use pigeon_log::{
-    AppendError, Entry, Fact, Follow, Identity, Key, Options, Outcome, Position, RoomSettings, Seen,
+    Append, AppendError, Entry, Fact, Follow, Identity, Key, Numbering, Options, Outcome, Position,
+    RoomSettings, Seen,
 };
 use pigeon_proto::Name;
 
@@ -226,4 +227,58 @@ fn a_new_epoch_begins_after_every_position_of_the_last() {
     fixture.open(Options::default()).unwrap();
     let next = stored(fixture.append_one(keyed(5, 3, "three")));
     assert_eq!(next, Position::at(1, 2).unwrap());
+}
+
+fn decided(position: u64, message: Append) -> Append {
+    let position = Position::new(position).unwrap();
+    Append { numbering: Numbering::Decided { position }, ..message }
+}
+
+#[test]
+fn what_other_hubs_have_decided_is_stored_with_the_place_or_not_at_all() {
+    let mut fixture = Fixture::new();
+    let old = stored(fixture.append_one(keyed(9, 1, "before the cluster")));
+    let entries = fixture.log().decided_entries();
+    let store = |fixture: &Fixture, messages: Vec<Append>, place: &str| {
+        let ticket =
+            entries.try_store(messages, &Fact::Place { epoch: 3, place: place.into() }).unwrap();
+        fixture.outcomes(&[ticket])[0]
+    };
+    let first = Position::at(3, 0).unwrap().get();
+    let messages = vec![
+        decided(first + 7, keyed(1, 4, "four")),
+        decided(first + 8, plain(1, "plain")),
+        decided(first + 9, keyed(1, 4, "a double")),
+        decided(first + 12, keyed(1, 6, "six")),
+    ];
+    assert_eq!(store(&fixture, messages, "one"), Outcome::Kept);
+    let all = fixture.all();
+    let positions: Vec<u64> = all.iter().map(|entry| entry.position().get()).collect();
+    assert_eq!(positions, [old.get(), first + 7, first + 8, first + 12]);
+    // A position that is not the newest is refused, with the place.
+    let late = vec![decided(first + 12, keyed(1, 7, "late"))];
+    assert_eq!(store(&fixture, late, "two"), Outcome::NotStored);
+    fixture.open(Options::default()).unwrap();
+    assert_eq!(fixture.log().state().place(), Some((3, "one")));
+
+    let reader = fixture.log().reader().unwrap();
+    let identity = |number| Identity { author: 1, outbox: 7, number };
+    assert_eq!(reader.find(identity(6)).unwrap().map(|it| it.position.get()), Some(first + 12));
+    assert_eq!(reader.find(identity(5)).unwrap(), None);
+    assert_eq!(reader.number_before(1, 7, 6).unwrap(), Some(4));
+    assert_eq!(reader.number_before(1, 7, 4).unwrap(), None);
+    let numbers = |after, limit| -> Vec<u64> {
+        let found = reader.of_outbox(1, 7, after, limit).unwrap();
+        found.iter().map(|it| it.identity.number).collect()
+    };
+    assert_eq!((numbers(0, 10), numbers(0, 1), numbers(4, 10)), (vec![4, 6], vec![4], vec![6]));
+    let ends = reader.outboxes(old).unwrap();
+    assert_eq!(ends, [pigeon_log::OutboxEnd { author: 1, outbox: 7, last: 6 }]);
+    assert_eq!(reader.outboxes(Position::START).unwrap().len(), 2);
+    // Alone, the log goes on in an epoch of its own.
+    fixture.log().go_alone().unwrap();
+    assert_eq!(stored(fixture.append_one(keyed(9, 2, "alone"))).epoch(), 4);
+    fixture.open(Options::default()).unwrap();
+    fixture.log().go_alone().unwrap();
+    assert_eq!(stored(fixture.append_one(keyed(9, 3, "alone"))).epoch(), 4);
 }

@@ -57,6 +57,12 @@ impl Sentences for English {
             Notice::Said { link, name, text, .. } => {
                 format!("{name} ({}): {}", link_name(*link), text.as_str())
             }
+            Notice::Set(Setting::Cluster(true)) => {
+                "the other hubs can be reached again".to_string()
+            }
+            Notice::Set(Setting::Cluster(false)) => {
+                "the other hubs cannot be reached: only people at this hub hear you now".to_string()
+            }
             Notice::Set(Setting::History(true)) => "what is said is kept again".to_string(),
             Notice::Set(Setting::History(false)) => {
                 "what is said now is not kept: the hub cannot write its history".to_string()

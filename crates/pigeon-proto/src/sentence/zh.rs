@@ -58,6 +58,10 @@ impl Sentences for Chinese {
             Notice::Said { link, name, text, .. } => {
                 format!("{name} ({}): {}", link_name(*link), text.as_str())
             }
+            Notice::Set(Setting::Cluster(true)) => "已重新连上其他 hub".to_string(),
+            Notice::Set(Setting::Cluster(false)) => {
+                "连不上其他 hub：现在只有这个 hub 上的人能看到你的消息".to_string()
+            }
             Notice::Set(Setting::History(true)) => "聊天记录恢复保存".to_string(),
             Notice::Set(Setting::History(false)) => {
                 "现在说的话不会保存：hub 写不进聊天记录".to_string()

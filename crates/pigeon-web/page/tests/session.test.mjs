@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import { COPY, Own } from "../own.js";
+import { Room } from "../room.js";
 import { Session, LIMITS } from "../session.js";
 import { ORIGIN, run } from "./world.mjs";
 
@@ -36,7 +38,7 @@ for (const fault of ["acknowledges-early", "skips"]) {
 
 // Each changes one place of session.js.
 const MUTANTS = {
-  "shows a message again after a reset": ["if (this.#known.has(known)) return;", ""],
+  "shows a message again after a reset": ["if (!this.#known.add(identity(message))) return;", ""],
   "follows from the beginning": ["following.seen = { position, author, outbox, number };", ""],
   "does not go back": ["send.next = Math.min(send.next, number);", ""],
   "forgets what the hub refused for now": ["send.held = now + frame.again_ms;", "send.held = Infinity;"],
@@ -52,6 +54,23 @@ for (const [what, [from, to]] of Object.entries(MUTANTS)) {
     const mutant = source.replaceAll(from, to);
     const { Session: Class } = await import(`data:text/javascript,${encodeURIComponent(mutant)}`);
     assert.ok(isFound({ Class }));
+  });
+}
+
+// Each changes one place of own.js.
+const OWN_MUTANTS = {
+  "loses sight of a renumbered message": ["this.note({ ...to, room: name, text, time, status: \"waiting\" });", ""],
+  "shows what it takes over twice": [" || room.has({ ...mine, author: this.author })", ""],
+  "shows a stored message for ever": ["if (status === \"stored\" && since + COPY <= now) this.forget(room, id);", ";"],
+};
+
+for (const [what, [from, to]] of Object.entries(OWN_MUTANTS)) {
+  test(`a page is found that ${what}`, async () => {
+    const source = readFileSync(new URL("../own.js", import.meta.url), "utf8");
+    assert.ok(source.includes(from));
+    const mutant = source.replace(from, to).replace("./session.js", new URL("../session.js", import.meta.url));
+    const { Own: OwnClass } = await import(`data:text/javascript,${encodeURIComponent(mutant)}`);
+    assert.ok(isFound({ OwnClass }));
   });
 }
 
@@ -234,4 +253,51 @@ test("older entries are asked for one request at a time, and again after a recon
   assert.deepEqual(sent(), [{ type: "read", id: first, room: "lobby", before: 9, limit: 100 }]);
   hub({ type: "entries", id: first, room: "lobby", entries: [], more: false });
   assert.deepEqual(sent().map((it) => [it.type, it.id, it.words]), [["search", second, "鸽"]]);
+});
+
+/** The own messages of a member "a" in the room "lobby". */
+function page(...mine) {
+  const lobby = new Room("lobby");
+  const own = new Own({ rooms: new Map([["lobby", lobby]]), open: () => undefined, changed: () => {} });
+  own.author = "a";
+  for (const it of mine) own.note({ outbox: "b", room: "lobby", status: "waiting", ...it });
+  const arrive = (number, text) => {
+    const entry = { type: "message", position: number, author: "a", outbox: "b", number, text };
+    own.arrived(lobby, [entry]);
+    lobby.add(entry);
+  };
+  const texts = () => [...lobby.entries, ...lobby.pending.values()].map(({ text }) => text);
+  return { own, lobby, arrive, texts };
+}
+
+test("a message is still shown where another one under its number arrives before it moves", () => {
+  const { own, arrive, texts } = page({ number: 1, text: "mine" });
+  arrive(1, "foreign");
+  own.renumbered({ from: { outbox: "b", number: 1 }, to: { outbox: "c", number: 1 }, room: "lobby", text: "mine", time: 1 });
+  assert.deepEqual(texts(), ["foreign", "mine"]);
+});
+
+test("a message of a closed room moves without opening it again", () => {
+  const { own, texts } = page();
+  own.renumbered({ from: { outbox: "b", number: 1 }, to: { outbox: "c", number: 1 }, room: "closed", text: "mine", time: 1 });
+  assert.deepEqual(texts(), []);
+});
+
+test("a message whose copy came before a reload is shown in the history alone", () => {
+  const { own, lobby, texts } = page({ number: 1, text: "one" }, { number: 2, text: "two" }, { number: 3, text: "three" });
+  own.status(0, { outbox: "b", number: 1, status: "stored" });
+  own.status(0, { outbox: "b", number: 3, status: "refused", reason: "muted" });
+  own.tick(COPY - 1);
+  assert.deepEqual(texts(), ["one", "two", "three"]);
+  own.tick(COPY);
+  assert.deepEqual(texts(), ["two", "three"], "what waits and what was refused stays");
+  own.arrived(lobby, [{ author: "a", outbox: "b", number: 2 }]);
+  assert.deepEqual(texts(), ["three"]);
+});
+
+test("a message that is taken over from another tab is not shown beside its copy", () => {
+  const { own, arrive, texts } = page();
+  arrive(1, "theirs");
+  own.note({ outbox: "b", number: 1, room: "lobby", text: "theirs", status: "waiting" });
+  assert.deepEqual(texts(), ["theirs"]);
 });

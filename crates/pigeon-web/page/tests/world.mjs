@@ -1,6 +1,8 @@
 // A world in virtual time for tests of session.js: a hub, a bad network, browser tabs that share one
 // storage, and a checker. Everything is drawn from a seed, so a run can be repeated.
 
+import { COPY, Own } from "../own.js";
+import { Room } from "../room.js";
 import { Session, fold, identity, outboxOf } from "../session.js";
 
 export const ORIGIN = "http://192.0.2.1:8080";
@@ -197,6 +199,7 @@ export class Hub {
     if (!this.calm && chance.one(60)) {
       // Another copy of this member has said something else under this number.
       this.append({ author: AUTHOR, outbox: state.outbox, number, name: "x", link: "page", text: `foreign ${chance.bits()}` });
+      this.sync();
       return send({ type: "conflict", number });
     }
     this.append({ author: AUTHOR, outbox: state.outbox, number, name: "x", link: "page", text, room });
@@ -320,12 +323,16 @@ export class Storage {
   }
 }
 
-/** A browser tab: a session, its writes on the way to the storage, and what it has shown. */
+/** A browser tab: a session, its writes on the way to the storage, and what it shows and has shown. */
 export class Tab {
-  constructor(world, records) {
+  /** `from`: where an earlier page left off. */
+  constructor(world, records, from = { last: 10 }) {
     this.world = world;
     this.writes = [];
     this.ledger = [];
+    this.from = from;
+    this.room = new Room(ROOM);
+    this.own = new world.Own({ rooms: new Map([[ROOM, this.room]]), open: () => undefined, changed: () => {} });
     this.held = new Set(records.map(([key]) => outboxOf(key)).filter(Boolean));
     this.session = new world.Session({
       now: world.clock.now,
@@ -334,8 +341,9 @@ export class Tab {
       random: world.chance.bits,
       records,
     });
-    this.session.follow(ROOM, { last: 10 });
+    this.session.follow(ROOM, from);
     this.held.add(this.session.outbox);
+    this.noteAll();
     this.drain();
   }
 
@@ -344,7 +352,27 @@ export class Tab {
     if (id.error) throw new Error(`not accepted: ${id.error}`);
     this.world.said.set(text, { kept: false, stored: false, refused: false });
     this.world.ids.set(`${id.outbox}/${id.number}`, text);
+    this.own.note({ ...id, room: ROOM, text, time: 1e12 + this.world.clock.now, status: "waiting" });
     this.drain();
+  }
+
+  /** Shows the own messages of records, as a page does at its start and when it takes over an outbox. */
+  noteAll() {
+    for (const mine of this.session.own()) this.own.note(mine);
+  }
+
+  /** A message of one's own is shown once: as waiting, or in the log. */
+  checkShown() {
+    for (const mine of this.session.own()) {
+      const isInLog = this.room.has({ ...mine, author: AUTHOR });
+      if (mine.status === "waiting" && !isInLog && !this.room.pending.has(`${mine.outbox}/${mine.number}`)) {
+        throw new Error(`"${mine.text}" waits and is not shown`);
+      }
+    }
+    for (const mine of this.room.pending.values()) {
+      const isInLog = this.room.has({ ...mine, author: AUTHOR });
+      if (isInLog && mine.status !== "refused") throw new Error(`"${mine.text}" is shown twice`);
+    }
   }
 
   received(conn, text) {
@@ -409,6 +437,7 @@ export class Tab {
           throw new Error(output.type);
       }
     }
+    if (!this.closed) this.checkShown();
     this.cancel?.();
     const due = this.session.deadline();
     if (due !== undefined && !this.closed) {
@@ -441,12 +470,17 @@ export class Tab {
 
   event(kind, event) {
     const { world } = this;
+    if (kind === "welcome") this.own.author = event.author;
     if (kind === "message") {
       this.ledger.push(event);
+      this.own.arrived(this.room, [event]);
+      this.room.add(event);
     }
+    if (kind === "status") this.own.status(world.clock.now, event);
     if (kind === "broken") throw new Error(`the session calls the hub broken: ${event.why}`);
     if (kind === "reset") this.resets = (this.resets ?? 0) + 1;
     if (kind === "renumbered") {
+      this.own.renumbered(event);
       const text = world.ids.get(`${event.from.outbox}/${event.from.number}`);
       world.ids.set(`${event.to.outbox}/${event.to.number}`, text);
     }
@@ -464,8 +498,8 @@ export class Tab {
 }
 
 /** A run: faults at random, then calm until everything is settled. Returns what happened. */
-export function run(seed, { fault, Class = Session, restores = seed % 5 === 0, messages = 40 } = {}) {
-  const world = { chance: chance(seed), clock: new Clock(), said: new Map(), ids: new Map(), Session: Class };
+export function run(seed, { fault, Class = Session, OwnClass = Own, restores = seed % 5 === 0, messages = 40 } = {}) {
+  const world = { chance: chance(seed), clock: new Clock(), said: new Map(), ids: new Map(), Session: Class, Own: OwnClass };
   world.storage = new Storage();
   world.hub = new Hub(world, { fault });
   const { chance: draw, clock, hub, storage } = world;
@@ -497,8 +531,9 @@ export function run(seed, { fault, Class = Session, restores = seed % 5 === 0, m
   });
   fails(3, () => {
     // A reload: the tab's records, and those of tabs that are gone, go to the new one.
-    lose(tabs[draw.below(tabs.length)]);
-    tabs.push(new Tab(world, storage.orphans(held())));
+    const lost = tabs[draw.below(tabs.length)];
+    lose(lost);
+    tabs.push(new Tab(world, storage.orphans(held()), draw.one(2) ? lost.session.leftOff(ROOM) : undefined));
   });
   fails(1, () => {
     // A tab is closed, and the other one takes over its outbox.
@@ -506,6 +541,7 @@ export function run(seed, { fault, Class = Session, restores = seed % 5 === 0, m
     const records = storage.orphans(held());
     records.forEach(([key]) => tabs[0].held.add(outboxOf(key)));
     tabs[0].session.adopt(clock.now, 1e12 + clock.now, records);
+    tabs[0].noteAll();
     tabs[0].drain();
     tabs.push(new Tab(world, []));
   });
@@ -528,14 +564,16 @@ export function run(seed, { fault, Class = Session, restores = seed % 5 === 0, m
     // What closed tabs left is taken over.
     tabs.push(new Tab(world, storage.orphans(held())));
   });
+  // After a restored backup the newest message may be one that a tab has shown at its earlier position.
+  const reached = (tab) => tab.session.leftOff(ROOM)?.after.position;
   const settled = () =>
     clock.now > horizon + 1_000 &&
     tabs.every((tab) => tab.session.waiting === 0 && tab.session.state === "live" && tab.writes.length === 0) &&
     hub.unsynced.length === 0 &&
-    tabs.every((tab) => tab.ledger.at(-1)?.position === hub.log.at(-1)?.position || hub.log.length === 0);
+    (hub.log.length === 0 || tabs.every((tab) => reached(tab) === hub.log.at(-1).position));
   for (let steps = 0; !settled(); steps += 1) {
     if (steps > 100_000) throw new Error(`seed ${seed}: no end`);
-    if (clock.now > horizon + 600_000) throw new Error(`seed ${seed}: not settled: ${JSON.stringify(tabs.map((t) => [t.session.state, t.session.waiting, t.ledger.at(-1)?.position, hub.log.at(-1)?.position]))}`);
+    if (clock.now > horizon + 600_000) throw new Error(`seed ${seed}: not settled: ${JSON.stringify(tabs.map((t) => [t.session.state, t.session.waiting, reached(t), hub.log.at(-1)?.position]))}`);
     if (!clock.step()) throw new Error(`seed ${seed}: nothing is left to happen`);
   }
   return check(world, [...tabs, ...closedLedgers], tabs, { seed, faults, restores });
@@ -572,9 +610,13 @@ function check(world, all, tabs, { seed, faults, restores }) {
     shown.forEach((it, i) => it === log[at + i] || fail(`a tab has shown ${it} where the log has ${log[at + i]}`));
   }
   for (const tab of tabs) {
+    tab.own.tick(world.clock.now + COPY);
+    for (const { status, text } of tab.room.pending.values()) if (status !== "refused") fail(`"${text}" is shown as ${status} for ever`);
     const shown = new Set(tab.ledger.map(identity));
-    const first = hub.log.findIndex((it) => shown.has(identity(it)));
-    hub.log.slice(first < 0 ? 0 : first).forEach((it) => shown.has(identity(it)) || fail(`a tab lacks ${identity(it)}`));
+    const { after } = tab.from;
+    const isDue = (it) => (after ? it.position > after.position : shown.has(identity(it)));
+    const first = hub.log.findIndex(isDue);
+    hub.log.slice(first < 0 && !after ? 0 : first < 0 ? hub.log.length : first).forEach((it) => shown.has(identity(it)) || fail(`a tab lacks ${identity(it)}`));
   }
   const lasts = new Map();
   if (!restores) {

@@ -97,30 +97,23 @@ fn main() {
 }
 
 fn one(cpus: Cpus) -> Report {
-    fan_out("quic-one", "one message of 64 bytes at a time", cpus, 1, 2.0)
+    fan_out("quic-one", "one message of 64 bytes at a time", cpus, 1)
 }
 
 fn burst(cpus: Cpus) -> Report {
-    fan_out("quic-burst", "64 messages of 64 bytes in flight", cpus, 64, 3.0)
+    fan_out("quic-burst", "64 messages of 64 bytes in flight", cpus, 64)
 }
 
-fn fan_out(name: &str, title: &str, cpus: Cpus, in_flight: usize, nats_wanted: f64) -> Report {
+fn fan_out(name: &str, title: &str, cpus: Cpus, in_flight: usize) -> Report {
     let mut report = Report::new(name);
     for (how, words) in [("lines", "as they are"), ("frames", "as frames of JSON")] {
         report.section(&format!("{title}, {words}, to {MEMBERS} members"));
-        let wanted = (how == "lines").then_some(Wanted::AtLeast(nats_wanted));
-        compare(&mut report, how, cpus, in_flight, wanted);
+        compare(&mut report, how, cpus, in_flight);
     }
     report
 }
 
-fn compare(
-    report: &mut Report,
-    how: &str,
-    cpus: Cpus,
-    in_flight: usize,
-    nats_wanted: Option<Wanted>,
-) {
+fn compare(report: &mut Report, how: &str, cpus: Cpus, in_flight: usize) {
     let mut servers: Vec<Contender> = [(OURS, "ours"), (BARE, "bare")]
         .into_iter()
         .map(|(name, who)| {
@@ -139,7 +132,8 @@ fn compare(
     rounds(cpus, &mut servers, Sizes::Equal(64), in_flight);
     table(report, &servers);
     ratio(report, &servers, OURS, BARE, Some(Wanted::AtLeast(0.8)));
-    ratio(report, &servers, OURS, NATS, nats_wanted);
+    ratio(report, &servers, OURS, NATS, None);
+    ratio(report, &servers, BARE, NATS, None);
 }
 
 /// nats-server with its defaults and a certificate like ours.

@@ -69,6 +69,16 @@ pub(crate) fn find(given: Option<&Path>, listen: Option<&str>) -> anyhow::Result
     Err(UsageError(error).into())
 }
 
+/// The existing folders of data: the one given, or that of the hub at this address, or the
+/// service's, or all in the state directory.
+pub(crate) fn all(given: Option<&Path>, listen: Option<&str>) -> anyhow::Result<Vec<PathBuf>> {
+    let is_named = given.is_some() || listen.is_some() || std::env::var_os(SERVICE).is_some();
+    match is_named {
+        true => Ok(vec![folder(given, listen.unwrap_or_default())?]),
+        false => Ok(state().as_deref().map(hubs).unwrap_or_default()),
+    }
+}
+
 /// When a file in a folder was last written.
 fn written(folder: &Path) -> Option<SystemTime> {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();

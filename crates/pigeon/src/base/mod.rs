@@ -13,6 +13,7 @@
 //! - [`services`]: the settings of small services, and warnings about their senders.
 //! - [`hub_target`]: the hub a tool joins as a member; [`member`]: members with a key; [`password`]:
 //!   the hub's password.
+//! - [`invitation`]: how to join a running hub; a [`choice`] among several.
 //! - [`host_name`]: this host's name; [`ipmsg`]: exchanging messages with users of IP Messenger.
 //! - The process: [`signals`], its [`open_files`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
 //! - [`lookup`]: resolves a name again, in a separate thread.
@@ -22,12 +23,14 @@
 pub(crate) mod asking;
 pub(crate) mod bind;
 pub(crate) mod cause;
+pub(crate) mod choice;
 pub(crate) mod count;
 pub(crate) mod data;
 pub(crate) mod endpoint;
 pub(crate) mod groups;
 pub(crate) mod host_name;
 pub(crate) mod hub_target;
+pub(crate) mod invitation;
 #[cfg(feature = "ipmsg")]
 pub(crate) mod ipmsg;
 #[cfg(not(feature = "ipmsg"))]

@@ -16,7 +16,7 @@ use crate::output::Color;
 use crate::words::{before_reason, language, say_in};
 
 /// Other programs and synonyms, and the command that does the same.
-const COMMANDS: [(&str, &str); 22] = [
+const COMMANDS: [(&str, &str); 25] = [
     ("capture", "listen"),
     ("client", "join"),
     ("connect", "join"),
@@ -25,6 +25,7 @@ const COMMANDS: [(&str, &str); 22] = [
     ("dump", "listen"),
     ("echo", "serve"),
     ("find", "discover"),
+    ("invitation", "invite"),
     ("iperf", "bench"),
     ("iperf3", "bench"),
     ("log", "history"),
@@ -33,8 +34,10 @@ const COMMANDS: [(&str, &str); 22] = [
     ("netem", "relay"),
     ("netstat", "sockets"),
     ("ntp", "time"),
+    ("page", "invite"),
     ("ping", "bench"),
     ("proxy", "relay"),
+    ("qr", "invite"),
     ("request", "ask"),
     ("room", "hub"),
     ("server", "hub"),

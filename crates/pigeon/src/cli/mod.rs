@@ -11,6 +11,7 @@ mod environment;
 mod help;
 mod history;
 mod hub;
+mod invite;
 mod join;
 mod listen;
 mod man;
@@ -78,6 +79,7 @@ struct Cli {
 enum Command {
     Hub(Box<hub::Args>),
     Join(join::Args),
+    Invite(invite::Args),
     History(history::Args),
     Send(send::Args),
     Ask(ask::Args),
@@ -185,6 +187,7 @@ fn run(cli: Cli) -> anyhow::Result<Status> {
             hub::run(*args, cli.color, &unknown, reread_hub)
         }
         Command::Join(args) => join::run(args, cli.color),
+        Command::Invite(args) => invite::run(args, cli.color),
         Command::History(args) => history::run(args),
         Command::Send(args) => send::run(args),
         Command::Ask(args) => ask::run(args),

@@ -17,8 +17,9 @@
 //!   without; `student`: in Chinese.
 //! - `keyboard`: what terminals send beside keys, at every command that reads them; `tmux`: under a
 //!   shell in a terminal of another's.
-//! - `history`: what was said, read beside the hub that keeps it.
+//! - `history`: what was said, read beside the hub that keeps it; `invite`: how to join it.
 //! - `reliable`: members with a key, killed at random; `secure`: those who `join`.
+//! - `cluster`: hubs that share rooms over nats-server; `chaos`: while hubs, brokers and links fail.
 //! - `page`: the hub's page in real browsers; `page_link`: its frames, its guards and its bounds, by
 //!   a client of the test's own; `page_hostile`: what hostile clients cost the others.
 //! - `ipmsg`: users of iptux as members of a hub, judged by iptux's own core.
@@ -62,10 +63,12 @@ mod ask;
 mod bad_network;
 mod bench;
 mod capture;
+mod chaos;
 mod chat;
 mod chat_screen;
 mod chinese;
 mod classroom;
+mod cluster;
 mod command_line;
 mod completions;
 mod contacts;
@@ -76,6 +79,7 @@ mod escapes;
 mod examples;
 mod groups;
 mod history;
+mod invite;
 mod ipmsg;
 mod join;
 mod judges;

@@ -6,7 +6,6 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use pigeon_perf::websocket::{Came, WebSocket, frame};
 use pigeon_quic::ClientKey;
@@ -14,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::peers::{client, tools};
 use crate::pigeon::{Serving, hub};
-use crate::process::{Process, SOON};
+use crate::process::{Process, SOON, Voice};
 
 /// A hub with a page, and the page's address.
 pub(crate) fn hub_with_page(test: &str, args: &[&str]) -> (Serving, SocketAddr) {
@@ -492,11 +491,21 @@ fn https_has_an_identity_of_its_own() {
 /// The operator's view of a hub.
 struct View(WebSocket);
 
+/// A connection from another address of this machine.
+pub(crate) fn connect_from(ip: [u8; 4], page: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((ip, 0)).into())?;
+    socket.connect(&page.into())?;
+    Ok(socket.into())
+}
+
 impl View {
     fn open(page: SocketAddr, token: &str) -> View {
-        let origin = format!("http://{page}");
-        let mut socket = WebSocket::open(page, "/operator/ws", &origin, "").unwrap();
-        socket.stream().set_read_timeout(Some(SOON)).unwrap();
+        View::open_from([127, 0, 0, 1], page, token)
+    }
+
+    fn open_from(ip: [u8; 4], page: SocketAddr, token: &str) -> View {
+        let mut socket = silent_view(ip, page);
         socket.send(&json!({"type": "token", "token": token}).to_string()).unwrap();
         View(socket)
     }
@@ -514,6 +523,14 @@ impl View {
             }
         }
     }
+}
+
+/// A view that says nothing.
+fn silent_view(ip: [u8; 4], page: SocketAddr) -> WebSocket {
+    let headers = format!("Host: {page}\r\nOrigin: http://{page}\r\n");
+    let stream = connect_from(ip, page).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    WebSocket::over(stream, "/operator/ws", &headers, "").unwrap()
 }
 
 /// The token that a hub has written for its operator.
@@ -534,7 +551,7 @@ fn the_operator_sees_and_removes_members_with_the_token_alone() {
     assert_eq!(token.len(), 26);
     hub.say("page");
     hub.expect_line(|line| line.contains(&format!("/operator#{token}")), SOON);
-    assert!(!hub.lines(crate::process::Voice::Err).concat().contains(&token), "in the log");
+    assert!(!hub.lines(Voice::Err).concat().contains(&token), "in the log");
 
     for wrong in ["", "a", &token[1..], &token.to_uppercase()] {
         let mut view = View::open(page, wrong);
@@ -553,8 +570,6 @@ fn the_operator_sees_and_removes_members_with_the_token_alone() {
 
     let mut tab = Tab::open(page, "狗哥");
     tab.wait("welcome");
-    // Wrong tokens make the next one wait.
-    std::thread::sleep(Duration::from_millis(1_100));
     let mut view = View::open(page, &token);
     assert_eq!(view.wait("hub")["name"], "hub");
     let members = view.wait("members");
@@ -566,6 +581,58 @@ fn the_operator_sees_and_removes_members_with_the_token_alone() {
     view.0.send(&json!({"type": "kick", "name": "狗哥"}).to_string()).unwrap();
     assert!(view.wait("answer")["text"].as_str().unwrap().contains("狗哥"));
     assert_eq!(tab.end(), (Some("kicked".into()), 1000));
+}
+
+#[test]
+fn nobody_keeps_the_operator_out_by_wrong_tokens_or_by_open_views() {
+    let (mut hub, page) = hub_with_page("guesses", &[]);
+    let token = token(&hub, "guesses");
+    let other = [127, 0, 0, 2];
+    for _ in 0..30 {
+        View::open_from(other, page, "wrong").wait("denied");
+    }
+    View::open(page, &token).wait("hub");
+    let refused = View::open_from(other, page, &token).wait("denied");
+    assert!(refused["text"].as_str().unwrap().contains("too many"), "{refused}");
+    // More than there is room for.
+    let _open: Vec<WebSocket> = (0..40).map(|_| silent_view(other, page)).collect();
+    View::open(page, &token).wait("hub");
+    let counted = stat(&mut hub, "wrong tokens for the operator's view", |count| count > 0);
+    assert!((5..30).contains(&counted), "{counted}");
+    stat(&mut hub, "tokens not looked at after wrong ones", |count| count + counted == 31);
+}
+
+/// A figure of the console's `stats`, below the page's, once it is as wished. The web server reports
+/// once a second.
+fn stat(hub: &mut Process, name: &str, wished: impl Fn(u64) -> bool) -> u64 {
+    crate::process::wait_until(name, || {
+        let before = hub.lines(Voice::Out).len();
+        hub.say("stats");
+        hub.say("bans");
+        let is_done = |lines: &[String]| lines[before..].iter().any(|line| line.contains("banned"));
+        crate::process::wait_until("the answer", || is_done(&hub.lines(Voice::Out)).then_some(()));
+        let lines = hub.lines(Voice::Out);
+        let lines = lines[before..].iter().map(|line| line.trim());
+        let mut lines = lines.skip_while(|line| !line.starts_with("members on the page"));
+        let figure = lines.find_map(|line| line.strip_prefix(name))?;
+        figure.trim().parse().ok().filter(|count| wished(*count))
+    })
+}
+
+#[test]
+fn the_console_counts_what_the_page_does() {
+    let (mut hub, page) = hub_with_page("stats", &[]);
+    let mut tab = Tab::open(page, "狗哥");
+    tab.wait("expect");
+    tab.send(&json!({"type": "follow", "room": "lobby"}));
+    tab.send(&json!({"type": "say", "number": 1, "room": "lobby", "text": "hello"}));
+    tab.wait("message");
+    ask(page, "GET / HTTP/1.1\nHost: evil.example\nConnection: close\n\n");
+    stat(&mut hub, "refused: a Host that is not allowed", |count| count == 1);
+    for name in ["members on the page", "WebSockets", "messages said", "messages delivered"] {
+        stat(&mut hub, name, |count| count == 1);
+    }
+    stat(&mut hub, "bytes written", |count| count > 300);
 }
 
 #[test]

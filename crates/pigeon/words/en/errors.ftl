@@ -188,6 +188,7 @@ errors-capture-lost = { $lost ->
 } could not be written to { $file }
 errors-file-exists = { $file } exists and is not overwritten; choose another name
 errors-stdout = cannot write to stdout
+errors-answer-unreadable = cannot read the answer
 errors-watch-socket = cannot watch the socket
 errors-cannot-read-stdin = cannot read stdin: { $error }
 

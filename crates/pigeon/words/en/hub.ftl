@@ -14,6 +14,12 @@ hub-kept-all = what is said is kept in { $folder }
 hub-kept-names = what is said is not kept; names and bans are, in { $folder }
 hub-kept-nothing = nothing is kept ({ $why }); --data DIR keeps names, bans and what is said
 hub-kept-port = the system chose the port
+hub-keyed = members with a key: UDP port { $port }, fingerprint { $fingerprint }
+hub-invitation = invitation: { $link }
+hub-keyed-not-yet = members with a key cannot join yet: { $why }; trying again. --secure PORT chooses another port
+hub-page = page: { $url }
+hub-operator-url = operator's view: its address is in { $file }
+hub-operator-url-unkept = operator's view: cannot write { $file }: { $why }
 
 ## The console's answers
 
@@ -196,6 +202,22 @@ hub-stat-keyed-resets = {"  "}followed what the log does not hold
 hub-stat-keyed-unreadable = {"  "}failed reads of the log
 hub-stat-keyed-unknown = {"  "}dropped: of no connection
 hub-stat-keyed-unsent = {"  "}datagrams not sent
+hub-stat-page = members on the page
+hub-stat-page-connections = {"  "}connections
+hub-stat-page-websockets = {"  "}WebSockets
+hub-stat-page-accepted = {"  "}connections since the start
+hub-stat-page-requests = {"  "}requests answered
+hub-stat-page-full = {"  "}refused: too many connections
+hub-stat-page-requests-bad = {"  "}refused: not a valid request
+hub-stat-page-host = {"  "}refused: a Host that is not allowed
+hub-stat-page-origin = {"  "}refused: another site's page
+hub-stat-page-tls = {"  "}refused: TLS failed
+hub-stat-page-tokens = {"  "}wrong tokens for the operator's view
+hub-stat-page-tokens-limited = {"  "}tokens not looked at after wrong ones
+hub-stat-page-displaced = {"  "}closed: gave way to newer connections
+hub-stat-page-silent = {"  "}closed: no request in time, or silent for too long
+hub-stat-page-stuck = {"  "}closed: takes nothing
+hub-stat-page-websockets-broken = {"  "}closed: not a valid WebSocket frame
 
 ## Settings
 
@@ -218,9 +240,38 @@ hub-page-gone = the page is not served at present; its port is being opened agai
 hub-help-page = show the page's address as a QR code, and that of the operator's view
 hub-page-missing = --page-certificate and --page-name need --page
 hub-page-without-history = the page needs history and a folder for it; leave out --history off, and give --data DIR or a --listen port other than 0
+hub-cluster-broker = { $broker } is not a NATS server; use nats://HOST, nats://HOST:PORT or tls://HOST
+hub-cluster-name = { $name } is not a cluster's name; use up to 32 letters, digits, - and _
+hub-cluster-missing = --cluster-user, --cluster-password, --cluster-credentials and --cluster-authority need --cluster
+hub-cluster-without-history = a cluster needs history and a folder for it; leave out --history off, and give --data DIR or a --listen port other than 0
+hub-cluster-credentials = give --cluster-user with --cluster-password, or --cluster-credentials alone
+hub-cluster-on-command-line = other users of this machine can see the password for the NATS servers on the command line; use PIGEON_HUB_CLUSTER_PASSWORD or --cluster-credentials
+hub-cluster-place = the log holds a place in a cluster that this program cannot read; use a newer pigeon
+hub-cluster-cut-off = cut off
+hub-cluster-catching-up = catching up
+hub-cluster-in-order = in order
+hub-stat-cluster = cluster
+hub-stat-cluster-others = other hubs
+hub-stat-cluster-members = members at other hubs
+hub-stat-cluster-waiting = messages waiting for their place
+hub-stat-cluster-read = records read
+hub-stat-cluster-doubles = doubles
+hub-stat-cluster-epochs = epochs
+hub-stat-cluster-said-again = said again for other hubs
+hub-stat-cluster-dropped = not shared for want of room
 hub-page-name = `{ $name }` is not a valid name; write a host's name such as chat.example.org, without https:// and port
 hub-page-unread = cannot read the certificate in { $file }
 hub-page-certificate = { $file }: { $why }; write the certificate, its chain and its private key into one PEM file
+
+## pigeon invite
+
+hub-invite-keyed = with a key, encrypted: pigeon join { $link }
+hub-invite-none = no hub of yours runs here; `pigeon hub` starts one, and --data DIR names the folder of a service's
+hub-invite-none-at = no hub of yours listens at { $listen } here; without --listen, `pigeon invite` shows the one that runs
+hub-invite-none-on = no hub runs on the data in { $folder }, or you may not read its file `invitation`
+hub-invite-several = several hubs run here; choose one with --listen or --data
+hub-invite-which = Which one? (1 to { $hubs }){" "}
+hub-invite-none-chosen = no hub was chosen
 hub-ipmsg-scan = --ipmsg-scan needs --ipmsg
 hub-ipmsg-address = write an IPv4 address of this host, e.g. 192.168.1.20, or * for all; the port is 2425, the only one that other programs write to
 hub-ipmsg-ipv6 = { $net } is an IPv6 network; it is too large to search

@@ -16,7 +16,6 @@ join-members = { $members ->
 join-several = several hubs answered; name the one to join
 join-which = Which one? (1 to { $hubs }){" "}
 join-none-chosen = no hub was chosen
-join-answer-unreadable = cannot read the answer
 
 ## Mistakes on the command line.
 

@@ -170,6 +170,7 @@ errors-capture-stopped = 无法写入 { $file }：{ $error }；不写它，继�
 errors-capture-lost = 有 { $lost } 个数据报没能写入 { $file }
 errors-file-exists = { $file } 已存在，不会覆盖；请换一个名字
 errors-stdout = 无法写入标准输出
+errors-answer-unreadable = 无法读取回答
 errors-watch-socket = 无法监视套接字
 errors-cannot-read-stdin = 无法读取标准输入：{ $error }
 

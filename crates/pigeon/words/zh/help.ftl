@@ -40,6 +40,7 @@ help-heading-with-hub-host = 配合 hub:HOST 使用
 help-heading-limits = 限额
 help-heading-history = 历史记录
 help-heading-page = 网页
+help-heading-several-hubs = 多个 hub
 help-heading-ip-messenger = IP Messenger（飞鸽传书）
 help-heading-conditions-both-ways = 网络条件（两个方向）
 
@@ -117,6 +118,12 @@ help-hub--metrics = 谁可以在网页的端口上读取 /metrics（供 Promethe
 help-hub--metrics-loopback = 本机
 help-hub--metrics-open = 所有人
 help-hub--metrics-off = 谁都不行
+help-hub--cluster = 多个 hub 通过它们共享聊天室的 NATS 服务器，例如 nats://10.0.0.1 或 tls://a.example:4222；可重复，也可用逗号分隔。需要聊天记录
+help-hub--cluster-name = 集群的名称：同名的 hub 共享聊天室
+help-hub--cluster-user = 在 NATS 服务器上的用户名
+help-hub--cluster-password = 在 NATS 服务器上的密码。写在这里，本机其他用户也看得到；最好用环境变量
+help-hub--cluster-credentials = NATS 服务器的凭据文件（由 nsc 写出），代替用户名和密码
+help-hub--cluster-authority = 给 NATS 服务器签发证书的机构的证书（PEM 文件）
 help-hub--messages = 是否把成员的消息输出到 stdout [默认：在终端上为 on，否则为 off]
 help-hub--log = stderr 日志的格式
 help-hub--log-text = 供人阅读的文本行
@@ -219,6 +226,30 @@ help-join-more =
     环境变量：
       PIGEON_PASSWORD  hub 的密码，未指定 --password-file 时使用
       PIGEON_STATE  状态目录，代替 ~/.local/state/pigeon；设为空则不保存任何数据
+
+## invite
+
+help-invite = 显示别人怎样加入本机的 hub：地址，以及网页的二维码
+help-invite--data = hub 的数据目录，即 hub 的 --data
+help-invite--listen = 哪个 hub：写它的首个 --listen
+help-invite-more =
+    示例：
+      pigeon invite  # 正在这里运行的 hub；有几个时会问
+      pigeon invite --listen '*:9999'  # 使用这个 --listen 的 hub
+      sudo pigeon invite --data /var/lib/pigeon  # 系统服务的 hub
+
+    输出 hub 启动时所显示的内容，地址则是本机现在的：加入用的命令、网页地址的二维码，以及带有 hub 密钥的邀请链接。不显示管理页面的地址。
+
+    退出状态：
+      0  已显示
+      1  这里没有你的 hub 在运行
+      2  运行着几个，又无人可问
+
+    文件：
+      ~/.local/state/pigeon/  这个用户各 hub 的数据，每个 hub 一个目录；--data 另行指定
+
+    环境变量：
+      PIGEON_STATE  状态目录，代替 ~/.local/state/pigeon
 
 ## history
 

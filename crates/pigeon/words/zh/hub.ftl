@@ -14,6 +14,12 @@ hub-kept-all = 聊天记录保存在 { $folder }
 hub-kept-names = 不保存聊天记录；名字和封禁保存在 { $folder }
 hub-kept-nothing = 什么都不保存（{ $why }）；--data DIR 保存名字、封禁和聊天记录
 hub-kept-port = 端口是系统选的
+hub-keyed = 带密钥的成员从 UDP 端口 { $port } 加入，hub 的指纹是 { $fingerprint }
+hub-invitation = 邀请链接：{ $link }
+hub-keyed-not-yet = 带密钥的成员暂时不能加入：{ $why }；正在重试，--secure PORT 可以换一个端口
+hub-page = 网页：{ $url }
+hub-operator-url = 管理页面：地址写在 { $file }
+hub-operator-url-unkept = 管理页面：不能写入 { $file }：{ $why }
 
 ## 控制台的回答
 
@@ -190,6 +196,22 @@ hub-stat-keyed-resets = {"  "}跟随的消息不在日志里
 hub-stat-keyed-unreadable = {"  "}读取日志失败
 hub-stat-keyed-unknown = {"  "}已丢弃：不属于任何连接
 hub-stat-keyed-unsent = {"  "}没有发出的数据报
+hub-stat-page = 网页上的成员
+hub-stat-page-connections = {"  "}连接
+hub-stat-page-websockets = {"  "}WebSocket 连接
+hub-stat-page-accepted = {"  "}启动以来的连接
+hub-stat-page-requests = {"  "}应答过的请求
+hub-stat-page-full = {"  "}已拒绝：连接太多
+hub-stat-page-requests-bad = {"  "}已拒绝：请求无效
+hub-stat-page-host = {"  "}已拒绝：不允许的 Host
+hub-stat-page-origin = {"  "}已拒绝：来自别的网站
+hub-stat-page-tls = {"  "}已拒绝：TLS 失败
+hub-stat-page-tokens = {"  "}管理页面的令牌有误
+hub-stat-page-tokens-limited = {"  "}令牌多次有误后不再核对
+hub-stat-page-displaced = {"  "}已关闭：让位给新连接
+hub-stat-page-silent = {"  "}已关闭：没有及时发来请求，或长时间没有动静
+hub-stat-page-stuck = {"  "}已关闭：不接收数据
+hub-stat-page-websockets-broken = {"  "}已关闭：WebSocket 帧无效
 
 ## 设置
 
@@ -212,9 +234,38 @@ hub-page-gone = 网页暂时没有提供，正在重新打开端口
 hub-help-page = 以二维码显示网页的地址，并显示管理页面的地址
 hub-page-missing = --page-certificate 和 --page-name 要和 --page 一起用
 hub-page-without-history = 网页需要聊天记录和存放它的目录；请不要写 --history off，并指定 --data DIR，或者让 --listen 用 0 以外的端口
+hub-cluster-broker = { $broker } 不是 NATS 服务器；请写 nats://主机、nats://主机:端口 或 tls://主机
+hub-cluster-name = { $name } 不能用作集群名；请用最多 32 个字母、数字、- 和 _
+hub-cluster-missing = --cluster-user、--cluster-password、--cluster-credentials 和 --cluster-authority 要和 --cluster 一起用
+hub-cluster-without-history = 集群需要聊天记录和存放它的目录；请不要写 --history off，并指定 --data DIR，或者让 --listen 用 0 以外的端口
+hub-cluster-credentials = 请同时给 --cluster-user 和 --cluster-password，或者只给 --cluster-credentials
+hub-cluster-on-command-line = 本机其他用户能在命令行上看到 NATS 服务器的密码；请用 PIGEON_HUB_CLUSTER_PASSWORD 或 --cluster-credentials
+hub-cluster-place = 聊天记录里的集群位置本程序读不懂；请用更新的 pigeon
+hub-cluster-cut-off = 已断开
+hub-cluster-catching-up = 正在补读
+hub-cluster-in-order = 正常
+hub-stat-cluster = 集群
+hub-stat-cluster-others = 其他 hub
+hub-stat-cluster-members = 其他 hub 上的成员
+hub-stat-cluster-waiting = 等待排序的消息
+hub-stat-cluster-read = 已读记录
+hub-stat-cluster-doubles = 重复的
+hub-stat-cluster-epochs = 纪元
+hub-stat-cluster-said-again = 为其他 hub 重发的
+hub-stat-cluster-dropped = 因排队已满未共享的
 hub-page-name = `{ $name }` 不是有效的名称；请写主机名，例如 chat.example.org，不带 https:// 和端口
 hub-page-unread = 无法读取 { $file } 里的证书
 hub-page-certificate = { $file }：{ $why }；请把证书、证书链和私钥写进同一个 PEM 文件
+
+## pigeon invite
+
+hub-invite-keyed = 用密钥加入（加密）：pigeon join { $link }
+hub-invite-none = 这里没有运行着的 hub；`pigeon hub` 启动一个，系统服务的数据目录用 --data DIR 指定
+hub-invite-none-at = 这里没有监听 { $listen } 的 hub；不写 --listen，`pigeon invite` 就显示正在运行的那个
+hub-invite-none-on = { $folder } 的数据没有 hub 在用，或者你无权读取其中的文件 `invitation`
+hub-invite-several = 这里运行着几个 hub；请用 --listen 或 --data 选一个
+hub-invite-which = 要哪一个？（1 到 { $hubs }）
+hub-invite-none-chosen = 没有选择 hub
 hub-ipmsg-scan = --ipmsg-scan 要和 --ipmsg 一起用
 hub-ipmsg-address = 请写本机的一个 IPv4 地址，例如 192.168.1.20，或用 * 表示全部；端口是 2425，别的程序只往这个端口发
 hub-ipmsg-ipv6 = { $net } 是 IPv6 网段，太大，无法逐个查找

@@ -13,7 +13,6 @@ join-members = { $members } 个成员
 join-several = 有几个 hub 应答；请写明要加入哪一个
 join-which = 加入哪一个？（1 到 { $hubs }）
 join-none-chosen = 没有选择 hub
-join-answer-unreadable = 无法读取回答
 
 ## 命令行里的错误。
 

@@ -11,16 +11,18 @@ use anyhow::{Context, anyhow};
 use pigeon_datagram::Instant;
 use pigeon_hub::reliable::{MemoryAppend, Outcome as InMemory, SayId};
 use pigeon_hub::{
-    Found, FoundLine, Hub, Keep, KeptKick, KeptName, LinkId, Lookup, Message, Wanted,
+    Event, Found, FoundLine, Hub, Keep, KeptKick, KeptName, LinkId, Lookup, Message, Wanted,
 };
 use pigeon_log::{
     Append, AppendError, Entry, Fact, Forget, ForgetError, Forgotten, Key, Log, Numbering, Options,
     Outcome, Pending, Position, Query, ReadError, Reader, Report, RoomSettings, Ticket, Trouble,
 };
 use pigeon_net::Waker;
+use pigeon_proto::frame::OtherHub;
 use pigeon_proto::{Label, Name, Notice, RoomName, Text};
 use tracing::{error, info, warn};
 
+use super::cluster::{self, Cluster};
 use super::room_log::{All, Memory, Newest};
 use crate::base::data::why_closed;
 use crate::base::random;
@@ -48,6 +50,8 @@ pub(super) struct Archive {
     log: Log,
     /// Messages for reliable members, if the hub keeps no history.
     memory: Option<Memory>,
+    /// Decides the order of messages, if several hubs share rooms.
+    cluster: Option<Cluster>,
     folder: PathBuf,
     shared: Arc<Shared>,
     history: SyncSender<Lookup>,
@@ -68,6 +72,7 @@ struct Shared {
     waker: Arc<OnceLock<Waker>>,
     /// Woken when something is on disk.
     followers: Mutex<Vec<Waker>>,
+    cluster: OnceLock<cluster::Writing>,
 }
 
 /// A reliable member's message for the log.
@@ -129,6 +134,10 @@ impl Shared {
             drop(inner);
             return self.wake();
         };
+        if let Some(cluster) = self.cluster.get() {
+            // First, because it decides how far followers may read.
+            cluster.stored(outcomes);
+        }
         self.wake_followers();
         if inner.pending.is_empty() && inner.says.is_empty() {
             return;
@@ -184,6 +193,7 @@ impl Archive {
             inner: Mutex::default(),
             waker: Arc::clone(waker),
             followers: Mutex::default(),
+            cluster: OnceLock::new(),
         });
         let report = {
             let shared = Arc::clone(&shared);
@@ -213,6 +223,7 @@ impl Archive {
             lost: 0,
             trouble: None,
             memory: None,
+            cluster: None,
             log,
         };
         Ok((archive, secret))
@@ -260,6 +271,46 @@ impl Archive {
         Ok(())
     }
 
+    /// Shares rooms with other hubs from now on. Without settings the hub goes on alone.
+    pub(super) fn join_cluster(
+        &mut self,
+        settings: Option<&cluster::Settings>,
+        hub: &mut Hub,
+        now: Instant,
+    ) -> anyhow::Result<()> {
+        let Some(settings) = settings else {
+            return self.log.go_alone().map_err(|trouble| anyhow!("{trouble}"));
+        };
+        let Shared { waker, cluster, .. } = &*self.shared;
+        self.cluster = Some(Cluster::start(settings, hub, &self.log, now, waker, cluster)?);
+        Ok(())
+    }
+
+    /// Passes an event of the hub to the cluster.
+    pub(super) fn event(&mut self, event: &Event) {
+        self.cluster.iter_mut().for_each(|cluster| cluster.event(event));
+    }
+
+    /// Where this hub's members with a key join, for clients of other hubs.
+    pub(super) fn set_place(&mut self, place: Option<OtherHub>) {
+        self.cluster.iter_mut().for_each(|cluster| cluster.set_place(place.clone()));
+    }
+
+    /// The places of all hubs with the same rooms, if they have changed.
+    pub(super) fn take_places(&mut self) -> Option<Vec<OtherHub>> {
+        self.cluster.as_mut()?.take_places()
+    }
+
+    /// The cluster's figures.
+    pub(super) fn cluster_figures(&self) -> Vec<cluster::Figure> {
+        self.cluster.as_ref().map(Cluster::figures).unwrap_or_default()
+    }
+
+    /// Number of members at other hubs.
+    pub(super) fn elsewhere(&self) -> usize {
+        self.cluster.as_ref().map_or(0, Cluster::elsewhere)
+    }
+
     /// Whether messages are stored.
     pub(super) fn stores(&self) -> bool {
         self.memory.is_none()
@@ -270,6 +321,9 @@ impl Archive {
         if let Some(memory) = &self.memory {
             memory.lock().append(in_memory(&message, None));
             return self.shared.wake_followers();
+        }
+        if let Some(cluster) = &self.cluster {
+            return cluster.message(&message);
         }
         let _ = self.log.try_append(append(message, Numbering::ByHub));
     }
@@ -284,6 +338,9 @@ impl Archive {
         if let Some(memory) = &self.memory {
             self.say_in_memory(memory, link, says);
             return Vec::new();
+        }
+        if let Some(cluster) = &self.cluster {
+            return cluster.say(link, says);
         }
         let appends = says.iter().map(|Unstored { message, after, .. }| {
             append(message.clone(), Numbering::ByAuthor { after: *after })
@@ -318,12 +375,18 @@ impl Archive {
 
     /// The results of messages of a link's members, in the order of the log.
     pub(super) fn settled(&self, link: LinkId) -> Vec<Settled> {
-        self.shared.lock().settled.remove(&link).unwrap_or_default()
+        match &self.cluster {
+            Some(cluster) => cluster.settled(link),
+            None => self.shared.lock().settled.remove(&link).unwrap_or_default(),
+        }
     }
 
     /// The longest time until a message was on disk, or has waited, since the last call; and how many
     /// wait.
     pub(super) fn take_lag(&self) -> (Duration, usize) {
+        if let Some(cluster) = &self.cluster {
+            return cluster.take_lag();
+        }
         let mut inner = self.shared.lock();
         let oldest = inner.says.first_key_value().map(|(_, oldest)| oldest.since.elapsed());
         let lag = std::mem::take(&mut inner.lag).max(oldest.unwrap_or_default());
@@ -350,7 +413,7 @@ impl Archive {
     pub(super) fn newest_entries(&self) -> Newest {
         match &self.memory {
             Some(memory) => Newest::Memory(memory.clone()),
-            None => Newest::Disk(self.log.newest_entries()),
+            None => Newest::Disk(self.log.newest_entries(), self.shown()),
         }
     }
 
@@ -358,8 +421,18 @@ impl Archive {
     pub(super) fn reader(&self) -> anyhow::Result<All> {
         Ok(match &self.memory {
             Some(memory) => All::Memory(memory.clone()),
-            None => All::Disk(self.log.reader().context("cannot read the log")?),
+            None => All::Disk(self.log.reader().context("cannot read the log")?, self.shown()),
         })
+    }
+
+    /// What followers may read, if other hubs decide.
+    fn shown(&self) -> Option<cluster::Shown> {
+        self.cluster.as_ref().map(Cluster::shown)
+    }
+
+    /// Ranges of positions whose followers begin anew: after the first, and before the second.
+    pub(super) fn take_rewinds(&self) -> Vec<(Position, Position)> {
+        self.cluster.as_ref().map(Cluster::take_rewinds).unwrap_or_default()
     }
 
     /// Stores a change of persistent state.
@@ -418,6 +491,9 @@ impl Archive {
         };
         reports.into_iter().for_each(|report| self.note(hub, now, report));
         answers.into_iter().for_each(|(lookup, found)| hub.found(now, lookup, found));
+        if let Some(cluster) = &mut self.cluster {
+            cluster.woken(hub, now);
+        }
     }
 
     fn note(&mut self, hub: &mut Hub, now: Instant, report: Report) {
@@ -458,11 +534,15 @@ impl Archive {
 
     /// When [`tick`](Archive::tick) is due.
     pub(super) fn next(&self) -> Instant {
-        self.next_newest
+        let cluster = self.cluster.as_ref().and_then(Cluster::next);
+        cluster.map_or(self.next_newest, |next| next.min(self.next_newest))
     }
 
     /// Reports stored messages to the hub, and failed deletions to the operator.
     pub(super) fn tick(&mut self, hub: &mut Hub, now: Instant) {
+        if let Some(cluster) = &mut self.cluster {
+            cluster.tick(hub, now);
+        }
         if now < self.next_newest {
             return;
         }
@@ -481,20 +561,25 @@ impl Archive {
     }
 
     /// The rows of the console's statistics.
-    pub(super) fn statistics(&self) -> [[String; 2]; 3] {
+    pub(super) fn statistics(&self) -> Vec<[String; 2]> {
         let state = match &self.trouble {
             Some(trouble) => trouble.to_string(),
             None => say!("hub-stat-well"),
         };
-        [
+        let mut rows = vec![
             [say!("hub-stat-history"), state],
             [say!("hub-stat-newest"), self.log.durable().to_string()],
             [say!("hub-stat-not-kept"), self.lost.to_string()],
-        ]
+        ];
+        rows.extend(self.cluster.iter().flat_map(Cluster::statistics));
+        rows
     }
 
     /// Stores what is queued, and reports if that takes too long: the disk may hang.
     pub(super) fn close(self) {
+        if let Some(cluster) = self.cluster {
+            cluster.close();
+        }
         let (done, ended) = sync_channel::<()>(0);
         let log = self.log;
         let closing = thread::spawn("close log", move || {
@@ -664,7 +749,7 @@ fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> {
 /// Converts a fact of the log. `None` if it is not the hub's.
 fn keep_of(fact: &Fact) -> Option<Keep> {
     Some(match fact {
-        Fact::ResumeSecret(_) => return None,
+        Fact::ResumeSecret(_) | Fact::Place { .. } => return None,
         Fact::Grant { grant, name, room, ip, author, resumes, is_free } => Keep::Name(KeptName {
             grant: *grant,
             name: name.clone(),

@@ -10,6 +10,7 @@ use pigeon_proto::{Format, Name, RoomName, sentence};
 use pigeon_text::{escape, pad, width};
 
 use super::archive::Archive;
+use super::page::Page;
 use super::password::Password;
 use super::secure::Secure;
 use crate::base::cause::drop_reason;
@@ -151,15 +152,16 @@ pub(super) struct Console<'a> {
     pub(super) stats: &'a Stats,
     pub(super) archive: Option<&'a mut Archive>,
     pub(super) secure: Option<&'a Secure>,
+    pub(super) page: Option<&'a Page>,
 }
 
 impl Console<'_> {
     /// Runs a command and returns its answer in lines. The caller handles `quit`, `reload` and `page`.
     pub(super) fn answer(self, command: Command) -> Vec<String> {
-        let Console { hub, now, stats, archive, secure } = self;
+        let Console { hub, now, stats, archive, secure, page } = self;
         let one = match command {
             Command::Members => return members(hub, now),
-            Command::Stats => return statistics(hub, stats, archive, secure),
+            Command::Stats => return statistics(hub, stats, archive, secure, page),
             Command::Rooms => return rooms(hub),
             Command::Say(text) => return say(hub, &text),
             Command::Msg(who, text) => match hub.msg(&who, &text) {
@@ -410,6 +412,7 @@ fn statistics(
     stats: &Stats,
     archive: Option<&mut Archive>,
     secure: Option<&Secure>,
+    page: Option<&Page>,
 ) -> Vec<String> {
     let counted = hub.statistics();
     let mut rows = Vec::new();
@@ -449,6 +452,7 @@ fn statistics(
     if let Some(counters) = secure.and_then(Secure::counters) {
         rows.extend(counters.rows());
     }
+    rows.extend(page.into_iter().flat_map(Page::counters));
     align(&rows)
 }
 

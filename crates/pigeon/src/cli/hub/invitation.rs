@@ -68,7 +68,7 @@ pub(super) fn lines(
     let first = doors.first().map(|(door, _)| door);
     let mut sentences = Vec::new();
     for (door, bound) in doors {
-        let sentence = way_in(*bound, interfaces);
+        let sentence = sentence(*bound, interfaces);
         let is_special = door.format != Format::Chat || first.is_some_and(|f| f.room != door.room);
         sentences.push(match is_special {
             true => Sentence::Door {
@@ -84,8 +84,17 @@ pub(super) fn lines(
     sentences.iter().map(|sentence| sentence.in_language(language)).collect()
 }
 
+/// How to join through a socket, as one line.
+pub(in crate::cli) fn way_in(
+    language: Language,
+    bound: SocketAddr,
+    interfaces: &Interfaces,
+) -> String {
+    sentence(bound, interfaces).in_language(language)
+}
+
 /// How to join through a socket.
-fn way_in(bound: SocketAddr, interfaces: &Interfaces) -> Sentence {
+fn sentence(bound: SocketAddr, interfaces: &Interfaces) -> Sentence {
     let (ip, port) = (bound.ip(), bound.port());
     if ip.is_loopback() {
         let opened = format!("pigeon hub '*:{port}'");

@@ -7,6 +7,7 @@ use pigeon_datagram::Instant;
 use pigeon_hub::{Event, Remark, Statistics};
 use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
@@ -87,7 +88,11 @@ pub(crate) fn start(
         .with_target(false)
         .with_timer(LocalTime)
         .with_ansi(color.enabled(&std::io::stderr()));
-    let registry = tracing_subscriber::registry().with(filter);
+    // The client of NATS tells everything that the hub tells in its own words.
+    let is_ours = filter_fn(|metadata| {
+        *metadata.level() > tracing::Level::INFO || !metadata.target().starts_with("async_nats")
+    });
+    let registry = tracing_subscriber::registry().with(filter).with(is_ours);
     match format {
         LogFormat::Text => registry.with(lines).init(),
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),

@@ -2,10 +2,15 @@
 
 mod archive;
 mod check;
+#[cfg(feature = "cluster")]
+mod cluster;
+#[cfg(not(feature = "cluster"))]
+#[path = "cluster_absent.rs"]
+mod cluster;
 mod console;
 mod door;
 mod ending;
-mod invitation;
+pub(super) mod invitation;
 #[cfg(feature = "ipmsg")]
 mod ipmsg;
 #[cfg(not(feature = "ipmsg"))]
@@ -62,6 +67,7 @@ use crate::base::bind::{explain, is_address_missing, try_bind};
 use crate::base::data;
 use crate::base::endpoint::ListenAddress;
 use crate::base::groups::GroupSockets;
+use crate::base::invitation::{Invitation, Kept as KeptInvitation};
 use crate::base::locale;
 use crate::base::networks::{Nets, source_rules};
 use crate::base::payload;
@@ -301,6 +307,36 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "WHO", env = "PIGEON_HUB_METRICS", default_value_t = page::Metrics::Loopback, help_heading = PAGE)]
     metrics: page::Metrics,
 
+    /// NATS servers over which hubs share rooms, such as nats://10.0.0.1 or tls://a.example:4222; may
+    /// be repeated, or a list with commas. Needs history
+    #[arg(long, value_name = "URL", env = "PIGEON_HUB_CLUSTER", value_delimiter = ',', help_heading = CLUSTER)]
+    cluster: Vec<cluster::Broker>,
+
+    /// Name of the cluster: hubs with the same name share rooms
+    #[arg(long, value_name = "NAME", env = "PIGEON_HUB_CLUSTER_NAME", default_value = "pigeon", value_parser = cluster::name, help_heading = CLUSTER)]
+    cluster_name: String,
+
+    /// User at the NATS servers
+    #[arg(long, value_name = "USER", env = "PIGEON_HUB_CLUSTER_USER", help_heading = CLUSTER)]
+    cluster_user: Option<String>,
+
+    /// Password at the NATS servers. Other users of this machine can see it here; prefer the
+    /// environment
+    #[arg(long, value_name = "SECRET", env = "PIGEON_HUB_CLUSTER_PASSWORD", hide_env_values = true, value_parser = Password::parse, help_heading = CLUSTER)]
+    cluster_password: Option<Password>,
+
+    /// File with credentials for the NATS servers, as nsc writes it, instead of a user and a password
+    #[arg(long, value_name = "FILE", env = "PIGEON_HUB_CLUSTER_CREDENTIALS", help_heading = CLUSTER)]
+    cluster_credentials: Option<PathBuf>,
+
+    /// PEM file with the certificate of the authority that has signed the NATS servers' certificates
+    #[arg(long, value_name = "FILE", env = "PIGEON_HUB_CLUSTER_AUTHORITY", help_heading = CLUSTER)]
+    cluster_authority: Option<PathBuf>,
+
+    /// Where the brokers and the password at them come from.
+    #[arg(skip)]
+    cluster_origins: [Option<ValueSource>; 2],
+
     /// Read commands from stdin; the end of stdin does not stop the hub
     #[arg(long, value_enum, value_name = "on|off", env = "PIGEON_HUB_CONSOLE", default_value_t = Switch::On)]
     console: Switch,
@@ -333,6 +369,7 @@ const HISTORY: &str = "History";
 const LIMITS: &str = "Limits";
 const IPMSG: &str = "IP Messenger";
 const PAGE: &str = "Page";
+const CLUSTER: &str = "Several hubs";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum FormatArg {
@@ -391,6 +428,7 @@ impl Args {
     /// Records where the password came from: on a command line, other users can read it.
     pub(crate) fn note_origins(&mut self, matches: &ArgMatches) {
         self.password_origins = ["password", "password_file"].map(|id| matches.value_source(id));
+        self.cluster_origins = ["cluster", "cluster_password"].map(|id| matches.value_source(id));
     }
 
     fn doors(&self) -> &[DoorArg] {
@@ -484,6 +522,38 @@ impl Args {
         Ok(Some(page::Settings { address, certificate, names, metrics }))
     }
 
+    /// The settings of the cluster, if there is one, and warnings.
+    fn cluster(&self) -> anyhow::Result<(Option<cluster::Settings>, Vec<String>)> {
+        let password = self.cluster_password.as_ref();
+        let is_more = self.cluster_user.is_some()
+            || password.is_some()
+            || self.cluster_credentials.is_some()
+            || self.cluster_authority.is_some();
+        if self.cluster.is_empty() {
+            return match is_more {
+                true => Err(UsageError(say!("hub-cluster-missing")).into()),
+                false => Ok((None, Vec::new())),
+            };
+        }
+        if self.history().is_none() {
+            return Err(UsageError(say!("hub-cluster-without-history")).into());
+        }
+        let settings = cluster::Settings::new(
+            self.cluster.clone(),
+            self.cluster_name.clone(),
+            (self.cluster_user.clone(), password.cloned().map(Password::into_inner)),
+            self.cluster_credentials.as_deref(),
+            self.cluster_authority.clone(),
+            (self.keep.0, self.keep_size as u64),
+        )?;
+        let [brokers, secret] = self.cluster_origins;
+        let is_seen = |origin| origin == Some(ValueSource::CommandLine);
+        let is_told = password.is_some() && is_seen(secret)
+            || settings.has_password_in_address() && is_seen(brokers);
+        let warning = is_told.then(|| say!("hub-cluster-on-command-line"));
+        Ok((Some(settings), warning.into_iter().collect()))
+    }
+
     fn language(&self) -> Language {
         self.language.unwrap_or_else(locale::asked)
     }
@@ -504,11 +574,12 @@ pub(crate) fn run(
     door::check(doors, args.format.into())?;
     let settings = args.ipmsg()?;
     let page = args.page()?;
+    let (cluster, of_cluster) = args.cluster()?;
     let (password, warnings) = args.password()?;
     let suggestions = console::suggestions();
     let (reader, printer) = lines::open("hub> ", suggestions.clone())?;
     let level = journal::start(args.log, args.log_level, color, printer.notes.clone());
-    unknown.iter().chain(&warnings).for_each(|warning| warn!("{warning}"));
+    unknown.iter().chain(&warnings).chain(&of_cluster).for_each(|warning| warn!("{warning}"));
 
     // Signals before sockets, so that a hub waiting for its address can be stopped.
     let waker: Arc<OnceLock<Waker>> = Arc::default();
@@ -561,6 +632,13 @@ pub(crate) fn run(
         archive.settle();
     }
     announce(&hub, &sockets);
+    match (&mut archive, &cluster) {
+        (Some(archive), _) => {
+            archive.join_cluster(cluster.as_ref(), &mut hub, clock.now())?;
+        }
+        (None, Some(_)) => return Err(UsageError(say!("hub-cluster-without-history")).into()),
+        (None, None) => {}
+    }
 
     let kept = match (hub.config().history, &archive) {
         (Some(_), Some(archive)) => Kept::All(archive.folder().to_owned()),
@@ -576,6 +654,9 @@ pub(crate) fn run(
         }
         _ => None,
     };
+    if let Some(archive) = &mut archive {
+        archive.set_place(secure.as_ref().map(secure::Secure::here));
+    }
     let page = match (&archive, page) {
         (Some(archive), Some(settings)) if hub.config().history.is_some() => {
             let sources = hub.config().sources.clone();
@@ -584,6 +665,16 @@ pub(crate) fn run(
         (_, Some(_)) => return Err(UsageError(say!("hub-page-without-history")).into()),
         (_, None) => None,
     };
+    let invitation = archive.as_ref().and_then(|archive| {
+        let invitation = Invitation {
+            hub: hub.config().name.to_string(),
+            listen: sockets.iter().map(Socket::local_addr).take(hub.config().doors.len()).collect(),
+            page: page.as_ref().and_then(page::Page::place),
+            keyed: secure.as_ref().map(secure::Secure::place),
+        };
+        let kept = invitation.keep(archive.folder());
+        kept.inspect_err(|error| warn!("`pigeon invite` does not find this hub: {error}")).ok()
+    });
     let ipmsg = settings.map(|s| ipmsg::Link::start(&mut hub, &s, &interfaces, &waker));
     let ipmsg = ipmsg.transpose()?;
 
@@ -619,6 +710,7 @@ pub(crate) fn run(
         archive,
         secure,
         page,
+        _invitation: invitation,
         ipmsg,
         groups,
         shows_messages,
@@ -801,6 +893,8 @@ struct Operator {
     archive: Option<Archive>,
     secure: Option<secure::Secure>,
     page: Option<page::Page>,
+    /// Says while it lives that the hub runs.
+    _invitation: Option<KeptInvitation>,
     ipmsg: Option<ipmsg::Link>,
     /// The sockets that receive discovery requests.
     groups: Option<GroupSockets>,
@@ -850,6 +944,13 @@ impl Host<Hub> for Operator {
         if let Some(archive) = &mut self.archive {
             archive.woken(hub, io.now);
             let forgotten = archive.take_forgotten();
+            if let (Some(places), Some(secure)) = (archive.take_places(), &self.secure) {
+                secure.hubs(places);
+            }
+            for (to, up_to) in archive.take_rewinds() {
+                self.secure.iter().for_each(|secure| secure.rewound(to, up_to));
+                self.page.iter().for_each(|page| page.rewound(to, up_to));
+            }
             if let Some(secure) = &mut self.secure {
                 forgotten.iter().for_each(|what| secure.forgot(what));
                 secure.woken(hub, archive, io.now);
@@ -884,6 +985,7 @@ impl Host<Hub> for Operator {
                 stats: &stats,
                 archive: self.archive.as_mut(),
                 secure: self.secure.as_ref(),
+                page: self.page.as_ref(),
             };
             for line in console.answer(command) {
                 self.printer.data.line(line);
@@ -893,8 +995,14 @@ impl Host<Hub> for Operator {
             for (from, command) in page.take_commands() {
                 let (stats, archive) = (io.stats(), self.archive.as_mut());
                 let secure = self.secure.as_ref();
-                let now = io.now;
-                let console = console::Console { hub, now, stats: &stats, archive, secure };
+                let console = console::Console {
+                    hub,
+                    now: io.now,
+                    stats: &stats,
+                    archive,
+                    secure,
+                    page: Some(page),
+                };
                 page.answer(from, &console.answer(command));
             }
         }
@@ -917,6 +1025,9 @@ impl Host<Hub> for Operator {
         }
         if let Some(page) = &mut self.page {
             page.event(&event);
+        }
+        if let Some(archive) = &mut self.archive {
+            archive.event(&event);
         }
         match (event, &self.archive) {
             (Event::Message(message), archive) => {

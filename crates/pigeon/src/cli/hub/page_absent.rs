@@ -9,11 +9,13 @@ use pigeon_guard::SourceRules;
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
 use pigeon_net::{Stats, Waker};
+use pigeon_proto::Position;
 
 use super::archive::Archive;
 use super::console;
 use super::reliable::LinkState;
 use crate::base::endpoint::ListenAddress;
+use crate::base::invitation::PagePlace;
 use crate::base::status::built_without;
 
 #[derive(Clone)]
@@ -66,6 +68,10 @@ impl Page {
         match *self {}
     }
 
+    pub(super) fn rewound(&self, _: Position, _: Position) {
+        match *self {}
+    }
+
     pub(super) fn forgot(&self, _: &Forget) {
         match *self {}
     }
@@ -78,7 +84,15 @@ impl Page {
         match *self {}
     }
 
+    pub(super) fn place(&self) -> Option<PagePlace> {
+        match *self {}
+    }
+
     pub(super) fn invitation(&self, _: bool) -> Vec<String> {
+        match *self {}
+    }
+
+    pub(super) fn counters(&self) -> Vec<[String; 2]> {
         match *self {}
     }
 

@@ -7,6 +7,8 @@ use pigeon_hub::reliable::{MemoryLog, RoomLog};
 use pigeon_log::{NewestEntries, Reader};
 use pigeon_proto::{Entry, Position, RoomName};
 
+use super::cluster::Shown;
+
 /// Maximum bytes of messages in memory.
 const MOST_BYTES: usize = 4 << 20;
 
@@ -29,28 +31,39 @@ impl Memory {
 
 /// The newest entries, for a loop that must not wait.
 pub(super) enum Newest {
-    Disk(NewestEntries),
+    /// And what followers may read of it, if other hubs decide.
+    Disk(NewestEntries, Option<Shown>),
     Memory(Memory),
 }
 
 /// All entries, for one thread.
 pub(super) enum All {
-    Disk(Reader),
+    Disk(Reader, Option<Shown>),
     Memory(Memory),
 }
 
 impl RoomLog for Newest {
     fn newest(&self) -> Position {
         match self {
-            Newest::Disk(log) => log.durable(),
+            Newest::Disk(log, None) => log.durable(),
+            Newest::Disk(log, Some(shown)) => log.durable().min(before(shown.before())),
             Newest::Memory(log) => log.lock().newest(),
         }
     }
 
     fn tail(&self, after: Position, room: Option<&RoomName>, limit: usize) -> Option<Vec<Entry>> {
         match self {
-            Newest::Disk(log) => log.after(after, room, limit),
+            Newest::Disk(log, shown) => {
+                let mut entries = log.after(after, room, limit)?;
+                shown.iter().for_each(|shown| shown.cut(&mut entries));
+                Some(entries)
+            }
             Newest::Memory(log) => log.lock().tail(after, room, limit),
         }
     }
+}
+
+/// The last position before another one.
+fn before(position: Position) -> Position {
+    Position::new(position.get().saturating_sub(1)).unwrap_or_default()
 }

@@ -9,10 +9,13 @@ use pigeon_guard::SourceRules;
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
 use pigeon_net::Waker;
+use pigeon_proto::Position;
+use pigeon_proto::frame::OtherHub;
 
 use super::archive::Archive;
 use super::reliable::LinkState;
 use crate::base::endpoint::ListenAddress;
+use crate::base::invitation::KeyedPlace;
 use crate::base::status::built_without;
 
 /// `on`, the default, means `off`, so that a configuration file with the default is valid.
@@ -54,6 +57,10 @@ impl Secure {
         Err(built_without("quic").into())
     }
 
+    pub(super) fn place(&self) -> KeyedPlace {
+        match *self {}
+    }
+
     pub(super) fn woken(&mut self, _: &mut Hub, _: &Archive, _: Instant) {
         match *self {}
     }
@@ -63,6 +70,18 @@ impl Secure {
     }
 
     pub(super) fn state(&self) -> Option<LinkState> {
+        match *self {}
+    }
+
+    pub(super) fn hubs(&self, _: Vec<OtherHub>) {
+        match *self {}
+    }
+
+    pub(super) fn here(&self) -> OtherHub {
+        match *self {}
+    }
+
+    pub(super) fn rewound(&self, _: Position, _: Position) {
         match *self {}
     }
 

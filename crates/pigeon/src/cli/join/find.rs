@@ -8,16 +8,17 @@
 //!
 //! If the hub goes away, NAME is resolved again by the same step.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use pigeon_proto::{Name, fold};
 use pigeon_text::escape;
 
-use super::{DEFAULT_PORT, is_at_terminal};
+use super::DEFAULT_PORT;
+use crate::base::choice;
 use crate::base::endpoint::Family;
 use crate::base::lookup::Find;
 use crate::base::status::UsageError;
@@ -139,61 +140,23 @@ fn pick(hubs: &[FoundHub]) -> anyhow::Result<Found> {
         remark(say!("join-found", name = &hub.name, hub = &hub.address));
         return Ok(hub.into());
     }
-    for (number, hub) in (1..).zip(hubs) {
+    choice::list(hubs.iter().map(|hub| {
         let members = say!("join-members", members = hub.members);
-        // Not a remark, because a question follows.
-        let _ = writeln!(io::stderr(), "{number:>3}  {}  {}  {members}", hub.name, hub.address);
-    }
-    if !is_at_terminal() {
+        format!("{}  {}  {members}", hub.name, hub.address)
+    }));
+    if !choice::is_at_terminal() {
         return Err(UsageError(say!("join-several")).into());
     }
-    loop {
-        let question = say!("join-which", hubs = hubs.len());
-        let mut stderr = io::stderr();
-        let _ = stderr.write_all(question.as_bytes()).and_then(|()| stderr.flush());
-        let mut answer = String::new();
-        if io::stdin().read_line(&mut answer).with_context(|| say!("join-answer-unreadable"))? == 0
-        {
-            return Err(UsageError(say!("join-none-chosen")).into());
-        }
-        if let Some(hub) = chosen(hubs, answer.trim()) {
-            return Ok(hub.into());
-        }
-    }
-}
-
-/// The hub with this number or name.
-fn chosen<'a>(hubs: &'a [FoundHub], answer: &str) -> Option<&'a FoundHub> {
-    let number = answer.parse().ok().and_then(|number: usize| number.checked_sub(1));
-    let mut named = hubs.iter().filter(|hub| fold(hub.name.as_str()) == fold(answer));
-    match number {
-        Some(at) => hubs.get(at),
-        None => named.next().filter(|_| named.next().is_none()),
+    let names: Vec<&str> = hubs.iter().map(|hub| hub.name.as_str()).collect();
+    match choice::ask(&say!("join-which", hubs = hubs.len()), &names)? {
+        Some(place) => Ok((&hubs[place]).into()),
+        None => Err(UsageError(say!("join-none-chosen")).into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_hub_is_chosen_by_its_number_or_its_name() {
-        let hub = |name: &str, port| FoundHub {
-            name: Name::parse(name.as_bytes()).unwrap(),
-            address: SocketAddr::from(([10, 0, 0, 1], port)),
-            members: 1,
-        };
-        let hubs = [hub("图书馆", 1), hub("library", 2), hub("twice", 3), hub("TWICE", 4)];
-        let port = |answer| chosen(&hubs, answer).map(|hub| hub.address.port());
-        for (answer, expected) in
-            [("1", Some(1)), ("4", Some(4)), ("Library", Some(2)), ("图书馆", Some(1))]
-        {
-            assert_eq!(port(answer), expected, "{answer}");
-        }
-        for answer in ["", "0", "5", "nobody", "twice", "-1"] {
-            assert_eq!(port(answer), None, "{answer}");
-        }
-    }
 
     #[test]
     fn an_address_that_a_socket_has_is_taken() {

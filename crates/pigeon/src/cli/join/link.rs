@@ -13,7 +13,7 @@ use pigeon_proto::{Answer, RoomName};
 use rand_pcg::Pcg64;
 
 use super::gate::{Delivery, DeliveryState, Gate};
-use crate::base::member::Member;
+use crate::base::member::{Event as MemberEvent, Member};
 
 /// How long nothing may arrive after the system's report of a closed port, before the member
 /// connects again. QUIC itself ignores such reports, because they may be forged, and waits half a
@@ -26,6 +26,8 @@ const LAST_SAYS: Duration = Duration::from_secs(5);
 pub(super) enum LinkEvent {
     Session(Event),
     Delivery(Delivery),
+    /// The member goes on at another hub: its socket must send there, then [`Link::moved`].
+    Moves(SocketAddr),
     /// The plain membership has ended; the member's socket replaces its socket now.
     Switch,
 }
@@ -43,6 +45,8 @@ pub(super) struct Link {
     is_offered: bool,
     /// Whether earlier messages are shown above new ones: on a screen.
     shows_earlier: bool,
+    /// The time of the driver's last call.
+    now: Instant,
 }
 
 struct Secure {
@@ -51,6 +55,8 @@ struct Secure {
     events: std::collections::VecDeque<Delivery>,
     /// When to connect again after a closed port, unless the hub is heard.
     refused: Option<Instant>,
+    /// The other hub at which the member goes on.
+    moves: Option<SocketAddr>,
 }
 
 impl Link {
@@ -64,6 +70,7 @@ impl Link {
             is_goodbye_sent: false,
             is_offered: false,
             shows_earlier,
+            now: Instant::ORIGIN,
         }
     }
 
@@ -161,19 +168,34 @@ impl Link {
         }
     }
 
-    /// Passes events and datagrams between session and member.
-    fn turn(&mut self, now: Instant) {
-        let Some(secure) = &mut self.secure else { return };
+    /// The answer to [`LinkEvent::Moves`]: whether the socket sends to the other hub now.
+    pub(super) fn moved(&mut self, now: Instant, is_moved: bool) {
+        if let Some(secure) = &mut self.secure {
+            secure.member.moved(now, is_moved);
+        }
+        self.turn(now);
+    }
+
+    /// Passes events and datagrams between session and member. False if there were none.
+    fn turn(&mut self, now: Instant) -> bool {
+        self.now = now;
+        let Some(secure) = &mut self.secure else { return false };
         let hub = self.session.hub();
-        let mut back = Vec::new();
+        let (mut back, mut is_busy) = (Vec::new(), false);
         loop {
             while let Some(transmit) = self.session.poll_transmit() {
+                is_busy = true;
                 let payload = self.session.outbox()[transmit.range].to_vec();
                 let Secure { member, gate, events, .. } = &mut **secure;
                 let until = now + LAST_SAYS;
                 events.extend(gate.session_says(now, until, &payload, member, &mut back));
             }
             while let Some(event) = secure.member.poll_event() {
+                is_busy = true;
+                if let MemberEvent::Moves(hub) = event {
+                    secure.moves = Some(hub);
+                    continue;
+                }
                 let Secure { member, gate, events, .. } = &mut **secure;
                 events.extend(gate.member_reports(now, event, member, &mut back));
             }
@@ -189,13 +211,14 @@ impl Link {
         {
             secure.member.with(now, pigeon_client::reliable::Session::quit);
         }
+        is_busy
     }
 }
 
 impl Secure {
     fn over(member: Member, shows_earlier: bool) -> Box<Secure> {
         let gate = Gate::new(member.hub().port(), shows_earlier);
-        Box::new(Secure { member, gate, events: Default::default(), refused: None })
+        Box::new(Secure { member, gate, events: Default::default(), refused: None, moves: None })
     }
 }
 
@@ -272,10 +295,16 @@ impl Machine for Link {
             self.is_goodbye_sent |= transmit.is_none();
             return transmit;
         }
-        match &mut self.secure {
-            Some(secure) => secure.member.poll_transmit(),
-            None if self.is_offered => None,
-            None => self.session.poll_transmit(),
+        loop {
+            let transmit = match &mut self.secure {
+                Some(secure) => secure.member.poll_transmit(),
+                None if self.is_offered => None,
+                None => self.session.poll_transmit(),
+            };
+            // A member finds out what it has received while it is polled.
+            if transmit.is_some() || !self.turn(self.now) {
+                return transmit;
+            }
         }
     }
 
@@ -292,6 +321,9 @@ impl Machine for Link {
             self.secure = self.next.take();
             self.session.set_shared(self.secure.is_some());
             return Some(LinkEvent::Switch);
+        }
+        if let Some(hub) = self.secure.as_mut().and_then(|it| it.moves.take()) {
+            return Some(LinkEvent::Moves(hub));
         }
         if let Some(delivery) = self.secure.as_mut().and_then(|it| it.events.pop_front()) {
             return Some(LinkEvent::Delivery(delivery));

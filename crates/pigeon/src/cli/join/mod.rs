@@ -39,7 +39,6 @@ mod raw;
 mod record;
 mod view;
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -50,6 +49,7 @@ use pigeon_proto::{Name, sentence};
 use rand_pcg::Pcg64;
 
 use crate::base::bind::{explain, one_host};
+use crate::base::choice::is_at_terminal;
 use crate::base::hub_target::HubTarget;
 use crate::base::lookup::Lookup;
 use crate::base::random;
@@ -79,11 +79,6 @@ const DEFAULT_PORT: u16 = 9999;
 
 /// Time limit for writing output after the session.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-
-/// Whether a user types and reads.
-fn is_at_terminal() -> bool {
-    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
-}
 
 /// Opens the socket of a session with this hub.
 fn connect(hub: SocketAddr) -> Result<Socket, OpenError> {

@@ -9,11 +9,12 @@
 //! Members over http and over https are two links, because the same key is another author on each.
 
 mod board;
+mod counters;
 mod figures;
 mod operator;
 mod site;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -26,8 +27,8 @@ use pigeon_guard::{SourceRules, TokenKey};
 use pigeon_hub::reliable::{Config, Crypto};
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
-use pigeon_net::{Interfaces, Stats, Waker, local_addresses};
-use pigeon_proto::{Format, LinkKind, RoomName};
+use pigeon_net::{Stats, Waker};
+use pigeon_proto::{Format, LinkKind, Position, RoomName};
 use pigeon_quic::POINT_LENGTH;
 use pigeon_text::escape;
 use pigeon_web::{Assets, Certificate, Guard, Limits, Server, Token};
@@ -43,6 +44,7 @@ use super::console;
 use super::reliable::{Carrier, Link, LinkState, Queues};
 use crate::base::endpoint::ListenAddress;
 use crate::base::host_name;
+use crate::base::invitation::PagePlace;
 use crate::base::open_files;
 use crate::base::private_file;
 use crate::base::qr;
@@ -163,12 +165,13 @@ impl Page {
     /// Writes the address of the operator's view to a file that only its owner can read, for a hub
     /// without a terminal.
     fn keep_operator_url(&self, archive: &Archive) {
-        let Some(Running { port, .. }) = self.running else { return };
+        let Some(place) = self.place() else { return };
         let file = archive.folder().join(OPERATOR_FILE);
-        let url = self.operator_url(port) + "\n";
+        let url = self.operator_url(&place) + "\n";
+        let shown = file.display().to_string();
         match private_file::write(&file, url.as_bytes()) {
-            Ok(()) => info!("operator's view: its address is in {}", file.display()),
-            Err(error) => warn!("operator's view: cannot write {}: {error}", file.display()),
+            Ok(()) => info!("{}", say!("hub-operator-url", file = shown)),
+            Err(why) => warn!("{}", say!("hub-operator-url-unkept", file = shown, why = &why)),
         }
     }
 
@@ -210,7 +213,8 @@ impl Page {
         };
         let (token, board) = (self.token.clone(), Arc::clone(&self.board));
         let name = hub.config().name.clone();
-        let views = Views::new(token, Arc::clone(&board), name.as_str(), wake_hub);
+        let key = random::bytes()?;
+        let views = Views::new(token, Arc::clone(&board), name.as_str(), key, wake_hub);
         let mut site = Site::new(carriers, views, board, self.settings.metrics);
         let why = Arc::new(Mutex::new(None));
         let thread = thread::spawn("page", {
@@ -222,52 +226,38 @@ impl Page {
             }
         })?;
         let port = listening.first().map_or(address.port, SocketAddr::port);
-        for url in self.urls(port) {
-            info!("page: {url}");
+        for url in self.place_at(port).urls() {
+            info!("{}", say!("hub-page", url = url));
         }
         Ok(Running { links, port, waker, thread, why })
     }
 
-    /// The page's addresses for people: for others first, then for this machine.
-    fn urls(&self, port: u16) -> Vec<String> {
+    /// Where the page is, if it is served.
+    pub(super) fn place(&self) -> Option<PagePlace> {
+        self.running.as_ref().map(|running| self.place_at(running.port))
+    }
+
+    fn place_at(&self, port: u16) -> PagePlace {
         let Settings { address, names, .. } = &self.settings;
-        let bound = address.address().map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
-        let local = || {
-            let interfaces = local_addresses().ok();
-            let addresses = interfaces.iter().flat_map(Interfaces::iter).map(|it| it.address);
-            let addresses = addresses.filter(|ip| ip.is_ipv4() && !ip.is_loopback());
-            addresses.chain([Ipv4Addr::LOCALHOST.into()]).collect()
-        };
-        let addresses: Vec<IpAddr> = bound.map_or_else(local, |ip| vec![ip]);
-        let scheme = if self.is_https() { "https" } else { "http" };
-        let usual = if self.is_https() { 443 } else { 80 };
-        let url = |host: String| match port == usual {
-            true => format!("{scheme}://{host}/"),
-            false => format!("{scheme}://{host}:{port}/"),
-        };
-        let host = |ip: IpAddr| match ip {
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("[{ip}]"),
-        };
-        names.iter().cloned().chain(addresses.into_iter().map(host)).map(url).collect()
+        let ip = address.address().map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
+        let room = self.room.as_str().into();
+        PagePlace { is_https: self.is_https(), ip, port, names: names.clone(), room }
     }
 
     /// What the operator is shown: the page's address as a QR code, and the address of the operator's
     /// view with its token.
     pub(super) fn invitation(&self, is_colored: bool) -> Vec<String> {
-        let Some(Running { port, .. }) = self.running else { return vec![say!("hub-page-gone")] };
-        let urls = self.urls(port);
-        let room = in_fragment(self.room.as_str());
-        let page = format!("{}#room={room}", urls.first().map_or("", String::as_str));
-        let mut lines = vec![say!("hub-page-open", url = &page)];
-        lines.extend(qr::lines(&page, is_colored));
-        lines.push(say!("hub-page-operator", url = self.operator_url(port)));
+        let Some(place) = self.place() else { return vec![say!("hub-page-gone")] };
+        let url = place.url();
+        let mut lines = vec![say!("hub-page-open", url = &url)];
+        lines.extend(qr::lines(&url, is_colored));
+        lines.push(say!("hub-page-operator", url = self.operator_url(&place)));
         lines
     }
 
     /// The address of the operator's view, which only this machine and https reach.
-    fn operator_url(&self, port: u16) -> String {
-        let urls = self.urls(port);
+    fn operator_url(&self, place: &PagePlace) -> String {
+        let urls = place.urls();
         let url = if self.is_https() { urls.first() } else { urls.last() };
         format!("{}operator#{}", url.map_or("", String::as_str), self.token.as_str())
     }
@@ -330,6 +320,19 @@ impl Page {
     /// Reports deleted messages.
     pub(super) fn forgot(&self, what: &Forget) {
         self.running.iter().flat_map(|it| &it.links).for_each(|link| link.forgot(what));
+    }
+
+    /// Followers that began after one position and before another begin anew.
+    pub(super) fn rewound(&self, to: Position, up_to: Position) {
+        let links = self.running.iter().flat_map(|it| &it.links);
+        links.for_each(|link| link.rewound(to, up_to));
+    }
+
+    /// The rows of the console's statistics.
+    pub(super) fn counters(&self) -> Vec<[String; 2]> {
+        let links: Vec<LinkState> =
+            self.running.iter().flat_map(|it| &it.links).map(Link::state).collect();
+        counters::rows(&links, &self.board.web())
     }
 
     /// When [`tick`](Page::tick) is due.
@@ -413,17 +416,6 @@ impl Page {
 fn address(listen: ListenAddress) -> SocketAddr {
     let every = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), listen.port);
     listen.address().unwrap_or(every)
-}
-
-/// A text as part of a URL's fragment (RFC 3986 section 2.1).
-fn in_fragment(text: &str) -> String {
-    let plain =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    let escaped = |byte: u8| match plain(byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    };
-    text.bytes().map(escaped).collect()
 }
 
 /// The members for the operator's view.

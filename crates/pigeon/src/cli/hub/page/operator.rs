@@ -1,12 +1,14 @@
 //! The operator's view: its WebSockets, behind a token.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use pigeon_datagram::Instant;
-use pigeon_guard::Bucket;
+use pigeon_guard::Throttle;
 use pigeon_web::{Io, SocketId, Token};
 use serde_json::{Value, json};
 use tracing::{info, warn};
@@ -21,8 +23,12 @@ const MOST: usize = 16;
 /// Time limit for the token.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Wrong tokens per second, of all together, before the right one is not looked at either.
-const GUESSES: u64 = 5;
+/// Wrong tokens per second from one address before the right one is not looked at either. Not of all
+/// together, because then anybody could lock the operator out.
+const GUESSES: u32 = 5;
+
+/// Time between lines of the log about wrong tokens.
+const TELL: Duration = Duration::from_secs(60);
 
 /// Maximum bytes of a frame from a view.
 const MOST_FRAME: usize = 4_096;
@@ -41,13 +47,18 @@ pub(super) struct Views {
     wake_hub: Box<dyn Fn() + Send>,
     views: BTreeMap<SocketId, View>,
     numbers: u64,
-    guesses: Bucket,
+    guesses: Throttle,
+    next_telling: Instant,
     pub(super) wrong_tokens: u64,
+    /// Tokens not looked at, because their address had sent too many wrong ones.
+    pub(super) tokens_refused: u64,
 }
 
 struct View {
     /// Identifies it in answers.
     number: u64,
+    /// What its client is counted by.
+    address: IpAddr,
     since: Instant,
     is_allowed: bool,
     message: Vec<u8>,
@@ -62,6 +73,7 @@ impl Views {
         token: Token,
         board: Arc<Board>,
         hub: &str,
+        key: [u8; 16],
         wake_hub: impl Fn() + Send + 'static,
     ) -> Views {
         Views {
@@ -71,8 +83,10 @@ impl Views {
             wake_hub: Box::new(wake_hub),
             views: BTreeMap::new(),
             numbers: 0,
-            guesses: Bucket::default(),
+            guesses: Throttle::new(key, GUESSES),
+            next_telling: Instant::ORIGIN,
             wrong_tokens: 0,
+            tokens_refused: 0,
         }
     }
 
@@ -81,13 +95,22 @@ impl Views {
         self.views.values().filter(|view| view.is_allowed).count()
     }
 
-    pub(super) fn opened(&mut self, now: Instant, socket: SocketId) -> bool {
+    /// A view was opened. False if all others have given the token.
+    pub(super) fn opened(
+        &mut self,
+        io: &mut Io,
+        now: Instant,
+        socket: SocketId,
+        address: IpAddr,
+    ) -> bool {
         if self.views.len() >= MOST {
-            return false;
+            let Some(oldest) = self.displaced(address) else { return false };
+            self.deny(io, oldest, "too many views wait for their token");
         }
         self.numbers += 1;
         let view = View {
             number: self.numbers,
+            address,
             since: now,
             is_allowed: false,
             message: Vec::new(),
@@ -97,6 +120,18 @@ impl Views {
         };
         self.views.insert(socket, view);
         true
+    }
+
+    /// The view that gives way to one from `newcomer`: the oldest without the token from the address
+    /// that has most of them, so that nobody can keep the operator out by opening all.
+    fn displaced(&self, newcomer: IpAddr) -> Option<SocketId> {
+        let waiting = || self.views.iter().filter(|(_, view)| !view.is_allowed);
+        let count = |address: IpAddr| {
+            let own = waiting().filter(|(_, view)| view.address == address).count();
+            own + usize::from(address == newcomer)
+        };
+        let most = waiting().max_by_key(|(_, view)| (count(view.address), Reverse(view.number)));
+        most.map(|(socket, _)| *socket)
     }
 
     pub(super) fn has(&self, socket: SocketId) -> bool {
@@ -146,14 +181,19 @@ impl Views {
     }
 
     fn allow(&mut self, io: &mut Io, now: Instant, socket: SocketId, token: &str) {
-        let cost = pigeon_guard::cost(1, GUESSES);
-        if !self.guesses.has_room(now, cost) {
+        let Some(view) = self.views.get(&socket) else { return };
+        let address = view.address;
+        if !self.guesses.has_room(now, &address) {
+            self.tokens_refused += 1;
             return self.deny(io, socket, "too many wrong tokens; try again in a moment");
         }
         if !self.token.is(token) {
-            self.guesses.take(now, cost);
+            self.guesses.take(now, &address);
             self.wrong_tokens += 1;
-            warn!("operator's view: a wrong token");
+            if self.next_telling <= now {
+                self.next_telling = now + TELL;
+                warn!("operator's view: a wrong token from {address}");
+            }
             return self.deny(
                 io,
                 socket,

@@ -98,9 +98,9 @@ impl Site {
 }
 
 impl Application for Site {
-    fn opened(&mut self, _: &mut Io, now: Instant, socket: SocketId, opening: &Opening) -> bool {
+    fn opened(&mut self, io: &mut Io, now: Instant, socket: SocketId, opening: &Opening) -> bool {
         if opening.target == Target::Operator {
-            return self.views.opened(now, socket);
+            return self.views.opened(io, now, socket, opening.counted());
         }
         let is_https = opening.site.is_https;
         let Some(side) = &mut self.sides[usize::from(is_https)] else { return false };
@@ -175,6 +175,7 @@ impl Application for Site {
                 statistics: io.statistics(),
                 round_trips: io.round_trips(),
                 wrong_tokens: self.views.wrong_tokens,
+                tokens_refused: self.views.tokens_refused,
             };
             self.board.set_web(web, self.views.len());
         }

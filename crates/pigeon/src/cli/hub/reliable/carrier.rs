@@ -113,6 +113,8 @@ impl Carrier {
                 ToLink::Left { author, why } => self.sessions.left(author, why),
                 ToLink::Forgot(Forget::Room(room)) => self.sessions.forgot(Some(&room), None),
                 ToLink::Forgot(Forget::Speaker(name)) => self.sessions.forgot(None, Some(&name)),
+                ToLink::Rewound(to, up_to) => self.sessions.rewound(to, up_to),
+                ToLink::Hubs(hubs) => self.sessions.hubs(hubs),
                 ToLink::Here(here) => self.sessions.here(now, &here),
                 ToLink::Stop => {
                     self.sessions.stop();

@@ -25,7 +25,10 @@ use pigeon_hub::reliable::{Join, Joined, Outcome, Say, Statistics};
 use pigeon_hub::{Event, Hub, Input, LinkId, MemberId, Message};
 use pigeon_log::Forget;
 use pigeon_net::Waker;
-use pigeon_proto::{Command, LinkKind, News, Notice, Reason, Refusal, RoomName, Subject, Word};
+use pigeon_proto::frame::OtherHub;
+use pigeon_proto::{
+    Command, LinkKind, News, Notice, Position, Reason, Refusal, RoomName, Subject, Word,
+};
 
 pub(super) use self::carrier::{Carrier, Transport};
 pub(super) use self::queue::Queues;
@@ -307,6 +310,16 @@ impl Link {
     /// Reports deleted messages.
     pub(super) fn forgot(&self, what: &Forget) {
         self.send(ToLink::Forgot(what.clone()));
+    }
+
+    /// The hubs with the same rooms.
+    pub(super) fn hubs(&self, hubs: Vec<OtherHub>) {
+        self.send(ToLink::Hubs(hubs));
+    }
+
+    /// Followers that began after one position and before another begin anew.
+    pub(super) fn rewound(&self, to: Position, up_to: Position) {
+        self.send(ToLink::Rewound(to, up_to));
     }
 
     fn settle(&self, id: pigeon_hub::reliable::SayId, outcome: Outcome) {

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pigeon_hub::Left;
 use pigeon_hub::reliable::{Join, Joined, Outcome, Say, SayId, Statistics};
 use pigeon_log::Forget;
-use pigeon_proto::frame::Here;
-use pigeon_proto::{Notice, Refusal, RoomName};
+use pigeon_proto::frame::{Here, OtherHub};
+use pigeon_proto::{Notice, Position, Refusal, RoomName};
 
 /// Maximum length of the queue to the hub. If it is full, the link stops reading from its members.
 pub(super) const MOST: usize = 4_096;
@@ -26,12 +26,28 @@ pub(super) enum FromLink {
 }
 
 pub(super) enum ToLink {
-    Joined { author: u128, joined: Result<Joined, Refusal> },
-    Settled { id: SayId, outcome: Outcome },
-    Notice { author: u128, notice: Notice },
-    Left { author: u128, why: Left },
+    Joined {
+        author: u128,
+        joined: Result<Joined, Refusal>,
+    },
+    Settled {
+        id: SayId,
+        outcome: Outcome,
+    },
+    Notice {
+        author: u128,
+        notice: Notice,
+    },
+    Left {
+        author: u128,
+        why: Left,
+    },
     Forgot(Forget),
+    /// Followers that began after the first position and before the second begin anew.
+    Rewound(Position, Position),
     Here(Here),
+    /// The hubs with the same rooms.
+    Hubs(Vec<OtherHub>),
     Stop,
 }
 

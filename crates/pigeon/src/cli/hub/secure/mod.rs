@@ -9,7 +9,7 @@ mod counters;
 mod thread;
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
@@ -20,8 +20,9 @@ use pigeon_guard::{SourceRules, TokenKey};
 use pigeon_hub::reliable::{Config, Crypto};
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
-use pigeon_net::{OpenError, Socket, SocketOptions, Waker, local_addresses};
-use pigeon_proto::{Format, LinkKind};
+use pigeon_net::{Interfaces, OpenError, Socket, SocketOptions, Waker, local_addresses};
+use pigeon_proto::frame::OtherHub;
+use pigeon_proto::{Format, LinkKind, Position};
 use pigeon_quic::{Certificate, Fingerprint, Limits, Server, ServerConfig};
 use tracing::{error, info, warn};
 
@@ -31,13 +32,18 @@ use super::ending::Ending;
 use super::reliable::{Carrier, Link, LinkState, Queues};
 use crate::base::bind::{explain, try_bind};
 use crate::base::endpoint::ListenAddress;
+use crate::base::invitation::KeyedPlace;
 use crate::base::random;
+use crate::words::say;
 
 /// Time between attempts to bind a port in use.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Time limit for the link's goodbye.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Maximum number of addresses that clients of other hubs are told.
+const MOST_ADDRESSES: usize = 4;
 
 /// The listening port for members with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,32 +143,21 @@ impl Secure {
         };
         self.next = None;
         self.running = Some(self.run(hub, archive, socket)?);
-        info!("members with a key: UDP port {}, fingerprint {}", self.port(), self.fingerprint());
-        info!("invitation: {}", self.invitation());
+        let (port, fingerprint) = (self.port().to_string(), self.fingerprint().to_string());
+        info!("{}", say!("hub-keyed", port = port, fingerprint = fingerprint));
+        info!("{}", say!("hub-invitation", link = self.place().link()));
         Ok(())
     }
 
-    /// The invitation for someone who has never met the hub, with its key and an address that others
-    /// can reach.
-    fn invitation(&self) -> String {
-        let reachable = || {
-            let interfaces = local_addresses().ok()?;
-            let addresses = interfaces.iter().map(|local| local.address);
-            let mut addresses = addresses.filter(|ip| ip.is_ipv4() && !ip.is_loopback());
-            addresses.next()
-        };
+    /// Where members with a key join.
+    pub(super) fn place(&self) -> KeyedPlace {
         let bound = self.address.address().map(|address| address.ip());
-        let bound = bound.filter(|ip| !ip.is_unspecified());
-        let ip = bound.or_else(reachable).unwrap_or(Ipv4Addr::LOCALHOST.into());
-        format!("pigeon://{}/#{}", SocketAddr::new(ip, self.port()), self.fingerprint())
+        let ip = bound.filter(|ip| !ip.is_unspecified());
+        KeyedPlace { ip, port: self.port(), fingerprint: self.fingerprint().to_string() }
     }
 
     fn complain(&self, error: OpenError) {
-        warn!(
-            "members with a key cannot join yet: {:#}; trying again. --secure PORT chooses another \
-             port",
-            explain(error)
-        );
+        warn!("{}", say!("hub-keyed-not-yet", why = format!("{:#}", explain(error))));
     }
 
     fn run(&self, hub: &mut Hub, archive: &Archive, socket: Socket) -> anyhow::Result<Running> {
@@ -239,6 +234,36 @@ impl Secure {
         if let Some(running) = &self.running {
             running.link.forgot(what);
         }
+    }
+
+    /// The hubs with the same rooms.
+    pub(super) fn hubs(&self, hubs: Vec<OtherHub>) {
+        self.running.iter().for_each(|running| running.link.hubs(hubs.clone()));
+    }
+
+    /// Where members with a key reach this hub: its address, or all of this host's.
+    pub(super) fn here(&self) -> OtherHub {
+        let bound = self.address.address().map(|address| address.ip());
+        let ips = match bound.filter(|ip| !ip.is_unspecified()) {
+            Some(ip) => vec![ip],
+            None => {
+                let interfaces = local_addresses().ok();
+                let all = interfaces.iter().flat_map(Interfaces::iter).map(|it| it.address);
+                let is_useful = |ip: &IpAddr| match ip {
+                    IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local(),
+                    IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unicast_link_local(),
+                };
+                all.filter(is_useful).take(MOST_ADDRESSES).collect()
+            }
+        };
+        let address = |ip| SocketAddr::new(ip, self.port());
+        let fingerprint = self.fingerprint().to_string().into();
+        OtherHub { addresses: ips.into_iter().map(address).collect(), fingerprint }
+    }
+
+    /// Followers that began after one position and before another begin anew.
+    pub(super) fn rewound(&self, to: Position, up_to: Position) {
+        self.running.iter().for_each(|running| running.link.rewound(to, up_to));
     }
 
     /// When [`tick`](Secure::tick) is due.

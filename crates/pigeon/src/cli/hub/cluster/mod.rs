@@ -1,0 +1,344 @@
+//! `--cluster`: rooms that several hubs share, over NATS JetStream.
+//!
+//! The cluster decides the order of messages, so the archive hands it what is said instead of
+//! storing that itself. What the stream delivers is stored at its position, then settled, shown to
+//! followers, and relayed to plain members if it comes from another hub.
+//!
+//! - `settings`: the flags. `desk`: what the threads share.
+//! - `elsewhere`: members of other hubs.
+//! - `held`: the log as the order reads it. `shown`: the log as followers may read it.
+
+mod desk;
+mod elsewhere;
+mod held;
+mod settings;
+mod shown;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context;
+use pigeon_cluster::{Again, Numbered, Saved, State};
+use pigeon_datagram::Instant;
+use pigeon_hub::reliable::SayId;
+use pigeon_hub::{Event, Hub, LinkId, Message};
+use pigeon_log::{Log, Outcome, Ticket};
+use pigeon_nats::{Input, Link};
+use pigeon_net::Waker;
+use pigeon_proto::Position;
+use pigeon_proto::frame::OtherHub;
+use serde_json::Value;
+use tracing::{error, info, warn};
+
+use self::desk::{Desk, News};
+use self::elsewhere::Elsewhere;
+use self::held::OnDisk;
+pub(super) use self::settings::{Broker, Settings, name};
+pub(super) use self::shown::Shown;
+use super::archive::{Settled, Unstored};
+use crate::base::thread;
+use crate::words::say;
+
+/// Time limit for telling the others that this hub stops.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// How long other hubs must be out of reach until members are told.
+const TOLD_AFTER: Duration = Duration::from_secs(2);
+
+/// A hub's part in its cluster.
+pub(super) struct Cluster {
+    desk: Arc<Desk>,
+    link: Link,
+    is_over: Arc<AtomicBool>,
+    /// The state, and the number of other hubs that are alive.
+    state: (State, usize),
+    /// When members are told that other hubs are out of reach.
+    tell_at: Option<Instant>,
+    /// Whether they were told.
+    is_told: bool,
+    elsewhere: Elsewhere,
+    about: Value,
+}
+
+/// A figure for `/metrics`.
+#[derive(Clone, Debug)]
+pub(super) struct Figure {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    /// Whether it only grows.
+    pub(super) is_sum: bool,
+    pub(super) value: f64,
+}
+
+/// For the log's writer.
+#[derive(Clone)]
+pub(super) struct Writing(Arc<Desk>);
+
+impl Writing {
+    /// Outcomes of the log.
+    pub(super) fn stored(&self, outcomes: &[(Ticket, Outcome)]) {
+        self.0.stored(outcomes);
+    }
+}
+
+impl Cluster {
+    /// Starts the cluster's thread.
+    pub(super) fn start(
+        settings: &Settings,
+        members: &mut Hub,
+        log: &Log,
+        now: Instant,
+        hub: &Arc<OnceLock<Waker>>,
+        writing: &OnceLock<Writing>,
+    ) -> anyhow::Result<Cluster> {
+        let place: Saved = match log.state().place() {
+            Some((_, place)) => {
+                serde_json::from_str(place).with_context(|| say!("hub-cluster-place"))?
+            }
+            None => Saved::default(),
+        };
+        // The hub's author of messages without a key.
+        let run = members.config().run;
+        let newest = log.durable();
+        let shown = Shown::new(place.clone(), newest);
+        let desk = Arc::new(Desk::new(log.decided_entries(), shown, Arc::clone(hub)));
+        // Before the first place is stored.
+        let _ = writing.set(Writing(Arc::clone(&desk)));
+        let is_over = Arc::new(AtomicBool::new(false));
+        let reader = log.reader().context("cannot read the log")?;
+        let held = OnDisk { reader, is_over: Arc::clone(&is_over) };
+        let report = {
+            let desk = Arc::clone(&desk);
+            move |event| desk.event(event)
+        };
+        let link =
+            Link::start(settings.link(), run, place, newest, Box::new(held), Box::new(report))
+                .context("cannot start a thread for the cluster")?;
+        desk.start(link.inputs());
+        info!("cluster: {settings}");
+        let (state, tell_at) = ((State::CutOff, 0), Some(now + TOLD_AFTER));
+        let (elsewhere, about) = (Elsewhere::start(members, now), Value::Null);
+        Ok(Cluster { desk, link, is_over, state, tell_at, is_told: false, elsewhere, about })
+    }
+
+    /// What followers may read.
+    pub(super) fn shown(&self) -> Shown {
+        self.desk.shown.clone()
+    }
+
+    /// A plain member's message.
+    pub(super) fn message(&self, message: &Message) {
+        self.desk.say_plain(undecided(message));
+    }
+
+    /// Hands in messages of a link's reliable members. Returns those that were not taken.
+    pub(super) fn say(&self, link: LinkId, says: Vec<Unstored>) -> Vec<SayId> {
+        let mut refused = Vec::new();
+        for unstored in says {
+            let said = pigeon_cluster::Said {
+                message: undecided(&unstored.message),
+                after: unstored.after,
+                numbered: Numbered::Author,
+                again: Again::No,
+            };
+            let id = unstored.id;
+            if !self.desk.say(link, unstored, said) {
+                refused.push(id);
+            }
+        }
+        refused
+    }
+
+    /// The outcomes of messages of a link's members, in order.
+    pub(super) fn settled(&self, link: LinkId) -> Vec<Settled> {
+        self.desk.settled(link)
+    }
+
+    /// Relays what other hubs' members have said, and tells what has changed.
+    pub(super) fn woken(&mut self, hub: &mut Hub, now: Instant) {
+        for message in self.desk.take_heard() {
+            hub.relay(now, message);
+        }
+        for news in self.desk.take_news() {
+            match news {
+                News::State(state, others) => self.changed(hub, now, state, others),
+                News::Differs(what) => {
+                    for what in what {
+                        warn!("cluster: the stream's {what}; change it with the nats program");
+                    }
+                }
+                News::About(run, about) => self.elsewhere.about_other(hub, run, &about),
+                News::Told(run, body) => self.elsewhere.told(hub, now, run, &body),
+                News::Gone(run) => self.elsewhere.gone(hub, now, run),
+                News::Trouble(why) => warn!("cluster: {}", pigeon_text::escape(&why)),
+            }
+        }
+        self.hand_in(hub);
+    }
+
+    /// Tells the other hubs what there is to tell.
+    fn hand_in(&mut self, hub: &Hub) {
+        let about = self.elsewhere.about(hub);
+        if about != self.about {
+            self.about.clone_from(&about);
+            self.desk.input(Input::About(about));
+        }
+        self.hand_in_tells();
+    }
+
+    fn hand_in_tells(&mut self) {
+        for body in self.elsewhere.take_tells() {
+            self.desk.input(Input::Tell(body));
+        }
+    }
+
+    /// For `/metrics`: name, description, whether it is a sum, value.
+    pub(super) fn figures(&self) -> Vec<Figure> {
+        let (counted, waiting, dropped) = self.desk.counts();
+        let state = match self.state.0 {
+            State::CutOff => 0.0,
+            State::CatchingUp => 1.0,
+            State::InOrder => 2.0,
+        };
+        let sum = |name, help, value| Figure { name, help, is_sum: true, value: value as f64 };
+        let level = |name, help, value| Figure { name, help, is_sum: false, value };
+        vec![
+            level("pigeon_cluster_state", "0 cut off, 1 catching up, 2 in order", state),
+            level("pigeon_cluster_hubs", "Other hubs that are alive", self.state.1 as f64),
+            level("pigeon_cluster_waiting", "Messages that wait for a place", waiting as f64),
+            sum("pigeon_cluster_read", "Records read from the stream", counted.read),
+            sum("pigeon_cluster_doubles", "Records that the log held already", counted.doubles),
+            sum("pigeon_cluster_epochs", "Epochs entered", counted.epochs),
+            sum("pigeon_cluster_said_again", "Messages said again", counted.said_again),
+            sum("pigeon_cluster_dropped", "Messages without room to wait", dropped),
+        ]
+    }
+
+    /// An event of the hub.
+    pub(super) fn event(&mut self, event: &Event) {
+        self.elsewhere.event(event);
+        self.hand_in_tells();
+    }
+
+    /// Where this hub's members with a key join.
+    pub(super) fn set_place(&mut self, place: Option<OtherHub>) {
+        self.elsewhere.set_place(place);
+    }
+
+    /// The places of all hubs, if they have changed.
+    pub(super) fn take_places(&mut self) -> Option<Vec<OtherHub>> {
+        self.elsewhere.take_places()
+    }
+
+    /// Number of members at other hubs.
+    pub(super) fn elsewhere(&self) -> usize {
+        self.elsewhere.count()
+    }
+
+    fn changed(&mut self, hub: &mut Hub, now: Instant, state: State, others: usize) {
+        let (before, had) = std::mem::replace(&mut self.state, (state, others));
+        if before != state {
+            match state {
+                State::CutOff => {
+                    warn!("cluster: cut off; members of this hub hear each other only")
+                }
+                State::CatchingUp => info!("cluster: connected; reading what was said meanwhile"),
+                State::InOrder => info!(others, "cluster: in order"),
+            }
+        }
+        if others != had {
+            info!("cluster: {others} other hubs are alive");
+        }
+        match state {
+            State::InOrder => {
+                self.tell_at = None;
+                if std::mem::take(&mut self.is_told) {
+                    hub.announce_cluster(now, true);
+                }
+            }
+            _ if !self.is_told => {
+                self.tell_at.get_or_insert(now + TOLD_AFTER);
+            }
+            _ => {}
+        }
+    }
+
+    /// When [`tick`](Cluster::tick) is due.
+    pub(super) fn next(&self) -> Option<Instant> {
+        [self.tell_at, self.elsewhere.next()].into_iter().flatten().min()
+    }
+
+    /// Tells members that other hubs are out of reach, if that is due.
+    pub(super) fn tick(&mut self, hub: &mut Hub, now: Instant) {
+        if self.tell_at.take_if(|at| *at <= now).is_some() {
+            self.is_told = true;
+            hub.announce_cluster(now, false);
+        }
+        self.elsewhere.tick(hub, now);
+        self.hand_in(hub);
+    }
+
+    /// Ranges of positions whose followers begin anew: after `to`, and before `up_to`.
+    pub(super) fn take_rewinds(&self) -> Vec<(Position, Position)> {
+        let rewinds = self.desk.take_rewinds().into_iter();
+        rewinds.map(|rewind| (rewind.to, rewind.up_to)).collect()
+    }
+
+    /// The longest time until an outcome since the last call, and how many messages wait.
+    pub(super) fn take_lag(&self) -> (Duration, usize) {
+        self.desk.take_lag()
+    }
+
+    /// The rows of the console's statistics.
+    pub(super) fn statistics(&self) -> Vec<[String; 2]> {
+        let (counted, waiting, dropped) = self.desk.counts();
+        let state = match self.state.0 {
+            State::CutOff => say!("hub-cluster-cut-off"),
+            State::CatchingUp => say!("hub-cluster-catching-up"),
+            State::InOrder => say!("hub-cluster-in-order"),
+        };
+        let row = |name: String, value: u64| [name, value.to_string()];
+        vec![
+            [say!("hub-stat-cluster"), state],
+            row(say!("hub-stat-cluster-others"), self.state.1 as u64),
+            row(say!("hub-stat-cluster-members"), self.elsewhere.count() as u64),
+            row(say!("hub-stat-cluster-waiting"), waiting as u64),
+            row(say!("hub-stat-cluster-read"), counted.read),
+            row(say!("hub-stat-cluster-doubles"), counted.doubles),
+            row(say!("hub-stat-cluster-epochs"), counted.epochs),
+            row(say!("hub-stat-cluster-said-again"), counted.said_again),
+            row(say!("hub-stat-cluster-dropped"), dropped),
+        ]
+    }
+
+    /// Tells the other hubs that this one stops, unless that takes too long.
+    pub(super) fn close(self) {
+        self.is_over.store(true, Ordering::Release);
+        let (done, ended) = sync_channel::<()>(0);
+        let link = self.link;
+        let closing = thread::spawn("leave cluster", move || {
+            drop(link);
+            drop(done);
+        });
+        if closing.is_err() {
+            error!("cannot leave the cluster");
+        }
+        let _ = ended.recv_timeout(PATIENCE);
+    }
+}
+
+/// A message whose position is not decided.
+fn undecided(message: &Message) -> pigeon_proto::Message {
+    let Message { room, label, link, wall, text, identity, .. } = message;
+    pigeon_proto::Message {
+        position: Position::START,
+        room: room.clone(),
+        speaker: label.clone(),
+        link: *link,
+        wall: *wall,
+        text: text.clone(),
+        identity: *identity,
+    }
+}
