@@ -68,8 +68,7 @@ pub use output::{
 };
 pub use statistics::Statistics;
 
-use connection::{Connection, LEAST_WINDOW, Phase, WINDOW};
-use following::UNREAD;
+use connection::{Connection, LEAST_WINDOW, Phase, UNREAD, WINDOW};
 use members::Members;
 use rooms::Rooms;
 use slots::Slots;
