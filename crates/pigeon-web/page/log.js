@@ -171,11 +171,7 @@ export class LogView {
     const room = this.#room;
     const start = performance.now();
     const before = this.#hi;
-    if (room.base > this.#lo) {
-      this.#removeFirst(room.base - this.#lo);
-      this.#lo = Math.max(this.#lo, room.base);
-    }
-    if (this.#hi > room.end) this.#removeLast(this.#hi - room.end);
+    this.#dropGone();
     if (this.#isStuck) {
       if (room.end - this.#hi > SKIP || this.#shown.length === 0) {
         this.#clear();
@@ -194,7 +190,16 @@ export class LogView {
     const end = performance.now();
     this.#restUntil = isFlood ? end + Math.min(1_000, Math.max(FLOOD_PAUSE, (end - start) * PAUSE)) : 0;
     if (isFlood || (this.#isStuck && this.#hi < room.end)) this.update();
-    if (this.#isStuck && this.#hi < room.end) this.update();
+  }
+
+  /** Removes the rows of entries that the room has dropped since the last frame. */
+  #dropGone() {
+    const { base, end } = this.#room;
+    if (base > this.#lo) {
+      this.#removeFirst(base - this.#lo);
+      this.#lo = Math.max(this.#lo, base);
+    }
+    if (this.#hi > end) this.#removeLast(this.#hi - end);
   }
 
   #from(index, count) {
@@ -205,9 +210,12 @@ export class LogView {
   #scrolled() {
     const { log } = this.#el;
     const below = log.scrollHeight - log.scrollTop - log.clientHeight;
-    // What was added since the last frame does not count: only a person scrolls up.
+    // What was added since the last frame does not count: only a person scrolls up. Rows that become
+    // lower move the place up, too, but it is still the lowest one.
     if (below < 50 && this.#room.end - this.#hi < STEP && this.#room.isAtEnd) this.#isStuck = true;
-    else if (log.scrollTop < this.#lastTop - 1) this.#isStuck = false;
+    else if (log.scrollTop < this.#lastTop - 1 && below > 1) this.#isStuck = false;
+    // After that, because fewer rows scroll by themselves.
+    this.#dropGone();
     this.#lastTop = log.scrollTop;
     this.#room.isPinned = !this.#isStuck;
     if (below < 800 && this.#hi < this.#room.end) {

@@ -121,3 +121,36 @@ test(`a page answers its keys and keeps its memory while ${RATE} messages a seco
   assert.ok(rows <= 2_000, `${rows} rows are in the page`);
   await ann.checkFaults();
 });
+
+test('rows stay in order where the person scrolls before the next frame, in a room that has dropped its oldest', async (t) => {
+  const hub = await Hub.start(t);
+  const chromium = await browser(t);
+  const ann = await Person.open(await chromium.newContext(), hub.url(), { name: 'ann', observe: false });
+  await ann.say('the first');
+  await ann.expect('the first');
+  await ann.page.evaluate(async () => {
+    const { rooms } = await import('/main.js');
+    const room = rooms.get('lobby');
+    const log = document.querySelector('#log');
+    let number = 0;
+    const flood = (count) => {
+      for (let i = 0; i < count; i += 1) {
+        number += 1;
+        room.add({ type: 'message', position: 2 ** 41 + number, author: 'b', outbox: 'c', number, name: 'loud', link: 'plain', time: Date.now(), text: `loud ${number}` });
+      }
+      log.dispatchEvent(new Event('scroll'));
+    };
+    for (let i = 0; i < 20; i += 1) {
+      flood(700);
+      if (i % 3 === 0) await new Promise(requestAnimationFrame);
+    }
+  });
+  await ann.say('the last');
+  const shown = await until('the newest are shown', async () => {
+    const rows = (await ann.rows()).map(({ text }) => text).filter((text) => text.startsWith('loud'));
+    return rows.at(-1) === 'loud 14000' && rows;
+  });
+  const numbers = shown.map((text) => Number(text.slice(5)));
+  assert.ok(numbers.every((number, i) => i === 0 || number === numbers[i - 1] + 1), `${numbers.slice(0, 5)} … ${numbers.slice(-5)}`);
+  await ann.checkFaults();
+});
