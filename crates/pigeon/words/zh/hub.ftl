@@ -180,6 +180,7 @@ hub-stat-keyed-full = {"  "}已拒绝：hub 已满
 hub-stat-keyed-address = {"  "}已拒绝：同一地址的连接太多
 hub-stat-keyed-handshakes = {"  "}已拒绝：握手太多
 hub-stat-keyed-initials = {"  "}已丢弃：首个数据包超过速率
+hub-stat-keyed-met = {"  "}只来取得 hub 的公钥
 hub-stat-keyed-failed = {"  "}握手失败
 hub-stat-keyed-unproved = {"  "}已关闭：密钥证明有误
 hub-stat-keyed-silent = {"  "}已关闭：没有及时证明密钥
