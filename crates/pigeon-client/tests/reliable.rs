@@ -275,6 +275,23 @@ fn a_message_refused_for_now_comes_again_in_time() {
 }
 
 #[test]
+fn no_timer_is_due_while_a_refusal_is_on_its_way_to_the_disk() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    ["a", "b", "c"].iter().for_each(|text| _ = w.say(text));
+    [(); 2].iter().for_each(|()| w.sync());
+    w.expect(outbox, 1);
+    assert_eq!(w.said().len(), 3);
+    w.hear(&refused(1, None));
+    w.hear(&refused(3, Some(500)));
+    w.now = w.now + Duration::from_millis(600);
+    w.session.handle_timeout(w.now);
+    assert!(w.session.poll_timeout().is_none_or(|at| at > w.now), "it would spin");
+    w.sync();
+    assert_eq!(w.said().last(), Some(&(3, 2, "c".to_string())));
+}
+
+#[test]
 fn a_refused_message_at_the_end_of_an_outbox_does_not_hold_the_next_one() {
     let mut w = World::new(Vec::new(), 1);
     let id = w.say("before");

@@ -278,6 +278,50 @@ fn a_slow_follower_falls_behind_alone_and_catches_up() {
 }
 
 #[test]
+fn what_waits_for_all_that_read_nothing_is_bounded_in_total() {
+    const TOTAL: usize = 1 << 20;
+    let mut w = World::new(|config| config.max_unsent = TOTAL);
+    for number in 1..=1_000 {
+        w.plain(number, &"x".repeat(1_000));
+    }
+    let count = 40;
+    let stalled: Vec<ConnId> = (1..=count).map(|key| w.joined(key, 1)).collect();
+    w.takes = false;
+    let room = RoomName::lobby();
+    for &conn in &stalled {
+        let follow = ClientFrame::Follow {
+            room: room.clone(),
+            after: None,
+            last: Some(900),
+            deletion: Position::START,
+        };
+        let read = |id| ClientFrame::Read { id, room: room.clone(), before: None, limit: None };
+        let frames: Vec<ClientFrame> = [follow].into_iter().chain((0..10).map(read)).collect();
+        w.send(conn, &frames);
+    }
+    for number in 1_001..=3_000 {
+        w.plain(number, &"x".repeat(1_000));
+        w.drain();
+    }
+    let waits = |w: &World, conn| w.sent[conn].iter().map(Bytes::len).sum::<usize>();
+    let all: usize = stalled.iter().map(|conn| waits(&w, conn)).sum();
+    // One piece or one answer may be added to a window that is not full.
+    let most = TOTAL + stalled.len() * (128 << 10);
+    assert!(all <= most, "{all} bytes wait, at most {most}");
+    assert!(w.closed.is_empty());
+    // Each of them gets everything once it reads.
+    w.takes = true;
+    let conn = stalled[7];
+    let held = waits(&w, &conn);
+    w.sessions.sent(conn, held);
+    w.drain();
+    w.now = w.now + Duration::from_secs(60);
+    w.sessions.handle_timeout(w.now);
+    w.drain();
+    assert_eq!(texts(&w.read(conn)).len(), 2_900);
+}
+
+#[test]
 fn nothing_live_overtakes_what_was_missed() {
     let mut w = World::new(|_| {});
     for number in 1..=700 {

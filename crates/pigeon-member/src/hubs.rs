@@ -84,7 +84,9 @@ impl Hubs {
         let targets = hubs.iter().flat_map(|hub| {
             let key = hub.fingerprint.parse().ok();
             let pin = key.map(Pin::Key);
-            hub.addresses.iter().filter_map(move |address| Some(Target { address: *address, pin: pin? }))
+            hub.addresses
+                .iter()
+                .filter_map(move |address| Some(Target { address: *address, pin: pin? }))
         });
         let others: Vec<Target> = targets.take(MOST).collect();
         if others == self.others {

@@ -68,7 +68,8 @@ pub(crate) async fn connect(
     if let Some(authority) = &settings.authority {
         options = options.add_root_certificates(authority.clone());
     }
-    let servers: Result<Vec<ServerAddr>, _> = settings.servers.iter().map(|it| it.parse()).collect();
+    let servers: Result<Vec<ServerAddr>, _> =
+        settings.servers.iter().map(|it| it.parse()).collect();
     Ok(options.connect(servers?).await?)
 }
 

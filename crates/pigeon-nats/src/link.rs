@@ -505,7 +505,8 @@ impl Driver {
         }
         self.tell().await;
         let alive = self.order.alive();
-        let gone: Vec<u128> = self.others.keys().filter(|it| !alive.contains(it)).copied().collect();
+        let gone: Vec<u128> =
+            self.others.keys().filter(|it| !alive.contains(it)).copied().collect();
         for hub in gone {
             self.others.remove(&hub);
             (self.report)(Event::Gone(hub));

@@ -18,6 +18,9 @@ use crate::{CLIENTS, Report};
 /// Time limit for settling after the last fault.
 const PATIENCE: Duration = Duration::from_secs(900);
 
+/// Maximum number of steps at one time. An end with a timer that is due and does nothing takes more.
+const STEPS_AT_ONCE: u32 = 100_000;
+
 /// One run: each of three clients sends this number of messages, then all faults stop. Fails with
 /// the checker's finding.
 pub fn run(cell: &Cell, seed: u64, messages: u64, fault: Option<Fault>) -> Result<Report, String> {
@@ -49,6 +52,8 @@ pub fn run_script(
 struct World {
     cell: Cell,
     now: Instant,
+    /// Number of steps since the time last changed.
+    steps: u32,
     chance: Chance,
     hub: Hub,
     clients: Vec<Client>,
@@ -79,6 +84,7 @@ impl World {
         let mut world = World {
             cell: *cell,
             now: Instant::ORIGIN,
+            steps: 0,
             hub: Hub::new(*cell, fault, chance.fork()),
             clients: (1..=CLIENTS).map(|number| client(number, chance.fork())).collect(),
             links: (0..CLIENTS).map(|_| Link::default()).collect(),
@@ -131,7 +137,10 @@ impl World {
         for client in &mut self.clients {
             self.judge.check_stored(&self.hub, &std::mem::take(&mut client.newly_stored))?;
         }
-        Ok(())
+        match self.steps > STEPS_AT_ONCE {
+            true => Err(format!("a timer is due at {:?} and does nothing", self.now)),
+            false => Ok(()),
+        }
     }
 
     fn next_at(&self) -> Option<Instant> {
@@ -150,6 +159,7 @@ impl World {
     fn step(&mut self) {
         // A run without events for an hour ends at once.
         let next = self.next_at().unwrap_or(self.now + Duration::from_secs(3_600));
+        self.steps = if next > self.now { 0 } else { self.steps + 1 };
         self.now = self.now.max(next);
         let now = self.now;
         while let Some(happening) = self.schedule.poll(now) {

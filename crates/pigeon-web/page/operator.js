@@ -61,8 +61,8 @@ addEventListener("hashchange", () => {
 
 // ---- Data: one point a second, for an hour ----
 
-/** Samples are kept thinned for each span that may be shown: no plot has more pixels than this. */
-const POINTS = 600;
+/** Samples are kept thinned for each span that may be shown: as many points as a plot is wide. */
+const POINTS = 300;
 const SPANS = [300, 900, 3_600].map((seconds) => ({ seconds, step: Math.max(1, seconds / POINTS), points: [] }));
 
 /** The plots. A line has a word and the key of its value in a flat sample, such as `round_trip_ms.99`. */
@@ -110,7 +110,13 @@ function flat(sample) {
   return values;
 }
 
-/** Adds a sample to the point of its time: the mean of its samples, or the largest of a 99 %. */
+/** The worst of a time, which a mean would hide. */
+const isWorst = (key) => key.endsWith(".99") || key === "durable_lag_ms" || key === "queues";
+
+/** A count by reason or link, which a sample leaves out where it is 0. */
+const isCount = (key) => key.startsWith("drops.") || key.startsWith("by_link.");
+
+/** Adds a sample to the point of its time. */
 function thin(span, time, values) {
   const at = Math.floor(time / span.step) * span.step;
   let point = span.points.at(-1);
@@ -121,10 +127,17 @@ function thin(span, time, values) {
   }
   point.count += 1;
   for (const [key, value] of values) {
-    const before = point.values.get(key);
-    if (before === undefined) point.values.set(key, value);
-    else point.values.set(key, key.endsWith(".99") ? Math.max(before, value) : before + (value - before) / point.count);
+    const { sum = 0, count = 0, most = value } = point.values.get(key) ?? {};
+    point.values.set(key, { sum: sum + value, count: count + 1, most: Math.max(most, value) });
   }
+}
+
+/** A point's value: the mean of its samples, or the worst of them. */
+function valueOf(point, key) {
+  const value = point.values.get(key);
+  if (!value) return isCount(key) ? 0 : null;
+  if (isWorst(key)) return value.most;
+  return value.sum / (isCount(key) ? point.count : value.count);
 }
 
 /** The lines of a plot: its own, and one for each reason or link that matters most. */
@@ -139,16 +152,18 @@ function linesOf({ lines, byKey }) {
 
 // ---- Plots ----
 
-let frame;
+/** The plots that are not drawn yet. */
+let left = [];
 /** Draws the plots, one in a frame, so that none of them is late. */
 function draw() {
-  if (frame !== undefined) return;
-  const left = [...PLOTS];
+  const isDrawing = left.length > 0;
+  // Those that were drawn in this round already come again after the others.
+  left = [...left, ...PLOTS.filter((plot) => !left.includes(plot))];
   const next = () => {
     drawPlot(left.shift());
-    frame = left.length > 0 ? requestAnimationFrame(next) : undefined;
+    if (left.length > 0) requestAnimationFrame(next);
   };
-  frame = requestAnimationFrame(next);
+  if (!isDrawing) requestAnimationFrame(next);
 }
 
 function drawPlot(plot) {
@@ -159,7 +174,7 @@ function drawPlot(plot) {
   const newest = (samples.newest || Date.now()) / 1_000;
   const shown = span.points.filter(({ at }) => at > newest - span.seconds);
   plot.range = [newest - span.seconds, newest];
-  plot.u?.setData([shown.map(({ at }) => at), ...lines.map(([, it]) => shown.map(({ values }) => values.get(it) ?? null))]);
+  plot.u?.setData([shown.map(({ at }) => at), ...lines.map(([, it]) => shown.map((point) => valueOf(point, it)))]);
   lines.forEach(([, it], i) => {
     const value = samples.last.get(it);
     const text = value === undefined ? (plot.byKey ? "0" : "–") : numbers.format(value);

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use pigeon_proto::frame::ClientFrame;
 use pigeon_proto::{Position, RoomName, Seen};
 
+use super::store::SEEN;
+
 /// Where to start following a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
@@ -29,7 +31,8 @@ pub(super) struct Following {
     passed: Position,
     /// The newest deletion that the application was told to carry out.
     pub(super) deletion: Position,
-    /// Messages reported but not processed by the application.
+    /// Messages reported but not processed by the application, at most the newest [`SEEN`]: the store
+    /// remembers no more of them once they are processed.
     open: VecDeque<Seen>,
     pub(super) is_live: bool,
 }
@@ -78,6 +81,9 @@ impl Following {
         if let Some(seen) = seen {
             self.last = Some(seen);
             self.open.push_back(seen);
+            if self.open.len() > SEEN {
+                self.open.pop_front();
+            }
         }
     }
 
@@ -103,5 +109,33 @@ impl Following {
             return self.open.drain(..count).collect();
         };
         self.open.drain(..=end).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pigeon_proto::Identity;
+
+    fn seen(number: u64) -> Seen {
+        let identity = Identity { author: 1, outbox: 1, number };
+        Seen { position: Position::new(number).unwrap(), identity }
+    }
+
+    #[test]
+    fn a_program_that_processes_nothing_costs_a_bounded_amount() {
+        let mut following = Following::new(RoomName::lobby(), From::Last(0));
+        let count = SEEN as u64 + 10;
+        for number in 1..=count {
+            following.pass(seen(number).position, Some(seen(number)));
+        }
+        assert_eq!(following.open.len(), SEEN);
+        assert_eq!(
+            following.close(seen(10).position),
+            [],
+            "forgotten: it comes again at the next start"
+        );
+        assert_eq!(following.close(seen(12).position), [seen(11), seen(12)]);
+        assert_eq!(following.close(seen(count).position).last(), Some(&seen(count)));
     }
 }

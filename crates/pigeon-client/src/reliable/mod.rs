@@ -392,7 +392,9 @@ impl Session {
         let link = match &self.link {
             Link::Down(at) => Some(*at),
             Link::Open(open) => {
-                let held = open.sending.as_ref().and_then(Sending::held);
+                // While the disk comes first, its end is what the session waits for.
+                let held = open.sending.as_ref().filter(|_| !self.waits_for_disk());
+                let held = held.and_then(Sending::held);
                 open.patience.into_iter().chain(held).min()
             }
             Link::Opening | Link::Ended => None,
@@ -635,7 +637,7 @@ impl Session {
     }
 
     fn send(&mut self, now: Instant) {
-        if self.disk.refusal > self.disk.durable {
+        if self.waits_for_disk() {
             return;
         }
         let most = (self.config.window_messages, self.config.window_bytes);
@@ -761,6 +763,11 @@ impl Session {
             let bytes = Bytes::from(std::mem::take(&mut self.frames));
             self.outputs.push_back(Output::Send(bytes));
         }
+    }
+
+    /// Whether nothing is sent before a refusal is on disk.
+    fn waits_for_disk(&self) -> bool {
+        self.disk.refusal > self.disk.durable
     }
 
     fn has_proved(&self) -> bool {

@@ -26,7 +26,7 @@ const REFUSED: usize = 1_024;
 
 /// Maximum number of identities of others' messages that are remembered, to recognize what comes
 /// again after a hub was restored from a backup.
-const SEEN: usize = 65_536;
+pub(super) const SEEN: usize = 65_536;
 
 /// The file is rewritten when the obsolete bytes exceed this and the needed bytes.
 const WASTE: usize = 1 << 20;

@@ -27,6 +27,9 @@ pub struct Config {
     pub max_connections: usize,
     /// Maximum number of connections per IPv4 address or IPv6 /64.
     pub max_per_address: usize,
+    /// Bytes that may wait to be sent to all connections together; answers and entries under way may
+    /// double that. Each connection has an equal share, between 16 and 256 KiB.
+    pub max_unsent: usize,
     /// How long a member stays after its last connection was lost. If it reconnects within this
     /// time, after a restart or a change of network, others do not notice.
     pub linger: Duration,
@@ -55,6 +58,7 @@ impl Config {
             max_text: 8_192,
             max_connections: 10_000,
             max_per_address: 256,
+            max_unsent: 256 << 20,
             linger: Duration::from_secs(10),
         }
     }

@@ -15,11 +15,19 @@ use crate::core::input::Source;
 /// any more.
 pub(super) const WINDOW: usize = 256 << 10;
 
-/// Below this many queued bytes, a follower that is behind gets more.
-pub(super) const REFILL: usize = 64 << 10;
+/// The smallest window, however many connections share the total. Holds the longest entry of 8 KiB of text.
+pub(super) const LEAST_WINDOW: usize = 16 << 10;
 
-/// Maximum bytes queued for a connection. The part above [`WINDOW`] is for answers and notices.
-const MOST_UNSENT: usize = 2 << 20;
+/// Below this part of the window, a follower that is behind gets more.
+pub(super) const REFILL: usize = 4;
+
+/// Beyond so many windows of queued bytes, no frame of the connection is handled.
+const MOST_ANSWERS: usize = 4;
+
+/// Beyond so many windows of queued bytes, and at least [`LEAST_UNSENT`], the connection is closed. The
+/// part above one window is for answers and notices.
+const MOST_UNSENT: usize = 8;
+const LEAST_UNSENT: usize = 4 * MAX_FRAME;
 
 /// Maximum bytes of complete lines queued until a client is a member.
 const MOST_EARLY: usize = 64 << 10;
@@ -140,19 +148,19 @@ impl Connection {
     }
 
     /// Whether the connection's next line may be handled now.
-    pub(super) fn handles(&self) -> bool {
+    pub(super) fn handles(&self, window: usize) -> bool {
         !matches!(self.phase, Phase::Joining(_))
             && !self.settles
             && self.asking.is_none()
             && self.saying.has_room()
-            && self.unsent + self.frames.len() < MOST_UNSENT / 2
+            && self.unsent + self.frames.len() < MOST_ANSWERS * window
     }
 
     /// Whether the transport should read more.
-    pub(super) fn wants(&self) -> bool {
+    pub(super) fn wants(&self, window: usize) -> bool {
         match self.phase {
             Phase::Joining(_) => self.lines.len() < MOST_EARLY,
-            _ => self.handles() && self.lines.len() < MAX_FRAME,
+            _ => self.handles(window) && self.lines.len() < MAX_FRAME,
         }
     }
 
@@ -196,8 +204,8 @@ impl Connection {
     }
 
     /// Whether the output queue is so long that the client seems stuck.
-    pub(super) fn overflows(&self) -> bool {
-        self.unsent + self.frames.len() > MOST_UNSENT
+    pub(super) fn overflows(&self, window: usize) -> bool {
+        self.unsent + self.frames.len() > (MOST_UNSENT * window).max(LEAST_UNSENT)
     }
 
     /// Whether another command is within the rate.

@@ -1,7 +1,6 @@
 //! Members by key, with their connections.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
 
 use pigeon_datagram::Instant;
 
@@ -83,39 +82,5 @@ impl Members {
     /// When the next member leaves.
     pub(super) fn next_at(&self) -> Option<Instant> {
         self.leaving.front().map(|(at, _)| *at)
-    }
-}
-
-/// The number of connections per address.
-#[derive(Default)]
-pub(super) struct PerAddress {
-    counts: BTreeMap<IpAddr, usize>,
-}
-
-impl PerAddress {
-    /// Adds one. False if there are too many.
-    pub(super) fn add(&mut self, ip: IpAddr, most: usize) -> bool {
-        let count = self.counts.entry(counted(ip)).or_insert(0);
-        let fits = *count < most;
-        *count += usize::from(fits);
-        fits
-    }
-
-    pub(super) fn remove(&mut self, ip: IpAddr) {
-        let ip = counted(ip);
-        if let Some(count) = self.counts.get_mut(&ip) {
-            *count -= 1;
-            if *count == 0 {
-                self.counts.remove(&ip);
-            }
-        }
-    }
-}
-
-/// The address under which a connection is counted: for IPv6 the /64 network.
-fn counted(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 64 << 64).into()),
-        ip => ip,
     }
 }

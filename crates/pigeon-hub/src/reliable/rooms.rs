@@ -93,13 +93,14 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// As many entries as fit one piece, at least one. `None` if there are none.
-    pub(super) fn of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Option<Piece> {
+    /// As many entries as fit one piece for connections with this window, at least one. `None` if there
+    /// are none.
+    pub(super) fn of<'a>(entries: impl Iterator<Item = &'a Entry>, window: usize) -> Option<Piece> {
         let (mut bytes, mut last, mut count) = (Vec::new(), None, 0);
         for entry in entries {
             let start = bytes.len();
             write_entry(entry, &mut bytes);
-            if start > 0 && bytes.len() > MOST_PIECE {
+            if start > 0 && bytes.len() > MOST_PIECE.min(window) {
                 bytes.truncate(start);
                 break;
             }

@@ -12,8 +12,10 @@
 //! Each takes less than two minutes and needs no root. nats-server is skipped if it is not installed.
 //!
 //! The hub stores each message before it sends it, and sends JSON frames with author, room, time and
-//! position. nats-server stores nothing, and sends the text alone. Both speak plain HTTP.
-//! `-- one 500`: another number of members.
+//! position. nats-server stores nothing, and sends the text alone, as do two servers without a hub:
+//! the page's loop alone, and axum. All speak plain HTTP. `-- one 500`: another number of members.
+//!
+//! The two are skipped until they are built: `cargo build --release -p pigeon-perf-axum`.
 #![expect(clippy::expect_used, clippy::panic, reason = "a measurement that fails ends")]
 
 mod latency;
@@ -38,6 +40,8 @@ use members::{Sockets, Talk};
 
 const HUB: &str = "pigeon hub --page";
 const NATS: &str = "nats-server, WebSocket";
+const LOOP: &str = "pigeon-web alone";
+const AXUM: &str = "axum";
 
 /// The number of members.
 static COUNT: OnceLock<usize> = OnceLock::new();
@@ -88,6 +92,7 @@ fn fan_out(name: &str, title: &str, cpus: Cpus, in_flight: usize) -> Report {
     rounds(cpus, &mut servers, Sizes::Equal(64), in_flight);
     table(&mut report, &servers);
     ratio(&mut report, &servers, HUB, NATS, Some(Wanted::AtLeast(1.0)));
+    ratio(&mut report, &servers, LOOP, AXUM, Some(Wanted::AtLeast(1.0)));
     report
 }
 
@@ -103,7 +108,25 @@ fn contenders(report: &mut Report, cpus: Cpus, name: &str) -> Vec<Contender> {
         }
         None => report.skipped(NATS),
     }
+    for (name, kind) in [(LOOP, "own"), (AXUM, "axum")] {
+        match without_hub(cpus, kind) {
+            Some(server) => {
+                let members = Sockets::connect(count(), Talk::Text, server.address);
+                servers.push(Contender::new(name, server, Box::new(members)));
+            }
+            None => report.skipped(name),
+        }
+    }
     servers
+}
+
+/// A server that only passes messages on, if it is built.
+fn without_hub(cpus: Cpus, kind: &str) -> Option<Server> {
+    let bench = std::env::current_exe().expect("this program has a path");
+    let program = bench.ancestors().nth(2)?.join("pigeon-perf-axum");
+    let mut command = Command::new(&program);
+    command.args([kind, "127.0.0.1:0"]);
+    program.exists().then(|| Server::announced(&[cpus.hub], command, "listening on "))
 }
 
 /// A hub with an empty log, and its page's address.

@@ -17,6 +17,8 @@ pub(crate) enum Talk {
     Pigeon,
     /// NATS.
     Nats,
+    /// Texts alone, each a message of its own, which the server passes on.
+    Text,
 }
 
 /// The members of one server.
@@ -46,6 +48,7 @@ impl Sockets {
             let socket = match talk {
                 Talk::Pigeon => join(number, server, &room),
                 Talk::Nats => subscribe(server),
+                Talk::Text => open(server, "/ws", "pigeon.1"),
             };
             let stream = socket.into_stream();
             stream.set_nonblocking(true).expect("a socket");
@@ -55,7 +58,7 @@ impl Sockets {
         Sockets { talk, members, number: 0, buffer: vec![0; 1 << 17] }
     }
 
-    /// A message of the first member, with all frames of the burst.
+    /// What the first member sends: all of the burst.
     fn frames(&mut self, burst: &Burst) -> Vec<u8> {
         let mut lines = Vec::new();
         for text in &burst.texts {
@@ -70,7 +73,11 @@ impl Sockets {
                     let line = format!("PUB chat {}\r\n{text}\r\n", text.len());
                     lines.extend_from_slice(line.as_bytes());
                 }
+                Talk::Text => lines.extend(frame(0x81, text.as_bytes())),
             }
+        }
+        if self.talk == Talk::Text {
+            return lines;
         }
         let first = if self.talk == Talk::Pigeon { 0x81 } else { 0x82 };
         frame(first, &lines)

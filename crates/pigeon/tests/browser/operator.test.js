@@ -195,6 +195,45 @@ test('plots with an hour of data stay smooth', async (t) => {
   assert.equal(await page.locator('#plots img, #members b, #members i').count(), 0, 'names are text');
 });
 
+test('a drop now and then is drawn over the whole hour, in each span', async (t) => {
+  const hub = await Hub.start(t);
+  const chromium = await browser(t);
+  const page = await (await chromium.newContext({ viewport: { width: 1280, height: 900 } })).newPage();
+  // A hub leaves out reasons that did not occur.
+  const rare = hour().map((sample, n) => ({ ...sample, drops: n % 37 === 0 ? { rate: 3 } : {} }));
+  await pretend(page, [{ type: 'samples', samples: rare }]);
+  await page.goto(`${hub.url()}operator#token=pretended`);
+  /** The share of the plot's columns that a line of its colour crosses. */
+  const drawn = () =>
+    page.evaluate(() => {
+      const canvas = document.querySelector('[data-plot=drops] canvas');
+      if (!canvas) return 0;
+      const probe = document.createElement('i');
+      probe.style.color = 'var(--s0)';
+      document.body.append(probe);
+      const [r, g, b] = getComputedStyle(probe).color.match(/\d+/g).map(Number);
+      probe.remove();
+      const { width, height } = canvas;
+      const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+      const isLine = (at) => Math.abs(data[at] - r) + Math.abs(data[at + 1] - g) + Math.abs(data[at + 2] - b) < 40 && data[at + 3] > 100;
+      let columns = 0;
+      for (let x = 0; x < width; x += 1) {
+        for (let y = 0; y < height; y += 1) {
+          if (!isLine(4 * (y * width + x))) continue;
+          columns += 1;
+          break;
+        }
+      }
+      return columns / width;
+    });
+  let share = 0;
+  for (const span of ['3600', '300', '900']) {
+    await page.selectOption('#span', span);
+    // The axes take a part of the width.
+    await until(() => `${span} s are drawn: ${share}`, async () => (share = await drawn()) > 0.7, 5_000);
+  }
+});
+
 test('axe finds no violation in the operator\'s view', async (t) => {
   const hub = await Hub.start(t);
   const chromium = await browser(t);

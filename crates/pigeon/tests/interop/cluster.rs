@@ -327,6 +327,7 @@ fn a_reliable_member_goes_on_at_another_hub() {
     let killed = Instant::now();
     expect_ledgers(&[&reader, &witness], &["before", "after"]);
     println!("the reader was silent for {:?}", killed.elapsed());
+    assert!(killed.elapsed() < PATIENCE / 4, "it did not wait for its own hub");
     // A program that starts while its hub is away goes on at the other one.
     let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
     let url = format!("pigeon://127.0.0.1:{}", ports.1);
@@ -334,4 +335,25 @@ fn a_reliable_member_goes_on_at_another_hub() {
     let mut sender = Process::spawn("kim", command.env("PIGEON_STATE", folder.join("kim")));
     assert!(sender.expect_end(PATIENCE).success());
     expect_ledgers(&[&reader, &witness], &["before", "after", "elsewhere"]);
+}
+
+#[test]
+fn a_reliable_member_goes_on_when_its_hub_hangs_and_a_hub_that_hung_catches_up() {
+    let folder = fresh("hangs");
+    let Some(broker) = Broker::start(&folder) else { return };
+    let (a, b) = (Hub::start(&folder, "a", &broker), Hub::start(&folder, "b", &broker));
+    [&a, &b].iter().for_each(|hub| hub.is_in_order());
+    let (reader, witness) = (a.follower("reader"), b.follower("witness"));
+    a.send("kim", "before");
+    expect_ledgers(&[&reader, &witness], &["before"]);
+    a.process.signal("STOP");
+    b.send("lee", "meanwhile");
+    let hung = Instant::now();
+    expect_ledgers(&[&reader, &witness], &["before", "meanwhile"]);
+    println!("the reader was silent for {:?}", hung.elapsed());
+    assert!(hung.elapsed() < PATIENCE / 4, "it did not wait for its own hub");
+    a.process.signal("CONT");
+    a.send("kim", "after");
+    let late = a.follower("late");
+    expect_ledgers(&[&reader, &witness, &late], &["before", "meanwhile", "after"]);
 }

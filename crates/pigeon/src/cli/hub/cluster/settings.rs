@@ -92,7 +92,7 @@ const MOST_CREDENTIALS: u64 = 64 << 10;
 
 fn read(file: &Path) -> anyhow::Result<String> {
     let shown = escape(&*file.to_string_lossy()).to_string();
-    let cannot = || UsageError(say!("hub-password-unreadable", file = &shown));
+    let cannot = || UsageError(say!("hub-cluster-unreadable", file = &shown));
     let text = text_file::read_secret(file, MOST_CREDENTIALS).with_context(cannot)?;
     String::from_utf8(text).with_context(cannot)
 }
@@ -125,6 +125,11 @@ impl Settings {
             (None, None, Some(file)) => Credentials::Creds(read(file)?),
             _ => return Err(UsageError(say!("hub-cluster-credentials")).into()),
         };
+        if let Some(file) = &authority {
+            let shown = escape(&*file.to_string_lossy()).to_string();
+            std::fs::File::open(file)
+                .with_context(|| UsageError(say!("hub-cluster-unreadable", file = &shown)))?;
+        }
         Ok(Settings { brokers, name, credentials, authority, keep, keep_size })
     }
 

@@ -9,8 +9,8 @@ use pigeon_web::{Counted, Snapshot};
 use serde_json::{Map, Value, json};
 
 use super::super::archive::Archive;
+use super::super::cluster::Figure;
 use super::super::reliable::LinkState;
-use crate::cli::hub::cluster::Figure;
 
 /// Figures since the hub's start, and those of the moment.
 #[derive(Clone, Debug, Default)]
