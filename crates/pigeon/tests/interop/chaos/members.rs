@@ -184,6 +184,8 @@ pub(super) struct Plain {
     beats: Instant,
     speaks: Instant,
     said: u64,
+    /// Proves to the hub that the name is its own.
+    word: Option<String>,
     /// Texts heard, without their speakers' names, since they were last cleared.
     pub(super) heard: BTreeSet<String>,
     /// Control lines received, but for the answers to heartbeats and `/who`.
@@ -210,6 +212,7 @@ impl Plain {
             beats: now,
             speaks: now,
             said: 0,
+            word: None,
             heard: BTreeSet::new(),
             told: Vec::new(),
             names: Vec::new(),
@@ -259,9 +262,12 @@ impl Plain {
         };
         let words: Vec<&str> = line.trim_end().split(' ').collect();
         match words[..] {
-            ["pigeon/1", _, _, _, name, ..] if name != self.name => {
-                self.send(&format!("/nick {}", self.name));
-            }
+            ["pigeon/1", _, _, _, name, ..] if name != self.name => match &self.word {
+                Some(word) => self.send(&format!("/resume {word}")),
+                None => self.send(&format!("/nick {}", self.name)),
+            },
+            ["name", name, _, word, ..] if name == self.name => self.word = Some(word.into()),
+            ["refused", "resume", ..] | ["refused", "/resume", ..] => self.word = None,
             ["pigeon/1", ..] => {}
             ["roster", _, _, people, senders, from, ref names @ ..] => {
                 let number = |word: &str| word.parse::<usize>().unwrap();
