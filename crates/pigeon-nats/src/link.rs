@@ -88,7 +88,7 @@ pub enum Event {
     /// Another hub has left, or its lease has ended.
     Gone(u128),
     /// What another hub has told all.
-    Told {
+    Received {
         /// The hub's run.
         hub: u128,
         /// What it has told.
@@ -435,7 +435,7 @@ impl Driver {
         let Ok(Tell { hub, body }) = serde_json::from_slice(payload) else { return };
         let Ok(hub) = u128::from_str_radix(&hub, 16) else { return };
         if hub != self.hub && self.others.contains_key(&hub) {
-            (self.report)(Event::Told { hub, body });
+            (self.report)(Event::Received { hub, body });
         }
     }
 
