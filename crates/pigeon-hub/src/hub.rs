@@ -191,6 +191,7 @@ impl Hub {
             rate,
             dropped,
             is_muted: self.core.has(slot, Trait::Muted),
+            is_person: self.core.has(slot, Trait::Person),
         }
     }
 
@@ -305,6 +306,19 @@ impl Hub {
             })?;
         }
         self.let_in(link, label, source, Some(author))
+    }
+
+    /// Adds a member of another hub with the same rooms, which has checked it: no password is asked.
+    pub fn join_elsewhere(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        label: Label,
+        source: Source,
+    ) -> Result<MemberId, Refusal> {
+        self.begin(now);
+        // An author of its own, which no key has.
+        self.let_in(link, label, source, Some(0))
     }
 
     fn let_in(
@@ -530,6 +544,18 @@ impl Hub {
         let was_banned = parse_net(net).is_some_and(|net| self.core.unban(net));
         self.deliver();
         was_banned
+    }
+
+    /// Passes on a private message from a member of another hub. Returns false if there is no such
+    /// member, or if it reads no lines.
+    pub fn msg_from(&mut self, now: Instant, from: Label, who: &str, text: &str) -> bool {
+        self.begin(now);
+        let cx = self.doors.context(self.now);
+        let to = self.core.find(&cx, who).filter(|&slot| self.core.can_be_told(&cx, slot));
+        let (Some(slot), Some(text)) = (to, Text::of(text.as_bytes())) else { return false };
+        self.core.reply(self.core.id(slot), Notice::MsgFrom { name: from, text });
+        self.deliver();
+        true
     }
 
     /// Sends a private message as the operator, to a member by its name or its `IP:PORT`. Returns

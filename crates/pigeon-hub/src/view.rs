@@ -49,6 +49,8 @@ pub struct MemberView {
     pub dropped: u64,
     /// Whether the member is muted.
     pub is_muted: bool,
+    /// Whether it is a person, and no program that only sends.
+    pub is_person: bool,
 }
 
 /// A room.

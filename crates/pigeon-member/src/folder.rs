@@ -112,6 +112,11 @@ impl Folder {
         replace(&self.path.join("hubs"), lines.as_bytes())
     }
 
+    /// The file of the hubs that share rooms with a hub.
+    pub(crate) fn others(&self, fingerprint: &str) -> PathBuf {
+        self.path.join(fingerprint).join("hubs")
+    }
+
     fn hubs(&self) -> Result<BTreeMap<String, String>, FolderError> {
         let path = self.path.join("hubs");
         let text = match std::fs::read_to_string(&path) {
@@ -173,7 +178,7 @@ fn create(folder: &Path) -> Result<(), FolderError> {
 }
 
 /// Replaces a file atomically, even across a power failure.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     let beside = path.with_extension("new");
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use pigeon_client::reliable::{Event as SessionEvent, From, MessageId, SayError, Status};
+use pigeon_datagram::SocketId;
 use pigeon_net::{Driver, Host, Io, Waker};
 use pigeon_proto::{Message, Position, RoomName};
 use pigeon_quic::Fingerprint;
@@ -376,7 +377,13 @@ impl Host<Member> for HubHost {
         ControlFlow::Continue(())
     }
 
-    fn event(&mut self, member: &mut Member, _: &mut Io<'_>, event: Event) -> ControlFlow<()> {
+    fn event(&mut self, member: &mut Member, io: &mut Io<'_>, event: Event) -> ControlFlow<()> {
+        if let Event::Moves(hub) = event {
+            let socket = crate::connect(hub).ok();
+            let is_moved = socket.is_some_and(|it| io.open(SocketId::FIRST, it).is_ok());
+            member.moved(io.now, is_moved);
+            return ControlFlow::Continue(());
+        }
         if !self.note_status(&event) {
             self.held.push_back(event);
         }

@@ -26,6 +26,7 @@
 mod file;
 mod folder;
 mod hub;
+mod hubs;
 mod machine;
 mod open;
 

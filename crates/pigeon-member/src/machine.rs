@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use pigeon_client::reliable::{Disk, Event as SessionEvent, Output, Session};
@@ -17,6 +18,7 @@ use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
 use pigeon_quic::{Client, ConnId, Endpoint, Event as QuicEvent, Fingerprint, Pin, Why};
 
 use crate::file::SessionFile;
+use crate::hubs::{Hubs, Target};
 
 /// Maximum bytes read from the connection before they are handled.
 const READ: usize = 64 << 10;
@@ -25,14 +27,28 @@ const READ: usize = 64 << 10;
 /// slows the hub down and costs no memory.
 const MOST_EVENTS: usize = 4_096;
 
-/// A member of one hub.
+/// Time without anything from the hub after which it is asked for a sign, and time limits for its
+/// first answer and for a sign after its port was reported as closed: if the member can go on at
+/// another hub.
+const SIGN: Duration = Duration::from_millis(1_500);
+const ANSWER: Duration = Duration::from_secs(2);
+const REFUSED: Duration = Duration::from_millis(300);
+
+/// A member of one hub, or of several that share rooms.
 pub struct Member {
     session: Session,
     client: Client,
     file: SessionFile,
-    hub: SocketAddr,
-    pin: Pin,
+    hubs: Hubs,
+    /// Where the socket sends.
+    socket: SocketAddr,
+    /// Whether the application opens a socket to another hub.
+    is_moving: bool,
     connection: Option<Connection>,
+    /// When anything arrived last, or the hub was asked for a sign.
+    heard: Instant,
+    /// When the connection is given up, because nobody listens at the hub's port any more.
+    refused: Option<Instant>,
     events: VecDeque<Event>,
     /// Why the hub was not reached last.
     trouble: Option<Why>,
@@ -48,6 +64,8 @@ pub struct Member {
 struct Connection {
     quic: ConnId,
     is_open: bool,
+    /// When another hub is tried, if this one has not answered.
+    late: Option<Instant>,
     unsent: VecDeque<Bytes>,
     /// Whether bytes were left unread because reading is paused.
     is_held: bool,
@@ -62,6 +80,8 @@ pub enum Event {
     Met(Fingerprint),
     /// The hub was not reached. The member tries again.
     Unreached(Why),
+    /// The member goes on at another hub: open a socket to it, then call [`Member::moved`].
+    Moves(SocketAddr),
     /// Another server answers at the hub's address. Nothing was sent to it, and the member does not
     /// try again.
     NotTheHub(Why),
@@ -73,16 +93,18 @@ impl Member {
         session: Session,
         client: Client,
         file: SessionFile,
-        hub: SocketAddr,
-        pin: Pin,
+        hubs: Hubs,
     ) -> Member {
         let mut member = Member {
             session,
             client,
             file,
-            hub,
-            pin,
+            socket: hubs.target().address,
+            hubs,
+            is_moving: false,
             connection: None,
+            heard: now,
+            refused: None,
             events: VecDeque::new(),
             trouble: None,
             is_append_lost: false,
@@ -109,14 +131,72 @@ impl Member {
 
     /// The hub's address.
     pub fn hub(&self) -> SocketAddr {
-        self.hub
+        self.hubs.target().address
     }
 
     /// The hub has a new address. Drops an open connection.
     pub fn move_to(&mut self, now: Instant, hub: SocketAddr) {
-        self.hub = hub;
+        self.hubs.move_to(hub);
+        (self.socket, self.is_moving) = (hub, false);
         self.drop_connection(now);
         self.turn(now);
+    }
+
+    /// The answer to [`Event::Moves`]: whether the socket sends to the other hub now.
+    pub fn moved(&mut self, now: Instant, is_moved: bool) {
+        if !std::mem::take(&mut self.is_moving) {
+            return;
+        }
+        match is_moved {
+            true => {
+                self.socket = self.hubs.target().address;
+                self.connect(now);
+            }
+            false => {
+                self.hubs.go_on();
+                self.session.disconnected(now);
+            }
+        }
+        self.turn(now);
+    }
+
+    fn connect(&mut self, now: Instant) {
+        let Target { address, pin } = self.hubs.target();
+        match self.client.connect(now, address, pin) {
+            Ok(quic) => {
+                let unsent = VecDeque::new();
+                let late = self.hubs.has_others().then_some(now + ANSWER);
+                let connection = Connection { quic, is_open: false, late, unsent, is_held: false };
+                self.connection = Some(connection);
+            }
+            Err(error) => {
+                self.events.push_back(Event::Unreached(Why::Protocol(error.to_string())));
+                self.hubs.go_on();
+                self.session.disconnected(now);
+            }
+        }
+    }
+
+    /// When the hub must give a sign, if the member can go on elsewhere.
+    fn sign_at(&self) -> Option<Instant> {
+        let is_open = self.connection.as_ref().is_some_and(|connection| connection.is_open);
+        (is_open && self.hubs.has_others()).then_some(self.heard + SIGN)
+    }
+
+    /// Asks a silent hub for a sign, and gives up one that is gone, if there are others.
+    fn watch(&mut self, now: Instant) {
+        let late = self.connection.as_ref().and_then(|connection| connection.late);
+        let is_gone = self.refused.take_if(|at| *at <= now).is_some();
+        if is_gone || late.is_some_and(|at| at <= now) {
+            self.hubs.go_on();
+            return self.drop_connection(now);
+        }
+        if self.sign_at().is_some_and(|at| at <= now)
+            && let Some(connection) = &self.connection
+        {
+            self.heard = now;
+            self.client.ping(now, connection.quic);
+        }
     }
 
     /// The client's own address or socket has changed.
@@ -136,6 +216,7 @@ impl Member {
     }
 
     fn drop_connection(&mut self, now: Instant) {
+        self.refused = None;
         if let Some(connection) = self.connection.take() {
             self.client.close(now, connection.quic, 0, Bytes::new());
             self.session.disconnected(now);
@@ -166,11 +247,11 @@ impl Member {
         };
         match event {
             QuicEvent::Opened { .. } => {
-                connection.is_open = true;
-                self.trouble = None;
+                (connection.is_open, connection.late) = (true, None);
+                (self.trouble, self.heard) = (None, now);
                 if let Some(fingerprint) = self.client.fingerprint(connection.quic) {
                     // The next connection must be to the same hub.
-                    self.pin = Pin::Key(fingerprint);
+                    self.hubs.met(Pin::Key(fingerprint));
                     self.events.push_back(Event::Met(fingerprint));
                     self.session.connected(now, &fingerprint.to_string());
                 }
@@ -179,10 +260,12 @@ impl Member {
             QuicEvent::Writable { .. } => self.flush(now),
             QuicEvent::Moved { .. } => {}
             QuicEvent::Closed { why, .. } => {
-                self.connection = None;
+                (self.connection, self.refused) = (None, None);
                 let is_other =
                     matches!(why, Why::WrongCertificate { .. } | Why::NotItsCertificate { .. });
-                if is_other {
+                let is_own = self.hubs.is_own();
+                self.hubs.go_on();
+                if is_other && is_own {
                     self.events.push_back(Event::NotTheHub(why));
                     self.session.quit();
                 } else if self.trouble.as_ref() != Some(&why) {
@@ -196,17 +279,11 @@ impl Member {
 
     fn output(&mut self, now: Instant, output: Output) {
         match output {
-            Output::Connect => match self.client.connect(now, self.hub, self.pin) {
-                Ok(quic) => {
-                    let unsent = VecDeque::new();
-                    let connection = Connection { quic, is_open: false, unsent, is_held: false };
-                    self.connection = Some(connection);
-                }
-                Err(error) => {
-                    self.events.push_back(Event::Unreached(Why::Protocol(error.to_string())));
-                    self.session.disconnected(now);
-                }
-            },
+            Output::Connect if self.hubs.target().address == self.socket => self.connect(now),
+            Output::Connect => {
+                self.is_moving = true;
+                self.events.push_back(Event::Moves(self.hubs.target().address));
+            }
             Output::Send(bytes) => {
                 if let Some(connection) = &mut self.connection {
                     connection.unsent.push_back(bytes);
@@ -220,6 +297,9 @@ impl Member {
             }
             Output::Disk(disk) => self.disk(now, disk),
             Output::Event(event) => {
+                if let SessionEvent::Hubs(hubs) = &event {
+                    return self.hubs.heard(hubs);
+                }
                 if event == SessionEvent::State(pigeon_client::reliable::State::Ended) {
                     self.is_ended = true;
                 }
@@ -252,6 +332,13 @@ impl Member {
         }
     }
 
+    /// Nobody listens at the hub's port. Not at once, because such reports can be forged.
+    fn refused_at(&mut self, now: Instant) {
+        if self.sign_at().is_some() {
+            self.refused.get_or_insert(now + REFUSED);
+        }
+    }
+
     fn flush(&mut self, now: Instant) {
         let Some(connection) = &mut self.connection else { return };
         let chunks = connection.unsent.make_contiguous();
@@ -281,7 +368,7 @@ impl Member {
 
 impl std::fmt::Debug for Member {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Member").field("hub", &self.hub).finish_non_exhaustive()
+        f.debug_struct("Member").field("hub", &self.hub()).finish_non_exhaustive()
     }
 }
 
@@ -289,17 +376,20 @@ impl Machine for Member {
     type Event = Event;
 
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
+        (self.heard, self.refused) = (now, None);
         self.client.handle_datagram(now, datagram);
         self.turn(now);
     }
 
     fn handle_refused(&mut self, now: Instant, socket: SocketId) {
         self.client.handle_refused(now, socket);
+        self.refused_at(now);
         self.turn(now);
     }
 
     fn handle_refused_by(&mut self, now: Instant, socket: SocketId, peer: SocketAddr) {
         self.client.handle_refused_by(now, socket, peer);
+        self.refused_at(now);
         self.turn(now);
     }
 
@@ -312,6 +402,7 @@ impl Machine for Member {
         if self.session.poll_timeout().is_some_and(|due| due <= now) {
             self.session.handle_timeout(now);
         }
+        self.watch(now);
         self.turn(now);
     }
 
@@ -340,7 +431,10 @@ impl Machine for Member {
             && self.events.is_empty()
             && self.connection.as_ref().is_some_and(|connection| connection.is_held);
         let rest = is_due.then_some(Instant::ORIGIN);
-        [self.client.poll_timeout(), self.session.poll_timeout(), rest].into_iter().flatten().min()
+        let late = self.connection.as_ref().and_then(|connection| connection.late);
+        let hub = [late, self.refused, self.sign_at()];
+        let timers = [self.client.poll_timeout(), self.session.poll_timeout(), rest];
+        timers.into_iter().chain(hub).flatten().min()
     }
 }
 

@@ -15,6 +15,7 @@ use pigeon_quic::{
 use rand_pcg::Pcg64;
 use thiserror::Error;
 
+use crate::hubs::{Hubs, Target};
 use crate::{Folder, FolderError, Member};
 
 /// How a member finds its hub, and its identity.
@@ -188,8 +189,9 @@ pub fn open_with(options: Options, clock: Clock) -> Result<Opened, OpenMemberErr
     let store = Store::load(&bytes, wall);
     let key = Box::new(SigningKey(key));
     let session = Session::new(clock.now(), wall, options.session, key, store, random);
-    let member =
-        Member::new(clock.now(), session, client, file, options.hub, Pin::Key(fingerprint));
+    let target = Target { address: options.hub, pin: Pin::Key(fingerprint) };
+    let hubs = Hubs::new(target, Some(own.others(&text)));
+    let member = Member::new(clock.now(), session, client, file, hubs);
     Ok(Opened { member, socket, clock, fingerprint, is_first })
 }
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::pull::{Config, Stream as Messages};
+use async_nats::jetstream::consumer::pull::{Config as ConsumerConfig, Stream as Messages};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::stream::Stream;
+use async_nats::jetstream::stream::{Config, Stream};
 use async_nats::jetstream::{self, Context};
-use async_nats::{Client, ConnectOptions};
+use async_nats::{Client, ConnectOptions, ServerAddr};
 use bytes::Bytes;
 use pigeon_cluster::{Record, hash};
 use tokio::sync::mpsc::UnboundedSender;
@@ -68,7 +68,9 @@ pub(crate) async fn connect(
     if let Some(authority) = &settings.authority {
         options = options.add_root_certificates(authority.clone());
     }
-    Ok(options.connect(settings.servers.join(",")).await?)
+    let servers: Result<Vec<ServerAddr>, _> =
+        settings.servers.iter().map(|it| it.parse()).collect();
+    Ok(options.connect(servers?).await?)
 }
 
 /// The stream, made if it does not exist, and how it differs from what it should be.
@@ -91,7 +93,14 @@ pub(crate) async fn open(
             Err(error) => return Err(error.into()),
         },
     };
-    let found = stream.get_info().await?.config;
+    let mut found = stream.get_info().await?.config;
+    if found.num_replicas < wanted.num_replicas {
+        // It was made while servers were missing.
+        let raised = Config { num_replicas: wanted.num_replicas, ..found.clone() };
+        if let Ok(info) = context.update_stream(raised).await {
+            found = info.config;
+        }
+    }
     Ok((stream, differences(&found, &wanted)))
 }
 
@@ -145,7 +154,7 @@ pub(crate) async fn look(stream: &Stream, cursor: u64) -> Result<(Option<u64>, u
 /// Records after a sequence, as they come.
 pub(crate) async fn read(stream: &Stream, after: u64) -> Result<Messages, Error> {
     let consumer = stream
-        .create_consumer(Config {
+        .create_consumer(ConsumerConfig {
             deliver_policy: match after {
                 0 => DeliverPolicy::All,
                 after => DeliverPolicy::ByStartSequence { start_sequence: after + 1 },
@@ -154,7 +163,7 @@ pub(crate) async fn read(stream: &Stream, after: u64) -> Result<Messages, Error>
             inactive_threshold: Duration::from_secs(30),
             memory_storage: true,
             num_replicas: 1,
-            ..Config::default()
+            ..ConsumerConfig::default()
         })
         .await?;
     let messages = consumer

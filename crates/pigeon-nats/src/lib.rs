@@ -6,7 +6,7 @@
 //! ```text
 //!   hub ── Input ──▶ ┌──────┐ ── publish ────▶ stream  pigeon-NAME: pigeon.NAME.log, .epoch
 //!                    │ Link │ ◀── deliver ──── an ephemeral consumer, from a sequence
-//!   hub ◀─ Event ─── └──────┘ ◀─▶ leases ───── pigeon.NAME.lease, not stored
+//!   hub ◀─ Event ─── └──────┘ ◀─▶ leases ───── pigeon.NAME.lease and .tell, not stored
 //! ```
 //!
 //! `settings`: brokers and the stream's configuration. `connection`: what is asked of the brokers.

@@ -1,5 +1,6 @@
 //! The thread around an [`Order`].
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::io;
 use std::pin::Pin;
@@ -15,6 +16,7 @@ use pigeon_cluster::{Held, Order, Outcome, Output, RENEW, Rewind, Said, Saved, S
 use pigeon_datagram::Instant;
 use pigeon_proto::{Message, Position};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::connection::{self, Error, Sign};
@@ -36,6 +38,10 @@ pub enum Input {
     Plain(Message),
     /// Whether the messages of [`Event::Store`] are on disk.
     Stored(bool),
+    /// What the other hubs hear about this one, with each lease.
+    About(Value),
+    /// Something for all other hubs that are connected now. Nothing is stored, and it may be lost.
+    Tell(Value),
     /// Ends the thread.
     Stop,
 }
@@ -72,6 +78,22 @@ pub enum Event {
     },
     /// The stream differs from what it should be.
     Differs(Vec<String>),
+    /// What another hub says about itself, when it comes and after each change.
+    About {
+        /// The hub's run.
+        hub: u128,
+        /// What it says.
+        about: Value,
+    },
+    /// Another hub has left, or its lease has ended.
+    Gone(u128),
+    /// What another hub has told all.
+    Received {
+        /// The hub's run.
+        hub: u128,
+        /// What it has told.
+        body: Value,
+    },
     /// The brokers or the stream cannot be reached, or refuse. Told once for each reason.
     Trouble(String),
     /// Once a second: the counters, and how many messages wait for their place.
@@ -149,6 +171,16 @@ struct Lease {
     /// The hub stops.
     #[serde(default)]
     leaves: bool,
+    /// What the hub says about itself.
+    #[serde(default)]
+    about: Value,
+}
+
+/// Something for all other hubs: not stored.
+#[derive(Serialize, Deserialize)]
+struct Tell {
+    hub: String,
+    body: Value,
 }
 
 type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
@@ -179,6 +211,11 @@ struct Driver {
     told: (Option<State>, usize),
     trouble: Option<String>,
     differences: Vec<String>,
+    about: Value,
+    /// What the other hubs have said about themselves.
+    others: BTreeMap<u128, Value>,
+    /// What is to be told.
+    tells: Vec<Value>,
 }
 
 impl Driver {
@@ -197,6 +234,10 @@ impl Driver {
         };
         let mut leases = match client.subscribe(settings.lease()).await {
             Ok(leases) => leases,
+            Err(error) => return report(Event::Trouble(error.to_string())),
+        };
+        let mut tells = match client.subscribe(settings.tell()).await {
+            Ok(tells) => tells,
             Err(error) => return report(Event::Trouble(error.to_string())),
         };
         let (done, mut answers) = unbounded_channel();
@@ -221,6 +262,9 @@ impl Driver {
             told: (None, usize::MAX),
             trouble: None,
             differences: Vec::new(),
+            about: Value::Null,
+            others: BTreeMap::new(),
+            tells: Vec::new(),
         };
         let mut renew = tokio::time::interval(RENEW);
         renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -251,6 +295,10 @@ impl Driver {
                     Some(lease) => driver.lease(&lease.payload),
                     None => break,
                 },
+                told = tells.next() => match told {
+                    Some(told) => driver.told(&told.payload),
+                    None => break,
+                },
                 _ = renew.tick() => driver.renew(false).await,
                 () = async { match sleep { Some(sleep) => sleep.await, None => pending().await } } => {
                     driver.timeout();
@@ -270,6 +318,8 @@ impl Driver {
             Input::Say { ticket, said } => self.order.say(now, ticket, said, &*self.held),
             Input::Plain(message) => self.order.say_plain(now, message, &*self.held),
             Input::Stored(is_stored) => self.order.stored(now, is_stored, &*self.held),
+            Input::About(about) => self.about = about,
+            Input::Tell(body) => self.tells.push(body),
             // Handled by the loop.
             Input::Stop => {}
         }
@@ -369,12 +419,35 @@ impl Driver {
         if hub == self.hub {
             return;
         }
-        match lease.leaves {
-            true => self.order.left(now, hub, &*self.held),
-            false => {
-                let place = (lease.epoch, lease.cursor, digest);
-                self.order.heard(now, hub, place, &*self.held);
+        if lease.leaves {
+            return self.order.left(now, hub, &*self.held);
+        }
+        let place = (lease.epoch, lease.cursor, digest);
+        self.order.heard(now, hub, place, &*self.held);
+        let is_alive = self.order.alive().contains(&hub);
+        if is_alive && self.others.get(&hub) != Some(&lease.about) {
+            self.others.insert(hub, lease.about.clone());
+            (self.report)(Event::About { hub, about: lease.about });
+        }
+    }
+
+    fn told(&mut self, payload: &[u8]) {
+        let Ok(Tell { hub, body }) = serde_json::from_slice(payload) else { return };
+        let Ok(hub) = u128::from_str_radix(&hub, 16) else { return };
+        if hub != self.hub && self.others.contains_key(&hub) {
+            (self.report)(Event::Received { hub, body });
+        }
+    }
+
+    async fn tell(&mut self) {
+        for body in std::mem::take(&mut self.tells) {
+            if self.stream.is_none() {
+                continue;
             }
+            let tell = Tell { hub: format!("{:032x}", self.hub), body };
+            let payload = serde_json::to_vec(&tell).unwrap_or_default();
+            let sending = self.client.publish(self.settings.tell(), payload.into());
+            let _ = tokio::time::timeout(Duration::from_secs(1), sending).await;
         }
     }
 
@@ -390,6 +463,7 @@ impl Driver {
             cursor: place.cursor,
             digest: format!("{:016x}", place.digest),
             leaves,
+            about: self.about.clone(),
         };
         let payload = serde_json::to_vec(&lease).unwrap_or_default();
         let sending = self.client.publish(self.settings.lease(), payload.into());
@@ -429,7 +503,15 @@ impl Driver {
                 Output::Released => (self.report)(Event::Released),
             }
         }
-        let told = (Some(self.order.state()), self.order.alive().len());
+        self.tell().await;
+        let alive = self.order.alive();
+        let gone: Vec<u128> =
+            self.others.keys().filter(|it| !alive.contains(it)).copied().collect();
+        for hub in gone {
+            self.others.remove(&hub);
+            (self.report)(Event::Gone(hub));
+        }
+        let told = (Some(self.order.state()), alive.len());
         if told != self.told {
             self.told = told;
             (self.report)(Event::State { state: self.order.state(), others: told.1 });

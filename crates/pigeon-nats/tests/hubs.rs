@@ -122,7 +122,7 @@ impl Hub {
                     }
                     Event::Differs(what) => panic!("{what:?}"),
                     Event::Trouble(why) => println!("{run}: {why}"),
-                    Event::Rewound(_) | Event::Released | Event::Counts { .. } => {}
+                    _ => {}
                 }
             }
         };

@@ -39,6 +39,11 @@ pub trait Endpoint: Machine<Event = Event> + Sealed {
         self.connections_mut().close(now, conn, code, reason.into());
     }
 
+    /// Sends a packet that the peer must acknowledge, unless one is on its way.
+    fn ping(&mut self, now: Instant, conn: ConnId) {
+        self.connections_mut().ping(now, conn);
+    }
+
     /// The peer's address.
     fn peer(&self, conn: ConnId) -> Option<SocketAddr> {
         self.connections().peer(conn)

@@ -420,6 +420,7 @@ impl Session {
         match frame {
             // This session sends no `read`, `search` or `watch`.
             HubFrame::Unknown | HubFrame::Entries { .. } | HubFrame::Here(_) => {}
+            HubFrame::Hubs { hubs } => self.report(Event::Hubs(hubs)),
             HubFrame::Bye { reason, text } => self.bye(now, reason, text),
             HubFrame::Challenge { .. } if open.is_challenged => {
                 return Err("a second challenge".into());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pigeon_datagram::Instant;
-use pigeon_proto::frame::{ByeReason, Refused};
+use pigeon_proto::frame::{ByeReason, OtherHub, Refused};
 use pigeon_proto::{Gap, Message, Name, Position, RoomName, Seen};
 
 /// The identity of a message sent from here: its outbox and its number. The identity never changes.
@@ -102,6 +102,8 @@ pub enum Event {
         /// The name of the senders of these messages; `None`: all senders.
         name: Option<Box<str>>,
     },
+    /// All hubs with the same rooms: the transport goes on there if this one is away.
+    Hubs(Vec<OtherHub>),
     /// A notice of the hub.
     Notice {
         /// The control line without its prefix.

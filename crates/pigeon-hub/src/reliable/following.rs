@@ -6,14 +6,11 @@ use pigeon_datagram::Instant;
 use pigeon_proto::frame::{HubFrame, MAX_FOLLOWED};
 use pigeon_proto::{Detail, Entry, Follow, Position, RoomName, Seen};
 
-use super::connection::{Followed, Place, Reading};
+use super::connection::{Followed, Place, Reading, UNREAD};
 use super::log::RoomLog;
 use super::output::{Answer, ConnId, Output, Read, ReadId};
 use super::rooms::Piece;
 use super::{READ_AGAIN, STRIDE, Sessions};
-
-/// The id of a read to repeat. No real read has it.
-pub(super) const UNREAD: u64 = 0;
 
 /// Entries for several followers at the same position, shared within one pump.
 type Pieces = BTreeMap<(Box<str>, Position), Stretch>;

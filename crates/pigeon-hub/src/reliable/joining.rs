@@ -134,6 +134,7 @@ impl Sessions {
         let outbox = connection.saying.outbox;
         let (stores, max_text) = (self.config.stores, self.config.max_text as u64);
         self.frame(conn, &HubFrame::Welcome { author, name, room, stores, max_text });
+        self.send_hubs(conn);
         self.begin_outbox(conn, author, outbox);
         self.handle_lines(conn);
     }

@@ -58,7 +58,7 @@ use std::time::Duration;
 
 use pigeon_datagram::Instant;
 use pigeon_proto::Position;
-use pigeon_proto::frame::ByeReason;
+use pigeon_proto::frame::{ByeReason, HubFrame};
 
 pub use config::{Config, Crypto};
 pub use log::RoomLog;
@@ -68,8 +68,7 @@ pub use output::{
 };
 pub use statistics::Statistics;
 
-use connection::{Connection, LEAST_WINDOW, Phase, WINDOW};
-use following::UNREAD;
+use connection::{Connection, LEAST_WINDOW, Phase, UNREAD, WINDOW};
 use members::Members;
 use rooms::Rooms;
 use slots::Slots;
@@ -104,6 +103,8 @@ pub struct Sessions {
     /// Connections with failed log reads, and when these are repeated.
     unreadable: VecDeque<(Instant, ConnId)>,
     watched: Watched,
+    /// The frame that names all hubs with the same rooms. `None`: there is only this one.
+    hubs: Option<HubFrame>,
     /// Connections whose next request for earlier entries waits, and until when.
     waiting: BTreeSet<(Instant, ConnId)>,
     outputs: VecDeque<Output>,
@@ -128,6 +129,7 @@ impl Sessions {
             handshakes: VecDeque::new(),
             unreadable: VecDeque::new(),
             watched: Watched::default(),
+            hubs: None,
             waiting: BTreeSet::new(),
             outputs: VecDeque::new(),
             in_flight: BTreeMap::new(),

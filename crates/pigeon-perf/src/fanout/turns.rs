@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::load::{Load, Sizes};
 use super::members::Members;
-use crate::cpu::{Busy, Cpus, thread_seconds};
+use crate::cpu::{Busy, Cpus, own_seconds, thread_seconds};
 use crate::server::Server;
 
 /// How long a hub works per round. The kernel counts busy time in hundredths of a second.
@@ -31,6 +31,8 @@ pub struct Contender {
     pub name: &'static str,
     /// The program.
     pub server: Server,
+    /// Other programs on the hub's CPU that work for it, such as brokers.
+    pub beside: Vec<u32>,
     /// The members that have joined the hub.
     pub members: Box<dyn Members>,
     /// The turns of the current round.
@@ -80,8 +82,18 @@ impl Turn {
 impl Contender {
     /// A hub that all members have joined.
     pub fn new(name: &'static str, server: Server, members: Box<dyn Members>) -> Contender {
+        Contender::with(name, server, Vec::new(), members)
+    }
+
+    /// The same with other programs that work for the hub.
+    pub fn with(
+        name: &'static str,
+        server: Server,
+        beside: Vec<u32>,
+        members: Box<dyn Members>,
+    ) -> Contender {
         let (turns, all) = (Vec::new(), Vec::new());
-        let mut contender = Contender { name, server, members, turns, all, all_sent: 0 };
+        let mut contender = Contender { name, server, beside, members, turns, all, all_sent: 0 };
         contender.gather();
         contender
     }
@@ -104,7 +116,7 @@ impl Contender {
 
     /// Works for a while: sends each burst after the last one has arrived.
     fn turn(&mut self, cpus: Cpus, load: &mut Load) -> Turn {
-        let (drops, own) = (self.kernel_drops(), self.server.process.own_seconds());
+        let (drops, own) = (self.kernel_drops(), self.own_seconds());
         let thread = thread_seconds(self.server.process.pid());
         let (start, busy) = (Instant::now(), Busy::start(cpus.hub));
         let mut turn = Turn::default();
@@ -115,13 +127,18 @@ impl Contender {
             turn.delivered += self.members.collect(&burst, PATIENCE).copies;
         }
         turn.busy = busy.seconds();
-        turn.own = self.server.process.own_seconds() - own;
+        turn.own = self.own_seconds() - own;
         turn.thread = thread_seconds(self.server.process.pid()) - thread;
         self.all_sent += turn.sent;
         turn.due = turn.sent * self.members.count() as u64;
         let dropped = self.kernel_drops();
         turn.dropped = [dropped[0] - drops[0], dropped[1] - drops[1]];
         turn
+    }
+
+    fn own_seconds(&self) -> f64 {
+        let beside: f64 = self.beside.iter().map(|pid| own_seconds(*pid)).sum();
+        self.server.process.own_seconds() + beside
     }
 
     /// Datagrams dropped by the kernel so far, at the hub and at the members.

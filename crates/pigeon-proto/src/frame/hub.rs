@@ -1,5 +1,6 @@
 //! Frames from hubs.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -137,6 +138,11 @@ pub enum HubFrame {
     },
     /// The members of a watched room, and the rooms.
     Here(Here),
+    /// All hubs with the same rooms, this one among them: a client goes on there if this hub is away.
+    Hubs {
+        /// The hubs.
+        hubs: Vec<OtherHub>,
+    },
     /// The hub closes the connection.
     Bye {
         /// The reason.
@@ -165,6 +171,15 @@ pub struct Here {
     pub members: Vec<Present>,
     /// The rooms with the most members.
     pub rooms: Vec<RoomCount>,
+}
+
+/// A hub with the same rooms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherHub {
+    /// Its addresses for members with a key.
+    pub addresses: Vec<SocketAddr>,
+    /// The SHA-256 of its public key, in hexadecimal.
+    pub fingerprint: Box<str>,
 }
 
 /// A member of a room.

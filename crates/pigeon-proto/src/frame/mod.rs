@@ -33,7 +33,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use client::{ClientFrame, Prove, Say};
-pub use hub::{ByeReason, Here, HubFrame, Present, Refused, RoomCount};
+pub use hub::{ByeReason, Here, HubFrame, OtherHub, Present, Refused, RoomCount};
 pub use lines::{Lines, TooLong};
 
 /// The protocol version of this crate.

@@ -51,6 +51,7 @@ pub(crate) enum Event {
     Session(SessionEvent),
     Met(Fingerprint),
     Unreached(Fingerprint),
+    Moves(SocketAddr),
     NotTheHub(Fingerprint),
 }
 
@@ -77,6 +78,10 @@ impl Member {
     }
 
     pub(crate) fn move_to(&mut self, _: Instant, _: SocketAddr) {
+        match *self {}
+    }
+
+    pub(crate) fn moved(&mut self, _: Instant, _: bool) {
         match *self {}
     }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -162,7 +162,7 @@ impl Plain {
                 let text = String::from_utf8_lossy(&buffer[..length]).trim_end().to_string();
                 self.heard.push(text);
             }
-            self.heard.iter().any(|heard| heard.starts_with(line)).then_some(())
+            self.heard.iter().any(|heard| heard.contains(line)).then_some(())
         });
     }
 
@@ -253,4 +253,107 @@ fn two_hubs_share_rooms_in_one_order_also_after_the_broker_was_away() {
     expect_ledgers(&followers.each_ref(), &["while b is away"]);
     b.send("kim", "b again");
     expect_ledgers(&followers.each_ref(), &["while b is away", "b again"]);
+}
+
+/// Names in a `/who` line.
+fn names(line: &str) -> BTreeSet<String> {
+    let list = line.rsplit(": ").next().unwrap_or_default();
+    list.split(", ").map(|name| name.trim().to_string()).collect()
+}
+
+impl Plain {
+    /// Asks who is here until the answer is as wished.
+    #[track_caller]
+    fn expect_who(&mut self, wished: impl Fn(&BTreeSet<String>) -> bool, within: Duration) {
+        let mut last = String::new();
+        let mut buffer = [0; 65_535];
+        self.socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        let deadline = Instant::now() + within;
+        loop {
+            self.say("/who");
+            while let Ok(length) = self.socket.recv(&mut buffer) {
+                let text = String::from_utf8_lossy(&buffer[..length]).trim_end().to_string();
+                if text.contains("people") || text.contains("person") {
+                    last.clone_from(&text);
+                }
+                self.heard.push(text);
+            }
+            if wished(&names(&last)) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "who: {last}");
+        }
+    }
+}
+
+#[test]
+fn members_of_other_hubs_are_seen_and_written_to_and_go_with_their_hub() {
+    let folder = fresh("elsewhere");
+    let Some(broker) = Broker::start(&folder) else { return };
+    let (a, b) = (Hub::start(&folder, "a", &broker), Hub::start(&folder, "b", &broker));
+    [&a, &b].iter().for_each(|hub| hub.is_in_order());
+    let (mut ann, mut bob) = (a.plain("ann"), b.plain("bob"));
+    let has = |name: &'static str| move |names: &BTreeSet<String>| names.contains(name);
+    ann.expect_who(has("bob"), PATIENCE);
+    bob.expect_who(has("ann"), PATIENCE);
+    ann.say("/msg bob 悄悄话");
+    bob.expect("ann (to you): 悄悄话");
+    bob.say("/msg ann 收到");
+    ann.expect("bob (to you): 收到");
+    // The same name at two hubs.
+    let _other = b.plain("ann");
+    ann.expect_who(has("ann@b"), PATIENCE);
+    bob.expect_who(has("ann@a"), PATIENCE);
+    bob.say("/msg ann@a still you");
+    ann.expect("bob (to you): still you");
+    // A hub that is killed takes its members with it.
+    b.kill();
+    ann.expect_who(|names| !names.contains("bob") && names.contains("ann"), PATIENCE / 3);
+}
+
+#[test]
+fn a_reliable_member_goes_on_at_another_hub() {
+    let folder = fresh("moving");
+    let Some(broker) = Broker::start(&folder) else { return };
+    let (a, b) = (Hub::start(&folder, "a", &broker), Hub::start(&folder, "b", &broker));
+    [&a, &b].iter().for_each(|hub| hub.is_in_order());
+    let reader = a.follower("reader");
+    let witness = b.follower("witness");
+    a.send("kim", "before");
+    expect_ledgers(&[&reader, &witness], &["before"]);
+    // The members have heard of the other hub by now.
+    let (_, _, _, ports) = a.kill();
+    b.send("lee", "after");
+    let killed = Instant::now();
+    expect_ledgers(&[&reader, &witness], &["before", "after"]);
+    println!("the reader was silent for {:?}", killed.elapsed());
+    assert!(killed.elapsed() < PATIENCE / 4, "it did not wait for its own hub");
+    // A program that starts while its hub is away goes on at the other one.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
+    let url = format!("pigeon://127.0.0.1:{}", ports.1);
+    command.args(["send", &url, "elsewhere", "--wait", "30s"]);
+    let mut sender = Process::spawn("kim", command.env("PIGEON_STATE", folder.join("kim")));
+    assert!(sender.expect_end(PATIENCE).success());
+    expect_ledgers(&[&reader, &witness], &["before", "after", "elsewhere"]);
+}
+
+#[test]
+fn a_reliable_member_goes_on_when_its_hub_hangs_and_a_hub_that_hung_catches_up() {
+    let folder = fresh("hangs");
+    let Some(broker) = Broker::start(&folder) else { return };
+    let (a, b) = (Hub::start(&folder, "a", &broker), Hub::start(&folder, "b", &broker));
+    [&a, &b].iter().for_each(|hub| hub.is_in_order());
+    let (reader, witness) = (a.follower("reader"), b.follower("witness"));
+    a.send("kim", "before");
+    expect_ledgers(&[&reader, &witness], &["before"]);
+    a.process.signal("STOP");
+    b.send("lee", "meanwhile");
+    let hung = Instant::now();
+    expect_ledgers(&[&reader, &witness], &["before", "meanwhile"]);
+    println!("the reader was silent for {:?}", hung.elapsed());
+    assert!(hung.elapsed() < PATIENCE / 4, "it did not wait for its own hub");
+    a.process.signal("CONT");
+    a.send("kim", "after");
+    let late = a.follower("late");
+    expect_ledgers(&[&reader, &witness, &late], &["before", "meanwhile", "after"]);
 }

@@ -19,7 +19,7 @@
 //!   shell in a terminal of another's.
 //! - `history`: what was said, read beside the hub that keeps it; `invite`: how to join it.
 //! - `reliable`: members with a key, killed at random; `secure`: those who `join`.
-//! - `cluster`: hubs that share rooms over nats-server.
+//! - `cluster`: hubs that share rooms over nats-server; `chaos`: while hubs, brokers and links fail.
 //! - `page`: the hub's page in real browsers; `page_link`: its frames, its guards and its bounds, by
 //!   a client of the test's own; `page_hostile`: what hostile clients cost the others.
 //! - `ipmsg`: users of iptux as members of a hub, judged by iptux's own core.
@@ -63,6 +63,7 @@ mod ask;
 mod bad_network;
 mod bench;
 mod capture;
+mod chaos;
 mod chat;
 mod chat_screen;
 mod chinese;

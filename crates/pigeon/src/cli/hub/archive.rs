@@ -11,13 +11,14 @@ use anyhow::{Context, anyhow};
 use pigeon_datagram::Instant;
 use pigeon_hub::reliable::{MemoryAppend, Outcome as InMemory, SayId};
 use pigeon_hub::{
-    Found, FoundLine, Hub, Keep, KeptKick, KeptName, LinkId, Lookup, Message, Wanted,
+    Event, Found, FoundLine, Hub, Keep, KeptKick, KeptName, LinkId, Lookup, Message, Wanted,
 };
 use pigeon_log::{
     Append, AppendError, Entry, Fact, Forget, ForgetError, Forgotten, Key, Log, Numbering, Options,
     Outcome, Pending, Position, Query, ReadError, Reader, Report, RoomSettings, Ticket, Trouble,
 };
 use pigeon_net::Waker;
+use pigeon_proto::frame::OtherHub;
 use pigeon_proto::{Label, Name, Notice, RoomName, Text};
 use tracing::{error, info, warn};
 
@@ -274,15 +275,40 @@ impl Archive {
     pub(super) fn join_cluster(
         &mut self,
         settings: Option<&cluster::Settings>,
-        run: u128,
+        hub: &mut Hub,
         now: Instant,
     ) -> anyhow::Result<()> {
         let Some(settings) = settings else {
             return self.log.go_alone().map_err(|trouble| anyhow!("{trouble}"));
         };
         let Shared { waker, cluster, .. } = &*self.shared;
-        self.cluster = Some(Cluster::start(settings, run, &self.log, now, waker, cluster)?);
+        self.cluster = Some(Cluster::start(settings, hub, &self.log, now, waker, cluster)?);
         Ok(())
+    }
+
+    /// Passes an event of the hub to the cluster.
+    pub(super) fn event(&mut self, event: &Event) {
+        self.cluster.iter_mut().for_each(|cluster| cluster.event(event));
+    }
+
+    /// Where this hub's members with a key join, for clients of other hubs.
+    pub(super) fn set_place(&mut self, place: Option<OtherHub>) {
+        self.cluster.iter_mut().for_each(|cluster| cluster.set_place(place.clone()));
+    }
+
+    /// The places of all hubs with the same rooms, if they have changed.
+    pub(super) fn take_places(&mut self) -> Option<Vec<OtherHub>> {
+        self.cluster.as_mut()?.take_places()
+    }
+
+    /// The cluster's figures.
+    pub(super) fn cluster_figures(&self) -> Vec<cluster::Figure> {
+        self.cluster.as_ref().map(Cluster::figures).unwrap_or_default()
+    }
+
+    /// Number of members at other hubs.
+    pub(super) fn elsewhere(&self) -> usize {
+        self.cluster.as_ref().map_or(0, Cluster::elsewhere)
     }
 
     /// Whether messages are stored.

@@ -47,6 +47,18 @@ pub(super) fn run(args: &Args, unknown: &[String]) -> anyhow::Result<Status> {
             &say!("hub-check-password", what = system_error::chain(&error)),
         ),
     }
+    match args.cluster() {
+        Ok((None, _)) => {}
+        Ok((Some(_), warnings)) => {
+            let brokers: Vec<String> = args.cluster.iter().map(ToString::to_string).collect();
+            report.good(&say!("hub-check-cluster", what = brokers.join(", ")));
+            warnings.iter().for_each(|warning| report.remark(warning));
+        }
+        Err(error) => report.bad(
+            Status::of(&error),
+            &say!("hub-check-cluster", what = system_error::chain(&error)),
+        ),
+    }
     let first = doors.first().map(|door| door.listen.to_string()).unwrap_or_default();
     match data::folder(args.data.as_deref(), &first) {
         Ok(folder) => examine(&mut report, &folder),

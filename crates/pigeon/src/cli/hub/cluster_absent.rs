@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use pigeon_datagram::Instant;
 use pigeon_hub::reliable::SayId;
-use pigeon_hub::{Hub, LinkId, Message};
+use pigeon_hub::{Event, Hub, LinkId, Message};
 use pigeon_log::{Follow, Log, Outcome, ReadError, Reader, Seen, Ticket};
 use pigeon_net::Waker;
+use pigeon_proto::frame::OtherHub;
 use pigeon_proto::{Entry, Position};
 
 use super::archive::{Settled, Unstored};
@@ -57,6 +58,16 @@ impl Settings {
     }
 }
 
+/// A figure for `/metrics`.
+#[derive(Clone, Debug)]
+#[expect(dead_code, reason = "never made")]
+pub(super) struct Figure {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) is_sum: bool,
+    pub(super) value: f64,
+}
+
 #[derive(Clone)]
 pub(super) enum Writing {}
 
@@ -98,7 +109,7 @@ pub(super) enum Cluster {}
 impl Cluster {
     pub(super) fn start(
         settings: &Settings,
-        _: u128,
+        _: &mut Hub,
         _: &Log,
         _: Instant,
         _: &Arc<OnceLock<Waker>>,
@@ -124,6 +135,26 @@ impl Cluster {
     }
 
     pub(super) fn woken(&mut self, _: &mut Hub, _: Instant) {
+        match *self {}
+    }
+
+    pub(super) fn event(&mut self, _: &Event) {
+        match *self {}
+    }
+
+    pub(super) fn set_place(&mut self, _: Option<OtherHub>) {
+        match *self {}
+    }
+
+    pub(super) fn take_places(&mut self) -> Option<Vec<OtherHub>> {
+        match *self {}
+    }
+
+    pub(super) fn figures(&self) -> Vec<Figure> {
+        match *self {}
+    }
+
+    pub(super) fn elsewhere(&self) -> usize {
         match *self {}
     }
 

@@ -335,7 +335,7 @@ pub(crate) struct Args {
 
     /// Where the brokers and the password at them come from.
     #[arg(skip)]
-    cluster_origins: [Option<ValueSource>; 2],
+    cluster_origins: [Option<ValueSource>; 3],
 
     /// Read commands from stdin; the end of stdin does not stop the hub
     #[arg(long, value_enum, value_name = "on|off", env = "PIGEON_HUB_CONSOLE", default_value_t = Switch::On)]
@@ -428,7 +428,8 @@ impl Args {
     /// Records where the password came from: on a command line, other users can read it.
     pub(crate) fn note_origins(&mut self, matches: &ArgMatches) {
         self.password_origins = ["password", "password_file"].map(|id| matches.value_source(id));
-        self.cluster_origins = ["cluster", "cluster_password"].map(|id| matches.value_source(id));
+        self.cluster_origins =
+            ["cluster", "cluster_password", "cluster_name"].map(|id| matches.value_source(id));
     }
 
     fn doors(&self) -> &[DoorArg] {
@@ -525,7 +526,9 @@ impl Args {
     /// The settings of the cluster, if there is one, and warnings.
     fn cluster(&self) -> anyhow::Result<(Option<cluster::Settings>, Vec<String>)> {
         let password = self.cluster_password.as_ref();
-        let is_more = self.cluster_user.is_some()
+        let [brokers, secret, name] = self.cluster_origins;
+        let is_more = matches!(name, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
+            || self.cluster_user.is_some()
             || password.is_some()
             || self.cluster_credentials.is_some()
             || self.cluster_authority.is_some();
@@ -546,7 +549,6 @@ impl Args {
             self.cluster_authority.clone(),
             (self.keep.0, self.keep_size as u64),
         )?;
-        let [brokers, secret] = self.cluster_origins;
         let is_seen = |origin| origin == Some(ValueSource::CommandLine);
         let is_told = password.is_some() && is_seen(secret)
             || settings.has_password_in_address() && is_seen(brokers);
@@ -634,7 +636,7 @@ pub(crate) fn run(
     announce(&hub, &sockets);
     match (&mut archive, &cluster) {
         (Some(archive), _) => {
-            archive.join_cluster(cluster.as_ref(), hub.config().run, clock.now())?;
+            archive.join_cluster(cluster.as_ref(), &mut hub, clock.now())?;
         }
         (None, Some(_)) => return Err(UsageError(say!("hub-cluster-without-history")).into()),
         (None, None) => {}
@@ -654,6 +656,9 @@ pub(crate) fn run(
         }
         _ => None,
     };
+    if let Some(archive) = &mut archive {
+        archive.set_place(secure.as_ref().map(secure::Secure::here));
+    }
     let page = match (&archive, page) {
         (Some(archive), Some(settings)) if hub.config().history.is_some() => {
             let sources = hub.config().sources.clone();
@@ -941,6 +946,9 @@ impl Host<Hub> for Operator {
         if let Some(archive) = &mut self.archive {
             archive.woken(hub, io.now);
             let forgotten = archive.take_forgotten();
+            if let (Some(places), Some(secure)) = (archive.take_places(), &self.secure) {
+                secure.hubs(places);
+            }
             for (to, up_to) in archive.take_rewinds() {
                 self.secure.iter().for_each(|secure| secure.rewound(to, up_to));
                 self.page.iter().for_each(|page| page.rewound(to, up_to));
@@ -1019,6 +1027,9 @@ impl Host<Hub> for Operator {
         }
         if let Some(page) = &mut self.page {
             page.event(&event);
+        }
+        if let Some(archive) = &mut self.archive {
+            archive.event(&event);
         }
         match (event, &self.archive) {
             (Event::Message(message), archive) => {

@@ -10,6 +10,7 @@ use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
 use pigeon_net::Waker;
 use pigeon_proto::Position;
+use pigeon_proto::frame::OtherHub;
 
 use super::archive::Archive;
 use super::reliable::LinkState;
@@ -69,6 +70,14 @@ impl Secure {
     }
 
     pub(super) fn state(&self) -> Option<LinkState> {
+        match *self {}
+    }
+
+    pub(super) fn hubs(&self, _: Vec<OtherHub>) {
+        match *self {}
+    }
+
+    pub(super) fn here(&self) -> OtherHub {
         match *self {}
     }
 

@@ -599,6 +599,13 @@ impl Host<Link> for JoinHost {
         self.look_at(link);
         match event {
             LinkEvent::Delivery(delivery) => return self.delivery(delivery),
+            LinkEvent::Moves(hub) => {
+                let is_moved = connect(hub).is_ok_and(|socket| {
+                    self.local = socket.local_addr();
+                    io.open(SocketId::FIRST, socket).is_ok()
+                });
+                link.moved(io.now, is_moved);
+            }
             LinkEvent::Switch => {
                 if let Some(socket) = self.next_socket.take() {
                     self.local = socket.local_addr();

@@ -13,7 +13,7 @@ use pigeon_proto::{Answer, RoomName};
 use rand_pcg::Pcg64;
 
 use super::gate::{Delivery, DeliveryState, Gate};
-use crate::base::member::Member;
+use crate::base::member::{Event as MemberEvent, Member};
 
 /// How long nothing may arrive after the system's report of a closed port, before the member
 /// connects again. QUIC itself ignores such reports, because they may be forged, and waits half a
@@ -26,6 +26,8 @@ const LAST_SAYS: Duration = Duration::from_secs(5);
 pub(super) enum LinkEvent {
     Session(Event),
     Delivery(Delivery),
+    /// The member goes on at another hub: its socket must send there, then [`Link::moved`].
+    Moves(SocketAddr),
     /// The plain membership has ended; the member's socket replaces its socket now.
     Switch,
 }
@@ -53,6 +55,8 @@ struct Secure {
     events: std::collections::VecDeque<Delivery>,
     /// When to connect again after a closed port, unless the hub is heard.
     refused: Option<Instant>,
+    /// The other hub at which the member goes on.
+    moves: Option<SocketAddr>,
 }
 
 impl Link {
@@ -164,6 +168,14 @@ impl Link {
         }
     }
 
+    /// The answer to [`LinkEvent::Moves`]: whether the socket sends to the other hub now.
+    pub(super) fn moved(&mut self, now: Instant, is_moved: bool) {
+        if let Some(secure) = &mut self.secure {
+            secure.member.moved(now, is_moved);
+        }
+        self.turn(now);
+    }
+
     /// Passes events and datagrams between session and member. False if there were none.
     fn turn(&mut self, now: Instant) -> bool {
         self.now = now;
@@ -180,6 +192,10 @@ impl Link {
             }
             while let Some(event) = secure.member.poll_event() {
                 is_busy = true;
+                if let MemberEvent::Moves(hub) = event {
+                    secure.moves = Some(hub);
+                    continue;
+                }
                 let Secure { member, gate, events, .. } = &mut **secure;
                 events.extend(gate.member_reports(now, event, member, &mut back));
             }
@@ -202,7 +218,7 @@ impl Link {
 impl Secure {
     fn over(member: Member, shows_earlier: bool) -> Box<Secure> {
         let gate = Gate::new(member.hub().port(), shows_earlier);
-        Box::new(Secure { member, gate, events: Default::default(), refused: None })
+        Box::new(Secure { member, gate, events: Default::default(), refused: None, moves: None })
     }
 }
 
@@ -305,6 +321,9 @@ impl Machine for Link {
             self.secure = self.next.take();
             self.session.set_shared(self.secure.is_some());
             return Some(LinkEvent::Switch);
+        }
+        if let Some(hub) = self.secure.as_mut().and_then(|it| it.moves.take()) {
+            return Some(LinkEvent::Moves(hub));
         }
         if let Some(delivery) = self.secure.as_mut().and_then(|it| it.events.pop_front()) {
             return Some(LinkEvent::Delivery(delivery));

@@ -17,6 +17,7 @@ use pigeon_log::{Append, DecidedEntries, Fact, Numbering, Outcome, Ticket};
 use pigeon_nats::{Event, Input, Inputs};
 use pigeon_net::Waker;
 use pigeon_proto::Position;
+use serde_json::Value;
 use tracing::error;
 
 use super::shown::Shown;
@@ -34,10 +35,14 @@ pub(super) enum News {
     State(State, usize),
     Differs(Vec<String>),
     Trouble(String),
+    /// What another hub says about itself.
+    About(u128, Value),
+    Received(u128, Value),
+    Gone(u128),
 }
 
 /// Maximum number of news that wait.
-const MOST_NEWS: usize = 256;
+const MOST_NEWS: usize = 4_096;
 
 #[derive(Default)]
 struct Inner {
@@ -89,7 +94,7 @@ impl Desk {
         let _ = self.inputs.set(inputs);
     }
 
-    fn input(&self, input: Input) -> bool {
+    pub(super) fn input(&self, input: Input) -> bool {
         self.inputs.wait().input(input)
     }
 }
@@ -108,6 +113,9 @@ impl Desk {
                 self.shown.set_in_order(state == State::InOrder);
                 self.tell(News::State(state, others));
             }
+            Event::About { hub, about } => self.tell(News::About(hub, about)),
+            Event::Received { hub, body } => self.tell(News::Received(hub, body)),
+            Event::Gone(hub) => self.tell(News::Gone(hub)),
             Event::Differs(what) => self.tell(News::Differs(what)),
             Event::Trouble(why) => self.tell(News::Trouble(why)),
             Event::Counts { statistics, waiting } => {
@@ -173,7 +181,8 @@ impl Desk {
 
     fn tell(&self, news: News) {
         let mut inner = self.lock();
-        if inner.news.len() < MOST_NEWS {
+        // What is told may be lost, and comes again.
+        if inner.news.len() < MOST_NEWS || !matches!(news, News::Received(..) | News::Trouble(_)) {
             inner.news.push(news);
         }
     }

@@ -5,9 +5,11 @@
 //! followers, and relayed to plain members if it comes from another hub.
 //!
 //! - `settings`: the flags. `desk`: what the threads share.
+//! - `elsewhere`: members of other hubs.
 //! - `held`: the log as the order reads it. `shown`: the log as followers may read it.
 
 mod desk;
+mod elsewhere;
 mod held;
 mod settings;
 mod shown;
@@ -21,14 +23,17 @@ use anyhow::Context;
 use pigeon_cluster::{Again, Numbered, Saved, State};
 use pigeon_datagram::Instant;
 use pigeon_hub::reliable::SayId;
-use pigeon_hub::{Hub, LinkId, Message};
+use pigeon_hub::{Event, Hub, LinkId, Message};
 use pigeon_log::{Log, Outcome, Ticket};
-use pigeon_nats::Link;
+use pigeon_nats::{Input, Link};
 use pigeon_net::Waker;
 use pigeon_proto::Position;
+use pigeon_proto::frame::OtherHub;
+use serde_json::Value;
 use tracing::{error, info, warn};
 
 use self::desk::{Desk, News};
+use self::elsewhere::Elsewhere;
 use self::held::OnDisk;
 pub(super) use self::settings::{Broker, Settings, name};
 pub(super) use self::shown::Shown;
@@ -53,6 +58,20 @@ pub(super) struct Cluster {
     tell_at: Option<Instant>,
     /// Whether they were told.
     is_told: bool,
+    elsewhere: Elsewhere,
+    about: Value,
+    /// The brokers, for people.
+    brokers: String,
+}
+
+/// A figure for `/metrics`.
+#[derive(Clone, Debug)]
+pub(super) struct Figure {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    /// Whether it only grows.
+    pub(super) is_sum: bool,
+    pub(super) value: f64,
 }
 
 /// For the log's writer.
@@ -67,10 +86,10 @@ impl Writing {
 }
 
 impl Cluster {
-    /// Starts the cluster's thread. `run` is the hub's author of messages without a key.
+    /// Starts the cluster's thread.
     pub(super) fn start(
         settings: &Settings,
-        run: u128,
+        members: &mut Hub,
         log: &Log,
         now: Instant,
         hub: &Arc<OnceLock<Waker>>,
@@ -82,6 +101,8 @@ impl Cluster {
             }
             None => Saved::default(),
         };
+        // The hub's author of messages without a key.
+        let run = members.config().run;
         let newest = log.durable();
         let shown = Shown::new(place.clone(), newest);
         let desk = Arc::new(Desk::new(log.decided_entries(), shown, Arc::clone(hub)));
@@ -98,9 +119,21 @@ impl Cluster {
             Link::start(settings.link(), run, place, newest, Box::new(held), Box::new(report))
                 .context("cannot start a thread for the cluster")?;
         desk.start(link.inputs());
-        info!("cluster: {settings}");
+        let brokers = settings.brokers();
+        info!("{}", say!("hub-cluster-starts", name = settings.name(), brokers = &brokers));
         let (state, tell_at) = ((State::CutOff, 0), Some(now + TOLD_AFTER));
-        Ok(Cluster { desk, link, is_over, state, tell_at, is_told: false })
+        let (elsewhere, about) = (Elsewhere::start(members, now), Value::Null);
+        Ok(Cluster {
+            desk,
+            link,
+            is_over,
+            state,
+            tell_at,
+            is_told: false,
+            elsewhere,
+            about,
+            brokers,
+        })
     }
 
     /// What followers may read.
@@ -146,27 +179,94 @@ impl Cluster {
                 News::State(state, others) => self.changed(hub, now, state, others),
                 News::Differs(what) => {
                     for what in what {
-                        warn!("cluster: the stream's {what}; change it with the nats program");
+                        warn!("{}", say!("hub-cluster-differs", what = &what));
                     }
                 }
-                News::Trouble(why) => warn!("cluster: {}", pigeon_text::escape(&why)),
+                News::About(run, about) => self.elsewhere.about_other(hub, run, &about),
+                News::Received(run, body) => self.elsewhere.told(hub, now, run, &body),
+                News::Gone(run) => self.elsewhere.gone(hub, now, run),
+                News::Trouble(why) => {
+                    let brokers = &self.brokers;
+                    warn!(
+                        "{}",
+                        say!("hub-cluster-trouble", brokers = brokers, why = trouble(&why))
+                    );
+                }
             }
         }
+        self.hand_in(hub);
+    }
+
+    /// Tells the other hubs what there is to tell.
+    fn hand_in(&mut self, hub: &Hub) {
+        let about = self.elsewhere.about(hub);
+        if about != self.about {
+            self.about.clone_from(&about);
+            self.desk.input(Input::About(about));
+        }
+        self.hand_in_tells();
+    }
+
+    fn hand_in_tells(&mut self) {
+        for body in self.elsewhere.take_tells() {
+            self.desk.input(Input::Tell(body));
+        }
+    }
+
+    /// For `/metrics`: name, description, whether it is a sum, value.
+    pub(super) fn figures(&self) -> Vec<Figure> {
+        let (counted, waiting, dropped) = self.desk.counts();
+        let state = match self.state.0 {
+            State::CutOff => 0.0,
+            State::CatchingUp => 1.0,
+            State::InOrder => 2.0,
+        };
+        let sum = |name, help, value| Figure { name, help, is_sum: true, value: value as f64 };
+        let level = |name, help, value| Figure { name, help, is_sum: false, value };
+        vec![
+            level("pigeon_cluster_state", "0 cut off, 1 catching up, 2 in order", state),
+            level("pigeon_cluster_hubs", "Other hubs that are alive", self.state.1 as f64),
+            level("pigeon_cluster_waiting", "Messages that wait for a place", waiting as f64),
+            sum("pigeon_cluster_read", "Records read from the stream", counted.read),
+            sum("pigeon_cluster_doubles", "Records that the log held already", counted.doubles),
+            sum("pigeon_cluster_epochs", "Epochs entered", counted.epochs),
+            sum("pigeon_cluster_said_again", "Messages said again", counted.said_again),
+            sum("pigeon_cluster_dropped", "Messages without room to wait", dropped),
+        ]
+    }
+
+    /// An event of the hub.
+    pub(super) fn event(&mut self, event: &Event) {
+        self.elsewhere.event(event);
+        self.hand_in_tells();
+    }
+
+    /// Where this hub's members with a key join.
+    pub(super) fn set_place(&mut self, place: Option<OtherHub>) {
+        self.elsewhere.set_place(place);
+    }
+
+    /// The places of all hubs, if they have changed.
+    pub(super) fn take_places(&mut self) -> Option<Vec<OtherHub>> {
+        self.elsewhere.take_places()
+    }
+
+    /// Number of members at other hubs.
+    pub(super) fn elsewhere(&self) -> usize {
+        self.elsewhere.count()
     }
 
     fn changed(&mut self, hub: &mut Hub, now: Instant, state: State, others: usize) {
         let (before, had) = std::mem::replace(&mut self.state, (state, others));
         if before != state {
             match state {
-                State::CutOff => {
-                    warn!("cluster: cut off; members of this hub hear each other only")
-                }
-                State::CatchingUp => info!("cluster: connected; reading what was said meanwhile"),
-                State::InOrder => info!(others, "cluster: in order"),
+                State::CutOff => warn!("{}", say!("hub-cluster-is-cut-off")),
+                State::CatchingUp => info!("{}", say!("hub-cluster-reads")),
+                State::InOrder => info!("{}", say!("hub-cluster-is-in-order")),
             }
         }
         if others != had {
-            info!("cluster: {others} other hubs are alive");
+            info!("{}", say!("hub-cluster-alive", count = others));
         }
         match state {
             State::InOrder => {
@@ -184,7 +284,7 @@ impl Cluster {
 
     /// When [`tick`](Cluster::tick) is due.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.tell_at
+        [self.tell_at, self.elsewhere.next()].into_iter().flatten().min()
     }
 
     /// Tells members that other hubs are out of reach, if that is due.
@@ -193,6 +293,8 @@ impl Cluster {
             self.is_told = true;
             hub.announce_cluster(now, false);
         }
+        self.elsewhere.tick(hub, now);
+        self.hand_in(hub);
     }
 
     /// Ranges of positions whose followers begin anew: after `to`, and before `up_to`.
@@ -218,6 +320,7 @@ impl Cluster {
         vec![
             [say!("hub-stat-cluster"), state],
             row(say!("hub-stat-cluster-others"), self.state.1 as u64),
+            row(say!("hub-stat-cluster-members"), self.elsewhere.count() as u64),
             row(say!("hub-stat-cluster-waiting"), waiting as u64),
             row(say!("hub-stat-cluster-read"), counted.read),
             row(say!("hub-stat-cluster-doubles"), counted.doubles),
@@ -254,5 +357,22 @@ fn undecided(message: &Message) -> pigeon_proto::Message {
         wall: *wall,
         text: text.clone(),
         identity: *identity,
+    }
+}
+
+/// Why the brokers cannot be used, from the words of their client.
+fn trouble(why: &str) -> String {
+    let low = why.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| low.contains(word));
+    match () {
+        () if has(&["authorization", "authentication"]) => say!("hub-cluster-refused"),
+        () if has(&["tls", "certificate"]) => {
+            say!("hub-cluster-tls", why = &pigeon_text::escape(&why))
+        }
+        () if has(&["dns"]) => say!("hub-cluster-unknown"),
+        () if has(&["io error"]) => say!("hub-cluster-unreached"),
+        () if has(&["timed out", "timeout"]) => say!("hub-cluster-silent"),
+        () if has(&["jetstream not enabled", "no responders"]) => say!("hub-cluster-no-jetstream"),
+        () => pigeon_text::escape(&why).to_string(),
     }
 }

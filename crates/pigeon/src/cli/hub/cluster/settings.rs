@@ -92,7 +92,7 @@ const MOST_CREDENTIALS: u64 = 64 << 10;
 
 fn read(file: &Path) -> anyhow::Result<String> {
     let shown = escape(&*file.to_string_lossy()).to_string();
-    let cannot = || UsageError(say!("hub-password-unreadable", file = &shown));
+    let cannot = || UsageError(say!("hub-cluster-unreadable", file = &shown));
     let text = text_file::read_secret(file, MOST_CREDENTIALS).with_context(cannot)?;
     String::from_utf8(text).with_context(cannot)
 }
@@ -125,6 +125,11 @@ impl Settings {
             (None, None, Some(file)) => Credentials::Creds(read(file)?),
             _ => return Err(UsageError(say!("hub-cluster-credentials")).into()),
         };
+        if let Some(file) = &authority {
+            let shown = escape(&*file.to_string_lossy()).to_string();
+            std::fs::File::open(file)
+                .with_context(|| UsageError(say!("hub-cluster-unreadable", file = &shown)))?;
+        }
         Ok(Settings { brokers, name, credentials, authority, keep, keep_size })
     }
 
@@ -144,16 +149,18 @@ impl Settings {
         }
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The brokers, for people.
+    pub(super) fn brokers(&self) -> String {
+        self.brokers.iter().map(Broker::to_string).collect::<Vec<_>>().join(", ")
+    }
+
     /// Whether a broker's address contains a password.
     pub(in crate::cli::hub) fn has_password_in_address(&self) -> bool {
         self.brokers.iter().any(|broker| broker.user.is_some())
-    }
-}
-
-impl fmt::Display for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} over", self.name)?;
-        self.brokers.iter().try_for_each(|broker| write!(f, " {broker}"))
     }
 }
 

@@ -9,6 +9,7 @@ use pigeon_web::{Counted, Snapshot};
 use serde_json::{Map, Value, json};
 
 use super::super::archive::Archive;
+use super::super::cluster::Figure;
 use super::super::reliable::LinkState;
 
 /// Figures since the hub's start, and those of the moment.
@@ -38,6 +39,9 @@ pub(super) struct Figures {
     lag: Duration,
     lost: u64,
     is_stored: bool,
+    /// Members at other hubs, and the cluster's figures.
+    elsewhere: u64,
+    cluster: Vec<Figure>,
     web: Web,
 }
 
@@ -64,7 +68,8 @@ impl Figures {
     ) -> Figures {
         let counted = hub.statistics();
         let sum = |of: fn(&LinkState) -> u64| links.iter().map(of).sum::<u64>();
-        let members = hub.member_count() as u64;
+        let elsewhere = archive.elsewhere() as u64;
+        let members = (hub.member_count() as u64).saturating_sub(elsewhere);
         let others = sum(|link| link.members as u64);
         let mut by_link = vec![("plain", members.saturating_sub(others))];
         by_link.extend(links.iter().map(|link| (link.kind.word(), link.members as u64)));
@@ -102,6 +107,8 @@ impl Figures {
             lag,
             lost: archive.lost(),
             is_stored: archive.is_well(),
+            elsewhere,
+            cluster: archive.cluster_figures(),
             web,
         }
     }
@@ -202,6 +209,13 @@ impl Figures {
         all.add(Sum, "pigeon_not_kept", "Messages relayed but not stored", self.lost as f64);
         let is_stored = f64::from(u8::from(self.is_stored));
         all.add(Level, "pigeon_history_well", "1 if what is said is stored", is_stored);
+        if !self.cluster.is_empty() {
+            let elsewhere = self.elsewhere as f64;
+            all.add(Level, "pigeon_cluster_members", "Members at other hubs", elsewhere);
+        }
+        for Figure { name, help, is_sum, value } in &self.cluster {
+            all.add(if *is_sum { Sum } else { Level }, name, help, *value);
+        }
         self.web(&mut all);
         all
     }

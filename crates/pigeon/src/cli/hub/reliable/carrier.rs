@@ -114,6 +114,7 @@ impl Carrier {
                 ToLink::Forgot(Forget::Room(room)) => self.sessions.forgot(Some(&room), None),
                 ToLink::Forgot(Forget::Speaker(name)) => self.sessions.forgot(None, Some(&name)),
                 ToLink::Rewound(to, up_to) => self.sessions.rewound(to, up_to),
+                ToLink::Hubs(hubs) => self.sessions.hubs(hubs),
                 ToLink::Here(here) => self.sessions.here(now, &here),
                 ToLink::Stop => {
                     self.sessions.stop();

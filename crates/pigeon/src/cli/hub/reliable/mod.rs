@@ -25,6 +25,7 @@ use pigeon_hub::reliable::{Join, Joined, Outcome, Say, Statistics};
 use pigeon_hub::{Event, Hub, Input, LinkId, MemberId, Message};
 use pigeon_log::Forget;
 use pigeon_net::Waker;
+use pigeon_proto::frame::OtherHub;
 use pigeon_proto::{
     Command, LinkKind, News, Notice, Position, Reason, Refusal, RoomName, Subject, Word,
 };
@@ -309,6 +310,11 @@ impl Link {
     /// Reports deleted messages.
     pub(super) fn forgot(&self, what: &Forget) {
         self.send(ToLink::Forgot(what.clone()));
+    }
+
+    /// The hubs with the same rooms.
+    pub(super) fn hubs(&self, hubs: Vec<OtherHub>) {
+        self.send(ToLink::Hubs(hubs));
     }
 
     /// Followers that began after one position and before another begin anew.

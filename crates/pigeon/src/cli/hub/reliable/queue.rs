@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pigeon_hub::Left;
 use pigeon_hub::reliable::{Join, Joined, Outcome, Say, SayId, Statistics};
 use pigeon_log::Forget;
-use pigeon_proto::frame::Here;
+use pigeon_proto::frame::{Here, OtherHub};
 use pigeon_proto::{Notice, Position, Refusal, RoomName};
 
 /// Maximum length of the queue to the hub. If it is full, the link stops reading from its members.
@@ -46,6 +46,8 @@ pub(super) enum ToLink {
     /// Followers that began after the first position and before the second begin anew.
     Rewound(Position, Position),
     Here(Here),
+    /// The hubs with the same rooms.
+    Hubs(Vec<OtherHub>),
     Stop,
 }
 

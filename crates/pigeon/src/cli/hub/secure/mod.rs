@@ -9,6 +9,7 @@ mod counters;
 mod thread;
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
@@ -19,7 +20,8 @@ use pigeon_guard::{SourceRules, TokenKey};
 use pigeon_hub::reliable::{Config, Crypto};
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
-use pigeon_net::{OpenError, Socket, SocketOptions, Waker};
+use pigeon_net::{Interfaces, OpenError, Socket, SocketOptions, Waker, local_addresses};
+use pigeon_proto::frame::OtherHub;
 use pigeon_proto::{Format, LinkKind, Position};
 use pigeon_quic::{Certificate, Fingerprint, Limits, Server, ServerConfig};
 use tracing::{error, info, warn};
@@ -39,6 +41,9 @@ const RETRY: Duration = Duration::from_secs(5);
 
 /// Time limit for the link's goodbye.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Maximum number of addresses that clients of other hubs are told.
+const MOST_ADDRESSES: usize = 4;
 
 /// The listening port for members with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,6 +234,31 @@ impl Secure {
         if let Some(running) = &self.running {
             running.link.forgot(what);
         }
+    }
+
+    /// The hubs with the same rooms.
+    pub(super) fn hubs(&self, hubs: Vec<OtherHub>) {
+        self.running.iter().for_each(|running| running.link.hubs(hubs.clone()));
+    }
+
+    /// Where members with a key reach this hub: its address, or all of this host's.
+    pub(super) fn here(&self) -> OtherHub {
+        let bound = self.address.address().map(|address| address.ip());
+        let ips = match bound.filter(|ip| !ip.is_unspecified()) {
+            Some(ip) => vec![ip],
+            None => {
+                let interfaces = local_addresses().ok();
+                let all = interfaces.iter().flat_map(Interfaces::iter).map(|it| it.address);
+                let is_useful = |ip: &IpAddr| match ip {
+                    IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local(),
+                    IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unicast_link_local(),
+                };
+                all.filter(is_useful).take(MOST_ADDRESSES).collect()
+            }
+        };
+        let address = |ip| SocketAddr::new(ip, self.port());
+        let fingerprint = self.fingerprint().to_string().into();
+        OtherHub { addresses: ips.into_iter().map(address).collect(), fingerprint }
     }
 
     /// Followers that began after one position and before another begin anew.
