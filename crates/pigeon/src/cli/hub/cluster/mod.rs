@@ -372,7 +372,9 @@ fn trouble(why: &str) -> String {
         () if has(&["dns"]) => say!("hub-cluster-unknown"),
         () if has(&["io error"]) => say!("hub-cluster-unreached"),
         () if has(&["timed out", "timeout"]) => say!("hub-cluster-silent"),
-        () if has(&["jetstream not enabled", "no responders"]) => say!("hub-cluster-no-jetstream"),
+        () if has(&["jetstream unavailable", "jetstream not", "no responders"]) => {
+            say!("hub-cluster-no-jetstream")
+        }
         () => pigeon_text::escape(&why).to_string(),
     }
 }
