@@ -183,7 +183,7 @@ impl Cluster {
                     }
                 }
                 News::About(run, about) => self.elsewhere.about_other(hub, run, &about),
-                News::Told(run, body) => self.elsewhere.told(hub, now, run, &body),
+                News::Broadcast(run, body) => self.elsewhere.told(hub, now, run, &body),
                 News::Gone(run) => self.elsewhere.gone(hub, now, run),
                 News::Trouble(why) => {
                     let brokers = &self.brokers;
