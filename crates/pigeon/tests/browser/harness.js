@@ -143,7 +143,8 @@ export class Hub {
     this.program = new Program(this.t, 'hub', PIGEON, args.map(String), {
       PIGEON_STATE: path.join(this.folder, 'hub'),
     });
-    await this.program.status('fingerprint ');
+    // In every language.
+    await this.program.status('pigeon://');
     await until('the page listens', () => answers(this.pagePort));
   }
 
