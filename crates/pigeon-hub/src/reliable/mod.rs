@@ -80,6 +80,9 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Delay before a failed log read is repeated.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
+/// Delay before a read is repeated whose answer other hubs decide.
+const READ_SOON: Duration = Duration::from_millis(100);
+
 /// Maximum number of entries taken from the log at once.
 const STRIDE: usize = 256;
 

@@ -101,7 +101,8 @@ impl Elsewhere {
     /// The places of all hubs, if they have changed.
     pub(super) fn take_places(&mut self) -> Option<Vec<OtherHub>> {
         let places = self.others.values().filter_map(|other| other.place.clone());
-        let is_new = std::mem::take(&mut self.has_new_places);
+        // A hub that has just started has not heard of the others: clients keep the list that they have.
+        let is_new = !self.others.is_empty() && std::mem::take(&mut self.has_new_places);
         is_new.then(|| self.place.iter().cloned().chain(places).collect())
     }
 

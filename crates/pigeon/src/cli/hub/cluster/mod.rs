@@ -183,7 +183,7 @@ impl Cluster {
                     }
                 }
                 News::About(run, about) => self.elsewhere.about_other(hub, run, &about),
-                News::Received(run, body) => self.elsewhere.told(hub, now, run, &body),
+                News::Broadcast(run, body) => self.elsewhere.told(hub, now, run, &body),
                 News::Gone(run) => self.elsewhere.gone(hub, now, run),
                 News::Trouble(why) => {
                     let brokers = &self.brokers;
@@ -372,7 +372,9 @@ fn trouble(why: &str) -> String {
         () if has(&["dns"]) => say!("hub-cluster-unknown"),
         () if has(&["io error"]) => say!("hub-cluster-unreached"),
         () if has(&["timed out", "timeout"]) => say!("hub-cluster-silent"),
-        () if has(&["jetstream not enabled", "no responders"]) => say!("hub-cluster-no-jetstream"),
+        () if has(&["jetstream unavailable", "jetstream not", "no responders"]) => {
+            say!("hub-cluster-no-jetstream")
+        }
         () => pigeon_text::escape(&why).to_string(),
     }
 }
