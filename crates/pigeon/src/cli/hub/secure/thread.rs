@@ -136,34 +136,38 @@ impl Transport for Wire<'_> {
 
 impl LinkHost {
     fn turn(&mut self, server: &mut Server, now: Instant) {
-        let LinkHost { statistics, carrier, connections, by_quic, held } = self;
-        *statistics.lock().unwrap_or_else(PoisonError::into_inner) = server.statistics();
+        *self.statistics.lock().unwrap_or_else(PoisonError::into_inner) = server.statistics();
         loop {
+            let LinkHost { carrier, connections, by_quic, held, .. } = self;
             carrier.turn(now, &mut Wire { server, connections, by_quic, held });
             let taken = std::mem::take(&mut connections.taken);
-            let is_done = taken.iter().all(|&(_, bytes)| bytes == 0);
+            let mut is_done = taken.iter().all(|&(_, bytes)| bytes == 0);
             taken.into_iter().for_each(|(conn, bytes)| carrier.sent(conn, bytes));
+            // These connections were held until the hub accepts their earlier messages, which it may
+            // have done. What they send is answered in another round: nothing else may wake this
+            // loop for seconds.
+            for conn in std::mem::take(&mut self.held) {
+                is_done &= !self.read(server, now, conn);
+            }
             if is_done {
                 break;
             }
         }
-        // These connections were held until the hub accepts their earlier messages, which it may
-        // have done.
-        for conn in std::mem::take(&mut self.held) {
-            self.read(server, now, conn);
-        }
     }
 
-    /// Reads a connection while the hub accepts more.
-    fn read(&mut self, server: &mut Server, now: Instant, conn: ConnId) {
-        let Some(quic) = self.connections.get_mut(conn).map(|it| it.quic) else { return };
+    /// Reads a connection while the hub accepts more. Returns whether there was something.
+    fn read(&mut self, server: &mut Server, now: Instant, conn: ConnId) -> bool {
+        let Some(quic) = self.connections.get_mut(conn).map(|it| it.quic) else { return false };
+        let mut has_read = false;
         while self.carrier.wants(conn) {
             match server.read(now, quic, READ) {
                 Some(bytes) => self.carrier.received(now, conn, &bytes),
-                None => return,
+                None => return has_read,
             }
+            has_read = true;
         }
         self.held.insert(conn);
+        has_read
     }
 
     fn over(&self) -> ControlFlow<()> {
