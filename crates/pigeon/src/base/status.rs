@@ -48,7 +48,13 @@ impl fmt::Display for UsageError {
 impl std::error::Error for UsageError {}
 
 /// The request needs a feature that this program was built without.
-#[cfg(not(all(feature = "ipmsg", feature = "page", feature = "quic", feature = "tui")))]
+#[cfg(not(all(
+    feature = "cluster",
+    feature = "ipmsg",
+    feature = "page",
+    feature = "quic",
+    feature = "tui"
+)))]
 pub(crate) fn built_without(feature: &str) -> UsageError {
     UsageError(crate::words::say!("errors-built-without", feature = feature))
 }
