@@ -10,7 +10,13 @@
     reason = "help texts are doc comments; [ADDR:]PORT is no link"
 )]
 #![cfg_attr(
-    not(all(feature = "ipmsg", feature = "page", feature = "quic", feature = "tui")),
+    not(all(
+        feature = "cluster",
+        feature = "ipmsg",
+        feature = "page",
+        feature = "quic",
+        feature = "tui"
+    )),
     allow(
         dead_code,
         unused_imports,

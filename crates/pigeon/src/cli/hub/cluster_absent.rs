@@ -60,7 +60,6 @@ impl Settings {
 
 /// A figure for `/metrics`.
 #[derive(Clone, Debug)]
-#[expect(dead_code, reason = "never made")]
 pub(super) struct Figure {
     pub(super) name: &'static str,
     pub(super) help: &'static str,
