@@ -89,7 +89,8 @@ impl Hubs {
                 .filter_map(move |address| Some(Target { address: *address, pin: pin? }))
         });
         let others: Vec<Target> = targets.take(MOST).collect();
-        if others == self.others {
+        let has_other = others.iter().any(|other| other.address != in_use.address);
+        if others == self.others || !has_other {
             return;
         }
         self.others = others;
@@ -147,6 +148,7 @@ mod tests {
         assert_eq!(ports(&mut hubs), [2, 3, 1, 2]);
         hubs.heard(&[hub(3), hub(2)]);
         assert_eq!(hubs.target().address.port(), 2, "the one in use stays");
+        hubs.heard(&[hub(2)]);
         let mut again = Hubs::new(own, path);
         assert_eq!(ports(&mut again), [3, 2, 1, 3]);
     }

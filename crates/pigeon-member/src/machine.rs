@@ -31,7 +31,7 @@ const MOST_EVENTS: usize = 4_096;
 /// first answer and for a sign after its port was reported as closed: if the member can go on at
 /// another hub.
 const SIGN: Duration = Duration::from_millis(1_500);
-const ANSWER: Duration = Duration::from_secs(2);
+const ANSWER: Duration = Duration::from_millis(1_500);
 const REFUSED: Duration = Duration::from_millis(300);
 
 /// A member of one hub, or of several that share rooms.

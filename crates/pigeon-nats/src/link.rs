@@ -88,13 +88,13 @@ pub enum Event {
     /// Another hub has left, or its lease has ended.
     Gone(u128),
     /// What another hub has told all.
-    Told {
+    Broadcast {
         /// The hub's run.
         hub: u128,
         /// What it has told.
         body: Value,
     },
-    /// The brokers or the stream cannot be reached, or refuse. Told once for each reason.
+    /// The brokers or the stream cannot be reached, or refuse. Broadcast once for each reason.
     Trouble(String),
     /// Once a second: the counters, and how many messages wait for their place.
     Counts {
@@ -435,7 +435,7 @@ impl Driver {
         let Ok(Tell { hub, body }) = serde_json::from_slice(payload) else { return };
         let Ok(hub) = u128::from_str_radix(&hub, 16) else { return };
         if hub != self.hub && self.others.contains_key(&hub) {
-            (self.report)(Event::Told { hub, body });
+            (self.report)(Event::Broadcast { hub, body });
         }
     }
 

@@ -40,6 +40,11 @@ const NOT_FULL: usize = 1_100;
 /// The smallest send window, however many connections share the total.
 const LEAST_WINDOW: u64 = 16 << 10;
 
+/// How long an ended connection keeps its place at the most. quinn-proto keeps it for three probe
+/// timeouts (RFC 9000 section 10.2), which a peer that acknowledges late makes minutes long. A packet that
+/// arrives later gets a stateless reset.
+const GONE_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Time limit for delivering the last bytes of a connection.
 const END_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -166,6 +171,7 @@ impl Connections {
             return None;
         }
         self.scratch.clear();
+        let silence = self.longest_silence();
         let now = self.base.to_std(now);
         let (from, local) = (datagram.from, datagram.local);
         let bytes = BytesMut::from(datagram.payload);
@@ -175,7 +181,7 @@ impl Connections {
                 if let Some(live) = self.live_at(number) {
                     live.connection.handle_event(event);
                     if live.phase == Phase::Open {
-                        live.until = None;
+                        live.until = silence;
                     }
                     self.mark(number);
                 }
@@ -212,6 +218,9 @@ impl Connections {
                     self.gone(number, Why::TimedOut);
                 }
                 Phase::Ending if is_late => self.part(number),
+                Phase::Gone if is_late => {
+                    (live.until, live.is_drained) = (None, true);
+                }
                 _ => {}
             }
             self.mark(number);
@@ -559,9 +568,16 @@ impl Connections {
         self.leave_if_done(number);
     }
 
+    /// When a connection of a server from which nothing more arrives ends at the latest. quinn-proto's
+    /// idle timeout is three probe timeouts if these take longer (RFC 9000 section 10.1), so a peer that
+    /// acknowledges late would keep its place for minutes after its end. A client asks, and waits for answers.
+    fn longest_silence(&self) -> Option<Instant> {
+        (self.end == End::Server).then_some(self.now + 2 * self.limits.idle)
+    }
+
     /// Begins to wait for an answer, if the last packets ask for one and no answer is awaited yet.
     fn await_answer(&mut self, number: u32) {
-        let (now, patience) = (self.now, self.limits.answer_time);
+        let (now, patience, most) = (self.now, self.limits.answer_time, 2 * self.limits.idle);
         let Some(live) = self.live_at(number).filter(|live| live.phase == Phase::Open) else {
             return;
         };
@@ -569,7 +585,7 @@ impl Connections {
         // The others come with these, or in answer to something.
         let asked = frames.ping + frames.stream + frames.max_data + frames.max_stream_data;
         if std::mem::replace(&mut live.asked, asked) < asked && live.until.is_none() {
-            live.until = Some(now + patience.max(12 * live.connection.rtt()));
+            live.until = Some(now + patience.max(12 * live.connection.rtt()).min(most));
         }
     }
 
@@ -649,13 +665,13 @@ impl Connections {
     }
 
     fn opened(&mut self, number: u32, stream: StreamId) {
-        let conn = self.id(number);
+        let (conn, silence) = (self.id(number), self.longest_silence());
         let Some(live) = self.live_at(number).filter(|live| live.phase == Phase::Handshake) else {
             return;
         };
         live.stream = Some(stream);
         live.phase = Phase::Open;
-        live.until = None;
+        live.until = silence;
         live.is_reported = false;
         let peer = live.peer;
         self.statistics.handshakes -= 1;
@@ -712,16 +728,23 @@ impl Connections {
 
     /// Ends a connection, and reports it unless the application closed it.
     fn gone(&mut self, number: u32, why: Why) {
-        let conn = self.id(number);
+        let (conn, now) = (self.id(number), self.now);
         let Some(live) = self.live_at(number) else { return };
         let was = std::mem::replace(&mut live.phase, Phase::Gone);
-        live.until = None;
         let is_reported = live.is_reported;
+        if was != Phase::Gone {
+            live.until = Some(now + GONE_PATIENCE);
+        }
         match was {
             Phase::Gone => return,
             Phase::Handshake => {
                 self.statistics.handshakes -= 1;
-                self.statistics.failed += 1;
+                // Before the end of a handshake a peer cannot close with a code of its own (RFC 9000
+                // section 10.2.3).
+                match why {
+                    Why::ByPeer { .. } => self.statistics.met += 1,
+                    _ => self.statistics.failed += 1,
+                }
             }
             Phase::Open | Phase::Ending => {
                 self.statistics.closed += 1;

@@ -32,6 +32,10 @@ impl Deadlines {
             self.slots.resize(place + 1, Slot::default());
         }
         self.slots[place].deadline = deadline;
+        if deadline.is_none() {
+            self.slots[place].entry = None;
+            self.drop_replaced();
+        }
         self.enter(slot);
     }
 
@@ -58,6 +62,15 @@ impl Deadlines {
     /// When to call [`pop`](Deadlines::pop) next. It may find nothing then.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|entry| entry.0.0)
+    }
+
+    /// Drops replaced entries that are next, so that no timer fires for them.
+    fn drop_replaced(&mut self) {
+        while let Some(&Reverse((at, number))) = self.heap.peek()
+            && self.slots[number as usize].entry != Some(at)
+        {
+            self.heap.pop();
+        }
     }
 
     /// Ensures that the heap has an entry at or before a slot's deadline.
@@ -87,6 +100,17 @@ mod tests {
 
     fn due(deadlines: &mut Deadlines, now: u64) -> Vec<u32> {
         std::iter::from_fn(|| deadlines.pop(at(now))).collect()
+    }
+
+    #[test]
+    fn no_timer_is_left_for_cleared_deadlines() {
+        let mut deadlines = Deadlines::default();
+        (0..3).for_each(|slot| deadlines.set(slot, Some(at(10 + u64::from(slot)))));
+        deadlines.set(1, Some(at(5)));
+        (0..2).for_each(|slot| deadlines.set(slot, None));
+        assert_eq!(deadlines.next(), Some(at(12)));
+        deadlines.set(2, None);
+        assert_eq!(deadlines.next(), None);
     }
 
     #[test]

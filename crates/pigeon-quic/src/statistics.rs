@@ -15,6 +15,9 @@ pub struct Statistics {
     pub moved: u64,
     /// Handshakes that failed.
     pub failed: u64,
+    /// Connections that a client closed after the handshake and before it wrote: it came to learn the
+    /// server's key, at first contact.
+    pub met: u64,
     /// Failed handshakes that took too long.
     pub slow: u64,
     /// Connections that reached the idle timeout.

@@ -188,10 +188,12 @@ export class LogView {
       this.#append(this.#from(this.#hi, Math.min(STEP, WINDOW - this.#shown.length)));
     }
     this.#noteEdges();
-    this.#fill();
-    const end = performance.now();
     const isFlood = this.#hi - before > FLOOD;
+    // In a flood, rows above would be gone with the next frame.
+    if (!isFlood) this.#fill();
+    const end = performance.now();
     this.#restUntil = isFlood ? end + Math.min(1_000, Math.max(FLOOD_PAUSE, (end - start) * PAUSE)) : 0;
+    if (isFlood || (this.#isStuck && this.#hi < room.end)) this.update();
     if (this.#isStuck && this.#hi < room.end) this.update();
   }
 

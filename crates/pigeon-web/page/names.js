@@ -36,11 +36,11 @@ export function hue(name) {
   return hash % 360;
 }
 
+const segmenter = globalThis.Intl?.Segmenter && new Intl.Segmenter();
+
 /** The first character of a name as a person sees it. */
 export function initial(name) {
   const text = escape(name);
-  if (globalThis.Intl?.Segmenter) {
-    for (const { segment } of new Intl.Segmenter().segment(text)) return segment.toUpperCase();
-  }
+  if (segmenter) for (const { segment } of segmenter.segment(text)) return segment.toUpperCase();
   return (Array.from(text)[0] ?? "?").toUpperCase();
 }

@@ -63,7 +63,7 @@ export class Session {
   #current;
   #refused = new Map(); // "outbox/number" → record
   #rooms = new Map(); // folded name → {name, from, seen, passed, live}
-  #known = new Set(); // identities of reported messages, to recognize them after a reset
+  #known = new Newest(LIMITS.known); // identities of reported messages, to recognize them after a reset
   #requests = []; // reads and searches; the first one may be outstanding
   #nextRequest = 1;
   #watched;
@@ -488,10 +488,7 @@ export class Session {
     const { position, author, outbox, number } = message;
     following.passed = position;
     following.seen = { position, author, outbox, number };
-    const known = identity(message);
-    if (this.#known.has(known)) return;
-    this.#known.add(known);
-    if (this.#known.size > LIMITS.known) this.#known.delete(this.#known.values().next().value);
+    if (!this.#known.add(identity(message))) return;
     this.#report("message", message);
   }
 
@@ -841,6 +838,31 @@ export class Session {
 
   #report(kind, event) {
     this.#outputs.push({ type: "event", kind, event });
+  }
+}
+
+/** The newest keys, `most` of them at least, twice as many at most. */
+class Newest {
+  #most;
+  // In turn: the oldest key of one set is found behind all that were removed before it.
+  #keys = new Set();
+  #earlier = new Set();
+
+  constructor(most) {
+    this.#most = most;
+  }
+
+  /** Adds a key. False if it is here already. */
+  add(key) {
+    if (this.#keys.has(key) || this.#earlier.has(key)) return false;
+    if (this.#keys.size >= this.#most) [this.#earlier, this.#keys] = [this.#keys, new Set()];
+    this.#keys.add(key);
+    return true;
+  }
+
+  clear() {
+    this.#keys.clear();
+    this.#earlier.clear();
   }
 }
 

@@ -32,6 +32,9 @@ const LEAST_UNSENT: usize = 4 * MAX_FRAME;
 /// Maximum bytes of complete lines queued until a client is a member.
 const MOST_EARLY: usize = 64 << 10;
 
+/// The id of a read to repeat. No real read has it.
+pub(super) const UNREAD: u64 = 0;
+
 pub(super) struct Connection {
     pub(super) source: Source,
     pub(super) phase: Phase,

@@ -6,14 +6,11 @@ use pigeon_datagram::Instant;
 use pigeon_proto::frame::{HubFrame, MAX_FOLLOWED};
 use pigeon_proto::{Detail, Entry, Follow, Position, RoomName, Seen};
 
-use super::connection::{Followed, Place, Reading};
+use super::connection::{Followed, Place, Reading, UNREAD};
 use super::log::RoomLog;
 use super::output::{Answer, ConnId, Output, Read, ReadId};
 use super::rooms::Piece;
-use super::{READ_AGAIN, STRIDE, Sessions};
-
-/// The id of a read to repeat. No real read has it.
-pub(super) const UNREAD: u64 = 0;
+use super::{READ_AGAIN, READ_SOON, STRIDE, Sessions};
 
 /// Entries for several followers at the same position, shared within one pump.
 type Pieces = BTreeMap<(Box<str>, Position), Stretch>;
@@ -53,9 +50,9 @@ impl Sessions {
                     self.expect(id.conn, last + 1);
                     self.handle_lines(id.conn);
                 }
-                _ => {
+                answer => {
                     connection.asking = Some(UNREAD);
-                    self.read_again(id.conn);
+                    self.read_again(id.conn, &answer);
                 }
             }
             return;
@@ -69,8 +66,11 @@ impl Sessions {
             return;
         };
         match answer {
-            Answer::Failed | Answer::Last(_) | Answer::Earlier { .. } => {
-                return self.read_again(id.conn);
+            answer @ (Answer::Failed
+            | Answer::NotYet
+            | Answer::Last(_)
+            | Answer::Earlier { .. }) => {
+                return self.read_again(id.conn, &answer);
             }
             Answer::Before(position) => {
                 self.place(id.conn, &reading.room, Place::Behind(position));
@@ -267,9 +267,14 @@ impl Sessions {
         }
     }
 
-    fn read_again(&mut self, conn: ConnId) {
-        self.statistics.unreadable += 1;
-        let at = self.now + READ_AGAIN;
-        self.unreadable.push_back((at, conn));
+    fn read_again(&mut self, conn: ConnId, answer: &Answer) {
+        let delay = match answer {
+            Answer::NotYet => READ_SOON,
+            _ => READ_AGAIN,
+        };
+        self.statistics.unreadable += u64::from(*answer != Answer::NotYet);
+        let at = self.now + delay;
+        let place = self.unreadable.partition_point(|(other, _)| *other <= at);
+        self.unreadable.insert(place, (at, conn));
     }
 }

@@ -1,14 +1,14 @@
-//! Lists of who is in a room, for clients that watch it.
+//! Lists for clients: who is in a room that they watch, and the hubs that share the rooms.
 
 use bytes::Bytes;
 use pigeon_datagram::Instant;
 use pigeon_proto::RoomName;
-use pigeon_proto::frame::{Here, HubFrame};
+use pigeon_proto::frame::{Here, HubFrame, OtherHub};
 
 use super::Sessions;
 use super::output::{ConnId, Output};
 
-/// The hub's method.
+/// The hub's methods.
 impl Sessions {
     /// The members of a watched room, and the rooms.
     pub fn here(&mut self, now: Instant, here: &Here) {
@@ -18,9 +18,25 @@ impl Sessions {
         self.watched.set(&here.room.folded(), frame.into(), now);
         self.send_lists();
     }
+
+    /// The hubs with the same rooms, this one among them.
+    pub fn hubs(&mut self, hubs: Vec<OtherHub>) {
+        self.hubs = Some(HubFrame::Hubs { hubs });
+        for conn in self.slots.all() {
+            if self.get(conn).is_some_and(|it| it.member().is_some()) {
+                self.send_hubs(conn);
+            }
+        }
+    }
 }
 
 impl Sessions {
+    pub(super) fn send_hubs(&mut self, conn: ConnId) {
+        if let Some(hubs) = self.hubs.clone() {
+            self.frame(conn, &hubs);
+        }
+    }
+
     pub(super) fn watch(&mut self, conn: ConnId, room: &RoomName) {
         self.unwatch(conn);
         let key = room.folded();

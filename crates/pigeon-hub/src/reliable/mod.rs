@@ -56,10 +56,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use pigeon_datagram::Instant;
 use pigeon_proto::Position;
-use pigeon_proto::frame::ByeReason;
+use pigeon_proto::frame::{ByeReason, HubFrame};
 
 pub use config::{Config, Crypto};
 pub use log::RoomLog;
@@ -69,8 +68,7 @@ pub use output::{
 };
 pub use statistics::Statistics;
 
-use connection::{Connection, LEAST_WINDOW, Phase, WINDOW};
-use following::UNREAD;
+use connection::{Connection, LEAST_WINDOW, Phase, UNREAD, WINDOW};
 use members::Members;
 use rooms::Rooms;
 use slots::Slots;
@@ -81,6 +79,9 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Delay before a failed log read is repeated.
 const READ_AGAIN: Duration = Duration::from_secs(1);
+
+/// Delay before a read is repeated whose answer other hubs decide.
+const READ_SOON: Duration = Duration::from_millis(100);
 
 /// Maximum number of entries taken from the log at once.
 const STRIDE: usize = 256;
@@ -105,8 +106,8 @@ pub struct Sessions {
     /// Connections with failed log reads, and when these are repeated.
     unreadable: VecDeque<(Instant, ConnId)>,
     watched: Watched,
-    /// The frame that names all hubs with the same rooms; empty if there is only this one.
-    hubs: Bytes,
+    /// The frame that names all hubs with the same rooms. `None`: there is only this one.
+    hubs: Option<HubFrame>,
     /// Connections whose next request for earlier entries waits, and until when.
     waiting: BTreeSet<(Instant, ConnId)>,
     outputs: VecDeque<Output>,
@@ -131,7 +132,7 @@ impl Sessions {
             handshakes: VecDeque::new(),
             unreadable: VecDeque::new(),
             watched: Watched::default(),
-            hubs: Bytes::new(),
+            hubs: None,
             waiting: BTreeSet::new(),
             outputs: VecDeque::new(),
             in_flight: BTreeMap::new(),

@@ -274,4 +274,6 @@ pub enum Answer {
     },
     /// The log could not be read. The read is repeated later.
     Failed,
+    /// The log does not know yet: other hubs decide. The read is repeated soon.
+    NotYet,
 }

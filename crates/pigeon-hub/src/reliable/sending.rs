@@ -1,7 +1,7 @@
 //! Frames to clients: queued for a connection, and sent together at the end of a turn.
 
 use bytes::Bytes;
-use pigeon_proto::frame::{ByeReason, HubFrame, OtherHub};
+use pigeon_proto::frame::{ByeReason, HubFrame};
 use pigeon_proto::{Notice, RoomName, sentence};
 
 use super::Sessions;
@@ -20,26 +20,6 @@ impl Sessions {
         let conns = member.conns.clone();
         for conn in conns {
             self.tell(conn, notice);
-        }
-    }
-
-    /// The hubs with the same rooms, this one among them.
-    pub fn hubs(&mut self, hubs: Vec<OtherHub>) {
-        let mut frame = Vec::new();
-        HubFrame::Hubs { hubs }.write(&mut frame);
-        self.hubs = frame.into();
-        for conn in self.slots.all() {
-            if self.get(conn).is_some_and(|it| it.member().is_some()) {
-                self.send_hubs(conn);
-            }
-        }
-    }
-
-    pub(super) fn send_hubs(&mut self, conn: ConnId) {
-        let frame = self.hubs.clone();
-        if let Some(connection) = self.get_mut(conn).filter(|_| !frame.is_empty()) {
-            connection.frames.extend_from_slice(&frame);
-            self.touch(conn);
         }
     }
 

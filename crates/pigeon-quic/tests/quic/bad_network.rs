@@ -216,6 +216,31 @@ fn an_answer_may_take_twelve_round_trips() {
 }
 
 #[test]
+fn an_ended_connection_keeps_its_place_for_ten_seconds_at_the_most() {
+    let mut ends = Ends::new(47, |network| {
+        // A round trip of 4.4 s: three probe timeouts are more than thirteen.
+        network
+            .default_conditions(Conditions { delay: ms(1_100), ..Conditions::default() })
+            .unwrap();
+    });
+    let conn = ends.open();
+    for _ in 0..4 {
+        ends.say(conn, "x");
+        ends.network.run_for(Duration::from_secs(5));
+    }
+    assert!(ends.closed().is_empty(), "{:?}", ends.closed());
+    ends.network.act(ends.client, |client, now| client.machine.close(now, conn, 0, &b""[..]));
+    let connections = |ends: &Ends| {
+        let client = ends.network.machine(ends.client).machine.statistics().connections;
+        (client, ends.network.machine(ends.server).machine.statistics().connections)
+    };
+    ends.network.run_for(Duration::from_secs(9));
+    assert_eq!(connections(&ends), (1, 1));
+    ends.network.run_for(ms(3_500));
+    assert_eq!(connections(&ends), (0, 0));
+}
+
+#[test]
 fn where_nobody_listens_the_client_learns_it() {
     let mut ends = Ends::new(44, |network| network.refuses(true));
     ends.network.remove(ends.server);

@@ -233,6 +233,16 @@ fn a_close_comes_with_its_code_and_words() {
 }
 
 #[test]
+fn a_client_that_only_learns_the_key_is_no_failed_handshake() {
+    let mut ends = Ends::new(10, |_| {});
+    let conn = ends.open();
+    ends.network.act(ends.client, |client, now| client.machine.close(now, conn, 0, "met"));
+    ends.network.run_for(Duration::from_secs(1));
+    let statistics = ends.network.machine(ends.server).machine.statistics();
+    assert_eq!((statistics.met, statistics.failed, statistics.opened), (1, 0, 0));
+}
+
+#[test]
 fn an_id_that_was_kept_too_long_finds_nobody() {
     let mut ends = Ends::new(9, |_| {});
     let old = ends.open();

@@ -38,7 +38,7 @@ for (const fault of ["acknowledges-early", "skips"]) {
 
 // Each changes one place of session.js.
 const MUTANTS = {
-  "shows a message again after a reset": ["if (this.#known.has(known)) return;", ""],
+  "shows a message again after a reset": ["if (!this.#known.add(identity(message))) return;", ""],
   "follows from the beginning": ["following.seen = { position, author, outbox, number };", ""],
   "does not go back": ["send.next = Math.min(send.next, number);", ""],
   "forgets what the hub refused for now": ["send.held = now + frame.again_ms;", "send.held = Infinity;"],

@@ -5,15 +5,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use pigeon_datagram::Instant;
 use pigeon_fuzz::drain::Sent;
 use pigeon_fuzz::shown::is_control_line;
 
 use super::places::Places;
 
+/// Every trial is over by then.
+const TRIAL: Duration = Duration::from_secs(30);
+
 /// The messages of the current batch.
 pub(super) struct Messages {
     on_their_way: BTreeMap<u32, Message>,
+    /// Members that got a probe: while their trial lasts, their lines wait.
+    probed: BTreeSet<SocketAddr>,
+    /// Messages of earlier batches that wait for them, and since when.
+    late: BTreeMap<(SocketAddr, u32), Instant>,
     last_number: u32,
     /// Members that have changed rooms in this batch.
     moved: BTreeSet<SocketAddr>,
@@ -38,7 +47,13 @@ impl Message {
 impl Messages {
     pub(super) fn new() -> Messages {
         // Fragments of payloads contain smaller numbers.
-        Messages { on_their_way: BTreeMap::new(), last_number: 1_000, moved: BTreeSet::new() }
+        Messages {
+            on_their_way: BTreeMap::new(),
+            probed: BTreeSet::new(),
+            late: BTreeMap::new(),
+            last_number: 1_000,
+            moved: BTreeSet::new(),
+        }
     }
 
     /// An unused number.
@@ -87,16 +102,22 @@ impl Messages {
         for message in self.on_their_way.values_mut().filter(|message| !message.whispered) {
             message.due.retain(|to| places.get(to).is_some_and(Option::is_some));
         }
+        self.late.retain(|(to, _), _| places.contains_key(to));
     }
 
     /// At the end of a batch: compares each message's actual and expected recipients.
-    pub(super) fn arrive(&mut self, sent: &[Sent]) {
+    pub(super) fn arrive(&mut self, now: Instant, sent: &[Sent]) {
+        let probed = sent.iter().filter(|(_, bytes)| bytes.starts_with(b"^hb^ probe "));
+        self.probed.extend(probed.map(|(to, _)| *to));
         let was_left_out = |(_, bytes): &&Sent| bytes.starts_with(b"* a message was left out");
         let left_out: BTreeSet<SocketAddr> =
             sent.iter().filter(was_left_out).map(|(to, _)| *to).collect();
         let mut heard: BTreeMap<u32, Vec<SocketAddr>> = BTreeMap::new();
         for (to, bytes) in sent {
             for number in numbers(bytes) {
+                if self.late.remove(&(*to, number)).is_some() {
+                    continue;
+                }
                 heard.entry(number).or_default().push(*to);
                 let message = self.on_their_way.get(&number);
                 let in_room = message.is_some_and(|m| !m.blurred && !m.whispered);
@@ -110,11 +131,16 @@ impl Messages {
                 got.retain(|to| message.due.contains(to) || !self.moved.contains(to));
                 // A recipient may instead be notified that the message is too long in its encoding.
                 let told = |to: &SocketAddr| got.contains(to) || !left_out.contains(to);
-                let due: Vec<SocketAddr> = message.due.into_iter().filter(told).collect();
+                let mut due: Vec<SocketAddr> = message.due.into_iter().filter(told).collect();
+                for to in due.extract_if(.., |to| self.probed.contains(to) && !got.contains(to)) {
+                    self.late.insert((to, number), now);
+                }
                 assert_eq!(got, due, "who got #{number}#, and who should have");
             }
         }
         self.moved.clear();
+        let lost = self.late.iter().find(|(_, since)| **since + TRIAL < now);
+        assert!(lost.is_none(), "{lost:?}: a line that waited for a trial never came");
     }
 }
 

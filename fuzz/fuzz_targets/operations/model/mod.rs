@@ -126,7 +126,7 @@ impl Model {
         let in_chat = |(to, _): &&Sent| self.format(*to) == Format::Chat;
         let lines: Vec<Sent> = sent.iter().filter(in_chat).cloned().collect();
         self.readers.check(&lines);
-        self.messages.arrive(&sent);
+        self.messages.arrive(self.now, &sent);
         self.words.begin();
         self.has_drained = true;
         self.batched = [0; 2];

@@ -335,7 +335,7 @@ pub(crate) struct Args {
 
     /// Where the brokers and the password at them come from.
     #[arg(skip)]
-    cluster_origins: [Option<ValueSource>; 2],
+    cluster_origins: [Option<ValueSource>; 3],
 
     /// Read commands from stdin; the end of stdin does not stop the hub
     #[arg(long, value_enum, value_name = "on|off", env = "PIGEON_HUB_CONSOLE", default_value_t = Switch::On)]
@@ -428,7 +428,8 @@ impl Args {
     /// Records where the password came from: on a command line, other users can read it.
     pub(crate) fn note_origins(&mut self, matches: &ArgMatches) {
         self.password_origins = ["password", "password_file"].map(|id| matches.value_source(id));
-        self.cluster_origins = ["cluster", "cluster_password"].map(|id| matches.value_source(id));
+        self.cluster_origins =
+            ["cluster", "cluster_password", "cluster_name"].map(|id| matches.value_source(id));
     }
 
     fn doors(&self) -> &[DoorArg] {
@@ -525,7 +526,9 @@ impl Args {
     /// The settings of the cluster, if there is one, and warnings.
     fn cluster(&self) -> anyhow::Result<(Option<cluster::Settings>, Vec<String>)> {
         let password = self.cluster_password.as_ref();
-        let is_more = self.cluster_user.is_some()
+        let [brokers, secret, name] = self.cluster_origins;
+        let is_more = matches!(name, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
+            || self.cluster_user.is_some()
             || password.is_some()
             || self.cluster_credentials.is_some()
             || self.cluster_authority.is_some();
@@ -546,7 +549,6 @@ impl Args {
             self.cluster_authority.clone(),
             (self.keep.0, self.keep_size as u64),
         )?;
-        let [brokers, secret] = self.cluster_origins;
         let is_seen = |origin| origin == Some(ValueSource::CommandLine);
         let is_told = password.is_some() && is_seen(secret)
             || settings.has_password_in_address() && is_seen(brokers);

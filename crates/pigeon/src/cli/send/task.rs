@@ -40,6 +40,8 @@ pub(super) struct Way {
 /// Feeds the sender, prints replies, and determines the exit status.
 pub(super) struct Task {
     way: Way,
+    /// Whether any host may answer. Known once: it asks the system for this host's networks.
+    anybody: bool,
     items: Receiver<Frame>,
     waker: Waker,
     stop: Stop,
@@ -73,6 +75,7 @@ impl Task {
         format: PayloadFormat,
     ) -> Task {
         Task {
+            anybody: asks_anybody(way.to),
             way,
             items,
             waker,
@@ -258,8 +261,7 @@ impl Task {
     }
 
     fn print(&mut self, from: SocketAddr, payload: &[u8]) -> ControlFlow<()> {
-        let Way { to, shows, .. } = self.way;
-        let anybody = asks_anybody(to);
+        let (Way { to, shows, .. }, anybody) = (self.way, self.anybody);
         if !shows || !(anybody || from.ip() == to.ip()) {
             return ControlFlow::Continue(());
         }

@@ -37,7 +37,7 @@ pub(super) enum News {
     Trouble(String),
     /// What another hub says about itself.
     About(u128, Value),
-    Told(u128, Value),
+    Broadcast(u128, Value),
     Gone(u128),
 }
 
@@ -114,7 +114,7 @@ impl Desk {
                 self.tell(News::State(state, others));
             }
             Event::About { hub, about } => self.tell(News::About(hub, about)),
-            Event::Told { hub, body } => self.tell(News::Told(hub, body)),
+            Event::Broadcast { hub, body } => self.tell(News::Broadcast(hub, body)),
             Event::Gone(hub) => self.tell(News::Gone(hub)),
             Event::Differs(what) => self.tell(News::Differs(what)),
             Event::Trouble(why) => self.tell(News::Trouble(why)),
@@ -182,7 +182,7 @@ impl Desk {
     fn tell(&self, news: News) {
         let mut inner = self.lock();
         // What is told may be lost, and comes again.
-        if inner.news.len() < MOST_NEWS || !matches!(news, News::Told(..) | News::Trouble(_)) {
+        if inner.news.len() < MOST_NEWS || !matches!(news, News::Broadcast(..) | News::Trouble(_)) {
             inner.news.push(news);
         }
     }

@@ -17,7 +17,9 @@ use pigeon_hub::{Event, Hub, Input, Keep, LinkId, MemberId, Source};
 use pigeon_proto::frame::OtherHub;
 use pigeon_proto::{Command, Label, LinkKind, Notice, RoomName};
 use serde_json::{Value, json};
-use tracing::info;
+use tracing::{info, warn};
+
+use crate::words::say;
 
 /// Time between looks for changes, and between lists without one.
 const LOOK: Duration = Duration::from_secs(1);
@@ -99,7 +101,8 @@ impl Elsewhere {
     /// The places of all hubs, if they have changed.
     pub(super) fn take_places(&mut self) -> Option<Vec<OtherHub>> {
         let places = self.others.values().filter_map(|other| other.place.clone());
-        let is_new = std::mem::take(&mut self.has_new_places);
+        // A hub that has just started has not heard of the others: clients keep the list that they have.
+        let is_new = !self.others.is_empty() && std::mem::take(&mut self.has_new_places);
         is_new.then(|| self.place.iter().cloned().chain(places).collect())
     }
 
@@ -132,6 +135,9 @@ impl Elsewhere {
         let place = about.get("secure").cloned();
         other.place = place.and_then(|place| serde_json::from_value(place).ok());
         self.has_new_places = true;
+        if is_new && other.name == hub.config().name.as_str() {
+            warn!("{}", say!("hub-cluster-same-name", name = &other.name));
+        }
         if is_new {
             // It knows nothing of this one.
             self.told_at = None;
@@ -302,11 +308,11 @@ impl Elsewhere {
             self.is_applying = true;
             match is_banned {
                 true if !has_it => {
-                    info!("{net} is banned, as at another hub");
+                    info!("{}", say!("hub-cluster-banned", net = net));
                     let _ = hub.ban(now, net);
                 }
                 false if has_it => {
-                    info!("{net} is not banned any more, as at another hub");
+                    info!("{}", say!("hub-cluster-unbanned", net = net));
                     hub.unban(net);
                 }
                 _ => {}

@@ -60,6 +60,8 @@ pub(super) struct Cluster {
     is_told: bool,
     elsewhere: Elsewhere,
     about: Value,
+    /// The brokers, for people.
+    brokers: String,
 }
 
 /// A figure for `/metrics`.
@@ -117,10 +119,21 @@ impl Cluster {
             Link::start(settings.link(), run, place, newest, Box::new(held), Box::new(report))
                 .context("cannot start a thread for the cluster")?;
         desk.start(link.inputs());
-        info!("cluster: {settings}");
+        let brokers = settings.brokers();
+        info!("{}", say!("hub-cluster-starts", name = settings.name(), brokers = &brokers));
         let (state, tell_at) = ((State::CutOff, 0), Some(now + TOLD_AFTER));
         let (elsewhere, about) = (Elsewhere::start(members, now), Value::Null);
-        Ok(Cluster { desk, link, is_over, state, tell_at, is_told: false, elsewhere, about })
+        Ok(Cluster {
+            desk,
+            link,
+            is_over,
+            state,
+            tell_at,
+            is_told: false,
+            elsewhere,
+            about,
+            brokers,
+        })
     }
 
     /// What followers may read.
@@ -166,13 +179,19 @@ impl Cluster {
                 News::State(state, others) => self.changed(hub, now, state, others),
                 News::Differs(what) => {
                     for what in what {
-                        warn!("cluster: the stream's {what}; change it with the nats program");
+                        warn!("{}", say!("hub-cluster-differs", what = &what));
                     }
                 }
                 News::About(run, about) => self.elsewhere.about_other(hub, run, &about),
-                News::Told(run, body) => self.elsewhere.told(hub, now, run, &body),
+                News::Broadcast(run, body) => self.elsewhere.told(hub, now, run, &body),
                 News::Gone(run) => self.elsewhere.gone(hub, now, run),
-                News::Trouble(why) => warn!("cluster: {}", pigeon_text::escape(&why)),
+                News::Trouble(why) => {
+                    let brokers = &self.brokers;
+                    warn!(
+                        "{}",
+                        say!("hub-cluster-trouble", brokers = brokers, why = trouble(&why))
+                    );
+                }
             }
         }
         self.hand_in(hub);
@@ -241,15 +260,13 @@ impl Cluster {
         let (before, had) = std::mem::replace(&mut self.state, (state, others));
         if before != state {
             match state {
-                State::CutOff => {
-                    warn!("cluster: cut off; members of this hub hear each other only")
-                }
-                State::CatchingUp => info!("cluster: connected; reading what was said meanwhile"),
-                State::InOrder => info!(others, "cluster: in order"),
+                State::CutOff => warn!("{}", say!("hub-cluster-is-cut-off")),
+                State::CatchingUp => info!("{}", say!("hub-cluster-reads")),
+                State::InOrder => info!("{}", say!("hub-cluster-is-in-order")),
             }
         }
         if others != had {
-            info!("cluster: {others} other hubs are alive");
+            info!("{}", say!("hub-cluster-alive", count = others));
         }
         match state {
             State::InOrder => {
@@ -340,5 +357,24 @@ fn undecided(message: &Message) -> pigeon_proto::Message {
         wall: *wall,
         text: text.clone(),
         identity: *identity,
+    }
+}
+
+/// Why the brokers cannot be used, from the words of their client.
+fn trouble(why: &str) -> String {
+    let low = why.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| low.contains(word));
+    match () {
+        () if has(&["authorization", "authentication"]) => say!("hub-cluster-refused"),
+        () if has(&["tls", "certificate"]) => {
+            say!("hub-cluster-tls", why = &pigeon_text::escape(&why))
+        }
+        () if has(&["dns"]) => say!("hub-cluster-unknown"),
+        () if has(&["io error"]) => say!("hub-cluster-unreached"),
+        () if has(&["timed out", "timeout"]) => say!("hub-cluster-silent"),
+        () if has(&["jetstream unavailable", "jetstream not", "no responders"]) => {
+            say!("hub-cluster-no-jetstream")
+        }
+        () => pigeon_text::escape(&why).to_string(),
     }
 }

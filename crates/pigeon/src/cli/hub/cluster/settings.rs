@@ -149,16 +149,18 @@ impl Settings {
         }
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The brokers, for people.
+    pub(super) fn brokers(&self) -> String {
+        self.brokers.iter().map(Broker::to_string).collect::<Vec<_>>().join(", ")
+    }
+
     /// Whether a broker's address contains a password.
     pub(in crate::cli::hub) fn has_password_in_address(&self) -> bool {
         self.brokers.iter().any(|broker| broker.user.is_some())
-    }
-}
-
-impl fmt::Display for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} over", self.name)?;
-        self.brokers.iter().try_for_each(|broker| write!(f, " {broker}"))
     }
 }
 

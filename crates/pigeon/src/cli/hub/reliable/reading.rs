@@ -98,7 +98,7 @@ fn read_shown(
 ) -> Result<Answer, ReadError> {
     Ok(match question {
         // Another hub may have stored more of the outbox.
-        Read::Outbox { .. } if !shown.is_in_order() => Answer::Failed,
+        Read::Outbox { .. } if !shown.is_in_order() => Answer::NotYet,
         Read::Follow { seen, deletion } => {
             let follow = reader.follow(Some(seen), deletion)?;
             if unknown.len() >= MOST_UNKNOWN {
@@ -113,7 +113,7 @@ fn read_shown(
                 }
                 None => {
                     unknown.entry(key).or_insert_with(Instant::now);
-                    Answer::Failed
+                    Answer::NotYet
                 }
             }
         }

@@ -32,6 +32,7 @@ impl Counters {
             (say!("hub-stat-keyed-address"), quic.refused_address + sessions.refused_address),
             (say!("hub-stat-keyed-handshakes"), quic.refused_handshakes),
             (say!("hub-stat-keyed-initials"), quic.dropped_initials),
+            (say!("hub-stat-keyed-met"), quic.met),
             (say!("hub-stat-keyed-failed"), quic.failed),
             (say!("hub-stat-keyed-unproved"), sessions.unproved),
             (say!("hub-stat-keyed-silent"), sessions.silent),
