@@ -105,6 +105,11 @@ impl Messages {
         self.late.retain(|(to, _), _| places.contains_key(to));
     }
 
+    /// Whether lines to a member may have waited for its trial.
+    pub(super) fn was_probed(&self, member: &SocketAddr) -> bool {
+        self.probed.contains(member)
+    }
+
     /// At the end of a batch: compares each message's actual and expected recipients.
     pub(super) fn arrive(&mut self, now: Instant, sent: &[Sent]) {
         let probed = sent.iter().filter(|(_, bytes)| bytes.starts_with(b"^hb^ probe "));
