@@ -27,7 +27,7 @@
 //! position only, and reads the rest from the log as its connection accepts it.
 //!
 //! - What is kept: `slots`: connections; `connection`: one of them; `saying`: the numbers of its outbox;
-//!   `members`: members and their connections; `rooms`: followed rooms; `watched`: rooms whose members are watched.
+//!   `members`: members and their connections; `rooms`: followed rooms; `watched`: rooms with watched members.
 //! - What happens, each as methods of [`Sessions`]: `transport`, `frames` from clients, `joining`, `outbox`,
 //!   `live` followers and others (`following`), `earlier` entries, `lists` of members, and `sending`.
 
@@ -80,7 +80,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Delay before a failed log read is repeated.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
-/// Delay before a read is repeated whose answer other hubs decide.
+/// Delay before a read is repeated that other hubs must answer.
 const READ_SOON: Duration = Duration::from_millis(100);
 
 /// Maximum number of entries taken from the log at once.

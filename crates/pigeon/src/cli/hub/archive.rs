@@ -430,7 +430,7 @@ impl Archive {
         self.cluster.as_ref().map(Cluster::shown)
     }
 
-    /// Ranges of positions whose followers begin anew: after the first, and before the second.
+    /// Followers in these ranges begin anew: after the first position, and before the second.
     pub(super) fn take_rewinds(&self) -> Vec<(Position, Position)> {
         self.cluster.as_ref().map(Cluster::take_rewinds).unwrap_or_default()
     }

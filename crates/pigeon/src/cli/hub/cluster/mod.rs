@@ -297,7 +297,7 @@ impl Cluster {
         self.hand_in(hub);
     }
 
-    /// Ranges of positions whose followers begin anew: after `to`, and before `up_to`.
+    /// Followers in these ranges begin anew: after `to`, and before `up_to`.
     pub(super) fn take_rewinds(&self) -> Vec<(Position, Position)> {
         let rewinds = self.desk.take_rewinds().into_iter();
         rewinds.map(|rewind| (rewind.to, rewind.up_to)).collect()
@@ -346,7 +346,7 @@ impl Cluster {
     }
 }
 
-/// A message whose position is not decided.
+/// A message without a position yet.
 fn undecided(message: &Message) -> pigeon_proto::Message {
     let Message { room, label, link, wall, text, identity, .. } = message;
     pigeon_proto::Message {
