@@ -65,7 +65,7 @@ pub enum Fact {
         /// The room's settings.
         settings: RoomSettings,
     },
-    /// How far the log has read what hubs with shared rooms have said.
+    /// The hub's place in the order that it shares with other hubs.
     Place {
         /// The epoch, in which the log must not assign positions itself.
         epoch: u64,

@@ -183,7 +183,7 @@ impl Member {
         (is_open && self.hubs.has_others()).then_some(self.heard + SIGN)
     }
 
-    /// Asks a silent hub for a sign, and gives up one that is gone, if there are others.
+    /// Pings a silent hub, and moves to another one if it does not answer and there are others.
     fn watch(&mut self, now: Instant) {
         let late = self.connection.as_ref().and_then(|connection| connection.late);
         let is_gone = self.refused.take_if(|at| *at <= now).is_some();

@@ -102,7 +102,7 @@ pub enum Event {
         /// The name of the senders of these messages; `None`: all senders.
         name: Option<Box<str>>,
     },
-    /// All hubs with the same rooms: the transport goes on there if this one is away.
+    /// All hubs that share the rooms. The transport moves to one of them if this hub is away.
     Hubs(Vec<OtherHub>),
     /// A notice of the hub.
     Notice {

@@ -23,6 +23,7 @@ use pigeon_proto::{Label, Name, Notice, RoomName, Text};
 use tracing::{error, info, warn};
 
 use super::cluster::{self, Cluster};
+use super::figure::Figure;
 use super::room_log::{All, Memory, Newest};
 use crate::base::data::why_closed;
 use crate::base::random;
@@ -302,7 +303,7 @@ impl Archive {
     }
 
     /// The cluster's figures.
-    pub(super) fn cluster_figures(&self) -> Vec<cluster::Figure> {
+    pub(super) fn cluster_figures(&self) -> Vec<Figure> {
         self.cluster.as_ref().map(Cluster::figures).unwrap_or_default()
     }
 

@@ -15,6 +15,7 @@ use pigeon_proto::frame::OtherHub;
 use pigeon_proto::{Entry, Position};
 
 use super::archive::{Settled, Unstored};
+use super::figure::Figure;
 use crate::base::status::built_without;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,15 +57,6 @@ impl Settings {
     pub(super) fn has_password_in_address(&self) -> bool {
         match *self {}
     }
-}
-
-/// A figure for `/metrics`.
-#[derive(Clone, Debug)]
-pub(super) struct Figure {
-    pub(super) name: &'static str,
-    pub(super) help: &'static str,
-    pub(super) is_sum: bool,
-    pub(super) value: f64,
 }
 
 #[derive(Clone)]

@@ -10,6 +10,7 @@ mod cluster;
 mod console;
 mod door;
 mod ending;
+mod figure;
 pub(super) mod invitation;
 #[cfg(feature = "ipmsg")]
 mod ipmsg;

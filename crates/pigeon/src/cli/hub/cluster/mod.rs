@@ -38,6 +38,7 @@ use self::held::OnDisk;
 pub(super) use self::settings::{Broker, Settings, name};
 pub(super) use self::shown::Shown;
 use super::archive::{Settled, Unstored};
+use super::figure::Figure;
 use crate::base::thread;
 use crate::words::say;
 
@@ -62,16 +63,6 @@ pub(super) struct Cluster {
     about: Value,
     /// The brokers, for people.
     brokers: String,
-}
-
-/// A figure for `/metrics`.
-#[derive(Clone, Debug)]
-pub(super) struct Figure {
-    pub(super) name: &'static str,
-    pub(super) help: &'static str,
-    /// Whether it only grows.
-    pub(super) is_sum: bool,
-    pub(super) value: f64,
 }
 
 /// For the log's writer.

@@ -9,7 +9,7 @@ use pigeon_web::{Counted, Snapshot};
 use serde_json::{Map, Value, json};
 
 use super::super::archive::Archive;
-use super::super::cluster::Figure;
+use super::super::figure::Figure;
 use super::super::reliable::LinkState;
 
 /// Figures since the hub's start, and those of the moment.
