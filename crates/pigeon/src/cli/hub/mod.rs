@@ -657,9 +657,6 @@ pub(crate) fn run(
         }
         _ => None,
     };
-    if let Some(archive) = &mut archive {
-        archive.set_place(secure.as_ref().map(secure::Secure::here));
-    }
     let page = match (&archive, page) {
         (Some(archive), Some(settings)) if hub.config().history.is_some() => {
             let sources = hub.config().sources.clone();
@@ -668,6 +665,13 @@ pub(crate) fn run(
         (_, Some(_)) => return Err(UsageError(say!("hub-page-without-history")).into()),
         (_, None) => None,
     };
+    if let Some(archive) = &mut archive {
+        let mut here = secure.as_ref().map(secure::Secure::here);
+        if let Some(place) = page.as_ref().and_then(page::Page::place) {
+            here.get_or_insert_default().page = place.urls().into_iter().next().map(Into::into);
+        }
+        archive.set_place(here);
+    }
     let invitation = archive.as_ref().and_then(|archive| {
         let invitation = Invitation {
             hub: hub.config().name.to_string(),
@@ -947,8 +951,9 @@ impl Host<Hub> for Operator {
         if let Some(archive) = &mut self.archive {
             archive.woken(hub, io.now);
             let forgotten = archive.take_forgotten();
-            if let (Some(places), Some(secure)) = (archive.take_places(), &self.secure) {
-                secure.hubs(places);
+            if let Some(places) = archive.take_places() {
+                self.secure.iter().for_each(|secure| secure.hubs(places.clone()));
+                self.page.iter().for_each(|page| page.hubs(&places));
             }
             for (to, up_to) in archive.take_rewinds() {
                 self.secure.iter().for_each(|secure| secure.rewound(to, up_to));
