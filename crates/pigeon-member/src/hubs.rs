@@ -57,7 +57,8 @@ impl Hubs {
         target == self.own
     }
 
-    /// All hubs, beginning with the one in use.
+    /// The addresses of all hubs, beginning with the one in use: the first of each hub, then the second
+    /// of each, and so on.
     pub(crate) fn all(&self) -> Vec<Target> {
         let mut all = vec![self.own];
         for other in &self.others {
@@ -69,17 +70,23 @@ impl Hubs {
             Some(at) => all.rotate_left(at),
             None => all.insert(0, self.in_use),
         }
-        all
+        let mut ranked: Vec<(usize, Target)> = Vec::new();
+        for target in all {
+            let rank = ranked.iter().filter(|(_, known)| known.pin == target.pin).count();
+            ranked.push((rank, target));
+        }
+        ranked.sort_by_key(|(rank, _)| *rank);
+        ranked.into_iter().map(|(_, target)| target).collect()
     }
 
-    /// The hubs beside the one in use.
+    /// The addresses beside the one in use.
     pub(crate) fn others(&self) -> Vec<Target> {
         self.all().split_off(1)
     }
 
-    /// Whether there is another one.
+    /// Whether there is another hub.
     pub(crate) fn has_others(&self) -> bool {
-        self.others.iter().chain([&self.own]).any(|it| it.address != self.in_use.address)
+        self.others.iter().chain([&self.own]).any(|it| it.pin != self.in_use.pin)
     }
 
     /// The own hub has a new address.
@@ -99,7 +106,7 @@ impl Hubs {
         });
         let others: Vec<Target> = targets.take(MOST).collect();
         // A hub that knows no others, such as one that has just started, is no reason to forget them.
-        let has_other = others.iter().any(|other| other.address != self.in_use.address);
+        let has_other = others.iter().any(|other| other.pin != self.in_use.pin);
         if others != self.others && has_other {
             self.others = others;
             self.keep();
@@ -150,5 +157,14 @@ mod tests {
         assert_eq!(ports(hubs.all()), [2, 1, 3], "the one in use stays");
         let again = Hubs::new(own, path);
         assert_eq!(ports(again.all()), [1, 3]);
+        // Hubs with several addresses.
+        let several = |n: u16, ports: &[u16]| {
+            let addresses = ports.iter().map(|port| hub(*port).addresses[0]).collect();
+            OtherHub { addresses, ..hub(n) }
+        };
+        hubs.heard(&[several(2, &[2, 12, 22])]);
+        assert_eq!(ports(hubs.all()), [2, 1, 3], "a list of the hub in use alone");
+        hubs.heard(&[several(2, &[2, 12, 22]), several(3, &[3, 13])]);
+        assert_eq!(ports(hubs.all()), [2, 3, 1, 12, 13, 22]);
     }
 }

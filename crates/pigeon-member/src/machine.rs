@@ -216,7 +216,8 @@ impl Member {
             if let Some(attempt) = self.race.late(now) {
                 self.trouble = Some(Why::TimedOut);
                 self.give_up(now, attempt);
-            } else if let Some(Attempt { socket, target, .. }) = self.race.begin(now, [self.in_use(), self.ending])
+            } else if let Some(Attempt { socket, target, .. }) =
+                self.race.begin(now, [self.in_use(), self.ending])
             {
                 match std::mem::take(&mut self.has_socket) && socket == SocketId::FIRST {
                     true => self.connect(now, socket),
@@ -226,7 +227,10 @@ impl Member {
                 break;
             }
         }
-        if self.race.is_over() && self.connection.is_none() && self.session.state() == (State::Connecting { again: None }) {
+        if self.race.is_over()
+            && self.connection.is_none()
+            && self.session.state() == (State::Connecting { again: None })
+        {
             let why = self.trouble.clone().unwrap_or(Why::TimedOut);
             self.unreached(why);
             self.session.disconnected(now);
@@ -266,8 +270,11 @@ impl Member {
     fn ask(&mut self, now: Instant, patience: Duration) {
         let Some(connection) = &self.connection else { return };
         let round_trip = self.client.round_trip(connection.quic).unwrap_or_default();
-        self.doubt = Some(now + patience.max(3 * round_trip));
-        self.client.ping(now, connection.quic);
+        let until = now + patience.max(3 * round_trip);
+        if self.doubt.is_none() {
+            self.client.ping(now, connection.quic);
+        }
+        self.doubt = Some(self.doubt.map_or(until, |doubt| doubt.min(until)));
     }
 
     /// Asks a silent hub for a sign, and tries others if it gives none.
@@ -363,7 +370,8 @@ impl Member {
     /// An attempt has opened: its connection is the one in use.
     fn won(&mut self, now: Instant, attempt: Attempt) {
         let Attempt { target, socket, quic, .. } = attempt;
-        let Some((quic, fingerprint)) = quic.and_then(|it| Some((it, self.client.fingerprint(it)?)))
+        let Some((quic, fingerprint)) =
+            quic.and_then(|it| Some((it, self.client.fingerprint(it)?)))
         else {
             return self.give_up(now, attempt);
         };
@@ -459,7 +467,7 @@ impl Member {
 
     /// Nobody listens at the hub's port. Such reports can be forged, so the hub is asked.
     fn refused_at(&mut self, now: Instant, socket: SocketId) {
-        if self.in_use() == Some(socket) && self.doubt.is_none() && self.race.is_over() {
+        if self.in_use() == Some(socket) && self.race.is_over() {
             let patience = if self.hubs.has_others() { REFUSED } else { REFUSED_ONLY };
             self.ask(now, patience);
         }

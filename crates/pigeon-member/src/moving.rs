@@ -186,7 +186,7 @@ impl World {
         self.hub(0).life = life;
         self.run(Duration::from_secs(9));
         let (hub, at) = self.met()[1];
-        println!("at hub {hub} after {:?}", at - before);
+
         (hub, at - before)
     }
 }

@@ -79,11 +79,7 @@ impl Race {
     }
 
     /// The next attempt that is due, over a socket that is not in use.
-    pub(crate) fn begin(
-        &mut self,
-        now: Instant,
-        in_use: [Option<SocketId>; 2],
-    ) -> Option<Attempt> {
+    pub(crate) fn begin(&mut self, now: Instant, in_use: [Option<SocketId>; 2]) -> Option<Attempt> {
         if self.next > now || self.attempts.len() >= MOST {
             return None;
         }
@@ -93,7 +89,8 @@ impl Race {
             .map(|step| (self.socket + 1 + step) % SOCKETS)
             .find(|number| {
                 let socket = SocketId::new(*number);
-                !in_use.contains(&Some(socket)) && self.attempts.iter().all(|it| it.socket != socket)
+                !in_use.contains(&Some(socket))
+                    && self.attempts.iter().all(|it| it.socket != socket)
             })
             .unwrap_or(0);
         let socket = SocketId::new(self.socket);

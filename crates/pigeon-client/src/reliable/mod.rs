@@ -326,7 +326,8 @@ impl Session {
             Link::Down(_) | Link::Opening => {}
         }
         // Nothing that was meant for the connection before goes to this one.
-        let is_for_it = |it: &Output| matches!(it, Output::Connect | Output::Send(_) | Output::Close);
+        let is_for_it =
+            |it: &Output| matches!(it, Output::Connect | Output::Send(_) | Output::Close);
         self.outputs.retain(|output| !is_for_it(output));
         self.link = Link::Opening;
         self.connected(now, fingerprint);

@@ -21,10 +21,11 @@ for (const [language, words] of [['en', 'The same rooms are at:'], ['zh-CN', '�
   test(`a page whose hub dies goes on at another one (${language})`, async (t) => {
     const cluster = await broker(t);
     const [one, two] = await Promise.all(['one', 'two'].map((name) => Hub.start(t, '--cluster', cluster, '--name', name)));
-    const context = await (await browser(t)).newContext({ locale: language });
-    const dog = await Person.open(context, one.url(), { name: '狗哥' });
-    const cat = await Person.open(context, two.url(), { name: '猫姐' });
-    const names = async (person) => (await person.seen()).map(({ name, text }) => `${name}: ${text}`);
+    const chromium = await browser(t);
+    const person = async (hub, name) => Person.open(await chromium.newContext({ locale: language }), hub.url(), { name });
+    const dog = await person(one, '狗哥');
+    const cat = await person(two, '猫姐');
+    const names = async (of) => (await of.seen()).map(({ name, text }) => `${name}: ${text}`);
     await dog.say('before');
     await until('the other hub has it', async () => (await names(cat)).includes('狗哥: before'), 60_000);
     await until('hubs have told where they are', () =>

@@ -108,8 +108,21 @@ fn authority(folder: &Path, name: &str) {
     fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n").unwrap();
     let certificate = file("-server.pem");
     openssl(&[
-        "x509", "-req", "-days", "30", "-in", &request, "-CA", &ca, "-CAkey", &ca_key,
-        "-CAcreateserial", "-extfile", "names", "-out", &certificate,
+        "x509",
+        "-req",
+        "-days",
+        "30",
+        "-in",
+        &request,
+        "-CA",
+        &ca,
+        "-CAkey",
+        &ca_key,
+        "-CAcreateserial",
+        "-extfile",
+        "names",
+        "-out",
+        &certificate,
     ]);
 }
 
@@ -177,10 +190,12 @@ fn a_broker_that_wants_credentials_gets_them_from_a_file() {
         "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true,
         "conn": -1, "leaf": -1, "mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1,
     });
+    // The system's account may have no JetStream.
+    let of_system =
+        json!({ "type": "account", "version": 2, "limits": { "conn": -1, "subs": -1 } });
     let of_account = json!({ "type": "account", "version": 2, "limits": limits });
-    let accounts = [&account, &system].map(|it| {
-        let token = token(&operator, it, "account", of_account.clone());
-        format!("{}: {token}", it.public_key())
+    let accounts = [(&account, of_account), (&system, of_system)].map(|(it, claims)| {
+        format!("{}: {}", it.public_key(), token(&operator, it, "account", claims))
     });
     let own = token(&operator, &operator, "operator", json!({ "type": "operator", "version": 2 }));
     let broker = Broker::start(
@@ -208,7 +223,10 @@ fn a_broker_that_wants_credentials_gets_them_from_a_file() {
     let good = creds("hub.creds", &account);
     is_in_order(&hub(&folder, &address, &["--cluster-credentials", &good]));
     let foreign = creds("foreign.creds", &KeyPair::new_account());
-    says_once(&hub(&folder, &address, &["--cluster-credentials", &foreign]), "they refuse this user");
+    says_once(
+        &hub(&folder, &address, &["--cluster-credentials", &foreign]),
+        "they refuse this user",
+    );
 }
 
 #[test]
