@@ -45,7 +45,8 @@ for (const [language, words] of [['en', 'The same rooms are at:'], ['zh-CN', '�
     assert.equal(await dog.myName(), '狗哥');
     await dog.say('here again');
     await until('the others hear it', async () => (await names(cat)).some((it) => it.endsWith(': here again')));
-    const shown = (await dog.allTexts()).filter((text) => /before|meanwhile|again/.test(text));
+    await dog.scrollBack(() => dog.isAtBeginning());
+    const shown = (await dog.seenTexts()).filter((text) => /before|meanwhile|again/.test(text));
     assert.deepEqual(shown, ['before', 'meanwhile', 'here again']);
   });
 }
