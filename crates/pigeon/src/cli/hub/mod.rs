@@ -44,14 +44,16 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Context;
 use pigeon_datagram::Machine;
 use pigeon_hub::{Door, Event, Hub};
-use pigeon_net::{Clock, Driver, Interfaces, IoPath, Socket, SocketOptions, Waker, local_addresses};
+use pigeon_net::{
+    Clock, Driver, Interfaces, IoPath, Socket, SocketOptions, Waker, local_addresses,
+};
 use pigeon_proto::Format;
 use tracing::{info, warn};
 
 pub(crate) use self::args::Args;
 use self::invitation::Kept;
 use self::journal::Journal;
-use self::operator::{NAMES_EVERY, Operator, WALL_EVERY};
+use self::operator::{Operator, WALL_EVERY};
 use self::service::{State, Watchdog, notify};
 use crate::base::invitation::Invitation;
 use crate::base::random;

@@ -31,7 +31,7 @@ use crate::words::say;
 pub(super) const WALL_EVERY: Duration = Duration::from_secs(10);
 
 /// Time between updates of the names that Tab completes at the console.
-pub(super) const NAMES_EVERY: Duration = Duration::from_secs(1);
+const NAMES_EVERY: Duration = Duration::from_secs(1);
 
 /// Time limit for writing output after the loop has ended. The last drain takes up to 0.8 s, so a
 /// stop takes less than a second.
