@@ -72,6 +72,7 @@ pub(super) fn keep_of(fact: &Fact) -> Option<Keep> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use pigeon_log::Options;
