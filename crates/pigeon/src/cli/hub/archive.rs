@@ -288,8 +288,22 @@ impl Archive {
     }
 
     /// Passes an event of the hub to the cluster.
-    pub(super) fn event(&mut self, event: &Event) {
-        self.cluster.iter_mut().for_each(|cluster| cluster.event(event));
+    pub(super) fn event(&mut self, hub: &mut Hub, now: Instant, event: &Event) {
+        self.cluster.iter_mut().for_each(|cluster| cluster.event(hub, now, event));
+        self.store_cluster();
+    }
+
+    /// Stores what the cluster knows. A full queue is as if it were stored before a power failure: the
+    /// other hubs tell it again.
+    fn store_cluster(&mut self) {
+        for fact in self.cluster.iter_mut().flat_map(Cluster::take_unstored) {
+            let _ = self.log.try_set(&fact);
+        }
+    }
+
+    /// Members that are at another hub too, and must show that they are here.
+    pub(super) fn take_probes(&mut self) -> Vec<u128> {
+        self.cluster.as_mut().map(Cluster::take_probes).unwrap_or_default()
     }
 
     /// Where this hub's members with a key join, for clients of other hubs.
@@ -495,6 +509,7 @@ impl Archive {
         if let Some(cluster) = &mut self.cluster {
             cluster.woken(hub, now);
         }
+        self.store_cluster();
     }
 
     fn note(&mut self, hub: &mut Hub, now: Instant, report: Report) {
@@ -544,6 +559,7 @@ impl Archive {
         if let Some(cluster) = &mut self.cluster {
             cluster.tick(hub, now);
         }
+        self.store_cluster();
         if now < self.next_newest {
             return;
         }
@@ -727,8 +743,8 @@ fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> {
         }
         Keep::NameGone(grant) => log.try_remove(&Key::Grant(*grant)),
         Keep::Grants(last) => log.try_set(&Fact::Grants(*last)),
-        Keep::Ban(net) => log.try_set(&Fact::Ban(net.to_string().into())),
-        Keep::BanGone(net) => log.try_remove(&Key::Ban(net.to_string().into())),
+        Keep::Ban(banned) => log.try_set(&Fact::Ban(banned.to_string().into())),
+        Keep::BanGone(banned) => log.try_remove(&Key::Ban(banned.to_string().into())),
         Keep::Kick(KeptKick { label, name, grant, ip, is_alone, until }) => {
             log.try_set(&Fact::Kick {
                 label: label.as_str().into(),
@@ -750,7 +766,7 @@ fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> {
 /// Converts a fact of the log. `None` if it is not the hub's.
 fn keep_of(fact: &Fact) -> Option<Keep> {
     Some(match fact {
-        Fact::ResumeSecret(_) | Fact::Place { .. } => return None,
+        Fact::ResumeSecret(_) | Fact::Place { .. } | Fact::Cluster { .. } => return None,
         Fact::Grant { grant, name, room, ip, author, resumes, is_free } => Keep::Name(KeptName {
             grant: *grant,
             name: name.clone(),
@@ -761,7 +777,7 @@ fn keep_of(fact: &Fact) -> Option<Keep> {
             is_free: *is_free,
         }),
         Fact::Grants(last) => Keep::Grants(*last),
-        Fact::Ban(net) => Keep::Ban(net.parse().ok()?),
+        Fact::Ban(banned) => Keep::Ban(banned.parse().ok()?),
         Fact::Kick { label, name, grant, ip, is_alone, until } => Keep::Kick(KeptKick {
             label: Label::parse(label)?,
             name: name.clone(),
@@ -795,6 +811,7 @@ mod tests {
             Keep::Grants(65_536),
             Keep::Name(kept),
             Keep::Ban("10.0.0.0/8".parse().unwrap()),
+            Keep::Ban("0123456789abcdef0123456789abcdef".parse().unwrap()),
             Keep::Kick(KeptKick {
                 label: Label::parse("10.0.0.7:5001").unwrap(),
                 name: Some(name("狗哥")),
@@ -828,6 +845,7 @@ mod tests {
         for gone in [
             Keep::NameGone(9),
             Keep::BanGone("10.0.0.0/8".parse().unwrap()),
+            Keep::BanGone("0123456789abcdef0123456789abcdef".parse().unwrap()),
             Keep::KickGone(Label::parse("10.0.0.7:5001").unwrap()),
             Keep::MuteGone(Name::parse("LOUD".as_bytes()).unwrap()),
             Keep::SlowGone(RoomName::parse(b"ops").unwrap()),
