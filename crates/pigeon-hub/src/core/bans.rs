@@ -89,7 +89,9 @@ impl Bans {
     pub(crate) fn add(&mut self, banned: Banned) -> bool {
         let is_full = self.nets.len() + self.keys.len() >= MAX_BANS;
         match banned {
-            Banned::Key(author) => self.keys.contains(&author) || !is_full && self.keys.insert(author),
+            Banned::Key(author) => {
+                self.keys.contains(&author) || !is_full && self.keys.insert(author)
+            }
             Banned::Net(net) => {
                 let net = net.trunc();
                 if self.nets.contains(&net) {
@@ -158,7 +160,8 @@ mod tests {
             assert_eq!(bans.add(banned), n < MAX_BANS as u32);
         }
         assert!(bans.contains("0.0.0.6".parse().unwrap()) && bans.contains_key(7));
-        let [net, key] = ["0.0.0.6/32", "00000000000000000000000000000007"].map(|it| it.parse().unwrap());
+        let [net, key] =
+            ["0.0.0.6/32", "00000000000000000000000000000007"].map(|it| it.parse().unwrap());
         assert!(bans.add(net) && bans.add(key), "they are there");
         assert!(bans.remove(net) && bans.remove(key));
         assert!(!bans.contains("0.0.0.6".parse().unwrap()) && !bans.contains_key(7));
@@ -167,13 +170,16 @@ mod tests {
 
     #[test]
     fn what_is_banned_is_read_as_it_is_written() {
-        for text in ["10.0.0.0/8", "203.0.113.7/32", "fd00::/8", "0123456789abcdef0123456789abcdef"] {
+        for text in ["10.0.0.0/8", "203.0.113.7/32", "fd00::/8", "0123456789abcdef0123456789abcdef"]
+        {
             assert_eq!(text.parse::<Banned>().unwrap().to_string(), text);
         }
         let key = "0123456789ABCDEF0123456789ABCDEF".parse::<Banned>().unwrap();
         assert_eq!(key, Banned::Key(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef));
         assert_eq!("10.0.0.7".parse::<Banned>().unwrap().to_string(), "10.0.0.7/32");
-        for nothing in ["", "dog", "0123456789abcdef", "+123456789abcdef0123456789abcdef", "10.0.0.0/33"] {
+        for nothing in
+            ["", "dog", "0123456789abcdef", "+123456789abcdef0123456789abcdef", "10.0.0.0/33"]
+        {
             assert!(nothing.parse::<Banned>().is_err(), "{nothing}");
         }
     }

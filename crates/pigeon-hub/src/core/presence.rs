@@ -262,7 +262,7 @@ mod tests {
         let called = |n: u32| ["", "", "cat", "dog"][n as usize].to_string();
         assert_eq!(line(gathered(Change::Left), None, called), "dog joined");
         let kicked = line(gathered(Change::Kicked), None, called);
-        assert_eq!(kicked, "cat, dog joined; cat was removed");
+        assert_eq!(kicked, "cat, dog joined; cat removed by the operator");
     }
 
     #[test]

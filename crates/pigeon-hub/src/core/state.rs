@@ -259,7 +259,9 @@ impl Core {
         match banned {
             Banned::Key(author) => self.author(slot) == Some(author),
             // The address of a member of another hub is not its own.
-            Banned::Net(_) if self.guests.get(&slot).is_some_and(|guest| guest.is_elsewhere) => false,
+            Banned::Net(_) if self.guests.get(&slot).is_some_and(|guest| guest.is_elsewhere) => {
+                false
+            }
             Banned::Net(net) => net.contains(&self.source(cx, slot).ip),
         }
     }

@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use pigeon_datagram::Machine;
 use pigeon_hub::{
-    BanError, Banned, Config, Door, Dropped, Event, Identity, Input, Left, LinkId, MemberId, Message, Origin,
-    PerOrigin, Rate, Source,
+    BanError, Banned, Config, Door, Dropped, Event, Identity, Input, Left, LinkId, MemberId,
+    Message, Origin, PerOrigin, Rate, Source,
 };
 use pigeon_proto::Format::{Chat, Classic, Raw};
 use pigeon_proto::{

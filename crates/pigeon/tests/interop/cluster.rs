@@ -397,9 +397,8 @@ fn a_reliable_member_that_went_on_is_listed_once_also_when_its_hub_wakes_up() {
         witness.expect_who(is_there, PATIENCE);
     }
     let label = label.into_inner();
-    let is_once = |names: &BTreeSet<String>| {
-        keys(names).into_iter().filter(|key| *key == label).count() == 1
-    };
+    let is_once =
+        |names: &BTreeSet<String>| keys(names).into_iter().filter(|key| *key == label).count() == 1;
     a.process.signal("STOP");
     c.send("lee", "meanwhile");
     expect_ledgers(&[&reader], &["meanwhile"]);

@@ -256,7 +256,9 @@ mod tests {
         b.heard(&json!([[Banned::Key(7_777_777).to_string(), 1, 0]]));
         meet(&a, &mut b);
         assert_eq!(a.digest(), b.digest());
-        for wrong in [json!(7), json!([7]), json!([[NET]]), json!([[NET, u64::MAX, 1], ["x", 1, 1]])] {
+        for wrong in
+            [json!(7), json!([7]), json!([[NET]]), json!([[NET, u64::MAX, 1], ["x", 1, 1]])]
+        {
             assert_eq!(a.heard(&wrong), [], "{wrong}");
         }
         assert_eq!(a.digest(), b.digest());

@@ -331,9 +331,8 @@ impl Elsewhere {
     /// Shows a member as it is at its hub, or not at all. Returns whether anything has changed.
     fn settle(&mut self, hub: &mut Hub, now: Instant, who: &Who) -> bool {
         let best = self.best(who).map(|(run, present)| (run, present.clone()));
-        let is_over = |shown: &&Shown| {
-            best.as_ref().is_none_or(|(_, present)| present.link != shown.link)
-        };
+        let is_over =
+            |shown: &&Shown| best.as_ref().is_none_or(|(_, present)| present.link != shown.link);
         let mut is_different = false;
         if let Some(id) = self.shown.get(who).filter(is_over).map(|shown| shown.id) {
             self.shown.remove(who);
@@ -539,7 +538,8 @@ impl Elsewhere {
                     *arrived -= 1;
                     return;
                 }
-                let Some((run, name)) = self.keys.get(author).and_then(|runs| runs.first_key_value())
+                let Some((run, name)) =
+                    self.keys.get(author).and_then(|runs| runs.first_key_value())
                 else {
                     return;
                 };
