@@ -477,6 +477,7 @@ fn a_hub_that_was_restarted_while_the_broker_is_away_names_the_other_hubs() {
     broker.kill();
     let (at, name, port, ports) = a.kill();
     let a = Hub::start_at(&at, name, port, ports);
+    a.process.expect_status(|line| line.contains("members with a key: UDP port"), PATIENCE);
     // A client that has never met a hub.
     let reader = a.follower("reader");
     expect_ledgers(&[&reader], &["before"]);
