@@ -88,10 +88,10 @@ impl World {
                         (news.change, news.names.iter().map(Label::to_string).collect())
                     }))
                 }
-                Event::Reply { to, notice: Notice::MsgFrom { name, text } } => {
-                    if !site.elsewhere.members.contains_key(to) {
-                        site.messages.push((*to, format!("{name}: {}", text.as_str())));
-                    }
+                Event::Reply { to, notice: Notice::MsgFrom { name, text } }
+                    if !site.elsewhere.members.contains_key(to) =>
+                {
+                    site.messages.push((*to, format!("{name}: {}", text.as_str())));
                 }
                 Event::Left { member, reason, .. } => site.left.push((*member, *reason)),
                 _ => {}
