@@ -480,7 +480,12 @@ fn a_hub_that_was_restarted_while_the_broker_is_away_names_the_other_hubs() {
     a.process.expect_status(|line| line.contains("members with a key: UDP port"), PATIENCE);
     // A client that has never met a hub.
     let reader = a.follower("reader");
-    expect_ledgers(&[&reader], &["before"]);
+    // A folder for each hub, with the other ones.
+    let folder = folder.join("reader/member");
+    wait_within("it has heard of the other hub", PATIENCE, || {
+        let hubs = fs::read_dir(&folder).ok()?.flatten().map(|hub| hub.path().join("hubs"));
+        hubs.into_iter().any(|others| others.exists()).then_some(())
+    });
     a.kill();
     broker.restart();
     b.send("lee", "after");
