@@ -33,6 +33,7 @@ use crate::base::status::Status;
 use crate::base::system_error::chain;
 use crate::output::wall;
 use crate::ui::typist::Typed;
+use crate::words::say;
 
 /// Time between checks for a new local address while the hub is silent.
 const ROAM_EVERY: Duration = Duration::from_secs(2);
@@ -391,7 +392,7 @@ impl JoinHost {
         let at = link.secure_peer().map_or(hub, |it| SocketAddr::new(hub.ip(), it.port()));
         let moved = connect(at).map_err(explain).and_then(|socket| {
             self.local = socket.local_addr();
-            io.open(SocketId::FIRST, socket).context("cannot watch the socket")
+            io.open(SocketId::FIRST, socket).with_context(|| say!("errors-watch-socket"))
         });
         if let Err(error) = moved {
             // The old address stays in use, and the next lookup finds the new one again.
