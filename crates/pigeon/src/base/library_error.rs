@@ -63,7 +63,7 @@ fn of_log(language: Language, error: &(dyn Error + 'static)) -> Option<Said> {
         OpenError::Folder { doing, path, source } => say_in!(
             language,
             "errors-log-folder",
-            doing = *doing,
+            doing = verb(doing),
             path = shown(path),
             error = system_error::said_in(language, source),
         ),
@@ -82,7 +82,13 @@ fn of_log(language: Language, error: &(dyn Error + 'static)) -> Option<Said> {
         }
         OpenError::Sqlite { doing, file, source } => {
             let why = because(language, &Trouble::of(source), &pigeon_log::in_a_line(source));
-            say_in!(language, "errors-log-unread", doing = *doing, file = shown(file), why = why)
+            say_in!(
+                language,
+                "errors-log-unread",
+                doing = verb(doing),
+                file = shown(file),
+                why = why
+            )
         }
     }))
 }
@@ -94,14 +100,14 @@ fn of_reading(language: Language, error: &(dyn Error + 'static)) -> Option<Said>
             ReadError::Damaged { doing, file, what } => say_in!(
                 language,
                 "errors-log-damaged-part",
-                doing = *doing,
+                doing = verb(doing),
                 file = shown(file),
                 what = &escape(what),
             ),
             ReadError::Sqlite { doing, file, source } => {
                 let why = because(language, &Trouble::of(source), &pigeon_log::in_a_line(source));
                 let file = shown(file);
-                say_in!(language, "errors-log-unread", doing = *doing, file = file, why = why)
+                say_in!(language, "errors-log-unread", doing = verb(doing), file = file, why = why)
             }
         }));
     }
@@ -200,8 +206,8 @@ fn of_tools(language: Language, error: &(dyn Error + 'static)) -> Option<Said> {
             ConditionsError::JitterExceedsDelay { jitter, delay } => say_in!(
                 language,
                 "errors-jitter-exceeds-delay",
-                jitter = format!("{jitter:?}"),
-                delay = format!("{delay:?}"),
+                jitter = span(*jitter),
+                delay = span(*delay),
             ),
             ConditionsError::HeldBackForNothing => {
                 say_in!(language, "errors-held-back-for-nothing")
@@ -226,6 +232,14 @@ fn of_tools(language: Language, error: &(dyn Error + 'static)) -> Option<Said> {
             say_in!(language, "errors-ntp-too-far", distance = format!("{distance:?}"))
         }
     }))
+}
+
+/// A duration as one would write it.
+fn span(duration: std::time::Duration) -> String {
+    match duration.is_zero() {
+        true => "0".into(),
+        false => format!("{duration:?}"),
+    }
 }
 
 /// Errors of keys and certificates.
@@ -283,7 +297,7 @@ fn of_member(language: Language, error: &(dyn Error + 'static)) -> Option<Said> 
             FolderError::Io { doing, path, .. } => Beginning(say_in!(
                 language,
                 "errors-member-file",
-                doing = *doing,
+                doing = verb(doing),
                 file = shown(path)
             )),
             FolderError::TooMany(folder) => {
@@ -381,6 +395,11 @@ fn of_page(language: Language, error: &(dyn Error + 'static)) -> Option<Said> {
 #[cfg(not(feature = "page"))]
 fn of_page(_: Language, _: &(dyn Error + 'static)) -> Option<Said> {
     None
+}
+
+/// The verb of an attempted operation, such as `create the folder`.
+fn verb(doing: &str) -> &str {
+    doing.split(' ').next().unwrap_or(doing)
 }
 
 fn shown(path: &Path) -> String {

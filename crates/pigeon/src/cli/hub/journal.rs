@@ -190,13 +190,19 @@ impl Journal {
             | Event::Remark { label, .. } => (label, false),
             _ => return false,
         };
-        let Some(at) = self.held.iter().position(|(_, held)| held == label) else { return false };
-        if has_quit {
+        let at = self.held.iter().position(|(_, held)| held == label);
+        if let Some(at) = at.filter(|_| has_quit) {
             self.held.remove(at);
             return true;
         }
-        self.log_held(at + 1);
+        self.log_held(at.map_or(0, |at| at + 1));
         false
+    }
+
+    /// A member speaks: its line comes before its message.
+    pub(crate) fn hear(&mut self, label: &str) {
+        let at = self.held.iter().position(|(_, held)| held.as_str() == label);
+        self.log_held(at.map_or(0, |at| at + 1));
     }
 
     fn log_held(&mut self, count: usize) {

@@ -208,6 +208,7 @@ impl Host<Hub> for Operator {
         }
         match (event, &self.archive) {
             (Event::Message(message), archive) => {
+                self.journal.hear(&message.label);
                 if self.shows_messages {
                     self.printer.data.line(shown(&message));
                 }
