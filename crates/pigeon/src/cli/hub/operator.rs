@@ -204,7 +204,7 @@ impl Host<Hub> for Operator {
             page.event(&event);
         }
         if let Some(archive) = &mut self.archive {
-            archive.event(&event);
+            archive.event(hub, io.now, &event);
         }
         match (event, &self.archive) {
             (Event::Message(message), archive) => {
@@ -246,6 +246,7 @@ impl Host<Hub> for Operator {
         if let Some(archive) = &mut self.archive {
             archive.tick(hub, io.now);
             if let Some(secure) = &mut self.secure {
+                archive.take_probes().into_iter().for_each(|author| secure.elsewhere(author));
                 secure.tick(hub, archive, io.now);
             }
             if let Some(page) = &mut self.page {

@@ -22,8 +22,8 @@ pub(super) fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> 
         }
         Keep::NameGone(grant) => log.try_remove(&Key::Grant(*grant)),
         Keep::Grants(last) => log.try_set(&Fact::Grants(*last)),
-        Keep::Ban(net) => log.try_set(&Fact::Ban(net.to_string().into())),
-        Keep::BanGone(net) => log.try_remove(&Key::Ban(net.to_string().into())),
+        Keep::Ban(banned) => log.try_set(&Fact::Ban(banned.to_string().into())),
+        Keep::BanGone(banned) => log.try_remove(&Key::Ban(banned.to_string().into())),
         Keep::Kick(KeptKick { label, name, grant, ip, is_alone, until }) => {
             log.try_set(&Fact::Kick {
                 label: label.as_str().into(),
@@ -45,7 +45,7 @@ pub(super) fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> 
 /// Converts a fact of the log. `None` if it is not the hub's.
 pub(super) fn keep_of(fact: &Fact) -> Option<Keep> {
     Some(match fact {
-        Fact::ResumeSecret(_) | Fact::Place { .. } => return None,
+        Fact::ResumeSecret(_) | Fact::Place { .. } | Fact::Cluster { .. } => return None,
         Fact::Grant { grant, name, room, ip, author, resumes, is_free } => Keep::Name(KeptName {
             grant: *grant,
             name: name.clone(),
@@ -56,7 +56,7 @@ pub(super) fn keep_of(fact: &Fact) -> Option<Keep> {
             is_free: *is_free,
         }),
         Fact::Grants(last) => Keep::Grants(*last),
-        Fact::Ban(net) => Keep::Ban(net.parse().ok()?),
+        Fact::Ban(banned) => Keep::Ban(banned.parse().ok()?),
         Fact::Kick { label, name, grant, ip, is_alone, until } => Keep::Kick(KeptKick {
             label: Label::parse(label)?,
             name: name.clone(),
@@ -96,6 +96,7 @@ mod tests {
             Keep::Grants(65_536),
             Keep::Name(kept),
             Keep::Ban("10.0.0.0/8".parse().unwrap()),
+            Keep::Ban("0123456789abcdef0123456789abcdef".parse().unwrap()),
             Keep::Kick(KeptKick {
                 label: Label::parse("10.0.0.7:5001").unwrap(),
                 name: Some(name("狗哥")),
@@ -129,6 +130,7 @@ mod tests {
         for gone in [
             Keep::NameGone(9),
             Keep::BanGone("10.0.0.0/8".parse().unwrap()),
+            Keep::BanGone("0123456789abcdef0123456789abcdef".parse().unwrap()),
             Keep::KickGone(Label::parse("10.0.0.7:5001").unwrap()),
             Keep::MuteGone(Name::parse("LOUD".as_bytes()).unwrap()),
             Keep::SlowGone(RoomName::parse(b"ops").unwrap()),

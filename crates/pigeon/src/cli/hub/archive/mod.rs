@@ -179,8 +179,22 @@ impl Archive {
     }
 
     /// Passes an event of the hub to the cluster.
-    pub(super) fn event(&mut self, event: &Event) {
-        self.cluster.iter_mut().for_each(|cluster| cluster.event(event));
+    pub(super) fn event(&mut self, hub: &mut Hub, now: Instant, event: &Event) {
+        self.cluster.iter_mut().for_each(|cluster| cluster.event(hub, now, event));
+        self.store_cluster();
+    }
+
+    /// Stores what the cluster knows. A full queue is as if it were stored before a power failure: the
+    /// other hubs tell it again.
+    fn store_cluster(&mut self) {
+        for fact in self.cluster.iter_mut().flat_map(Cluster::take_unstored) {
+            let _ = self.log.try_set(&fact);
+        }
+    }
+
+    /// Members that are at another hub too, and must show that they are here.
+    pub(super) fn take_probes(&mut self) -> Vec<u128> {
+        self.cluster.as_mut().map(Cluster::take_probes).unwrap_or_default()
     }
 
     /// Where this hub's members with a key join, for clients of other hubs.
@@ -388,6 +402,7 @@ impl Archive {
         if let Some(cluster) = &mut self.cluster {
             cluster.woken(hub, now);
         }
+        self.store_cluster();
     }
 
     fn note(&mut self, hub: &mut Hub, now: Instant, report: Report) {
@@ -435,6 +450,7 @@ impl Archive {
         if let Some(cluster) = &mut self.cluster {
             cluster.tick(hub, now);
         }
+        self.store_cluster();
         if now < self.next_newest {
             return;
         }
