@@ -83,7 +83,7 @@ pub(super) fn run(
             Some(Event::Unreached(why)) => {
                 remark(say!("tools-follow-unreached", why = why_in(words::language(), &why)));
             }
-            Some(Event::Met(_) | Event::Moves(_)) | None => {}
+            Some(Event::Met(_) | Event::Opens(..) | Event::Closes(_)) | None => {}
         }
     }
     let is_in_vain = until.is_some() && heard == 0 && !stop.is_set();
