@@ -1,7 +1,9 @@
 //! The order of messages: one hub's part in it.
 //!
-//! **Positions.** A message's position is (epoch, sequence in the stream). A hub reads the stream
-//! in order and stores what is new to its log.
+//! **Positions.** A record of the stream carries several messages. A message's position is the
+//! epoch, then the record's distance from the one that opened the epoch times 256, plus the
+//! message's index in its record. That fits 2^32 records, so an epoch ends after half of them. A hub
+//! reads the stream in order and stores what is new to its log.
 //!
 //! **Doubles** are found by identity in the log, exactly and never by time: numbers of an outbox
 //! form a chain, so a number that is not larger than the last one is a double.
@@ -34,23 +36,32 @@ use crate::chain::Chain;
 use crate::held::{Found, Held, Rewind, Saved};
 use crate::peers::Peers;
 use crate::publishing::{Item, Missing, Publishing};
-use crate::record::{Again, Numbered, OUTBOXES, Outbox, Record, Said, Stamp};
+use crate::record::{Again, MESSAGES, Numbered, OUTBOXES, Outbox, Record, Said, Stamp};
 
 /// Maximum messages that wait for a place in the stream, and maximum bytes of their texts.
 const WAITING: usize = 65_536;
 const WAITING_BYTES: usize = 16 << 20;
 
 /// Maximum messages in one [`Output::Store`].
-const BATCH: usize = 512;
+const BATCH: usize = 2_048;
 
-/// Maximum messages read from the stream and not stored.
+/// Maximum messages read from the stream and not stored, and maximum bytes of their texts. Reading
+/// stops beyond it.
 const READY: usize = 4_096;
+const READY_BYTES: usize = 16 << 20;
+
+/// Maximum records of an epoch: half of those whose positions fit it.
+const RECORDS: u64 = 1 << 31;
 
 /// How long new messages wait in a new epoch for a hub that does not say what it holds.
 const BARRIER: Duration = Duration::from_secs(3);
 
-/// How long a hub listens for others after it has connected.
-const LISTEN: Duration = Duration::from_millis(2_500);
+/// How long a hub listens for others after it has connected. Each answers it at once.
+const LISTEN: Duration = Duration::from_millis(1_000);
+
+/// How often a hub that reads tells the others how far it has read. If the stream loses its tail,
+/// they know better what was read of it.
+const RENEW_READING: Duration = Duration::from_millis(200);
 
 /// Time limit for a new epoch to appear, and for reading what others have read.
 const STALLED: Duration = Duration::from_secs(6);
@@ -61,7 +72,7 @@ const STORE_AGAIN: Duration = Duration::from_secs(1);
 /// How often the place in the stream is stored without messages.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 
-/// Messages this close to the end of the stream at the time of connecting are relayed to plain
+/// Records this close to the end of the stream at the time of connecting are relayed to plain
 /// members; older ones are history.
 const RECENT: u64 = 1_000;
 
@@ -73,6 +84,9 @@ const LASTS: usize = 65_536;
 
 /// Maximum messages read from the log at once to be said again.
 const PART: usize = 256;
+
+/// Maximum sequences whose digests are known from other hubs before this one reads them.
+const CLAIMS: usize = 256;
 
 /// Maximum hubs whose `have` is kept.
 const HAVES: usize = 64;
@@ -109,6 +123,8 @@ pub enum Output {
     },
     /// Connect anew, and call [`Order::connected`].
     Connect,
+    /// Renew this hub's lease now, besides every [`RENEW`](crate::RENEW).
+    Renew,
     /// Store messages at their positions, then the place. Answered by [`Order::stored`]. No second
     /// one comes before that.
     Store {
@@ -124,8 +140,8 @@ pub enum Output {
         /// The decision.
         outcome: Outcome,
     },
-    /// A stored message that came from another hub: relay it to plain members.
-    Heard(Message),
+    /// Stored messages that came from other hubs: relay them to plain members.
+    Heard(Vec<Message>),
     /// Followers go back, as [`Saved::resume`] says for those that begin now.
     Rewound(Rewind),
     /// Followers may read up to the newest position.
@@ -220,10 +236,14 @@ pub struct Order {
     /// The last number of outboxes, also of messages that are not stored yet.
     lasts: BTreeMap<(u128, u64), u64>,
     ready: VecDeque<Ready>,
+    /// Bytes of the texts in `ready`.
+    ready_bytes: usize,
     batch: Option<(Vec<Ready>, Saved)>,
     store_again_at: Option<Instant>,
     save_at: Option<Instant>,
     checks: Vec<Check>,
+    /// Whether a message in `checks` may be decided now.
+    is_check_due: bool,
     /// Members' messages that wait until this hub is in order.
     deferred: VecDeque<(u64, Said)>,
     deferred_bytes: usize,
@@ -241,8 +261,13 @@ pub struct Order {
     /// The last sequence that any hub is known to have read in this epoch: a stream that ends before
     /// it has lost its tail.
     furthest: u64,
+    /// Digests that other hubs have told of sequences of this epoch that this hub has not read.
+    claims: BTreeMap<u64, u64>,
     /// Another hub has read further than this one, since then.
     behind: Option<(Instant, (u64, u64))>,
+    /// When the lease was renewed for what was read, and when it is next.
+    renewed_at: Instant,
+    renew_at: Option<Instant>,
     ids: u64,
     outputs: VecDeque<Output>,
     statistics: Statistics,
@@ -284,10 +309,12 @@ impl Order {
             publishing: Publishing::default(),
             lasts: BTreeMap::new(),
             ready: VecDeque::new(),
+            ready_bytes: 0,
             batch: None,
             store_again_at: None,
             save_at: None,
             checks: Vec::new(),
+            is_check_due: false,
             deferred: VecDeque::new(),
             deferred_bytes: 0,
             opening: None,
@@ -299,7 +326,10 @@ impl Order {
             barrier_at: None,
             said_again: BTreeSet::new(),
             furthest: 0,
+            claims: BTreeMap::new(),
             behind: None,
+            renewed_at: Instant::ORIGIN,
+            renew_at: None,
             ids: 0,
             outputs: VecDeque::new(),
             statistics: Statistics::default(),
@@ -342,7 +372,7 @@ impl Order {
 
     /// Whether more of the stream should be read.
     pub fn wants(&self) -> bool {
-        self.ready.len() < READY
+        self.ready.len() < READY && self.ready_bytes < READY_BYTES
     }
 
     /// The next output.
@@ -357,6 +387,7 @@ impl Order {
             next.push(self.opening_late_at);
             next.push(self.behind.map(|(since, _)| since + STALLED));
             next.push(self.save_at.filter(|_| self.batch.is_none()));
+            next.push(self.renew_at);
         }
         if self.phase == Phase::Reading && self.is_connected {
             next.push(self.publishing.next_at());
@@ -369,8 +400,9 @@ impl Order {
 
 /// Members.
 impl Order {
-    /// A reliable member says something. [`Output::Settled`] follows.
-    pub fn say(&mut self, now: Instant, ticket: u64, said: Said, held: &dyn Held) {
+    /// A reliable member says something. [`Output::Settled`] follows. Call [`Order::pump`] after it,
+    /// once for several.
+    pub fn say(&mut self, ticket: u64, said: Said, held: &dyn Held) {
         if !self.is_in_order() {
             let bytes = said.message.text.len();
             if self.deferred.len() >= WAITING || self.deferred_bytes + bytes > WAITING_BYTES {
@@ -380,16 +412,16 @@ impl Order {
             return self.deferred.push_back((ticket, said));
         }
         self.decide(ticket, said, held);
-        self.pump(now, held);
     }
 
     fn decide(&mut self, ticket: u64, said: Said, held: &dyn Held) {
         let Identity { author, outbox, number } = said.identity();
         let last = self.last(held, author, outbox);
         let waiting = self.publishing.last_of(author, outbox).unwrap_or(0).max(last);
-        if number <= waiting {
-            self.checks.push(Check { ticket, said });
-            self.check(held);
+        if number <= waiting && self.checks.len() >= WAITING {
+            self.settle(ticket, Outcome::Full);
+        } else if number <= waiting {
+            self.check_later(ticket, said);
         } else if said.after != waiting {
             self.settle(ticket, Outcome::Expected(waiting + 1));
         } else if self.is_full(&said) {
@@ -399,15 +431,15 @@ impl Order {
         }
     }
 
-    /// A member without a key says something. It was relayed to plain members here.
-    pub fn say_plain(&mut self, now: Instant, message: Message, held: &dyn Held) {
+    /// A member without a key says something. It was relayed to plain members here. Call
+    /// [`Order::pump`] after it, once for several.
+    pub fn say_plain(&mut self, message: Message) {
         let said = Said { message, after: 0, numbered: Numbered::Hub, again: Again::No };
         if self.is_full(&said) {
             self.statistics.dropped += 1;
             return;
         }
         self.publishing.push_new(None, said);
-        self.pump(now, held);
     }
 
     fn is_full(&self, said: &Said) -> bool {
@@ -419,8 +451,16 @@ impl Order {
         self.outputs.push_back(Output::Settled { ticket, outcome });
     }
 
+    fn check_later(&mut self, ticket: u64, said: Said) {
+        self.checks.push(Check { ticket, said });
+        self.is_check_due = true;
+    }
+
     /// Decides messages whose number the log holds.
     fn check(&mut self, held: &dyn Held) {
+        if !std::mem::take(&mut self.is_check_due) {
+            return;
+        }
         let mut waiting = Vec::new();
         for check in std::mem::take(&mut self.checks) {
             let Identity { author, outbox, number } = check.said.identity();
@@ -460,6 +500,7 @@ impl Order {
             self.listened_at = now + LISTEN;
         }
         self.peers.thaw(now);
+        self.renew(now);
         self.publishing.go_back(now);
         (self.behind, self.opening, self.opening_late_at) = (None, None, None);
         self.live_at = stream.last;
@@ -535,18 +576,22 @@ impl Order {
         if self.phase == Phase::Lost {
             return;
         }
+        let read = self.chain.next(sequence, bytes);
+        let is_claimed = self.claims.remove(&sequence).is_some_and(|digest| digest != read.digest);
         let differs = record.as_ref().and_then(Record::stamp).is_some_and(|stamp| {
             // A publisher cannot have read further than its own record.
             stamp.seen >= sequence
                 || stamp.epoch == self.chain.saved.epoch
                     && self.chain.differs(stamp.seen, stamp.digest)
         });
-        if differs || self.lacks(record.as_ref(), held) {
+        let is_full = sequence - self.chain.saved.opened > RECORDS;
+        if is_full || is_claimed || differs || self.lacks(record.as_ref(), held) {
             return self.lose(now);
         }
-        self.chain.advance(sequence, bytes);
+        self.chain.advance(read);
         self.furthest = self.furthest.max(sequence);
         self.save_at.get_or_insert(now + SAVE_EVERY);
+        self.renew_at.get_or_insert(now.max(self.renewed_at + RENEW_READING));
         match record {
             Some(record) => self.take(now, sequence, record, held),
             None => self.statistics.invalid += 1,
@@ -591,19 +636,25 @@ impl Order {
         self.pump(now, held);
     }
 
-    /// Whether the message before a record's message exists and this log lacks it.
+    /// Whether the message before one of a record's messages exists and this log lacks it.
     fn lacks(&mut self, record: Option<&Record>, held: &dyn Held) -> bool {
-        let Some(Record::Said { stamp, said }) = record else { return false };
-        if said.numbered == Numbered::Hub || stamp.epoch != self.chain.saved.epoch {
+        let Some(Record::Said { stamp, messages }) = record else { return false };
+        // A void record may follow a lost one.
+        if stamp.epoch != self.chain.saved.epoch || !self.chain.is_next(stamp) {
             return false;
         }
-        let Identity { author, outbox, number } = said.identity();
-        let last = self.last(held, author, outbox);
-        // A void record may follow a lost one.
-        self.chain.is_next(stamp)
-            && number > last
-            && said.after > last
-            && said.again != Again::Oldest
+        // The last numbers once the messages before it in the record are stored.
+        let mut lasts = BTreeMap::new();
+        messages.iter().filter(|said| said.numbered == Numbered::Author).any(|said| {
+            let Identity { author, outbox, number } = said.identity();
+            let stored = self.last(held, author, outbox);
+            let last = lasts.entry((author, outbox)).or_insert(stored);
+            let lacks = number > *last && said.after > *last && said.again != Again::Oldest;
+            if said.again != Again::No || said.after == *last {
+                *last = number.max(*last);
+            }
+            lacks
+        })
     }
 
     /// This hub cannot go on in the epoch.
@@ -637,6 +688,7 @@ impl Order {
         (self.opening, self.opening_late_at, self.behind) = (None, None, None);
         self.chain.open(epoch, sequence, bytes);
         self.furthest = sequence;
+        self.claims.clear();
         self.publishing.new_epoch();
         self.haves.clear();
         self.said_again.clear();
@@ -654,17 +706,28 @@ impl Order {
             return;
         }
         let is_own = stamp.hub == self.hub;
-        let item = match is_own {
+        let items = match is_own {
             true => self.publishing.appeared(now, stamp.round, stamp.step),
-            false => None,
+            false => Vec::new(),
         };
         match record {
-            Record::Said { said, .. } => {
-                let ticket = match item {
-                    Some(Item::New { ticket, .. }) => ticket,
+            Record::Said { messages, .. } => {
+                let mut tickets = items.into_iter().map(|item| match item {
+                    Item::New { ticket, .. } => ticket,
                     _ => None,
-                };
-                self.take_said(sequence, *said, ticket, is_own, held);
+                });
+                let distance = sequence - self.chain.saved.opened;
+                let is_recent = sequence + RECENT >= self.live_at;
+                for (index, mut said) in messages.into_iter().enumerate() {
+                    let ticket = tickets.next().flatten();
+                    let place = distance * MESSAGES as u64 + index as u64;
+                    let Some(position) = Position::at(self.chain.saved.epoch, place) else { return };
+                    said.message.position = position;
+                    // Plain members of this hub have heard each other at once.
+                    let was_relayed = is_own && said.numbered == Numbered::Hub;
+                    let ready = Ready { said, ticket, is_heard: is_recent && !was_relayed };
+                    self.take_said(ready, held);
+                }
             }
             Record::Have { outboxes, joined, last, .. } => match is_own {
                 true if last => self.haved(),
@@ -673,24 +736,15 @@ impl Order {
             },
             Record::Done { have, .. } if have == self.hub && !is_own => {
                 self.undone.remove(&stamp.hub);
-                self.release();
             }
-            Record::Done { .. } | Record::Epoch { .. } | Record::Unknown => {}
+            Record::Done { .. } | Record::Epoch { .. } => {}
         }
     }
 
-    fn take_said(
-        &mut self,
-        sequence: u64,
-        mut said: Said,
-        ticket: Option<u64>,
-        is_own: bool,
-        held: &dyn Held,
-    ) {
+    fn take_said(&mut self, ready: Ready, held: &dyn Held) {
+        let Ready { said, ticket, .. } = &ready;
         let identity = said.identity();
         let Identity { author, outbox, number } = identity;
-        let Some(position) = Position::at(self.chain.saved.epoch, sequence) else { return };
-        said.message.position = position;
         let is_again = said.again != Again::No;
         if is_again && self.said_again.len() < SAID_AGAIN {
             self.said_again.insert(identity);
@@ -699,23 +753,20 @@ impl Order {
         if number <= last {
             self.statistics.doubles += 1;
             if is_again {
-                self.rewind(position, &said.message, held);
+                self.rewind(said.message.position, &said.message, held);
             }
-            if let Some(ticket) = ticket {
-                self.checks.push(Check { ticket, said });
-                self.check(held);
+            if let Ready { said, ticket: Some(ticket), .. } = ready {
+                self.check_later(ticket, said);
             }
             return;
         }
         if said.numbered == Numbered::Author && !is_again && said.after != last {
             // A number was passed over that is stored after all.
-            return self.expect(author, outbox, last + 1, ticket);
+            return self.expect(author, outbox, last + 1, *ticket);
         }
         self.lasts.insert((author, outbox), number);
-        // Plain members of this hub have heard each other at once.
-        let was_relayed = is_own && said.numbered == Numbered::Hub;
-        let is_heard = !was_relayed && sequence + RECENT >= self.live_at;
-        self.ready.push_back(Ready { said, ticket, is_heard });
+        self.ready_bytes += said.message.text.len();
+        self.ready.push_back(ready);
     }
 
     /// Sends the author of an outbox back to a number.
@@ -770,15 +821,15 @@ impl Order {
         self.is_live() && self.chain.saved.released
     }
 
-    /// Says what the log holds, once everything read is on disk.
+    /// Says what the log holds, once everything read of reliable members is on disk.
     fn say_have(&mut self, now: Instant, held: &dyn Held) {
         let is_due = !self.said_have
             && !self.chain.saved.released
             && self.is_live()
-            && now >= self.listened_at
-            && self.ready.is_empty()
-            && self.batch.is_none();
-        if !is_due {
+            && now >= self.listened_at;
+        let batch = self.batch.iter().flat_map(|(batch, _)| batch);
+        let mut read = self.ready.iter().chain(batch);
+        if !is_due || read.any(|ready| ready.said.numbered == Numbered::Author) {
             return;
         }
         self.said_have = true;
@@ -796,18 +847,26 @@ impl Order {
         whole.into_iter().for_each(|hub| self.answer(hub, held));
     }
 
-    /// What this hub holds is in the stream: whoever is alive answers it.
+    /// What this hub holds is in the stream: the hubs that are alive answer it.
     fn haved(&mut self) {
         self.is_have_read = true;
         self.undone = self.peers.alive();
-        self.release();
     }
 
+    /// Followers may read the epoch once this hub has what the others hold, and has said again what
+    /// they lack: a follower from another hub may lack that too.
     fn release(&mut self) {
-        if self.is_have_read && self.undone.is_empty() && !self.chain.saved.released {
+        let is_released = self.chain.saved.released;
+        if self.is_have_read && self.undone.is_empty() && !is_released && self.has_answered() {
             self.chain.saved.released = true;
             self.save_at = Some(Instant::ORIGIN);
         }
+    }
+
+    /// Whether everything that other hubs lack is in the stream.
+    fn has_answered(&self) -> bool {
+        let is_answered = |have: &Have| !have.is_whole || have.is_answered;
+        self.publishing.has_said_again() && self.haves.values().all(is_answered)
     }
 
     fn take_have(
@@ -850,39 +909,9 @@ impl Order {
         self.publishing.push_again(Item::Done { have: hub });
     }
 
-    /// Reads what another hub lacks, a part at a time.
-    fn read_missing(&mut self, held: &dyn Held) {
-        while let Some(Missing { author, outbox, after, joined }) = self.publishing.take_missing() {
-            let mut before = held.number_before(author, outbox, after + 1);
-            let messages = held.of_outbox(author, outbox, after, PART);
-            let is_whole = messages.len() < PART;
-            let mut said: Vec<Item> = Vec::new();
-            let mut last = after;
-            for message in messages {
-                last = message.identity.number;
-                if message.position <= joined {
-                    before = None;
-                    continue;
-                }
-                let again = if before.is_none() { Again::Oldest } else { Again::Yes };
-                let after = before.replace(last).unwrap_or(0);
-                let numbered = Numbered::Author;
-                said.push(Item::Again(Said { message, after, numbered, again }));
-            }
-            self.statistics.said_again += said.len() as u64;
-            if !is_whole {
-                said.push(Item::Missing(Missing { author, outbox, after: last, joined }));
-            }
-            self.publishing.put_missing(said);
-        }
-    }
-
     /// Whether another hub waits for this one.
     fn owes(&self) -> bool {
-        let is_unanswered = |have: &Have| have.is_whole && !have.is_answered;
-        !self.publishing.has_said_again()
-            || self.haves.values().any(is_unanswered)
-            || !self.chain.saved.released
+        !self.has_answered() || !self.chain.saved.released
     }
 
     fn allows_new(&self) -> bool {
@@ -896,6 +925,29 @@ impl Order {
     }
 }
 
+/// A part of what another hub lacks, and the rest of it.
+fn read_missing(missing: Missing, held: &dyn Held) -> Vec<Item> {
+    let Missing { author, outbox, after, joined } = missing;
+    let mut before = held.number_before(author, outbox, after + 1);
+    let messages = held.of_outbox(author, outbox, after, PART);
+    let is_whole = messages.len() < PART;
+    let (mut items, mut last) = (Vec::new(), after);
+    for message in messages {
+        last = message.identity.number;
+        if message.position <= joined {
+            before = None;
+            continue;
+        }
+        let again = if before.is_none() { Again::Oldest } else { Again::Yes };
+        let after = before.replace(last).unwrap_or(0);
+        items.push(Item::Again(Said { message, after, numbered: Numbered::Author, again }));
+    }
+    if !is_whole {
+        items.push(Item::Missing(Missing { author, outbox, after: last, joined }));
+    }
+    items
+}
+
 /// The other hubs.
 impl Order {
     /// Another hub is alive: its lease, its epoch, the last sequence it has read and its digest.
@@ -903,10 +955,17 @@ impl Order {
         if hub == self.hub || !self.is_connected {
             return;
         }
-        self.peers.heard(now, hub);
+        if self.peers.heard(now, hub) {
+            // It may listen for this hub.
+            self.renew(now);
+        }
         let (epoch, cursor, digest) = place;
         if epoch == self.chain.saved.epoch {
             self.furthest = self.furthest.max(cursor);
+            self.claims = self.claims.split_off(&(self.chain.saved.cursor + 1));
+            if cursor > self.chain.saved.cursor && self.claims.len() < CLAIMS {
+                self.claims.insert(cursor, digest);
+            }
         }
         if self.phase == Phase::Reading {
             if epoch == self.chain.saved.epoch && self.chain.differs(cursor, digest) {
@@ -919,11 +978,15 @@ impl Order {
         self.pump(now, held);
     }
 
+    fn renew(&mut self, now: Instant) {
+        (self.renewed_at, self.renew_at) = (now, None);
+        self.outputs.push_back(Output::Renew);
+    }
+
     /// Another hub has left.
     pub fn left(&mut self, now: Instant, hub: u128, held: &dyn Held) {
         self.peers.left(hub);
         self.undone.remove(&hub);
-        self.release();
         self.pump(now, held);
     }
 }
@@ -937,15 +1000,17 @@ impl Order {
             return;
         }
         let Some((batch, saved)) = self.batch.take() else { return };
+        let mut heard = Vec::new();
         for Ready { said, ticket, is_heard } in batch {
             self.statistics.stored += 1;
             match ticket {
                 Some(ticket) => self.settle(ticket, Outcome::Stored),
-                None if is_heard => {
-                    self.outputs.push_back(Output::Heard(said.message));
-                }
+                None if is_heard => heard.push(said.message),
                 None => {}
             }
+        }
+        if !heard.is_empty() {
+            self.outputs.push_back(Output::Heard(heard));
         }
         self.stored_place = saved;
         let released = &self.stored_place;
@@ -953,7 +1018,7 @@ impl Order {
             self.announced = released.epoch;
             self.outputs.push_back(Output::Released);
         }
-        self.check(held);
+        self.is_check_due = true;
         self.pump(now, held);
     }
 
@@ -962,7 +1027,6 @@ impl Order {
         for hub in self.peers.expire(now) {
             self.undone.remove(&hub);
         }
-        self.release();
         if self.store_again_at.take_if(|at| *at <= now).is_some()
             && let Some((batch, saved)) = &self.batch
         {
@@ -971,6 +1035,9 @@ impl Order {
         }
         if self.is_connected {
             let is_stalled = self.behind.is_some_and(|(since, _)| since + STALLED <= now);
+            if self.renew_at.is_some_and(|at| at <= now) {
+                self.renew(now);
+            }
             if self.opening_late_at.take_if(|at| *at <= now).is_some() || is_stalled {
                 (self.behind, self.opening) = (None, None);
                 self.outputs.push_back(Output::Connect);
@@ -986,31 +1053,38 @@ impl Order {
     }
 
     /// Publishes and stores what is possible.
-    fn pump(&mut self, now: Instant, held: &dyn Held) {
+    pub fn pump(&mut self, now: Instant, held: &dyn Held) {
         self.say_have(now, held);
+        self.release();
         if self.is_in_order() {
             while let Some((ticket, said)) = self.deferred.pop_front() {
                 self.deferred_bytes -= said.message.text.len();
                 self.decide(ticket, said, held);
             }
         }
+        self.check(held);
         self.store(now);
         if !self.is_live() {
             return;
         }
         loop {
-            self.read_missing(held);
             let allows_new = self.allows_new();
             let saved = &self.chain.saved;
-            let said_again = &self.said_again;
-            let needless = |item: &Item| match item {
+            let (said_again, count) = (&self.said_again, &mut self.statistics.said_again);
+            let is_needless = |item: &Item| match item {
                 Item::Again(said) => said_again.contains(&said.identity()),
                 _ => false,
             };
-            let Some((id, round, step, item)) =
-                self.publishing.next(now, saved.cursor, allows_new, needless)
+            let read = |missing| {
+                let items = read_missing(missing, held);
+                *count += items.iter().filter(|item| matches!(item, Item::Again(_))).count() as u64;
+                items
+            };
+            let Some((id, round, step, items)) =
+                self.publishing.next(now, saved.cursor, allows_new, is_needless, read)
             else {
-                if self.publishing.awaits_reading() {
+                // Nothing that was to be said again is needed any more.
+                if !allows_new && self.allows_new() {
                     continue;
                 }
                 return;
@@ -1023,19 +1097,19 @@ impl Order {
                 seen: saved.cursor,
                 digest: saved.digest,
             };
-            let record = match item {
-                Item::New { said, .. } | Item::Again(said) => {
-                    Record::Said { stamp, said: Box::new(said.clone()) }
-                }
-                Item::Have { outboxes, last } => Record::Have {
+            let said = |item: &Item| match item {
+                Item::New { said, .. } | Item::Again(said) => Some(said.clone()),
+                _ => None,
+            };
+            let record = match items {
+                [Item::Have { outboxes, last }] => Record::Have {
                     stamp,
                     outboxes: outboxes.clone(),
                     joined: saved.joined,
                     last: *last,
                 },
-                Item::Done { have } => Record::Done { stamp, have: *have },
-                // Read before.
-                Item::Missing(_) => continue,
+                [Item::Done { have }] => Record::Done { stamp, have: *have },
+                items => Record::Said { stamp, messages: items.iter().filter_map(said).collect() },
             };
             self.outputs.push_back(Output::Publish { id: id * 2, record, expect: None });
         }
@@ -1051,6 +1125,7 @@ impl Order {
         }
         let count = self.ready.len().min(BATCH);
         let batch: Vec<Ready> = self.ready.drain(..count).collect();
+        self.ready_bytes -= batch.iter().map(|ready| ready.said.message.text.len()).sum::<usize>();
         // A place that is ahead of the log would pass over messages, so only the last batch moves
         // it. Reading a part of the stream again does no harm.
         let saved = match self.ready.is_empty() {
@@ -1063,5 +1138,87 @@ impl Order {
         let messages = batch.iter().map(|ready| ready.said.clone()).collect();
         self.outputs.push_back(Output::Store { messages, saved: saved.clone() });
         self.batch = Some((batch, saved));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryLog;
+    use crate::testing::message;
+
+    const NOW: Instant = Instant::ORIGIN;
+
+    /// Reads on in epoch 3, which began with record 10, after some records.
+    fn reading(records: u64) -> Order {
+        let cursor = 10 + records;
+        let place = Saved { epoch: 3, opened: 10, cursor, record: 5, ..Saved::default() };
+        let saved = Saved { released: true, ..place };
+        let mut order = Order::new(1, saved, Position::START);
+        let stream =
+            Stream { first: 1, last: cursor, at_cursor: Some(5), register: Some((10, 3)) };
+        order.connected(NOW, stream, &MemoryLog::default());
+        order
+    }
+
+    /// A record of another hub.
+    fn record(step: u64, numbers: &[u64]) -> Vec<u8> {
+        let stamp = Stamp { hub: 9, epoch: 3, round: 0, step, seen: 10, digest: 0 };
+        let said = |number: &u64| {
+            let (after, numbered, again) = (number - 1, Numbered::Author, Again::No);
+            Said { message: message(7, 1, *number, "x"), after, numbered, again }
+        };
+        Record::Said { stamp, messages: numbers.iter().map(said).collect() }.to_bytes()
+    }
+
+    fn stored(order: &mut Order) -> Vec<(u64, Position)> {
+        let mut stored = Vec::new();
+        while let Some(output) = order.poll_output() {
+            if let Output::Store { messages, .. } = output {
+                let messages = messages.iter().map(|said| &said.message);
+                stored.extend(messages.map(|it| (it.identity.number, it.position)));
+                order.stored(NOW, true, &MemoryLog::default());
+            }
+        }
+        stored
+    }
+
+    #[test]
+    fn each_message_of_a_record_has_its_position_and_doubles_among_them_are_passed_over() {
+        let (mut order, log) = (reading(0), MemoryLog::default());
+        order.delivered(NOW, 11, &record(0, &[1, 2, 1, 3]), &log);
+        order.delivered(NOW, 12, &record(1, &[3, 4]), &log);
+        let at = |record: u64, index| Position::at(3, record * 256 + index).unwrap();
+        let expected = [(1, at(1, 0)), (2, at(1, 1)), (3, at(1, 3)), (4, at(2, 1))];
+        assert_eq!(stored(&mut order), expected);
+        assert_eq!((order.statistics().doubles, order.statistics().lost), (2, 0));
+    }
+
+    #[test]
+    fn a_record_that_lacks_a_message_in_its_midst_ends_the_epoch() {
+        let (mut order, log) = (reading(0), MemoryLog::default());
+        order.delivered(NOW, 11, &record(0, &[1, 2, 4]), &log);
+        assert_eq!(stored(&mut order), []);
+        assert_eq!(order.statistics().lost, 1);
+    }
+
+    #[test]
+    fn a_record_of_another_shape_is_counted_and_passed_over() {
+        let (mut order, log) = (reading(0), MemoryLog::default());
+        order.delivered(NOW, 11, br#"{"type":"said","hub":"09","epoch":3,"round":0}"#, &log);
+        order.delivered(NOW, 12, &record(0, &[1]), &log);
+        assert_eq!(stored(&mut order).len(), 1);
+        assert_eq!(order.statistics().invalid, 1);
+    }
+
+    #[test]
+    fn an_epoch_ends_before_its_positions_do() {
+        assert!(Position::at(3, RECORDS * MESSAGES as u64 * 2 - 1).is_some());
+        let (mut order, log) = (reading(RECORDS), MemoryLog::default());
+        order.delivered(NOW, 10 + RECORDS + 1, &record(0, &[1]), &log);
+        let opens = std::iter::from_fn(|| order.poll_output()).any(|output| {
+            matches!(output, Output::Publish { record: Record::Epoch { epoch: 4, .. }, .. })
+        });
+        assert!(opens);
     }
 }

@@ -21,7 +21,7 @@ impl Broker {
 
     fn register(&self) -> Option<(u64, u64)> {
         let records = self.records.iter().enumerate().rev();
-        records.filter(|(_, bytes)| bytes.starts_with(br#"{"type":"epoch""#)).find_map(
+        records.filter(|(_, bytes)| bytes.starts_with(br#"{"epoch""#)).find_map(
             |(place, bytes)| match Record::parse(bytes)? {
                 Record::Epoch { epoch, .. } => Some((place as u64 + 1, epoch)),
                 _ => None,
