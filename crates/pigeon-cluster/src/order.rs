@@ -35,7 +35,7 @@ use pigeon_proto::{Identity, Message, Position};
 use crate::chain::Chain;
 use crate::held::{Found, Held, Rewind, Saved};
 use crate::peers::Peers;
-use crate::publishing::{Item, Missing, Publishing};
+use crate::publishing::{Allows, Item, Missing, Publishing};
 use crate::record::{Again, MESSAGES, Numbered, OUTBOXES, Outbox, Record, Said, Stamp};
 
 /// Maximum messages that wait for a place in the stream, and maximum bytes of their texts.
@@ -721,7 +721,9 @@ impl Order {
                 for (index, mut said) in messages.into_iter().enumerate() {
                     let ticket = tickets.next().flatten();
                     let place = distance * MESSAGES as u64 + index as u64;
-                    let Some(position) = Position::at(self.chain.saved.epoch, place) else { return };
+                    let Some(position) = Position::at(self.chain.saved.epoch, place) else {
+                        return;
+                    };
                     said.message.position = position;
                     // Plain members of this hub have heard each other at once.
                     let was_relayed = is_own && said.numbered == Numbered::Hub;
@@ -914,14 +916,17 @@ impl Order {
         !self.has_answered() || !self.chain.saved.released
     }
 
-    fn allows_new(&self) -> bool {
+    fn allows(&self) -> Allows {
         let heard_all = || {
             let is_whole = |hub: &u128| self.haves.get(hub).is_some_and(|have| have.is_whole);
             self.peers.alive().iter().all(is_whole)
         };
-        self.is_in_order()
-            && self.publishing.has_said_again()
-            && (self.barrier_at.is_none() || heard_all())
+        // Plain members' messages belong to no chain. But they wait for the release: a follower's last
+        // message must not be one that precedes what is said again.
+        let plain = self.is_in_order();
+        let new =
+            plain && self.publishing.has_said_again() && (self.barrier_at.is_none() || heard_all());
+        Allows { new, plain }
     }
 }
 
@@ -1068,7 +1073,7 @@ impl Order {
             return;
         }
         loop {
-            let allows_new = self.allows_new();
+            let allows = self.allows();
             let saved = &self.chain.saved;
             let (said_again, count) = (&self.said_again, &mut self.statistics.said_again);
             let is_needless = |item: &Item| match item {
@@ -1081,10 +1086,10 @@ impl Order {
                 items
             };
             let Some((id, round, step, items)) =
-                self.publishing.next(now, saved.cursor, allows_new, is_needless, read)
+                self.publishing.next(now, saved.cursor, allows, is_needless, read)
             else {
                 // Nothing that was to be said again is needed any more.
-                if !allows_new && self.allows_new() {
+                if self.allows() != allows {
                     continue;
                 }
                 return;
@@ -1155,8 +1160,7 @@ mod tests {
         let place = Saved { epoch: 3, opened: 10, cursor, record: 5, ..Saved::default() };
         let saved = Saved { released: true, ..place };
         let mut order = Order::new(1, saved, Position::START);
-        let stream =
-            Stream { first: 1, last: cursor, at_cursor: Some(5), register: Some((10, 3)) };
+        let stream = Stream { first: 1, last: cursor, at_cursor: Some(5), register: Some((10, 3)) };
         order.connected(NOW, stream, &MemoryLog::default());
         order
     }

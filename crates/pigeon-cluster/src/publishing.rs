@@ -67,6 +67,13 @@ impl Item {
     }
 }
 
+/// Which new messages may be published: reliable members', and plain members'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Allows {
+    pub(crate) new: bool,
+    pub(crate) plain: bool,
+}
+
 /// A record in flight: several messages, or one other item.
 struct Flying {
     id: u64,
@@ -87,8 +94,8 @@ pub(crate) struct Publishing {
     again: VecDeque<Item>,
     /// New messages of reliable members.
     new: VecDeque<Item>,
-    /// New messages of plain members. They belong to no chain, so they need not wait for what is
-    /// said again.
+    /// New messages of plain members. They belong to no chain, so they do not wait for what a hub that
+    /// comes later lacks.
     plain: VecDeque<Item>,
     /// Whether a plain member's message is next if both kinds wait.
     is_plain_next: bool,
@@ -146,7 +153,7 @@ impl Publishing {
         &mut self,
         now: Instant,
         seen: u64,
-        allows_new: bool,
+        allows: Allows,
         is_needless: impl Fn(&Item) -> bool,
         mut read: impl FnMut(Missing) -> Vec<Item>,
     ) -> Option<(u64, u64, u64, &[Item])> {
@@ -154,14 +161,14 @@ impl Publishing {
             return None;
         }
         self.resume_at = None;
-        let queues = [&self.redo, &self.have, &self.again, &self.plain];
-        let new = if allows_new { self.new.len() } else { 0 };
-        let waits = queues.into_iter().map(VecDeque::len).sum::<usize>() + new;
+        let new = if allows.new { self.new.len() } else { 0 };
+        let plain = if allows.plain { self.plain.len() } else { 0 };
+        let waits = self.redo.len() + self.have.len() + self.again.len() + new + plain;
         if self.flight.len() >= if waits < MESSAGES { FEW } else { WINDOW } {
             return None;
         }
         let (mut items, mut bytes) = (Vec::new(), 0);
-        while let Some(queue) = self.queue(allows_new) {
+        while let Some(queue) = self.queue(allows) {
             let fits = |item: &Item| {
                 let is_message = !matches!(item, Item::Have { .. } | Item::Done { .. });
                 let has_room = items.len() < MESSAGES && bytes + item.bytes() <= TEXTS;
@@ -197,15 +204,16 @@ impl Publishing {
     }
 
     /// The queue of the next item.
-    fn queue(&mut self, allows_new: bool) -> Option<&mut VecDeque<Item>> {
+    fn queue(&mut self, allows: Allows) -> Option<&mut VecDeque<Item>> {
         let first = [&mut self.redo, &mut self.have, &mut self.again];
         if let Some(queue) = first.into_iter().find(|queue| !queue.is_empty()) {
             return Some(queue);
         }
-        let is_new_possible = allows_new && !self.new.is_empty();
+        let is_new_possible = allows.new && !self.new.is_empty();
         // Neither kind of new messages waits for ever behind the other.
         self.is_plain_next ^= true;
-        let is_plain = !self.plain.is_empty() && (self.is_plain_next || !is_new_possible);
+        let is_plain_possible = allows.plain && !self.plain.is_empty();
+        let is_plain = is_plain_possible && (self.is_plain_next || !is_new_possible);
         match is_plain {
             true => Some(&mut self.plain),
             false => is_new_possible.then_some(&mut self.new),
@@ -334,11 +342,13 @@ mod tests {
         publishing
     }
 
+    const ALL: Allows = Allows { new: true, plain: true };
+
     /// Publishes what is possible: the round, the step and the number of messages of each record.
     fn publish(publishing: &mut Publishing, now: Instant) -> Vec<(u64, u64, usize)> {
         let mut published = Vec::new();
         while let Some((_, round, step, items)) =
-            publishing.next(now, 0, true, |_| false, |_| Vec::new())
+            publishing.next(now, 0, ALL, |_| false, |_| Vec::new())
         {
             published.push((round, step, items.len()));
         }
@@ -384,14 +394,14 @@ mod tests {
     }
 
     #[test]
-    fn plain_members_do_not_wait_for_what_is_said_again() {
+    fn plain_members_do_not_wait_with_the_reliable_ones() {
         let mut publishing = publishing(2);
-        let plain = Said { numbered: Numbered::Hub, ..said(1, "x") };
-        publishing.push_new(None, plain);
+        publishing.push_new(None, Said { numbered: Numbered::Hub, ..said(1, "x") });
+        let plain = Allows { new: false, plain: true };
         let now = Instant::ORIGIN;
-        let next = publishing.next(now, 0, false, |_| false, |_| Vec::new());
+        let next = publishing.next(now, 0, plain, |_| false, |_| Vec::new());
         assert_eq!(next.map(|(.., items)| items.len()), Some(1));
-        assert!(publishing.next(now, 0, false, |_| false, |_| Vec::new()).is_none());
+        assert!(publishing.next(now, 0, plain, |_| false, |_| Vec::new()).is_none());
         assert_eq!(publish(&mut publishing, now), [(0, 1, 2)]);
     }
 }

@@ -234,7 +234,8 @@ mod tests {
                 let text = vec![byte; TEXTS / count];
                 let identity = Identity { author: u128::MAX, outbox: u64::MAX, number: u64::MAX };
                 let speaker = "\"".repeat(64).into();
-                let message = Message { text: text.into(), identity, speaker, ..message(1, 2, 3, "") };
+                let message =
+                    Message { text: text.into(), identity, speaker, ..message(1, 2, 3, "") };
                 let said = Said { message, after: u64::MAX, numbered, again };
                 let record = Record::Said { stamp, messages: vec![said; count] };
                 assert!(record.to_bytes().len() < 1 << 20, "{count} of {byte}");

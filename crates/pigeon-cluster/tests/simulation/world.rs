@@ -769,6 +769,7 @@ impl World {
         if let Some((messages, _)) = it.storing.take() {
             let count = self.chance.below(messages.len() as u64 + 1) as usize;
             for said in &messages[..count] {
+                self.ever.insert(said.message.identity);
                 let _ = it.disk.store(said);
             }
         }
@@ -1058,8 +1059,9 @@ impl World {
     /// A sequence is used. If records there were lost that only hubs had read that are away, nobody
     /// can know it.
     fn use_again(&mut self, sequence: u64) {
-        let (again, lost) =
-            std::mem::take(&mut self.lost).into_iter().partition(|it| it.sequences.contains(&sequence));
+        let (again, lost) = std::mem::take(&mut self.lost)
+            .into_iter()
+            .partition(|it| it.sequences.contains(&sequence));
         self.lost = lost;
         let is_away = |hub: &usize| {
             let it = &self.hubs[*hub];
