@@ -1,6 +1,5 @@
 //! The hub: the core and the plain link as one machine.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -13,6 +12,7 @@ use pigeon_proto::{
 
 use crate::config::{Config, Door, Rate};
 use crate::core;
+use crate::core::bans::Banned;
 use crate::core::history::{Found, Lookup};
 use crate::core::id::{LinkId, MemberId, RoomId, Slot};
 use crate::core::input::{Input, Source};
@@ -184,6 +184,7 @@ impl Hub {
             link: self.core.link_kind(slot),
             address: is_plain.then(|| plain.address(slot)),
             ip: self.core.source(&self.doors.context(self.now), slot).ip.to_canonical(),
+            author: self.core.author(slot),
             name: self.core.name(slot).cloned(),
             room: self.core.room_of(slot).map(|room| room.name().clone()),
             language: self.core.language(slot),
@@ -216,8 +217,8 @@ impl Hub {
         self.core.roster_version()
     }
 
-    /// The banned networks.
-    pub fn bans(&self) -> impl Iterator<Item = IpNet> + '_ {
+    /// The banned networks, then the banned keys.
+    pub fn bans(&self) -> impl Iterator<Item = Banned> + '_ {
         self.core.bans()
     }
 
@@ -271,7 +272,8 @@ impl Hub {
         source: Source,
     ) -> Result<MemberId, Refusal> {
         self.begin(now);
-        self.let_in(link, label, source, None)
+        let is_banned = self.core.is_banned(source.ip);
+        self.let_in(link, label, source, (None, false), is_banned)
     }
 
     /// Adds a member with a key, like [`join`](Hub::join). The author of the key takes back the name
@@ -287,7 +289,8 @@ impl Hub {
         password: Option<&str>,
     ) -> Result<MemberId, Refusal> {
         self.begin(now);
-        if self.core.config().password.is_some() && !self.core.is_banned(source.ip) {
+        let is_banned = self.core.is_banned(source.ip) || self.core.is_key_banned(author);
+        if self.core.config().password.is_some() && !is_banned {
             let checked = match password {
                 None => Err(Reason::Password),
                 Some(password) => {
@@ -305,7 +308,7 @@ impl Hub {
                 Refusal::new(Subject::Member, why)
             })?;
         }
-        self.let_in(link, label, source, Some(author))
+        self.let_in(link, label, source, (Some(author), true), is_banned)
     }
 
     /// Adds a member of another hub with the same rooms, which has checked it: no password is asked.
@@ -315,10 +318,25 @@ impl Hub {
         link: LinkId,
         label: Label,
         source: Source,
+        author: Option<u128>,
     ) -> Result<MemberId, Refusal> {
         self.begin(now);
-        // An author of its own, which no key has.
-        self.let_in(link, label, source, Some(0))
+        // Its address is not its own.
+        let is_banned = author.is_some_and(|author| self.core.is_key_banned(author));
+        let member = self.let_in(link, label, source, (author, true), is_banned)?;
+        self.core.find_id(member).into_iter().for_each(|slot| self.core.set_elsewhere(slot));
+        Ok(member)
+    }
+
+    /// Puts a member of another hub into the room where it is there. It stays a program that only
+    /// sends, if it is one, which a command would change.
+    pub fn move_elsewhere(&mut self, now: Instant, member: MemberId, room: RoomName) {
+        self.begin(now);
+        if let Some(slot) = self.core.find_id(member) {
+            // If the room is full here, the member stays where it is.
+            let _ = self.core.move_to_named(&self.doors.context(self.now), slot, room);
+        }
+        self.deliver();
     }
 
     fn let_in(
@@ -326,13 +344,14 @@ impl Hub {
         link: LinkId,
         label: Label,
         source: Source,
-        author: Option<u128>,
+        (author, is_checked): (Option<u128>, bool),
+        is_banned: bool,
     ) -> Result<MemberId, Refusal> {
         let join = |hub: &mut Hub| {
             let cx = hub.doors.context(hub.now);
-            hub.core.join(&cx, link, source, author, &|| label.clone())
+            hub.core.join(&cx, link, source, (author, is_checked), &|| label.clone())
         };
-        let mut joined = match self.core.is_banned(source.ip) {
+        let mut joined = match is_banned {
             true => Err(Dropped::Banned),
             false => join(self),
         };
@@ -505,29 +524,30 @@ impl Hub {
         found
     }
 
-    /// Bans a network (`192.168.7.0/24`, or one address), or a member's address by its name.
-    /// Notifies and removes its members; its datagrams are ignored from now on. Fails without a
-    /// change if the text is neither a network nor a member, or the ban is not allowed.
-    pub fn ban(&mut self, now: Instant, who: &str) -> Result<IpNet, BanError> {
+    /// Bans a network (`192.168.7.0/24`, or one address), a key, or by its name a member: the key of a
+    /// member that joined with one, else the member's address. Notifies and removes its members; a
+    /// network's datagrams are ignored from now on, and nobody joins with the key. Fails without a
+    /// change if the text is neither, or the ban is not allowed.
+    pub fn ban(&mut self, now: Instant, who: &str) -> Result<Banned, BanError> {
         self.begin(now);
         let cx = self.doors.context(self.now);
-        let net = match self.core.find(&cx, who) {
-            Some(slot) => self.core.source(&cx, slot).ip.into(),
-            None => parse_net(who).ok_or(BanError::Unknown)?,
+        let banned = match self.core.find(&cx, who) {
+            Some(slot) => self.core.to_ban(&cx, slot).ok_or(BanError::Elsewhere)?,
+            None => who.parse().map_err(|_| BanError::Unknown)?,
         };
-        if holds_loopback(net) {
+        if matches!(banned, Banned::Net(net) if holds_loopback(net)) {
             return Err(BanError::Own);
         }
-        if !self.core.ban(net) {
+        if !self.core.ban(banned) {
             return Err(BanError::TooMany);
         }
-        let is_banned = |slot: &Slot| net.contains(&self.core.source(&cx, *slot).ip);
-        let gone: Vec<Slot> = self.core.members().filter(is_banned).collect();
+        let is_meant = |slot: &Slot| self.core.is_meant(&cx, *slot, banned);
+        let gone: Vec<Slot> = self.core.members().filter(is_meant).collect();
         for slot in gone {
             self.core.leave(&cx, slot, Left::Banned);
         }
         self.deliver();
-        Ok(net)
+        Ok(banned)
     }
 
     /// Ends the kick of a name, of an `IP:PORT` or of an address. Returns false if there is none.
@@ -538,10 +558,10 @@ impl Hub {
         was_kicked
     }
 
-    /// Removes a ban. Returns false if there was none.
-    pub fn unban(&mut self, net: &str) -> bool {
+    /// Removes the ban of a network or a key. Returns false if there was none.
+    pub fn unban(&mut self, banned: &str) -> bool {
         self.begin(self.now);
-        let was_banned = parse_net(net).is_some_and(|net| self.core.unban(net));
+        let was_banned = banned.parse().is_ok_and(|banned| self.core.unban(banned));
         self.deliver();
         was_banned
     }
@@ -707,13 +727,6 @@ impl Machine for Hub {
         let timers = [self.doors.poll_timeout(&self.core), self.core.news_due()];
         timers.into_iter().flatten().min()
     }
-}
-
-/// Parses a network, or one address as a network.
-fn parse_net(text: &str) -> Option<IpNet> {
-    let net = text.parse::<IpNet>().ok();
-    let alone = || text.parse::<IpAddr>().ok().map(|ip| IpNet::from(ip.to_canonical()));
-    net.or_else(alone).map(|net| net.trunc())
 }
 
 /// Whether a network contains any loopback address.

@@ -28,6 +28,7 @@ pub mod reliable;
 mod statistics;
 mod view;
 
+pub use self::core::bans::{Banned, NotBannable};
 pub use self::core::history::{Found, FoundLine, Lookup, Wanted};
 pub use self::core::id::{LinkId, MemberId};
 pub use self::core::input::{Input, Source};

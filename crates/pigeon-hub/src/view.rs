@@ -35,6 +35,8 @@ pub struct MemberView {
     pub address: Option<SocketAddr>,
     /// The IP address by which the member is counted, limited and banned.
     pub ip: IpAddr,
+    /// The author of the member's key, if it has one.
+    pub author: Option<u128>,
     /// The member's name.
     pub name: Option<Name>,
     /// The member's room; `None` until it has sent the password.
@@ -76,8 +78,10 @@ pub struct RosterView {
 /// Why a ban was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BanError {
-    /// The text is neither a member nor a network.
+    /// The text is neither a member, a network nor a key.
     Unknown,
+    /// The member is at another hub, which alone knows its address.
+    Elsewhere,
     /// The network contains the hub itself, and so its own host's programs.
     Own,
     /// There are too many bans.
@@ -87,7 +91,8 @@ pub enum BanError {
 impl std::fmt::Display for BanError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            BanError::Unknown => f.write_str("neither a member's name nor a network"),
+            BanError::Unknown => f.write_str("neither a member's name, a network nor a key"),
+            BanError::Elsewhere => f.write_str("a member of another hub; ban it there"),
             BanError::Own => f.write_str("all of this machine would be banned; kick it instead"),
             BanError::TooMany => write!(f, "there are {MAX_BANS} bans already"),
         }

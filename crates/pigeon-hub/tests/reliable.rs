@@ -41,6 +41,7 @@ struct World {
     sent: BTreeMap<ConnId, Vec<Bytes>>,
     closed: Vec<ConnId>,
     resumed: Vec<ConnId>,
+    probed: Vec<ConnId>,
     left: Vec<u128>,
     /// The transport takes everything at once.
     takes: bool,
@@ -63,6 +64,7 @@ impl World {
             sent: BTreeMap::new(),
             closed: Vec::new(),
             resumed: Vec::new(),
+            probed: Vec::new(),
             left: Vec::new(),
             takes: true,
             holds: false,
@@ -96,6 +98,7 @@ impl World {
                 }
                 Output::Close { conn } => self.closed.push(conn),
                 Output::Resume { conn } => self.resumed.push(conn),
+                Output::Probe { conn } => self.probed.push(conn),
                 Output::Join(join) => {
                     let joined = Joined { name: join.name, room: RoomName::lobby() };
                     let joined = match &self.refuses {
@@ -616,4 +619,35 @@ fn an_outbox_can_be_changed_while_a_message_is_refused() {
     let (expect, stored) =
         (HubFrame::Expect { outbox: 7, number: 1 }, HubFrame::Stored { number: 1 });
     assert_eq!(w.read(dog), [expect, stored]);
+}
+
+#[test]
+fn a_member_that_is_at_another_hub_too_must_give_a_sign_and_does_not_linger() {
+    let mut w = World::new(|_| {});
+    let (dog, cat) = (w.joined(1, 7), w.joined(2, 8));
+    let second = w.joined(1, 9);
+    w.sessions.elsewhere(w.now, 1);
+    w.drain();
+    assert_eq!(w.probed, [dog, second]);
+    w.sessions.elsewhere(w.now, 5);
+    w.sessions.closed(w.now, dog);
+    w.sessions.closed(w.now, second);
+    w.sessions.closed(w.now, cat);
+    w.drain();
+    assert_eq!(w.left, [], "they may come back");
+    w.sessions.elsewhere(w.now, 1);
+    w.drain();
+    assert_eq!((&w.left[..], w.probed.len()), (&[1][..], 2));
+    // It comes back, and lingers as long as any other.
+    let dog = w.joined(1, 7);
+    w.now = w.now + Duration::from_secs(5);
+    w.sessions.closed(w.now, dog);
+    w.now = w.now + Duration::from_secs(5);
+    w.sessions.handle_timeout(w.now);
+    w.drain();
+    assert_eq!(w.left, [1, 2]);
+    w.now = w.now + Duration::from_secs(5);
+    w.sessions.handle_timeout(w.now);
+    w.drain();
+    assert_eq!(w.left, [1, 2, 1]);
 }

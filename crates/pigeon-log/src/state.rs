@@ -36,7 +36,7 @@ pub enum Fact {
     },
     /// The highest grant number that may have been used.
     Grants(u32),
-    /// A banned network, in the hub's notation.
+    /// A banned network or key, in the hub's notation.
     Ban(Box<str>),
     /// A kicked member.
     Kick {
@@ -72,6 +72,13 @@ pub enum Fact {
         /// The place, in the hubs' notation.
         place: Box<str>,
     },
+    /// What the hub knows about other hubs with the same rooms.
+    Cluster {
+        /// The subject, such as the hubs' addresses.
+        what: Box<str>,
+        /// The value, in the hub's notation.
+        value: Box<str>,
+    },
 }
 
 /// The settings of a room.
@@ -90,7 +97,7 @@ pub enum Key {
     Grant(u32),
     /// The highest grant number.
     Grants,
-    /// The ban of a network.
+    /// The ban of a network or key.
     Ban(Box<str>),
     /// The kick of a label.
     Kick(Box<str>),
@@ -100,6 +107,8 @@ pub enum Key {
     Room(RoomName),
     /// The place among hubs with shared rooms.
     Place,
+    /// What is known about other hubs, by subject.
+    Cluster(Box<str>),
 }
 
 /// All stored facts.
@@ -117,6 +126,14 @@ impl State {
     pub fn resume_secret(&self) -> Option<[u8; 16]> {
         self.facts.iter().find_map(|fact| match fact {
             Fact::ResumeSecret(secret) => Some(*secret),
+            _ => None,
+        })
+    }
+
+    /// What is known about other hubs, by subject.
+    pub fn cluster(&self, subject: &str) -> Option<&str> {
+        self.facts.iter().find_map(|fact| match fact {
+            Fact::Cluster { what, value } if &**what == subject => Some(&**value),
             _ => None,
         })
     }
@@ -166,6 +183,7 @@ impl Fact {
             Fact::Mute { name } => Key::Mute(name.clone()),
             Fact::Room { room, .. } => Key::Room(room.clone()),
             Fact::Place { .. } => Key::Place,
+            Fact::Cluster { what, .. } => Key::Cluster(what.clone()),
         }
     }
 }
@@ -196,6 +214,7 @@ fn row_key(key: &Key) -> (&'static str, Box<str>) {
         Key::Mute(name) => ("mute", name.folded()),
         Key::Room(room) => ("room", room.folded()),
         Key::Place => ("place", "".into()),
+        Key::Cluster(what) => ("cluster", what.clone()),
     }
 }
 
@@ -229,6 +248,7 @@ fn value_of(fact: &Fact) -> Value {
             json!({ "room": room.as_str(), "slow_ms": settings.slow.map(millis) })
         }
         Fact::Place { epoch, place } => json!({ "epoch": epoch, "place": place }),
+        Fact::Cluster { what, value } => json!({ "what": what, "value": value }),
     }
 }
 
@@ -266,6 +286,7 @@ fn fact_of(kind: &str, value: &str) -> Option<Fact> {
         "mute" => Fact::Mute { name: name()? },
         "room" => Fact::Room { room: room()?, settings: RoomSettings { slow: time("slow_ms") } },
         "place" => Fact::Place { epoch: number("epoch")?.into(), place: text("place")?.into() },
+        "cluster" => Fact::Cluster { what: text("what")?.into(), value: text("value")?.into() },
         _ => return None,
     })
 }

@@ -497,6 +497,14 @@ impl Driver {
         self.order.heard(now, hub, place, &*self.held);
         let is_alive = self.order.alive().contains(&hub);
         if is_alive && self.others.get(&hub) != Some(&lease.about) {
+            // A hub that was restarted names its earlier runs: nobody waits for the end of their leases.
+            let earlier = lease.about.get("earlier").and_then(Value::as_array);
+            let earlier = earlier.into_iter().flatten().filter_map(Value::as_str);
+            for run in earlier.filter_map(|run| u128::from_str_radix(run, 16).ok()) {
+                if self.others.contains_key(&run) && run != hub {
+                    self.order.left(now, run, &*self.held);
+                }
+            }
             self.others.insert(hub, lease.about.clone());
             (self.report)(Event::About { hub, about: lease.about });
         }

@@ -320,6 +320,15 @@ impl Connections {
         }
     }
 
+    pub(crate) fn probe(&mut self, now: Instant, conn: ConnId) {
+        self.ping(now, conn);
+        let patience = self.limits.answer_time;
+        if let Some(live) = self.live(conn).filter(|live| live.phase == Phase::Open) {
+            let late = now + patience.max(12 * live.connection.rtt());
+            live.until = Some(live.until.map_or(late, |until| until.min(late)));
+        }
+    }
+
     pub(crate) fn read(&mut self, now: Instant, conn: ConnId, limit: usize) -> Option<Bytes> {
         self.begin(now);
         let live = self.live(conn).filter(|live| live.phase != Phase::Ending)?;

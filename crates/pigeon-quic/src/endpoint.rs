@@ -44,6 +44,12 @@ pub trait Endpoint: Machine<Event = Event> + Sealed {
         self.connections_mut().ping(now, conn);
     }
 
+    /// Like [`ping`](Endpoint::ping), and closes the connection if nothing arrives within
+    /// [`Limits::answer_time`](crate::Limits::answer_time): [`Event::Closed`] follows.
+    fn probe(&mut self, now: Instant, conn: ConnId) {
+        self.connections_mut().probe(now, conn);
+    }
+
     /// The peer's address.
     fn peer(&self, conn: ConnId) -> Option<SocketAddr> {
         self.connections().peer(conn)

@@ -182,6 +182,8 @@ impl Hub {
         match output {
             Output::Send { conn, bytes } => self.outputs.push_back(ToPeer::Send(conn, bytes)),
             Output::Close { conn } => self.outputs.push_back(ToPeer::Close(conn)),
+            // This hub knows no other.
+            Output::Probe { .. } => {}
             Output::Resume { conn } => self.outputs.push_back(ToPeer::Resume(conn)),
             Output::Join(join) => {
                 let joined = Joined { name: None, room: self.room.clone() };

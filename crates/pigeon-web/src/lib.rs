@@ -16,10 +16,10 @@
 //! can share its bytes, and the loop writes them to each socket by one system call. With a task for
 //! each connection, as in axum, every delivery costs a wake-up and a copy. `cargo bench -p pigeon
 //! --bench page` measured it on 2026-11-28, with 2,000 WebSockets, by the CPU seconds of the server's
-//! process: this loop alone makes 2.3 times as many deliveries a second as axum with one message at a
-//! time, and 1.1 times as many with 64 in flight, each a frame of its own. The hub, which stores them
-//! too, puts what waits into one frame and makes 2.1 times as many as axum then. What is left of HTTP
-//! is GET without a body.
+//! process: this loop alone makes 2.0 times as many deliveries a second as axum with one message at a
+//! time, and as many (0.97) with 64 in flight, each a frame of its own. The hub, which stores them too,
+//! puts what waits into one frame and makes 1.7 times as many as axum then. What is left of HTTP is GET
+//! without a body.
 //!
 //! # Limits
 //!

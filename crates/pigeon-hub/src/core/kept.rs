@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use pigeon_proto::{Label, Name, RoomName};
+
+use super::bans::Banned;
 
 /// A change of persistent state. The driver stores each, and passes the stored ones to
 /// [`Hub::restore`](crate::Hub::restore) at the next start.
@@ -16,10 +17,10 @@ pub enum Keep {
     NameGone(u32),
     /// Grants up to this number may have been issued, and must not be issued again.
     Grants(u32),
-    /// A network is banned.
-    Ban(IpNet),
+    /// A network or a key is banned.
+    Ban(Banned),
     /// A ban is lifted.
-    BanGone(IpNet),
+    BanGone(Banned),
     /// A member is kicked.
     Kick(KeptKick),
     /// The kick of this label is over or lifted.

@@ -97,7 +97,23 @@ impl Presence {
 
     /// Takes the collected changes. `label` returns a member's current label.
     pub(crate) fn take(&mut self, label: impl Fn(MemberId) -> Option<Label>) -> Gathered {
-        let Presence { items, more, .. } = std::mem::take(self);
+        let Presence { mut items, more, .. } = std::mem::take(self);
+        // A member that left, and one that joined under the same name: the list is as it was. A member
+        // with a key that goes on at another hub is such a pair.
+        let mut joined: Vec<(MemberId, Label)> = Vec::new();
+        for item in items.iter().filter(|item| item.kind == Kind::Joined) {
+            joined.extend(label(item.about).map(|label| (item.about, label)));
+        }
+        for (about, name) in joined {
+            let is_same = |item: &Item| match &item.kind {
+                Kind::Gone { label, change } => *change == Change::Left && *label == name,
+                _ => false,
+            };
+            if let Some(at) = items.iter().position(is_same) {
+                items.remove(at);
+                items.retain(|item| item.about != about || item.kind != Kind::Joined);
+            }
+        }
         let changed = |item: Item| {
             let (change, labels) = match item.kind {
                 Kind::Joined => (Change::Joined, vec![label(item.about)?]),
@@ -232,6 +248,21 @@ mod tests {
         presence.gone(NOW, id(2), unnamed(), Change::TimedOut);
         presence.joined(NOW, id(7), unnamed);
         assert_eq!(line(presence, None, |n| n.to_string()), "");
+    }
+
+    #[test]
+    fn one_who_leaves_and_one_who_joins_under_the_same_name_are_no_news() {
+        let gathered = |change| {
+            let mut presence = Presence::default();
+            presence.gone(NOW, id(1), label("cat"), change);
+            presence.joined(NOW, id(2), || label("key-1234"));
+            presence.joined(NOW, id(3), unnamed);
+            presence
+        };
+        let called = |n: u32| ["", "", "cat", "dog"][n as usize].to_string();
+        assert_eq!(line(gathered(Change::Left), None, called), "dog joined");
+        let kicked = line(gathered(Change::Kicked), None, called);
+        assert_eq!(kicked, "cat, dog joined; cat removed by the operator");
     }
 
     #[test]

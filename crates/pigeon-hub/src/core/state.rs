@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use ahash::RandomState;
 use hashbrown::HashMap;
-use ipnet::IpNet;
 use pigeon_datagram::{Instant, WallClock};
 use pigeon_guard::{Origin, SourceRules, TokenKey};
 use pigeon_proto::{
@@ -27,7 +26,7 @@ use pigeon_proto::{
 };
 use subtle::ConstantTimeEq;
 
-use super::bans::Bans;
+use super::bans::{Banned, Bans};
 use super::capacity::Capacity;
 use super::grants::Grants;
 use super::guesses::Guesses;
@@ -63,6 +62,8 @@ struct Guest {
     source: Source,
     /// The author of the member's key, if it has one.
     author: Option<u128>,
+    /// Whether it is a member of another hub.
+    is_elsewhere: bool,
     /// Rate of messages accepted by [`Core::admit`].
     said: Buckets,
 }
@@ -229,12 +230,47 @@ impl Core {
         self.rooms.len()
     }
 
-    pub(crate) fn bans(&self) -> impl Iterator<Item = IpNet> + '_ {
+    pub(crate) fn bans(&self) -> impl Iterator<Item = Banned> + '_ {
         self.bans.iter()
     }
 
     pub(crate) fn is_banned(&self, ip: IpAddr) -> bool {
         self.bans.contains(ip)
+    }
+
+    pub(crate) fn is_key_banned(&self, author: u128) -> bool {
+        self.bans.contains_key(author)
+    }
+
+    /// What a ban of a member is of: its key if it joined with one, else its address. A page's key
+    /// does not count, because a private window has a new one. `None`: the member's own hub knows.
+    pub(crate) fn to_ban(&self, cx: &Context<'_>, slot: Slot) -> Option<Banned> {
+        let guest = self.guests.get(&slot);
+        let is_key = self.link_kind(slot) == LinkKind::Key;
+        match guest.and_then(|guest| guest.author).filter(|_| is_key) {
+            Some(author) => Some(Banned::Key(author)),
+            None if guest.is_some_and(|guest| guest.is_elsewhere) => None,
+            None => Some(Banned::Net(self.source(cx, slot).ip.into())),
+        }
+    }
+
+    /// Whether a ban is of a member.
+    pub(crate) fn is_meant(&self, cx: &Context<'_>, slot: Slot, banned: Banned) -> bool {
+        match banned {
+            Banned::Key(author) => self.author(slot) == Some(author),
+            // The address of a member of another hub is not its own.
+            Banned::Net(_) if self.guests.get(&slot).is_some_and(|guest| guest.is_elsewhere) => {
+                false
+            }
+            Banned::Net(net) => net.contains(&self.source(cx, slot).ip),
+        }
+    }
+
+    /// Marks a member as one of another hub.
+    pub(crate) fn set_elsewhere(&mut self, slot: Slot) {
+        if let Some(guest) = self.guests.get_mut(&slot) {
+            guest.is_elsewhere = true;
+        }
     }
 
     /// A member's source.
@@ -533,20 +569,20 @@ impl Core {
         self.wall = wall;
     }
 
-    /// Bans a network. Returns false if there are too many bans.
-    pub(crate) fn ban(&mut self, net: IpNet) -> bool {
-        let is_banned = self.bans.add(net);
+    /// Bans a network or a key. Returns false if there are too many bans.
+    pub(crate) fn ban(&mut self, banned: Banned) -> bool {
+        let is_banned = self.bans.add(banned);
         if is_banned {
-            self.keep(|| Keep::Ban(net));
+            self.keep(|| Keep::Ban(banned));
         }
         is_banned
     }
 
     /// Removes a ban. Returns false if there was none.
-    pub(crate) fn unban(&mut self, net: IpNet) -> bool {
-        let was_banned = self.bans.remove(net);
+    pub(crate) fn unban(&mut self, banned: Banned) -> bool {
+        let was_banned = self.bans.remove(banned);
         if was_banned {
-            self.keep(|| Keep::BanGone(net));
+            self.keep(|| Keep::BanGone(banned));
         }
         was_banned
     }

@@ -94,7 +94,7 @@ impl Plain {
             true => {
                 let cx = self.context_at(now, datagram.socket);
                 let source = Source { ip: from.ip(), origin };
-                core.join(&cx, LinkId::PLAIN, source, None, &|| label_of(from))
+                core.join(&cx, LinkId::PLAIN, source, (None, false), &|| label_of(from))
             }
             false => Err(Dropped::LocalsFull),
         };

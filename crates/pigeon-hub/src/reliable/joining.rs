@@ -49,6 +49,21 @@ impl Sessions {
         }
     }
 
+    /// A member is at another hub with the same rooms too. If it went on there, its connections here
+    /// are dead: they must give a sign. Without a connection it leaves at once. Call it again while
+    /// this lasts.
+    pub fn elsewhere(&mut self, now: Instant, author: u128) {
+        self.set_now(now);
+        let Some(member) = self.members.get(author) else { return };
+        let is_joined = member.joined.is_some();
+        let conns = member.conns.clone();
+        if conns.is_empty() && is_joined {
+            self.members.remove(author);
+            self.outputs.push_back(Output::Leave { author });
+        }
+        self.outputs.extend(conns.into_iter().map(|conn| Output::Probe { conn }));
+    }
+
     /// A member has left. Its connections are closed.
     pub fn left(&mut self, author: u128, why: Left) {
         let reason = match why {

@@ -63,6 +63,11 @@ pub enum Output {
         /// The connection.
         conn: ConnId,
     },
+    /// Ask the peer for a sign, and close the connection if none comes. Report it as closed then.
+    Probe {
+        /// The connection.
+        conn: ConnId,
+    },
     /// Add a member, and answer with [`Sessions::joined`](super::Sessions::joined).
     Join(Join),
     /// Handle a member's message, and answer with [`Sessions::settled`](super::Sessions::settled).

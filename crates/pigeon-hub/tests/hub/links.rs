@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use pigeon_datagram::Machine;
 use pigeon_hub::{
-    Config, Door, Dropped, Event, Identity, Input, Left, LinkId, MemberId, Message, Origin,
-    PerOrigin, Rate, Source,
+    BanError, Banned, Config, Door, Dropped, Event, Identity, Input, Left, LinkId, MemberId,
+    Message, Origin, PerOrigin, Rate, Source,
 };
 use pigeon_proto::Format::{Chat, Classic, Raw};
 use pigeon_proto::{
@@ -617,6 +617,57 @@ fn a_ban_holds_for_every_link() {
         assert!(w.h.hub.unban(&net));
         w.try_join("ann@key", "10.0.3.1").unwrap();
     }
+}
+
+#[test]
+fn a_member_with_a_key_is_banned_by_its_key_wherever_it_comes_from() {
+    let config = Config { password: Some("sesame".into()), ..Config::default() };
+    let mut w = World::new(config);
+    let (ann, bob) =
+        (w.join_by_key(1, Some("sesame")).unwrap(), w.join_by_key(2, Some("sesame")).unwrap());
+    w.nick(ann, "ann");
+    w.take(ann);
+    assert_eq!(w.h.hub.ban(w.h.now, "ann"), Ok(Banned::Key(1)));
+    w.collect();
+    assert_eq!(w.take(ann), [Item::Gone(Left::Banned)]);
+    assert!(w.room_of(bob).is_some(), "another key at the same address");
+    // No password is tried.
+    for password in [None, Some("guess"), Some("sesame")] {
+        assert_eq!(w.join_by_key(1, password), Err(Reason::Banned));
+    }
+    let shown: Vec<String> = w.h.hub.bans().map(|banned| banned.to_string()).collect();
+    assert_eq!(shown, [format!("{:032x}", 1)]);
+    // By the key itself, also of nobody who is here.
+    assert_eq!(w.h.hub.ban(w.h.now, &format!("{:032x}", 2)), Ok(Banned::Key(2)));
+    w.collect();
+    assert!(w.room_of(bob).is_none());
+    assert!(w.h.hub.unban(&shown[0]) && !w.h.hub.unban(&shown[0]));
+    w.join_by_key(1, Some("sesame")).unwrap();
+    assert_eq!(w.join_by_key(2, Some("sesame")), Err(Reason::Banned));
+}
+
+#[test]
+fn a_member_of_another_hub_is_banned_by_its_key_alone() {
+    let mut w = World::new(Config::default());
+    let source = Source { ip: "fd70::1".parse().unwrap(), origin: Origin::Loopback };
+    let join = |w: &mut World, label: &str, author| {
+        let label = Label::parse(label).unwrap();
+        let link = w.link.link;
+        let member = w.h.hub.join_elsewhere(w.h.now, link, label, source, author).unwrap();
+        w.link.queues.insert(member, Vec::new());
+        w.collect();
+        member
+    };
+    let (ann, bob) = (join(&mut w, "ann", Some(1)), join(&mut w, "bob", None));
+    assert_eq!(w.h.hub.ban(w.h.now, "bob"), Err(BanError::Elsewhere));
+    assert_eq!(w.h.hub.ban(w.h.now, "ann"), Ok(Banned::Key(1)));
+    w.collect();
+    assert!(w.room_of(ann).is_none() && w.room_of(bob).is_some());
+    // Its address here is made up.
+    w.h.hub.ban(w.h.now, "fd00::/8").unwrap();
+    w.collect();
+    assert!(w.room_of(bob).is_some());
+    join(&mut w, "carl", Some(3));
 }
 
 // Limits.

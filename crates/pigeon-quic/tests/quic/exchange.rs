@@ -286,6 +286,31 @@ fn a_silent_connection_lives_by_few_datagrams_and_dies_with_its_client() {
 }
 
 #[test]
+fn a_client_that_gives_no_sign_when_it_is_asked_is_gone_within_seconds() {
+    let mut ends = Ends::new(14, |_| {});
+    let conn = ends.open();
+    ends.say(conn, "x");
+    ends.network.run_for(Duration::from_secs(1));
+    let probe = |ends: &mut Ends| {
+        ends.network.act(ends.server, |server, now| {
+            let conn = server.machine.open().next().unwrap();
+            server.machine.probe(now, conn);
+        });
+        ends.network.run_for(Duration::from_secs(2));
+    };
+    (0..10).for_each(|_| probe(&mut ends));
+    assert!(ends.network.machine(ends.server).is_open(), "it answers");
+    ends.network.remove(ends.client);
+    // Asking again prolongs nothing.
+    (0..2).for_each(|_| probe(&mut ends));
+    assert!(ends.network.machine(ends.server).is_open());
+    probe(&mut ends);
+    let server = ends.network.machine(ends.server);
+    let closed = server.events.iter().find(|event| matches!(event, Event::Closed { .. }));
+    assert!(matches!(closed, Some(Event::Closed { why: Why::TimedOut, .. })), "{closed:?}");
+}
+
+#[test]
 fn one_drain_has_a_bound_and_the_next_goes_on() {
     let mut ends = Ends::new(13, |_| {});
     let conns: Vec<_> = (0..60)

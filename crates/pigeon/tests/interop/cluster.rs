@@ -1,5 +1,6 @@
 //! Hubs that share rooms over a real nats-server.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -356,4 +357,137 @@ fn a_reliable_member_goes_on_when_its_hub_hangs_and_a_hub_that_hung_catches_up()
     a.send("kim", "after");
     let late = a.follower("late");
     expect_ledgers(&[&reader, &witness, &late], &["before", "meanwhile", "after"]);
+}
+
+/// Members without a name, with a key.
+fn keys(names: &BTreeSet<String>) -> Vec<String> {
+    let keys = names.iter().filter(|name| name.starts_with("key-"));
+    keys.map(|name| name[..12].to_string()).collect()
+}
+
+impl Hub {
+    /// The lines of a console command's answer, which ends with a sum such as `3 members`.
+    fn ask(&mut self, command: &str, sum: &str) -> Vec<String> {
+        let before = self.process.lines(Voice::Out).len();
+        self.process.say(command);
+        wait_within(&format!("the answer to {command}"), PATIENCE, || {
+            let lines = self.process.lines(Voice::Out).split_off(before);
+            lines.iter().any(|line| line.contains(sum)).then_some(lines)
+        })
+    }
+}
+
+#[test]
+fn a_reliable_member_that_went_on_is_listed_once_also_when_its_hub_wakes_up() {
+    let folder = fresh("once");
+    let Some(broker) = Broker::start(&folder) else { return };
+    let [mut a, b, c] = ["a", "b", "c"].map(|name| Hub::start(&folder, name, &broker));
+    [&a, &b, &c].iter().for_each(|hub| hub.is_in_order());
+    let mut witnesses = [a.plain("at-a"), b.plain("at-b"), c.plain("at-c")];
+    let reader = a.follower("reader");
+    let label = RefCell::new(String::new());
+    for witness in &mut witnesses {
+        let is_there = |names: &BTreeSet<String>| match &keys(names)[..] {
+            [key] => {
+                label.borrow_mut().clone_from(key);
+                names.contains("at-a") && names.contains("at-b") && names.contains("at-c")
+            }
+            _ => false,
+        };
+        witness.expect_who(is_there, PATIENCE);
+    }
+    let label = label.into_inner();
+    let is_once =
+        |names: &BTreeSet<String>| keys(names).into_iter().filter(|key| *key == label).count() == 1;
+    a.process.signal("STOP");
+    c.send("lee", "meanwhile");
+    expect_ledgers(&[&reader], &["meanwhile"]);
+    a.process.signal("CONT");
+    let woken = Instant::now();
+    for witness in &mut witnesses {
+        witness.expect_who(is_once, PATIENCE / 3);
+    }
+    // The hub finds its connection dead long before that times out.
+    wait_within("the connection at the hub that hung ends", PATIENCE / 3, || {
+        let members = a.ask("members", " member");
+        let is_here = |line: &String| line.contains(&label) && line.contains("127.0.0.1");
+        (!members.iter().any(is_here)).then_some(())
+    });
+    println!("the connection at the hub that hung ended after {:?}", woken.elapsed());
+    for witness in &mut witnesses {
+        witness.expect_who(is_once, PATIENCE / 3);
+    }
+    c.send("lee", "after");
+    expect_ledgers(&[&reader], &["meanwhile", "after"]);
+}
+
+#[test]
+fn a_banned_key_is_kept_out_of_all_hubs_until_it_is_let_in_again() {
+    let folder = fresh("bans");
+    let Some(broker) = Broker::start(&folder) else { return };
+    let [mut a, b, mut c] = ["a", "b", "c"].map(|name| Hub::start(&folder, name, &broker));
+    [&a, &b, &c].iter().for_each(|hub| hub.is_in_order());
+    let mut witness = a.plain("ann");
+    let reader = b.follower("reader");
+    let label = RefCell::new(String::new());
+    let is_there = |names: &BTreeSet<String>| {
+        keys(names).first().inspect(|key| label.borrow_mut().clone_from(key)).is_some()
+    };
+    witness.expect_who(is_there, PATIENCE);
+    // By its name, from the console of another hub.
+    a.process.say(&format!("ban {}", label.into_inner()));
+    let is_told = |line: &str| line.contains("ended the connection") && line.contains("banned");
+    reader.expect_status(is_told, PATIENCE);
+    // One folder is one program's at a time.
+    reader.signal("KILL");
+    drop(reader);
+    let bans = a.ask("bans", " kicked");
+    let key = bans.iter().find_map(|line| line.strip_suffix(" (a key)")).unwrap().to_string();
+    wait_within("all hubs know the ban", PATIENCE, || {
+        c.ask("bans", " kicked").iter().any(|line| line.contains(&key)).then_some(())
+    });
+    let mut refused = c.sender("reader", "let me in");
+    assert!(!refused.expect_end(PATIENCE).success());
+    let why = refused.lines(Voice::Err).concat();
+    assert!(why.contains("does not let this member in") && why.contains("banned"), "{why}");
+    // A hub that was away when it was lifted.
+    let (at, name, port, ports) = c.kill();
+    a.process.say(&format!("unban {key}"));
+    b.send("reader", "here again");
+    let mut c = Hub::start_at(&at, name, port, ports);
+    wait_within("it hears of it", PATIENCE, || {
+        c.ask("bans", " kicked").iter().any(|line| line.starts_with("0 banned")).then_some(())
+    });
+    c.send("reader", "and here");
+}
+
+#[test]
+fn a_hub_that_was_restarted_while_the_broker_is_away_names_the_other_hubs() {
+    let folder = fresh("named");
+    let Some(mut broker) = Broker::start(&folder) else { return };
+    let (a, b) = (Hub::start(&folder, "a", &broker), Hub::start(&folder, "b", &broker));
+    [&a, &b].iter().for_each(|hub| hub.is_in_order());
+    a.send("kim", "before");
+    let witness = b.follower("witness");
+    expect_ledgers(&[&witness], &["before"]);
+    // The hubs have heard of each other.
+    a.process.expect_status(|line| line.contains("other hubs alive: 1"), PATIENCE);
+    let mut ann = a.plain("ann");
+    ann.expect_who(|names| !keys(names).is_empty(), PATIENCE);
+    broker.kill();
+    let (at, name, port, ports) = a.kill();
+    let a = Hub::start_at(&at, name, port, ports);
+    a.process.expect_status(|line| line.contains("members with a key: UDP port"), PATIENCE);
+    // A client that has never met a hub.
+    let reader = a.follower("reader");
+    // A folder for each hub, with the other ones.
+    let folder = folder.join("reader/member");
+    wait_within("it has heard of the other hub", PATIENCE, || {
+        let hubs = fs::read_dir(&folder).ok()?.flatten().map(|hub| hub.path().join("hubs"));
+        hubs.into_iter().any(|others| others.exists()).then_some(())
+    });
+    a.kill();
+    broker.restart();
+    b.send("lee", "after");
+    expect_ledgers(&[&reader, &witness], &["before", "after"]);
 }

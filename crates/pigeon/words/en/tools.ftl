@@ -19,6 +19,7 @@ tools-stored-waiting = message { $number } is not stored yet: it waits in the ou
 tools-stored-relayed = message { $number } is relayed and not stored: the hub keeps no history
 tools-stored-too-long = message { $number } is not stored: the hub takes at most { $most } bytes
 tools-stored-full = message { $number } is not stored: too many messages wait for the hub
+tools-stored-away = the hub does not let this member in ({ $why }); what is not stored waits in the outbox
 tools-stored-left = message { $number } is not stored: the hub has sent this member away
 tools-send-nothing = nothing was sent: no TEXT was given, and stdin is empty
 tools-send-no-reply = no reply from { $to } in { $time }
@@ -76,6 +77,7 @@ tools-follow-missing = { $count ->
     [one] one message is missing: the hub could not store it
    *[other] { $count } messages are missing: the hub could not store them
 }
+tools-follow-away = the hub ended the connection ({ $why }); trying again later
 tools-follow-unreached = the hub is not reached ({ $why }); trying again
 tools-follow-bad-after = give the `at` of a message, as `pigeon listen hub:HOST --json` prints it
 tools-listen-stdout-taken = --write - writes to stdout, so it cannot be combined with --json, --raw or --hexdump

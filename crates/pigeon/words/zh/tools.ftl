@@ -19,6 +19,7 @@ tools-stored-waiting = 第 { $number } 条消息尚未存储：已留在发件�
 tools-stored-relayed = 第 { $number } 条消息已转发，但未存储：这个 hub 不保存聊天记录
 tools-stored-too-long = 第 { $number } 条消息未存储：hub 最多接受 { $most } 字节
 tools-stored-full = 第 { $number } 条消息未存储：等待发往 hub 的消息太多
+tools-stored-away = hub 不让这个成员加入（{ $why }）；没有保存的消息留在发件箱里
 tools-stored-left = 第 { $number } 条消息未存储：hub 已将本成员移出
 tools-send-nothing = 什么也没有发送：没有给出 TEXT，标准输入也是空的
 tools-send-no-reply = { $time } 内没有收到 { $to } 的回复
@@ -64,6 +65,7 @@ tools-ignored-batch-full = 一批已满
 ## pigeon listen，以及加入组播
 
 tools-follow-missing = 缺少 { $count } 条消息：hub 当时无法存储
+tools-follow-away = hub 断开了连接（{ $why }）；稍后再试
 tools-follow-unreached = 连不上 hub（{ $why }），正在重试
 tools-follow-bad-after = 请给出某条消息的 at，即 `pigeon listen hub:HOST --json` 输出的值
 tools-listen-stdout-taken = --write - 会写到标准输出，不能和 --json、--raw、--hexdump 一起用

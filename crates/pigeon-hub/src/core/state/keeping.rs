@@ -45,7 +45,7 @@ impl Core {
                 let reserved = self.grants.go_on_after(last);
                 self.keep(|| Keep::Grants(reserved));
             }
-            Keep::Ban(net) => drop(self.bans.add(net)),
+            Keep::Ban(banned) => drop(self.bans.add(banned)),
             Keep::Kick(kept) => self.restore_kick(now, kept),
             Keep::Mute(name) => drop(self.mutes.mute(name)),
             Keep::Slow(room, time) => {

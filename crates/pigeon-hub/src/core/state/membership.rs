@@ -22,20 +22,20 @@ use crate::statistics::{Dropped, Left};
 const KEPT_AFTER: Duration = Duration::from_secs(60);
 
 impl Core {
-    /// Adds a member; `label` is its link's label. A member with a key, whose author is given, has
-    /// passed [`check_password`](Core::check_password) before. Fails without a change, with the reason.
+    /// Adds a member; `label` is its link's label. `is_checked`: whether it needs no password, because it
+    /// has given it before. Fails without a change, with the reason.
     pub(crate) fn join(
         &mut self,
         cx: &Context<'_>,
         link: LinkId,
         source: Source,
-        author: Option<u128>,
+        (author, is_checked): (Option<u128>, bool),
         label: &dyn Fn() -> Label,
     ) -> Result<MemberId, Dropped> {
         if self.kicks.hold(cx.now, source.ip, label) {
             return Err(Dropped::Kicked);
         }
-        let needs_password = self.config.password.is_some() && author.is_none();
+        let needs_password = self.config.password.is_some() && !is_checked;
         self.capacity.check_address(&self.config, source)?;
         if !needs_password {
             self.check_room(cx.home)?;
@@ -49,7 +49,8 @@ impl Core {
         self.capacity.add(&self.config, source);
         if link != LinkId::PLAIN {
             let (label, said) = (label(), Buckets::default());
-            self.guests.insert(slot, Guest { label, source, author, said });
+            let guest = Guest { label, source, author, is_elsewhere: false, said };
+            self.guests.insert(slot, guest);
         }
         self.members.set(slot, Trait::Chinese, self.config.language == Language::Chinese);
         self.statistics.joined += 1;

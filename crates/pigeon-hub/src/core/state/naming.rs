@@ -96,7 +96,7 @@ impl Core {
     }
 
     /// The author of a member's key.
-    pub(super) fn author(&self, slot: Slot) -> Option<u128> {
+    pub(crate) fn author(&self, slot: Slot) -> Option<u128> {
         self.guests.get(&slot)?.author
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use pigeon_datagram::Instant;
 use pigeon_hub::reliable::SayId;
 use pigeon_hub::{Event, Hub, LinkId, Message};
-use pigeon_log::{Follow, Log, Outcome, ReadError, Reader, Seen, Ticket};
+use pigeon_log::{Fact, Follow, Log, Outcome, ReadError, Reader, Seen, Ticket};
 use pigeon_net::Waker;
 use pigeon_proto::frame::OtherHub;
 use pigeon_proto::{Entry, Position};
@@ -129,7 +129,15 @@ impl Cluster {
         match *self {}
     }
 
-    pub(super) fn event(&mut self, _: &Event) {
+    pub(super) fn event(&mut self, _: &mut Hub, _: Instant, _: &Event) {
+        match *self {}
+    }
+
+    pub(super) fn take_unstored(&mut self) -> Vec<Fact> {
+        match *self {}
+    }
+
+    pub(super) fn take_probes(&mut self) -> Vec<u128> {
         match *self {}
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pigeon_datagram::Instant;
-use pigeon_hub::{BanError, Dropped, Hub, Left};
+use pigeon_hub::{BanError, Banned, Dropped, Hub, Left};
 use pigeon_log::Forget;
 use pigeon_net::Stats;
 use pigeon_proto::{Format, Name, RoomName, sentence};
@@ -33,8 +33,8 @@ const COMMANDS: [(&str, &str); 21] = [
     ("msg NAME TEXT", key!("hub-help-msg")),
     ("kick NAME", key!("hub-help-kick")),
     ("unkick NAME", key!("hub-help-unkick")),
-    ("ban NAME|NET", key!("hub-help-ban")),
-    ("unban NET", key!("hub-help-unban")),
+    ("ban NAME|NET|KEY", key!("hub-help-ban")),
+    ("unban NET|KEY", key!("hub-help-unban")),
     ("bans", key!("hub-help-bans")),
     ("mute NAME", key!("hub-help-mute")),
     ("unmute NAME", key!("hub-help-unmute")),
@@ -179,7 +179,11 @@ impl Console<'_> {
                 false => say!("hub-not-kicked", who = &escape(&who)),
             },
             Command::Ban(who) => match hub.ban(now, &who) {
+                Ok(key @ Banned::Key(_)) => say!("hub-banned-key", who = &escape(&who), key = &key),
                 Ok(net) => say!("hub-banned", net = &net),
+                Err(BanError::Elsewhere) => {
+                    say!("hub-not-banned-elsewhere", who = &escape(&who))
+                }
                 Err(BanError::Unknown) => say!("hub-not-banned-unknown", who = &escape(&who)),
                 Err(BanError::Own) => say!("hub-not-banned-own", who = &escape(&who)),
                 Err(BanError::TooMany) => say!("hub-not-banned-full", who = &escape(&who)),
@@ -190,7 +194,11 @@ impl Console<'_> {
                 false => say!("hub-not-banned", net = &escape(&net)),
             },
             Command::Bans => {
-                let mut lines: Vec<String> = hub.bans().map(|net| net.to_string()).collect();
+                let line = |banned| match banned {
+                    key @ Banned::Key(_) => say!("hub-ban-key", key = &key),
+                    net => net.to_string(),
+                };
+                let mut lines: Vec<String> = hub.bans().map(line).collect();
                 let banned = lines.len();
                 lines.extend(hub.kicks(now).map(|kick| {
                     let who = kick.name.map_or_else(|| kick.label.to_string(), |it| it.to_string());

@@ -3,8 +3,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pigeon_hub::reliable::{MemoryLog, RoomLog};
-use pigeon_log::{NewestEntries, Reader};
+use pigeon_hub::Message;
+use pigeon_hub::reliable::{MemoryAppend, MemoryLog, Outcome as InMemory, RoomLog};
+use pigeon_log::{NewestEntries, Outcome, Reader};
 use pigeon_proto::{Entry, Position, RoomName};
 
 use super::cluster::Shown;
@@ -66,4 +67,31 @@ impl RoomLog for Newest {
 /// The last position before another one.
 fn before(position: Position) -> Position {
     Position::new(position.get().saturating_sub(1)).unwrap_or_default()
+}
+
+/// A message for the log in memory. `after` is the preceding number of its author.
+pub(super) fn in_memory(message: &Message, after: Option<u64>) -> MemoryAppend {
+    let Message { room, label, link, wall, text, identity, .. } = message;
+    MemoryAppend {
+        room: room.clone(),
+        speaker: label.clone(),
+        link: *link,
+        wall: *wall,
+        text: text.clone(),
+        identity: *identity,
+        after,
+    }
+}
+
+/// The outcome in memory, as the log on disk reports it.
+pub(super) fn relayed((outcome, is_new): (InMemory, bool)) -> Outcome {
+    let position = Position::START;
+    match outcome {
+        InMemory::Stored if is_new => Outcome::Stored { position },
+        InMemory::Stored => Outcome::Again { position: Some(position) },
+        InMemory::Deleted => Outcome::Again { position: None },
+        InMemory::Conflict => Outcome::Conflict { position },
+        InMemory::Expected(expected) => Outcome::Gap { expected },
+        InMemory::Refused { .. } => Outcome::NotStored,
+    }
 }

@@ -73,6 +73,10 @@ impl Secure {
         match *self {}
     }
 
+    pub(super) fn elsewhere(&self, _: u128) {
+        match *self {}
+    }
+
     pub(super) fn hubs(&self, _: Vec<OtherHub>) {
         match *self {}
     }

@@ -62,6 +62,9 @@ pub(super) fn run(
         }
         let patience = until.map_or(LOOK, |until| LOOK.min(until - now));
         match hub.next(patience) {
+            Some(Event::Session(SessionEvent::Bye { text, .. })) => {
+                remark(say!("tools-follow-away", why = &escape(&*text)));
+            }
             Some(Event::Session(event)) => {
                 let Some(line) = line(&event, following.json) else { continue };
                 let mut stdout = io::stdout().lock();

@@ -6,7 +6,9 @@
 use std::io::{self, BufRead, BufReader};
 use std::time::{Duration, Instant};
 
+use pigeon_client::reliable::Event as SessionEvent;
 use pigeon_member::{Event, Hub, NotSaid, Said};
+use pigeon_proto::frame::ByeReason;
 use pigeon_text::escape;
 
 use crate::base::endpoint::Family;
@@ -104,13 +106,13 @@ impl Sending {
             let left = until.saturating_duration_since(Instant::now());
             match said.wait(left.min(Duration::from_millis(50))) {
                 Err(NotSaid::Waiting) if !left.is_zero() => {
-                    if let Some(error) = impostor(hub) {
+                    if let Some(error) = refusal(hub) {
                         return Some(Err(error));
                     }
                 }
                 Err(error) => return Some(Err(told(number, &error))),
                 Ok(()) => {
-                    let _ = impostor(hub);
+                    let _ = refusal(hub);
                     return Some(match said.is_relayed() {
                         true => Err(say!("tools-stored-relayed", number = number)),
                         false => Ok(()),
@@ -121,12 +123,19 @@ impl Sending {
     }
 }
 
-/// Takes the events, because a full queue would block the member. Returns an error of the hub's
-/// key, which ends the command.
-fn impostor(hub: &mut Hub) -> Option<String> {
+/// Takes the events, because a full queue would block the member. Returns an error that ends the
+/// command: another key of the hub, or a hub that does not let this member in.
+fn refusal(hub: &mut Hub) -> Option<String> {
     while let Some(event) = hub.next(Duration::ZERO) {
-        if let Event::NotTheHub(_) = event {
-            return Some(say!("errors-another-hub", fingerprint = &hub.fingerprint()));
+        match event {
+            Event::NotTheHub(_) => {
+                return Some(say!("errors-another-hub", fingerprint = &hub.fingerprint()));
+            }
+            Event::Session(SessionEvent::Bye {
+                reason: ByeReason::Banned | ByeReason::Kicked,
+                text,
+            }) => return Some(say!("tools-stored-away", why = &escape(&*text))),
+            _ => {}
         }
     }
     None

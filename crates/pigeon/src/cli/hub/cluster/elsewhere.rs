@@ -4,34 +4,55 @@
 //! what is told may be lost. Here each of them is a member of a link of its own, so that `/who`,
 //! notices and `/msg` need nothing special. A name that is used at two hubs is shown as `name@hub`.
 //!
+//! **A key is one member**, at however many hubs it is: each hub shows its own member with a key, and
+//! without one the member that joined last. Joins are numbered by a logical clock, which is ahead of
+//! every number that its hub has heard, because the hubs' wall clocks differ. A hub with such a member asks its own
+//! connections for a sign, and ends those that give none: the member went on from here while this hub
+//! hung or was cut off.
+//!
 //! A hub's members leave when its lease ends. While this hub is cut off no lease ends.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use ipnet::IpNet;
 use pigeon_datagram::Instant;
 use pigeon_guard::Origin;
-use pigeon_hub::{Event, Hub, Input, Keep, LinkId, MemberId, Source};
+use pigeon_hub::{Banned, Event, Hub, Input, Keep, LinkId, MemberId, Source};
+use pigeon_log::State;
 use pigeon_proto::frame::OtherHub;
-use pigeon_proto::{Command, Label, LinkKind, Notice, RoomName};
+use pigeon_proto::{Label, LinkKind, Notice, RoomName};
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
+use super::bans::Bans;
+use super::places::Places;
 use crate::words::say;
 
 /// Time between looks for changes, and between lists without one.
 const LOOK: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(6);
 
+/// Time between requests for a sign of members that are at another hub too.
+const PROBE: Duration = Duration::from_secs(2);
+
 /// Maximum number of members that a hub tells, and of those in one part of its list.
 const MOST: usize = 10_000;
 const PART: usize = 1_000;
 
-/// Maximum number of other hubs, and of bans that are told.
+/// Maximum number of other hubs.
 const MOST_HUBS: usize = 64;
-const MOST_BANS: usize = 1_000;
+
+/// Number of a hub's own earlier runs that it tells.
+const RUNS: usize = 8;
+
+/// Greater numbers of joins are not of a hub.
+const LAST_JOIN: u64 = 1 << 53;
+
+/// Subjects of what is stored.
+const HUBS: &str = "hubs";
+const BANS: &str = "bans";
+const OWN_RUNS: &str = "runs";
 
 /// A member of a hub, as told to the others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,25 +61,62 @@ struct Present {
     room: String,
     link: &'static str,
     is_person: bool,
+    /// The author of its key, if it has one.
+    author: Option<u128>,
+    /// The number of its join, if it has a key.
+    join: u64,
+}
+
+/// A member of another hub: its key, or its hub's run and its name there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    Key(u128),
+    Name(u128, String),
+}
+
+impl Who {
+    fn of(run: u128, present: &Present) -> Who {
+        match present.author {
+            Some(author) => Who::Key(author),
+            None => Who::Name(run, present.name.clone()),
+        }
+    }
 }
 
 /// Another hub.
 #[derive(Default)]
 struct Other {
     name: String,
-    place: Option<OtherHub>,
     /// The list that arrives in parts, by the version of its list.
     version: u64,
     parts: BTreeMap<u64, Vec<Present>>,
     /// Its members by name.
-    members: BTreeMap<String, Remote>,
+    members: BTreeMap<String, Present>,
+    /// The digest of its bans.
+    bans: Option<u64>,
 }
 
-struct Remote {
+/// A member of another hub, as shown here.
+struct Shown {
     id: MemberId,
+    /// Where it is, and its name there.
+    run: u128,
+    name: String,
     room: String,
     link: &'static str,
     label: String,
+}
+
+/// This hub's members with a key.
+#[derive(Default)]
+struct Here {
+    /// Each with the number of its join.
+    by_author: BTreeMap<u128, (MemberId, u64)>,
+    authors: HashMap<MemberId, u128>,
+    /// Private messages of other hubs for a member that are not reported as events yet.
+    arrived: BTreeMap<u128, u32>,
+    /// The greatest number of a join, here or elsewhere.
+    clock: u64,
 }
 
 /// The members of other hubs.
@@ -66,49 +124,67 @@ struct Remote {
 pub(super) struct Elsewhere {
     links: BTreeMap<&'static str, LinkId>,
     others: BTreeMap<u128, Other>,
-    /// Where each member is, and its name there.
-    members: HashMap<MemberId, (u128, String)>,
-    /// This hub's own place, and what it has told last.
-    place: Option<OtherHub>,
+    /// At which hubs each key is, and its name there.
+    keys: BTreeMap<u128, BTreeMap<u128, String>>,
+    shown: BTreeMap<Who, Shown>,
+    members: HashMap<MemberId, Who>,
+    /// Members that have ended here, such as by a kick, and are not shown until they are gone there.
+    hidden: BTreeSet<Who>,
+    here: Here,
+    places: Places,
+    bans: Bans,
+    /// This hub's runs, the present one first.
+    runs: Vec<String>,
+    /// The members that were told last.
     told: Vec<Present>,
     told_at: Option<Instant>,
     version: u64,
     seen_version: Option<u64>,
+    bans_told_at: Option<Instant>,
     next: Option<Instant>,
-    /// Members that have ended here, such as by a kick, and are not shown until they are gone there.
-    hidden: BTreeSet<(u128, String)>,
+    next_probe: Option<Instant>,
     number: u64,
     /// What is to be told to the others.
     tells: Vec<Value>,
-    has_new_places: bool,
-    /// Whether a ban comes from another hub.
-    is_applying: bool,
+    /// Members that must give a sign.
+    probes: Vec<u128>,
 }
 
 impl Elsewhere {
     /// What this hub tells about itself, with each lease.
     pub(super) fn about(&self, hub: &Hub) -> Value {
-        let place = self.place.as_ref().and_then(|place| serde_json::to_value(place).ok());
-        json!({ "name": hub.config().name.as_str(), "secure": place })
+        let place = self.places.own().and_then(|place| serde_json::to_value(place).ok());
+        let earlier = self.runs.get(1..).unwrap_or_default();
+        json!({
+            "name": hub.config().name.as_str(), "secure": place, "earlier": earlier,
+            "bans": format!("{:016x}", self.bans.digest()),
+        })
     }
 
     /// Where this hub's members with a key join.
     pub(super) fn set_place(&mut self, place: Option<OtherHub>) {
-        self.place = place;
-        self.has_new_places = true;
+        self.places.set_own(place);
     }
 
     /// The places of all hubs, if they have changed.
     pub(super) fn take_places(&mut self) -> Option<Vec<OtherHub>> {
-        let places = self.others.values().filter_map(|other| other.place.clone());
-        // A hub that has just started has not heard of the others: clients keep the list that they have.
-        let is_new = !self.others.is_empty() && std::mem::take(&mut self.has_new_places);
-        is_new.then(|| self.place.iter().cloned().chain(places).collect())
+        self.places.take()
     }
 
     /// What is to be told to the other hubs.
     pub(super) fn take_tells(&mut self) -> Vec<Value> {
         std::mem::take(&mut self.tells)
+    }
+
+    /// Members of this hub that must show that they are here.
+    pub(super) fn take_probes(&mut self) -> Vec<u128> {
+        std::mem::take(&mut self.probes)
+    }
+
+    /// What is to be stored, by subject.
+    pub(super) fn take_unstored(&mut self) -> Vec<(&'static str, String)> {
+        let all = [(HUBS, self.places.take_unstored()), (BANS, self.bans.take_unstored())];
+        all.into_iter().filter_map(|(subject, value)| Some((subject, value?))).collect()
     }
 
     /// Number of members at other hubs.
@@ -124,36 +200,32 @@ impl Elsewhere {
 /// Other hubs.
 impl Elsewhere {
     /// Another hub has come, or says something new about itself.
-    pub(super) fn about_other(&mut self, hub: &Hub, run: u128, about: &Value) {
+    pub(super) fn about_other(&mut self, hub: &Hub, now: Instant, run: u128, about: &Value) {
         let is_new = !self.others.contains_key(&run);
         if is_new && self.others.len() >= MOST_HUBS {
             return;
         }
+        let text = |field: &str| about.get(field).and_then(Value::as_str);
         let other = self.others.entry(run).or_default();
-        let name = about.get("name").and_then(Value::as_str).unwrap_or("?");
+        let name = text("name").unwrap_or("?");
         other.name = name.chars().filter(|c| c.is_alphanumeric() || "-_.".contains(*c)).collect();
+        other.bans = text("bans").and_then(|digest| u64::from_str_radix(digest, 16).ok());
         let place = about.get("secure").cloned();
-        other.place = place.and_then(|place| serde_json::from_value(place).ok());
-        self.has_new_places = true;
+        self.places.alive(now, run, place.and_then(|place| serde_json::from_value(place).ok()));
         if is_new && other.name == hub.config().name.as_str() {
             warn!("{}", say!("hub-cluster-same-name", name = &other.name));
         }
         if is_new {
             // It knows nothing of this one.
-            self.told_at = None;
-            self.tell_bans(hub);
+            (self.told_at, self.bans_told_at) = (None, None);
         }
     }
 
     /// Another hub is gone, and its members.
     pub(super) fn gone(&mut self, hub: &mut Hub, now: Instant, run: u128) {
-        let Some(other) = self.others.remove(&run) else { return };
-        self.has_new_places = true;
-        self.hidden.retain(|(of, _)| *of != run);
-        for remote in other.members.into_values() {
-            self.members.remove(&remote.id);
-            hub.handle_input(now, remote.id, Input::Leave);
-        }
+        self.places.gone(now, run);
+        self.replace(hub, now, run, BTreeMap::new());
+        self.others.remove(&run);
     }
 
     /// Another hub has told something.
@@ -161,8 +233,7 @@ impl Elsewhere {
         match body.get("kind").and_then(Value::as_str) {
             Some("members") => self.list(hub, now, run, body),
             Some("msg") => self.msg(hub, now, run, body),
-            Some("ban") => self.ban(hub, now, body, true),
-            Some("unban") => self.ban(hub, now, body, false),
+            Some("bans") => self.hear_bans(hub, now, body),
             _ => {}
         }
     }
@@ -183,55 +254,116 @@ impl Elsewhere {
         }
         other.parts.insert(part, members);
         if other.parts.len() as u64 == parts {
-            let all = std::mem::take(&mut other.parts).into_values().flatten().collect();
-            self.reconcile(hub, now, run, all);
+            let all = std::mem::take(&mut other.parts).into_values().flatten();
+            let all = all.map(|it| (it.name.clone(), it)).collect();
+            self.replace(hub, now, run, all);
         }
     }
 
     /// Makes a hub's members those of its list.
-    fn reconcile(&mut self, hub: &mut Hub, now: Instant, run: u128, list: Vec<Present>) {
-        let wanted: BTreeMap<String, Present> =
-            list.into_iter().map(|it| (it.name.clone(), it)).collect();
-        self.hidden.retain(|(of, name)| *of != run || wanted.contains_key(name));
-        let Some(other) = self.others.get_mut(&run) else { return };
-        let is_gone = |(name, remote): &(&String, &Remote)| {
-            wanted.get(*name).is_none_or(|wanted| wanted.link != remote.link)
-        };
-        let gone: Vec<String> =
-            other.members.iter().filter(is_gone).map(|(name, _)| name.clone()).collect();
-        for name in gone {
-            if let Some(remote) = other.members.remove(&name) {
-                self.members.remove(&remote.id);
-                hub.handle_input(now, remote.id, Input::Leave);
-            }
-        }
-        for (name, wanted) in wanted {
-            let known = self.others.get(&run).and_then(|other| other.members.get(&name));
-            let (id, room) = match known {
-                Some(remote) => (remote.id, remote.room.clone()),
-                None => match self.enter(hub, now, run, &wanted) {
-                    Some(id) => (id, String::new()),
-                    None => continue,
-                },
-            };
-            if room == wanted.room {
+    fn replace(&mut self, hub: &mut Hub, now: Instant, run: u128, list: BTreeMap<String, Present>) {
+        let Elsewhere { others, keys, shown, here, .. } = self;
+        let Some(other) = others.get_mut(&run) else { return };
+        let before = std::mem::replace(&mut other.members, list);
+        let mut changed = BTreeSet::new();
+        for (name, present) in &before {
+            if other.members.get(name) == Some(present) {
                 continue;
             }
-            if let Ok(there) = RoomName::parse(wanted.room.as_bytes()) {
-                let is_here = hub.member(id).and_then(|it| it.room).is_some_and(|it| it == there);
-                if !is_here {
-                    hub.handle_input(now, id, Input::Command(Command::Join(there)));
+            changed.insert(Who::of(run, present));
+            if let Some(author) = present.author
+                && let Some(runs) = keys.get_mut(&author)
+            {
+                runs.remove(&run);
+                if runs.is_empty() {
+                    keys.remove(&author);
                 }
             }
-            if wanted.is_person {
-                hub.handle_input(now, id, Input::Alive);
-            }
-            let other = self.others.get_mut(&run);
-            if let Some(remote) = other.and_then(|other| other.members.get_mut(&name)) {
-                remote.room = wanted.room;
+        }
+        for (name, present) in &other.members {
+            let who = Who::of(run, present);
+            if before.get(name) != Some(present) {
+                here.clock = here.clock.max(present.join);
+                if let Some(author) = present.author {
+                    keys.entry(author).or_default().insert(run, name.clone());
+                }
+                changed.insert(who);
+            } else if !shown.contains_key(&who) {
+                // There was no room for it before.
+                changed.insert(who);
             }
         }
-        self.relabel(hub, now);
+        let mut is_different = false;
+        for who in changed {
+            is_different |= self.settle(hub, now, &who);
+            if !self.is_told(&who) {
+                self.hidden.remove(&who);
+            }
+        }
+        if is_different {
+            self.relabel(hub, now);
+        }
+    }
+
+    fn is_told(&self, who: &Who) -> bool {
+        match who {
+            Who::Key(author) => self.keys.contains_key(author),
+            Who::Name(run, name) => {
+                self.others.get(run).is_some_and(|other| other.members.contains_key(name))
+            }
+        }
+    }
+
+    /// Where a member is to be shown as one of another hub.
+    fn best(&self, who: &Who) -> Option<(u128, &Present)> {
+        let at = |run: &u128, name: &str| Some((*run, self.others.get(run)?.members.get(name)?));
+        match who {
+            _ if self.hidden.contains(who) => None,
+            Who::Name(run, name) => at(run, name),
+            Who::Key(author) if self.here.by_author.contains_key(author) => None,
+            Who::Key(author) => {
+                let all = self.keys.get(author)?.iter();
+                all.filter_map(|(run, name)| at(run, name)).max_by_key(|(run, it)| (it.join, *run))
+            }
+        }
+    }
+
+    /// Shows a member as it is at its hub, or not at all. Returns whether anything has changed.
+    fn settle(&mut self, hub: &mut Hub, now: Instant, who: &Who) -> bool {
+        let best = self.best(who).map(|(run, present)| (run, present.clone()));
+        let is_over =
+            |shown: &&Shown| best.as_ref().is_none_or(|(_, present)| present.link != shown.link);
+        let mut is_different = false;
+        if let Some(id) = self.shown.get(who).filter(is_over).map(|shown| shown.id) {
+            self.shown.remove(who);
+            self.members.remove(&id);
+            hub.handle_input(now, id, Input::Leave);
+            is_different = true;
+        }
+        let Some((run, present)) = best else { return is_different };
+        let Present { name, room, link, is_person, author, .. } = present;
+        if !self.shown.contains_key(who) {
+            let Some((id, label)) = self.enter(hub, now, run, &name, link, author) else {
+                return is_different;
+            };
+            self.members.insert(id, who.clone());
+            let (name, room) = (name.clone(), String::new());
+            self.shown.insert(who.clone(), Shown { id, run, name, room, link, label });
+        }
+        let Some(shown) = self.shown.get_mut(who) else { return is_different };
+        is_different |= (shown.run, &shown.name, &shown.room) != (run, &name, &room);
+        (shown.run, shown.name) = (run, name);
+        let id = shown.id;
+        if shown.room != room
+            && let Ok(there) = RoomName::parse(room.as_bytes())
+        {
+            hub.move_elsewhere(now, id, there);
+            shown.room = room;
+        }
+        if is_person {
+            hub.handle_input(now, id, Input::Alive);
+        }
+        is_different
     }
 
     fn enter(
@@ -239,23 +371,18 @@ impl Elsewhere {
         hub: &mut Hub,
         now: Instant,
         run: u128,
-        wanted: &Present,
-    ) -> Option<MemberId> {
-        let link = *self.links.get(wanted.link)?;
-        if self.hidden.contains(&(run, wanted.name.clone())) {
-            return None;
-        }
+        name: &str,
+        link: &str,
+        author: Option<u128>,
+    ) -> Option<(MemberId, String)> {
+        let link = *self.links.get(link)?;
         self.number += 1;
         // Only its own: limits and kicks are matters of its hub.
         let ip = Ipv6Addr::from((0xfd70_6967_0000_0000 + u128::from(self.number)) << 64 | 1);
         let source = Source { ip: IpAddr::V6(ip), origin: Origin::Loopback };
-        let other = self.others.get_mut(&run)?;
-        let label = format!("{}@{}", wanted.name, other.name);
-        let id = hub.join_elsewhere(now, link, Label::parse(&label)?, source).ok()?;
-        let (room, link) = (String::new(), wanted.link);
-        other.members.insert(wanted.name.clone(), Remote { id, room, link, label });
-        self.members.insert(id, (run, wanted.name.clone()));
-        Some(id)
+        let label = format!("{name}@{}", self.others.get(&run)?.name);
+        let id = hub.join_elsewhere(now, link, Label::parse(&label)?, source, author).ok()?;
+        Some((id, label))
     }
 
     /// Shows names alone where they are at one hub only.
@@ -265,23 +392,26 @@ impl Elsewhere {
         for name in hub.names() {
             *used.entry(fold(name.as_str())).or_default() += 1;
         }
-        for name in self.others.values().flat_map(|other| other.members.keys()) {
-            *used.entry(fold(name)).or_default() += 1;
+        for shown in self.shown.values() {
+            *used.entry(fold(&shown.name)).or_default() += 1;
         }
-        for other in self.others.values_mut() {
-            for (name, remote) in &mut other.members {
-                let is_alone = used.get(&fold(name)).is_none_or(|count| *count == 1);
-                let label = if is_alone { name.clone() } else { format!("{name}@{}", other.name) };
-                if label != remote.label
-                    && let Some(parsed) = Label::parse(&label)
-                {
-                    hub.relabel(now, remote.id, parsed);
-                    remote.label = label;
-                }
+        for shown in self.shown.values_mut() {
+            let (name, at) = (&shown.name, self.others.get(&shown.run).map(|other| &other.name));
+            let is_alone = used.get(&fold(name)).is_none_or(|count| *count == 1);
+            let label = match at {
+                Some(at) if !is_alone => format!("{name}@{at}"),
+                _ => name.clone(),
+            };
+            if label != shown.label
+                && let Some(parsed) = Label::parse(&label)
+            {
+                hub.relabel(now, shown.id, parsed);
+                shown.label = label;
             }
         }
     }
 
+    /// A private message for a member of this hub: of a key, wherever it is.
     fn msg(&mut self, hub: &mut Hub, now: Instant, run: u128, body: &Value) {
         let text = |field: &str| body.get(field).and_then(Value::as_str);
         let (Some(to_hub), Some(to), Some(from), Some(said)) =
@@ -289,43 +419,58 @@ impl Elsewhere {
         else {
             return;
         };
-        if to_hub != format!("{:032x}", hub.config().run) {
-            return;
-        }
-        let label = self.others.get(&run).and_then(|other| other.members.get(from));
-        let label = label.map_or(from, |remote| remote.label.as_str());
-        if let Some(label) = Label::parse(label) {
-            hub.msg_from(now, label, to, said);
+        let author = text("author").and_then(|author| u128::from_str_radix(author, 16).ok());
+        let own = author.and_then(|author| Some((author, self.here.by_author.get(&author)?.0)));
+        let member = own.and_then(|(_, member)| hub.member(member));
+        let to = match member {
+            Some(member) => member.name.map_or(member.label, |name| Label::from(&name)).to_string(),
+            None if to_hub == hex(hub.config().run) => to.to_owned(),
+            None => return,
+        };
+        let sender = self.others.get(&run).and_then(|other| other.members.get(from));
+        let shown = sender.and_then(|sender| self.shown.get(&Who::of(run, sender)));
+        let label = Label::parse(shown.map_or(from, |shown| shown.label.as_str()));
+        if let Some(label) = label
+            && hub.msg_from(now, label, &to, said)
+            && let Some((author, _)) = own
+        {
+            *self.here.arrived.entry(author).or_default() += 1;
         }
     }
 
-    fn ban(&mut self, hub: &mut Hub, now: Instant, body: &Value, is_banned: bool) {
-        let nets = body.get("nets").and_then(Value::as_array);
-        let nets = nets.into_iter().flatten().filter_map(Value::as_str).take(MOST_BANS);
-        for net in nets {
-            let Some(parsed) = net.parse::<IpNet>().ok().filter(is_public) else { continue };
-            let has_it = hub.bans().any(|ban| ban == parsed);
-            self.is_applying = true;
+    fn hear_bans(&mut self, hub: &mut Hub, now: Instant, body: &Value) {
+        let Some(rows) = body.get("rows") else { return };
+        for (banned, is_banned) in self.bans.heard(rows) {
+            let banned = banned.to_string();
             match is_banned {
-                true if !has_it => {
-                    info!("{}", say!("hub-cluster-banned", net = net));
-                    let _ = hub.ban(now, net);
+                true => {
+                    info!("{}", say!("hub-cluster-banned", net = &banned));
+                    let _ = hub.ban(now, &banned);
                 }
-                false if has_it => {
-                    info!("{}", say!("hub-cluster-unbanned", net = net));
-                    hub.unban(net);
+                false => {
+                    info!("{}", say!("hub-cluster-unbanned", net = &banned));
+                    hub.unban(&banned);
                 }
-                _ => {}
             }
-            self.is_applying = false;
         }
     }
 }
 
 /// This hub.
 impl Elsewhere {
-    pub(super) fn start(hub: &mut Hub, now: Instant) -> Elsewhere {
-        let mut elsewhere = Elsewhere { next: Some(now), ..Elsewhere::default() };
+    /// With what was known before a restart.
+    pub(super) fn start(hub: &mut Hub, now: Instant, state: &State) -> Elsewhere {
+        let runs = state.cluster(OWN_RUNS).and_then(|text| serde_json::from_str(text).ok());
+        let mut runs: Vec<String> = runs.unwrap_or_default();
+        runs.insert(0, hex(hub.config().run));
+        runs.truncate(RUNS);
+        let mut elsewhere = Elsewhere {
+            places: Places::start(state.cluster(HUBS), now),
+            bans: Bans::start(state.cluster(BANS), hub.bans()),
+            runs,
+            next: Some(now),
+            ..Elsewhere::default()
+        };
         for kind in LinkKind::ALL {
             if kind != LinkKind::Import
                 && let Some(link) = hub.add_link(kind)
@@ -336,54 +481,116 @@ impl Elsewhere {
         elsewhere
     }
 
+    /// This hub's runs, to be stored before its first lease: the next run names them, so that nobody
+    /// waits for the end of their leases.
+    pub(super) fn own_runs(&self) -> (&'static str, String) {
+        (OWN_RUNS, serde_json::to_string(&self.runs).unwrap_or_default())
+    }
+
     /// An event of the hub.
-    pub(super) fn event(&mut self, event: &Event) {
+    pub(super) fn event(&mut self, hub: &mut Hub, now: Instant, event: &Event) {
         match event {
+            Event::Joined { member, .. } if !self.members.contains_key(member) => {
+                if let Some(author) = hub.member(*member).and_then(|view| view.author) {
+                    self.here.clock += 1;
+                    self.here.by_author.insert(author, (*member, self.here.clock));
+                    self.here.authors.insert(*member, author);
+                    self.settle(hub, now, &Who::Key(author));
+                }
+            }
+            Event::Left { member, .. } => self.left(hub, now, *member),
             Event::Reply { to, notice: Notice::MsgFrom { name, text } } => {
-                if let Some((run, there)) = self.members.get(to) {
-                    self.tells.push(json!({
-                        "kind": "msg", "hub": format!("{run:032x}"), "to": there,
-                        "from": name.as_str(), "text": text.as_str(),
-                    }));
-                }
+                self.pass_on(*to, name.as_str(), text.as_str());
             }
-            // Ended by this hub's operator.
-            Event::Left { member, .. } => {
-                if let Some((run, name)) = self.members.remove(member) {
-                    if let Some(other) = self.others.get_mut(&run) {
-                        other.members.remove(&name);
-                    }
-                    self.hidden.insert((run, name));
-                }
-            }
-            Event::Keep(Keep::Ban(net)) if is_public(net) && !self.is_applying => {
-                self.tells.push(json!({ "kind": "ban", "nets": [net.to_string()] }));
-            }
-            Event::Keep(Keep::BanGone(net)) if is_public(net) && !self.is_applying => {
-                self.tells.push(json!({ "kind": "unban", "nets": [net.to_string()] }));
-            }
+            Event::Keep(Keep::Ban(banned)) => self.ban_changed(*banned, true),
+            Event::Keep(Keep::BanGone(banned)) => self.ban_changed(*banned, false),
             _ => {}
         }
     }
 
-    /// Bans hold at a hub that comes later.
-    fn tell_bans(&mut self, hub: &Hub) {
-        let nets = hub.bans().filter(is_public).take(MOST_BANS);
-        let nets: Vec<String> = nets.map(|net| net.to_string()).collect();
-        if !nets.is_empty() {
-            self.tells.push(json!({ "kind": "ban", "nets": nets }));
+    fn left(&mut self, hub: &mut Hub, now: Instant, member: MemberId) {
+        // Ended by this hub's operator.
+        if let Some(who) = self.members.remove(&member) {
+            self.shown.remove(&who);
+            self.hidden.insert(who);
+        }
+        let Some(author) = self.here.authors.remove(&member) else { return };
+        if self.here.by_author.get(&author).is_some_and(|(newest, _)| *newest == member) {
+            self.here.by_author.remove(&author);
+            self.here.arrived.remove(&author);
+            // It may be at another hub.
+            if self.settle(hub, now, &Who::Key(author)) {
+                self.relabel(hub, now);
+            }
         }
     }
 
-    /// Tells the others this hub's members, if that is due.
+    /// Passes a private message to a member of another hub on, or to one that is there too.
+    fn pass_on(&mut self, to: MemberId, from: &str, text: &str) {
+        let (run, name, author) = match (self.members.get(&to), self.here.authors.get(&to)) {
+            (Some(who), _) => {
+                let Some(shown) = self.shown.get(who) else { return };
+                let author = if let Who::Key(author) = who { Some(*author) } else { None };
+                (shown.run, shown.name.clone(), author)
+            }
+            (None, Some(author)) => {
+                if let Some(arrived) = self.here.arrived.get_mut(author).filter(|it| **it > 0) {
+                    *arrived -= 1;
+                    return;
+                }
+                let Some((run, name)) =
+                    self.keys.get(author).and_then(|runs| runs.first_key_value())
+                else {
+                    return;
+                };
+                (*run, name.clone(), Some(*author))
+            }
+            (None, None) => return,
+        };
+        self.tells.push(json!({
+            "kind": "msg", "hub": hex(run), "to": name, "author": author.map(hex),
+            "from": from, "text": text,
+        }));
+    }
+
+    fn ban_changed(&mut self, banned: Banned, is_banned: bool) {
+        if let Some(rows) = self.bans.changed(banned, is_banned) {
+            self.tells.push(json!({ "kind": "bans", "rows": rows }));
+        }
+    }
+
+    /// Tells the others this hub's members and bans, if that is due.
     pub(super) fn tick(&mut self, hub: &mut Hub, now: Instant) {
         if self.next.is_none_or(|next| next > now) {
             return;
         }
         self.next = Some(now + LOOK);
+        self.places.expire(now);
         if self.others.is_empty() {
             return;
         }
+        if self.next_probe.is_none_or(|at| at <= now) {
+            self.next_probe = Some(now + PROBE);
+            let is_elsewhere = |author: &&u128| self.keys.contains_key(*author);
+            self.probes.extend(self.here.by_author.keys().filter(is_elsewhere));
+        }
+        self.tell_bans(now);
+        self.tell_members(hub, now);
+    }
+
+    /// What was told may have been lost, or a hub may have been away.
+    fn tell_bans(&mut self, now: Instant) {
+        let own = Some(self.bans.digest());
+        let is_soon = self.bans_told_at.is_some_and(|at| now < at + AGAIN);
+        if is_soon || self.others.values().all(|other| other.bans == own) {
+            return;
+        }
+        self.bans_told_at = Some(now);
+        let parts = self.bans.rows().into_iter();
+        self.tells.extend(parts.map(|rows| json!({ "kind": "bans", "rows": rows })));
+    }
+
+    fn tell_members(&mut self, hub: &mut Hub, now: Instant) {
         let version = hub.roster_version();
         if self.seen_version != Some(version) {
             self.seen_version = Some(version);
@@ -402,9 +609,7 @@ impl Elsewhere {
         let parts = self.told.len().div_ceil(PART).max(1);
         for part in 0..parts {
             let members = self.told.iter().skip(part * PART).take(PART);
-            let rows: Vec<Value> = members
-                .map(|it| json!([it.name, it.room, it.link, u8::from(it.is_person)]))
-                .collect();
+            let rows: Vec<Value> = members.map(row).collect();
             self.tells.push(json!({
                 "kind": "members", "version": self.version, "part": part, "parts": parts,
                 "members": rows,
@@ -418,8 +623,10 @@ impl Elsewhere {
         let mut members: Vec<Present> = own
             .filter_map(|it| {
                 let name = it.name.map_or_else(|| it.label.to_string(), |name| name.to_string());
-                let (room, link) = (it.room?.to_string(), it.link.word());
-                Some(Present { name, room, link, is_person: it.is_person })
+                let (room, link, is_person) = (it.room?.to_string(), it.link.word(), it.is_person);
+                let join = it.author.and_then(|author| self.here.by_author.get(&author));
+                let join = join.map_or(0, |(_, join)| *join);
+                Some(Present { name, room, link, is_person, author: it.author, join })
             })
             .collect();
         members.sort_by(|a, b| b.is_person.cmp(&a.is_person).then_with(|| a.cmp(b)));
@@ -428,44 +635,32 @@ impl Elsewhere {
     }
 }
 
+fn hex(number: u128) -> String {
+    format!("{number:032x}")
+}
+
+fn row(present: &Present) -> Value {
+    let Present { name, room, link, is_person, author, join } = present;
+    match author {
+        Some(author) => json!([name, room, link, u8::from(*is_person), hex(*author), join]),
+        None => json!([name, room, link, u8::from(*is_person)]),
+    }
+}
+
 fn present(row: &Value) -> Option<Present> {
     let text = |at: usize| row.get(at).and_then(Value::as_str);
+    let number = |at: usize| row.get(at).and_then(Value::as_u64);
     let kind = LinkKind::ALL.into_iter().find(|kind| Some(kind.word()) == text(2))?;
+    let author = text(4).and_then(|author| u128::from_str_radix(author, 16).ok());
     Some(Present {
         name: text(0)?.to_owned(),
         room: text(1)?.to_owned(),
         link: kind.word(),
-        is_person: row.get(3).and_then(Value::as_u64) == Some(1),
+        is_person: number(3) == Some(1),
+        author,
+        join: number(5).filter(|join| *join < LAST_JOIN).unwrap_or(0),
     })
 }
 
-/// Whether a network is the same for all hubs.
-fn is_public(net: &IpNet) -> bool {
-    match net {
-        IpNet::V4(net) => {
-            let ip = net.network();
-            !(ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified())
-        }
-        IpNet::V6(net) => {
-            let ip = net.network();
-            !(ip.is_unique_local()
-                || ip.is_loopback()
-                || ip.is_unicast_link_local()
-                || ip.is_unspecified())
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bans_of_private_networks_stay_at_their_hub() {
-        let public = |net: &str| is_public(&net.parse().unwrap());
-        assert!(public("203.0.113.0/24") && public("2001:db8::/32"));
-        for private in ["10.0.0.0/8", "192.168.7.1/32", "127.0.0.1/32", "fd00::/8", "fe80::/10"] {
-            assert!(!public(private), "{private}");
-        }
-    }
-}
+mod tests;

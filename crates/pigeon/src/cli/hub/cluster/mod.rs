@@ -5,12 +5,14 @@
 //! followers, and relayed to plain members if it comes from another hub.
 //!
 //! - `settings`: the flags. `desk`: what the threads share.
-//! - `elsewhere`: members of other hubs.
+//! - `elsewhere`: members of other hubs. `places`: where clients can go on. `bans`: those of all hubs.
 //! - `held`: the log as the order reads it. `shown`: the log as followers may read it.
 
+mod bans;
 mod desk;
 mod elsewhere;
 mod held;
+mod places;
 mod settings;
 mod shown;
 
@@ -24,7 +26,7 @@ use pigeon_cluster::{Again, Numbered, Saved, State};
 use pigeon_datagram::Instant;
 use pigeon_hub::reliable::SayId;
 use pigeon_hub::{Event, Hub, LinkId, Message};
-use pigeon_log::{Log, Outcome, Ticket};
+use pigeon_log::{Fact, Log, Outcome, Ticket};
 use pigeon_nats::{Input, Link};
 use pigeon_net::Waker;
 use pigeon_proto::Position;
@@ -113,7 +115,9 @@ impl Cluster {
         let brokers = settings.brokers();
         info!("{}", say!("hub-cluster-starts", name = settings.name(), brokers = &brokers));
         let (state, tell_at) = ((State::CutOff, 0), Some(now + TOLD_AFTER));
-        let (elsewhere, about) = (Elsewhere::start(members, now), Value::Null);
+        let (elsewhere, about) = (Elsewhere::start(members, now, log.state()), Value::Null);
+        let (subject, runs) = elsewhere.own_runs();
+        let _ = log.try_set(&fact(subject, runs));
         Ok(Cluster {
             desk,
             link,
@@ -165,7 +169,9 @@ impl Cluster {
         for message in self.desk.take_heard() {
             hub.relay(now, message);
         }
-        for news in self.desk.take_news() {
+        let news = self.desk.take_news();
+        let is_news = !news.is_empty();
+        for news in news {
             match news {
                 News::State(state, others) => self.changed(hub, now, state, others),
                 News::Differs(what) => {
@@ -173,7 +179,7 @@ impl Cluster {
                         warn!("{}", say!("hub-cluster-differs", what = &what));
                     }
                 }
-                News::About(run, about) => self.elsewhere.about_other(hub, run, &about),
+                News::About(run, about) => self.elsewhere.about_other(hub, now, run, &about),
                 News::Broadcast(run, body) => self.elsewhere.told(hub, now, run, &body),
                 News::Gone(run) => self.elsewhere.gone(hub, now, run),
                 News::Trouble(why) => {
@@ -185,7 +191,9 @@ impl Cluster {
                 }
             }
         }
-        self.hand_in(hub);
+        if is_news {
+            self.hand_in(hub);
+        }
     }
 
     /// Tells the other hubs what there is to tell.
@@ -227,9 +235,20 @@ impl Cluster {
     }
 
     /// An event of the hub.
-    pub(super) fn event(&mut self, event: &Event) {
-        self.elsewhere.event(event);
+    pub(super) fn event(&mut self, hub: &mut Hub, now: Instant, event: &Event) {
+        self.elsewhere.event(hub, now, event);
         self.hand_in_tells();
+    }
+
+    /// What is to be stored.
+    pub(super) fn take_unstored(&mut self) -> Vec<Fact> {
+        let all = self.elsewhere.take_unstored().into_iter();
+        all.map(|(subject, value)| fact(subject, value)).collect()
+    }
+
+    /// Members of this hub that are at another one too, and must show that they are here.
+    pub(super) fn take_probes(&mut self) -> Vec<u128> {
+        self.elsewhere.take_probes()
     }
 
     /// Where this hub's members with a key join.
@@ -335,6 +354,10 @@ impl Cluster {
         }
         let _ = ended.recv_timeout(PATIENCE);
     }
+}
+
+fn fact(subject: &str, value: String) -> Fact {
+    Fact::Cluster { what: subject.into(), value: value.into() }
 }
 
 /// A message without a position yet.

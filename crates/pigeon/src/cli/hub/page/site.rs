@@ -63,6 +63,9 @@ impl Transport for Wire<'_> {
         }
     }
 
+    /// The server pings each socket every ten seconds anyway.
+    fn probe(&mut self, _: Instant, _: ConnId) {}
+
     fn close(&mut self, _: Instant, conn: ConnId) {
         if let Some(socket) = self.sockets.remove(&conn) {
             self.io.close(socket);

@@ -23,6 +23,9 @@ pub(in crate::cli::hub) trait Transport {
     /// Resumes reading from a paused connection.
     fn resume(&mut self, conn: ConnId);
 
+    /// Asks for a sign, and reports the connection as closed if none comes.
+    fn probe(&mut self, now: Instant, conn: ConnId);
+
     /// Closes a connection after everything queued has been sent.
     fn close(&mut self, now: Instant, conn: ConnId);
 }
@@ -111,6 +114,7 @@ impl Carrier {
                 ToLink::Settled { id, outcome } => self.sessions.settled(id, outcome),
                 ToLink::Notice { author, notice } => self.sessions.notice(author, &notice),
                 ToLink::Left { author, why } => self.sessions.left(author, why),
+                ToLink::Elsewhere { author } => self.sessions.elsewhere(now, author),
                 ToLink::Forgot(Forget::Room(room)) => self.sessions.forgot(Some(&room), None),
                 ToLink::Forgot(Forget::Speaker(name)) => self.sessions.forgot(None, Some(&name)),
                 ToLink::Rewound(to, up_to) => self.sessions.rewound(to, up_to),
@@ -139,6 +143,10 @@ impl Carrier {
                 }
                 Output::Resume { conn } => {
                     transport.resume(conn);
+                    continue;
+                }
+                Output::Probe { conn } => {
+                    transport.probe(now, conn);
                     continue;
                 }
                 Output::Close { conn } => {

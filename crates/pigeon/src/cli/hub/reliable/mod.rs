@@ -312,6 +312,13 @@ impl Link {
         self.send(ToLink::Forgot(what.clone()));
     }
 
+    /// A member of this link is at another hub too, if it is one.
+    pub(super) fn elsewhere(&self, author: u128) {
+        if self.members.contains_key(&author) {
+            self.send(ToLink::Elsewhere { author });
+        }
+    }
+
     /// The hubs with the same rooms.
     pub(super) fn hubs(&self, hubs: Vec<OtherHub>) {
         self.send(ToLink::Hubs(hubs));

@@ -42,6 +42,10 @@ pub(super) enum ToLink {
         author: u128,
         why: Left,
     },
+    /// A member is at another hub too.
+    Elsewhere {
+        author: u128,
+    },
     Forgot(Forget),
     /// Followers that began after the first position and before the second begin anew.
     Rewound(Position, Position),

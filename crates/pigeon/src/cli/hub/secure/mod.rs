@@ -236,6 +236,11 @@ impl Secure {
         }
     }
 
+    /// A member is at another hub too.
+    pub(super) fn elsewhere(&self, author: u128) {
+        self.running.iter().for_each(|running| running.link.elsewhere(author));
+    }
+
     /// The hubs with the same rooms.
     pub(super) fn hubs(&self, hubs: Vec<OtherHub>) {
         self.running.iter().for_each(|running| running.link.hubs(hubs.clone()));

@@ -127,6 +127,12 @@ impl Transport for Wire<'_> {
         self.held.insert(conn);
     }
 
+    fn probe(&mut self, now: Instant, conn: ConnId) {
+        if let Some(connection) = self.connections.get_mut(conn) {
+            self.server.probe(now, connection.quic);
+        }
+    }
+
     fn close(&mut self, now: Instant, conn: ConnId) {
         let Some(connection) = self.connections.remove(conn) else { return };
         self.by_quic.remove(&connection.quic);

@@ -1,47 +1,41 @@
 //! The hub's log for the loop. A writer thread stores messages and persistent state, and reader
 //! threads answer members' requests, so the loop never waits for the disk.
 
-use std::collections::{BTreeMap, VecDeque};
+mod facts;
+mod lookup;
+mod shared;
+
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use pigeon_datagram::Instant;
-use pigeon_hub::reliable::{MemoryAppend, Outcome as InMemory, SayId};
-use pigeon_hub::{
-    Event, Found, FoundLine, Hub, Keep, KeptKick, KeptName, LinkId, Lookup, Message, Wanted,
-};
+use pigeon_hub::reliable::SayId;
+use pigeon_hub::{Event, Hub, Keep, LinkId, Lookup, Message, Wanted};
 use pigeon_log::{
-    Append, AppendError, Entry, Fact, Forget, ForgetError, Forgotten, Key, Log, Numbering, Options,
-    Outcome, Pending, Position, Query, ReadError, Reader, Report, RoomSettings, Ticket, Trouble,
+    Append, Fact, Forget, ForgetError, Forgotten, Log, Numbering, Options, Outcome, Pending,
+    Position, Report, Trouble,
 };
 use pigeon_net::Waker;
+use pigeon_proto::RoomName;
 use pigeon_proto::frame::OtherHub;
-use pigeon_proto::{Label, Name, Notice, RoomName, Text};
 use tracing::{error, info, warn};
 
+use self::facts::{change, keep_of};
+use self::lookup::read_on_a_thread;
+use self::shared::{Shared, Unsettled};
 use super::cluster::{self, Cluster};
 use super::figure::Figure;
-use super::room_log::{All, Memory, Newest};
+use super::room_log::{All, Memory, Newest, in_memory, relayed};
 use crate::base::data::why_closed;
 use crate::base::random;
 use crate::base::thread;
-use crate::output::wall;
 use crate::words::say;
-
-/// Queue length of each reader. If it is full, the member's request is refused.
-const QUESTIONS: usize = 256;
-
-/// Maximum number of state changes kept until the log is writable again.
-const MAX_OWED: usize = 10_000;
 
 /// Time between checks for newly stored messages.
 const NEWEST_EVERY: Duration = Duration::from_secs(1);
-
-/// Maximum number of steps of a search with few results. Each takes some milliseconds.
-const SEARCHES: usize = 8;
 
 /// Time limit for storing queued items when the hub stops.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -67,15 +61,6 @@ pub(super) struct Archive {
     trouble: Option<Trouble>,
 }
 
-/// State shared by the log's threads and the loop.
-struct Shared {
-    inner: Mutex<Inner>,
-    waker: Arc<OnceLock<Waker>>,
-    /// Woken when something is on disk.
-    followers: Mutex<Vec<Waker>>,
-    cluster: OnceLock<cluster::Writing>,
-}
-
 /// A reliable member's message for the log.
 pub(super) struct Unstored {
     pub(super) id: SayId,
@@ -89,98 +74,6 @@ pub(super) struct Settled {
     pub(super) id: SayId,
     pub(super) message: Message,
     pub(super) outcome: Outcome,
-}
-
-/// A reliable member's message on its way to the disk.
-struct Unsettled {
-    link: LinkId,
-    id: SayId,
-    message: Message,
-    since: std::time::Instant,
-}
-
-#[derive(Default)]
-struct Inner {
-    reports: Vec<Report>,
-    answers: Vec<(Lookup, Option<Found>)>,
-    /// Messages of reliable members that are not settled.
-    says: BTreeMap<Ticket, Unsettled>,
-    /// The longest time until a message was on disk, since it was last asked for.
-    lag: Duration,
-    /// Settled messages by link.
-    settled: BTreeMap<LinkId, Vec<Settled>>,
-    /// State changes that are not settled.
-    pending: BTreeMap<Ticket, Keep>,
-    /// State changes that could not be stored, for when the log is writable again.
-    owed: VecDeque<Keep>,
-    /// Number of changes dropped because `owed` was full.
-    forgone: u64,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wake(&self) {
-        self.waker.get().into_iter().for_each(Waker::wake);
-    }
-
-    /// Handles a report on the writer's thread. A report that messages are stored does not wake the
-    /// loop.
-    fn report(&self, report: Report) {
-        let mut inner = self.lock();
-        let Report::Settled { outcomes, .. } = &report else {
-            inner.reports.push(report);
-            drop(inner);
-            return self.wake();
-        };
-        if let Some(cluster) = self.cluster.get() {
-            // First, because it decides how far followers may read.
-            cluster.stored(outcomes);
-        }
-        self.wake_followers();
-        if inner.pending.is_empty() && inner.says.is_empty() {
-            return;
-        }
-        for (ticket, outcome) in outcomes {
-            if let Some(Unsettled { link, id, message, since }) = inner.says.remove(ticket) {
-                inner.lag = inner.lag.max(since.elapsed());
-                let settled = Settled { id, message, outcome: *outcome };
-                inner.settled.entry(link).or_default().push(settled);
-                continue;
-            }
-            if let Some(keep) = inner.pending.remove(ticket)
-                && *outcome == Outcome::NotStored
-            {
-                inner.owe(keep);
-            }
-        }
-        let is_awaited = !inner.settled.is_empty();
-        drop(inner);
-        if is_awaited {
-            self.wake();
-        }
-    }
-
-    fn wake_followers(&self) {
-        let followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
-        followers.iter().for_each(Waker::wake);
-    }
-
-    fn answer(&self, lookup: Lookup, found: Option<Found>) {
-        self.lock().answers.push((lookup, found));
-        self.wake();
-    }
-}
-
-impl Inner {
-    fn owe(&mut self, keep: Keep) {
-        match self.owed.len() < MAX_OWED {
-            true => self.owed.push_back(keep),
-            false => self.forgone += 1,
-        }
-    }
 }
 
 impl Archive {
@@ -288,8 +181,22 @@ impl Archive {
     }
 
     /// Passes an event of the hub to the cluster.
-    pub(super) fn event(&mut self, event: &Event) {
-        self.cluster.iter_mut().for_each(|cluster| cluster.event(event));
+    pub(super) fn event(&mut self, hub: &mut Hub, now: Instant, event: &Event) {
+        self.cluster.iter_mut().for_each(|cluster| cluster.event(hub, now, event));
+        self.store_cluster();
+    }
+
+    /// Stores what the cluster knows. A full queue is as if it were stored before a power failure: the
+    /// other hubs tell it again.
+    fn store_cluster(&mut self) {
+        for fact in self.cluster.iter_mut().flat_map(Cluster::take_unstored) {
+            let _ = self.log.try_set(&fact);
+        }
+    }
+
+    /// Members that are at another hub too, and must show that they are here.
+    pub(super) fn take_probes(&mut self) -> Vec<u128> {
+        self.cluster.as_mut().map(Cluster::take_probes).unwrap_or_default()
     }
 
     /// Where this hub's members with a key join, for clients of other hubs.
@@ -495,6 +402,7 @@ impl Archive {
         if let Some(cluster) = &mut self.cluster {
             cluster.woken(hub, now);
         }
+        self.store_cluster();
     }
 
     fn note(&mut self, hub: &mut Hub, now: Instant, report: Report) {
@@ -544,6 +452,7 @@ impl Archive {
         if let Some(cluster) = &mut self.cluster {
             cluster.tick(hub, now);
         }
+        self.store_cluster();
         if now < self.next_newest {
             return;
         }
@@ -603,248 +512,5 @@ pub(super) fn said_of(what: &Forget) -> String {
     match what {
         Forget::Room(room) => format!("what was said in {room}"),
         Forget::Speaker(name) => format!("what {} said", pigeon_text::escape(&**name)),
-    }
-}
-
-/// Starts a reader thread.
-fn read_on_a_thread(
-    name: &str,
-    log: &Log,
-    shared: Arc<Shared>,
-) -> anyhow::Result<SyncSender<Lookup>> {
-    let reader = log.reader().context("cannot read the log")?;
-    let (sender, questions): (_, Receiver<Lookup>) = sync_channel(QUESTIONS);
-    thread::spawn(name, move || {
-        for lookup in questions {
-            let found = find(&reader, &lookup);
-            if let Err(error) = &found {
-                warn!("{error}");
-            }
-            shared.answer(lookup, found.ok().flatten());
-        }
-    })?;
-    Ok(sender)
-}
-
-/// Reads what was requested. `None`: it would take too long.
-fn find(reader: &Reader, lookup: &Lookup) -> Result<Option<Found>, ReadError> {
-    let most = usize::from(lookup.most);
-    let (mut entries, has_earlier) = match &lookup.wanted {
-        Wanted::Before(position) => {
-            let before = position.and_then(Position::new).unwrap_or(Position::END);
-            // One more than requested shows whether there are more.
-            let mut entries = reader.before(before, Some(&lookup.room), most + 1)?;
-            let has_earlier = entries.len() > most;
-            entries.drain(..entries.len().saturating_sub(most));
-            (entries, has_earlier)
-        }
-        Wanted::Matching(words) => {
-            let Some(query) = Query::parse(words) else { return Ok(Some(Found::default())) };
-            let (mut messages, mut before) = (Vec::new(), Some(Position::END));
-            for _ in 0..SEARCHES {
-                let Some(position) = before.filter(|_| messages.len() < most) else { break };
-                let left = most - messages.len();
-                let found = reader.search(&query, Some(&lookup.room), left, position)?;
-                messages.extend(found.messages);
-                before = found.more;
-            }
-            if messages.is_empty() && before.is_some() {
-                return Ok(None);
-            }
-            let entries = messages.into_iter().rev().map(Entry::Message).collect();
-            // In a search, a position does not say where to continue.
-            (entries, false)
-        }
-    };
-    Ok(Some(Found { lines: entries.drain(..).filter_map(|it| line(&it)).collect(), has_earlier }))
-}
-
-/// An entry as sent to members. `None` if it has no text, which only an import can cause.
-fn line(entry: &Entry) -> Option<FoundLine> {
-    let (notice, wall) = match entry {
-        Entry::Message(message) => {
-            let unknown = || Label::parse("?");
-            let notice = Notice::Said {
-                position: message.position.get(),
-                time: message.wall.as_secs(),
-                link: message.link,
-                name: Label::parse(&message.speaker).or_else(unknown)?,
-                text: Text::of(&message.text)?,
-            };
-            (notice, message.wall)
-        }
-        Entry::Gap(gap) => {
-            let (position, time) = (gap.position.get(), gap.wall.as_secs());
-            (Notice::Missing { position, time, count: gap.count }, gap.wall)
-        }
-    };
-    let when = wall::local(Some(wall)).strftime("%Y-%m-%d %H:%M").to_string();
-    Some(FoundLine { notice, when: when.into() })
-}
-
-/// A message for the log in memory. `after` is the preceding number of its author.
-fn in_memory(message: &Message, after: Option<u64>) -> MemoryAppend {
-    let Message { room, label, link, wall, text, identity, .. } = message;
-    MemoryAppend {
-        room: room.clone(),
-        speaker: label.clone(),
-        link: *link,
-        wall: *wall,
-        text: text.clone(),
-        identity: *identity,
-        after,
-    }
-}
-
-/// The outcome in memory, as the log on disk reports it.
-fn relayed((outcome, is_new): (InMemory, bool)) -> Outcome {
-    let position = Position::START;
-    match outcome {
-        InMemory::Stored if is_new => Outcome::Stored { position },
-        InMemory::Stored => Outcome::Again { position: Some(position) },
-        InMemory::Deleted => Outcome::Again { position: None },
-        InMemory::Conflict => Outcome::Conflict { position },
-        InMemory::Expected(expected) => Outcome::Gap { expected },
-        InMemory::Refused { .. } => Outcome::NotStored,
-    }
-}
-
-/// Queues a state change for the writer.
-fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> {
-    let room =
-        |room: &RoomName, slow| Fact::Room { room: room.clone(), settings: RoomSettings { slow } };
-    match keep {
-        Keep::Name(KeptName { grant, name, room, ip, author, resumes, is_free }) => {
-            log.try_set(&Fact::Grant {
-                grant: *grant,
-                name: name.clone(),
-                room: room.clone(),
-                ip: *ip,
-                author: *author,
-                resumes: *resumes,
-                is_free: *is_free,
-            })
-        }
-        Keep::NameGone(grant) => log.try_remove(&Key::Grant(*grant)),
-        Keep::Grants(last) => log.try_set(&Fact::Grants(*last)),
-        Keep::Ban(net) => log.try_set(&Fact::Ban(net.to_string().into())),
-        Keep::BanGone(net) => log.try_remove(&Key::Ban(net.to_string().into())),
-        Keep::Kick(KeptKick { label, name, grant, ip, is_alone, until }) => {
-            log.try_set(&Fact::Kick {
-                label: label.as_str().into(),
-                name: name.clone(),
-                grant: *grant,
-                ip: *ip,
-                is_alone: *is_alone,
-                until: *until,
-            })
-        }
-        Keep::KickGone(label) => log.try_remove(&Key::Kick(label.as_str().into())),
-        Keep::Mute(name) => log.try_set(&Fact::Mute { name: name.clone() }),
-        Keep::MuteGone(name) => log.try_remove(&Key::Mute(name.clone())),
-        Keep::Slow(name, time) => log.try_set(&room(name, Some(*time))),
-        Keep::SlowGone(name) => log.try_remove(&Key::Room(name.clone())),
-    }
-}
-
-/// Converts a fact of the log. `None` if it is not the hub's.
-fn keep_of(fact: &Fact) -> Option<Keep> {
-    Some(match fact {
-        Fact::ResumeSecret(_) | Fact::Place { .. } => return None,
-        Fact::Grant { grant, name, room, ip, author, resumes, is_free } => Keep::Name(KeptName {
-            grant: *grant,
-            name: name.clone(),
-            room: room.clone(),
-            ip: *ip,
-            author: *author,
-            resumes: *resumes,
-            is_free: *is_free,
-        }),
-        Fact::Grants(last) => Keep::Grants(*last),
-        Fact::Ban(net) => Keep::Ban(net.parse().ok()?),
-        Fact::Kick { label, name, grant, ip, is_alone, until } => Keep::Kick(KeptKick {
-            label: Label::parse(label)?,
-            name: name.clone(),
-            grant: *grant,
-            ip: *ip,
-            is_alone: *is_alone,
-            until: *until,
-        }),
-        Fact::Mute { name } => Keep::Mute(Name::clone(name)),
-        Fact::Room { room, settings } => Keep::Slow(room.clone(), settings.slow?),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn changes() -> Vec<Keep> {
-        let name = |text: &str| Name::parse(text.as_bytes()).unwrap();
-        let room = |text: &str| RoomName::parse(text.as_bytes()).unwrap();
-        let kept = KeptName {
-            grant: 9,
-            name: name("狗哥"),
-            room: room("Ops"),
-            ip: "fe80::1".parse().unwrap(),
-            author: Some(7),
-            resumes: true,
-            is_free: false,
-        };
-        vec![
-            Keep::Grants(65_536),
-            Keep::Name(kept),
-            Keep::Ban("10.0.0.0/8".parse().unwrap()),
-            Keep::Kick(KeptKick {
-                label: Label::parse("10.0.0.7:5001").unwrap(),
-                name: Some(name("狗哥")),
-                grant: Some(9),
-                ip: [10, 0, 0, 7].into(),
-                is_alone: true,
-                until: Duration::from_millis(1_700_000_000_123),
-            }),
-            Keep::Mute(name("loud")),
-            Keep::Slow(room("Ops"), Duration::from_secs(2)),
-        ]
-    }
-
-    #[test]
-    fn what_is_kept_comes_back_as_it_was() {
-        let folder = tempfile::tempdir().unwrap();
-        let open = || Archive::open(folder.path(), Options::default(), &Arc::default()).unwrap();
-        let (archive, secret) = open();
-        changes().into_iter().for_each(|keep| archive.keep(keep));
-        archive.keep(Keep::Name(KeptName { grant: 10, ..kept(&changes()[1]) }));
-        archive.keep(Keep::NameGone(10));
-        archive.settle();
-        archive.close();
-        let (archive, again) = open();
-        assert_eq!(again, secret);
-        let mut back: Vec<Keep> = archive.log.state().facts.iter().filter_map(keep_of).collect();
-        let mut expected = changes();
-        back.sort_by_key(|keep| format!("{keep:?}"));
-        expected.sort_by_key(|keep| format!("{keep:?}"));
-        assert_eq!(back, expected);
-        for gone in [
-            Keep::NameGone(9),
-            Keep::BanGone("10.0.0.0/8".parse().unwrap()),
-            Keep::KickGone(Label::parse("10.0.0.7:5001").unwrap()),
-            Keep::MuteGone(Name::parse("LOUD".as_bytes()).unwrap()),
-            Keep::SlowGone(RoomName::parse(b"ops").unwrap()),
-        ] {
-            archive.keep(gone);
-        }
-        archive.settle();
-        archive.close();
-        let (archive, _) = open();
-        let left: Vec<Keep> = archive.log.state().facts.iter().filter_map(keep_of).collect();
-        assert_eq!(left, [Keep::Grants(65_536)]);
-    }
-
-    fn kept(keep: &Keep) -> KeptName {
-        match keep {
-            Keep::Name(kept) => kept.clone(),
-            other => panic!("{other:?}"),
-        }
     }
 }
