@@ -201,7 +201,7 @@ impl Cluster {
         let about = self.elsewhere.about(hub);
         if about != self.about {
             self.about.clone_from(&about);
-            self.desk.input(Input::About(about));
+            self.desk.set_about(about);
         }
         self.hand_in_tells();
     }
