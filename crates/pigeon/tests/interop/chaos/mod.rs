@@ -3,8 +3,8 @@
 //! order.
 //!
 //! `PIGEON_CLUSTER_ROUNDS=200 cargo test -p pigeon --test interop chaos::` runs 200 rounds.
-//! `PIGEON_CLUSTER_SEED=N` draws other faults. Without a number of rounds it is skipped: some faults
-//! are known (CONTRIBUTING.md), and a run now and then fails by them. The parts:
+//! `PIGEON_CLUSTER_SEED=N` draws other faults. Without a number of rounds it is skipped, because it
+//! takes minutes. The parts:
 //!
 //! - `ledger`: what is checked. `sites`: hubs, brokers and the network. `members`: who speaks and
 //!   reads.
@@ -29,7 +29,7 @@ use sites::{Cut, Sites};
 /// How long a wait without any progress may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// How long presence should be wrong, and plain members unheard, at most after the last event.
+/// How long presence may be wrong, and plain members unheard, after the last event.
 const SOON: Duration = Duration::from_secs(20);
 
 /// Rounds between two checks.
@@ -141,7 +141,7 @@ fn asked(name: &str) -> Option<u64> {
 fn nothing_acknowledged_is_lost_or_doubled_whatever_becomes_of_hubs_brokers_and_links() {
     let Some(rounds) = asked("PIGEON_CLUSTER_ROUNDS").map(|rounds| rounds as u32) else { return };
     sites::with("rounds", HUBS, HUBS, move |sites| {
-        let mut chaos = Chaos::start(sites, variable("PIGEON_CLUSTER_SEED", 7), 3 * SOON);
+        let mut chaos = Chaos::start(sites, variable("PIGEON_CLUSTER_SEED", 7));
         chaos.settle("before anything happens");
         for round in 1..=rounds {
             chaos.round(round);
@@ -156,8 +156,6 @@ fn nothing_acknowledged_is_lost_or_doubled_whatever_becomes_of_hubs_brokers_and_
 struct Chaos<'a> {
     sites: &'a mut Sites,
     dice: Dice,
-    /// How long presence may be wrong, and plain members unheard.
-    soon: Duration,
     orders: Arc<Orders>,
     reliable: Vec<Reliable>,
     plain: Crowd,
@@ -172,7 +170,7 @@ struct Chaos<'a> {
 }
 
 impl<'a> Chaos<'a> {
-    fn start(sites: &'a mut Sites, seed: u64, soon: Duration) -> Chaos<'a> {
+    fn start(sites: &'a mut Sites, seed: u64) -> Chaos<'a> {
         println!("seed {seed}");
         let orders = Orders::with_pace(PACE);
         let reliable = (0..RELIABLE).map(|n| {
@@ -186,7 +184,6 @@ impl<'a> Chaos<'a> {
         Chaos {
             sites,
             dice: Dice(seed),
-            soon,
             orders,
             reliable,
             plain,
@@ -510,7 +507,7 @@ impl<'a> Chaos<'a> {
             if longest <= SOON { "met" } else { "MISSED" },
         );
         self.reliable.into_iter().for_each(Reliable::join);
-        assert!(longest <= self.soon, "presence is right, and plain members hear, in time");
+        assert!(longest <= SOON, "presence is right, and plain members hear, in time");
         if !self.sites.has_clocks() {
             println!("all clocks were equal");
         }
