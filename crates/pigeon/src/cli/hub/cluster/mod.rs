@@ -102,7 +102,7 @@ impl Cluster {
         // Before the first place is stored.
         let _ = writing.set(Writing(Arc::clone(&desk)));
         let is_over = Arc::new(AtomicBool::new(false));
-        let reader = log.reader().context("cannot read the log")?;
+        let reader = log.reader().with_context(|| say!("hub-log-unread"))?;
         let held = OnDisk { reader, is_over: Arc::clone(&is_over) };
         let report = {
             let desk = Arc::clone(&desk);
@@ -110,7 +110,7 @@ impl Cluster {
         };
         let link =
             Link::start(settings.link(), run, place, newest, Box::new(held), Box::new(report))
-                .context("cannot start a thread for the cluster")?;
+                .with_context(|| say!("errors-no-thread"))?;
         desk.start(link.inputs());
         let brokers = settings.brokers();
         info!("{}", say!("hub-cluster-starts", name = settings.name(), brokers = &brokers));
@@ -380,8 +380,10 @@ fn trouble(why: &str) -> String {
     let has = |words: &[&str]| words.iter().any(|word| low.contains(word));
     match () {
         () if has(&["authorization", "authentication"]) => say!("hub-cluster-refused"),
-        () if has(&["tls", "certificate"]) => {
-            say!("hub-cluster-tls", why = &pigeon_text::escape(&why))
+        // Rustls calls what a server without TLS sends a corrupt message.
+        () if has(&["tls", "certificate", "corrupt message"]) => {
+            let cause = why.strip_prefix("IO error: ").unwrap_or(why);
+            say!("hub-cluster-tls", why = &pigeon_text::escape(&cause))
         }
         () if has(&["dns"]) => say!("hub-cluster-unknown"),
         () if has(&["io error"]) => say!("hub-cluster-unreached"),
