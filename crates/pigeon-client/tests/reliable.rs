@@ -176,6 +176,30 @@ fn what_waits_outlives_a_restart_with_its_identity_and_goes_first() {
 }
 
 #[test]
+fn a_connection_that_replaces_another_gets_nothing_that_was_meant_for_that_one() {
+    let mut w = World::new(Vec::new(), 1);
+    let outbox = w.join();
+    w.expect(outbox, 1);
+    w.say("a");
+    for id in std::mem::take(&mut w.syncs) {
+        w.session.synced(w.now, id);
+    }
+    w.sent.clear();
+    // Before the message is handed over.
+    w.session.moved(w.now, "f00d");
+    w.drain();
+    assert!(matches!(w.sent[..], [ClientFrame::Hello { .. }]), "{:?}", w.sent);
+    assert_eq!(w.join(), outbox);
+    w.expect(outbox, 1);
+    assert_eq!(w.said(), [(1, 0, "a".to_string())]);
+    w.session.quit();
+    w.drain();
+    w.session.moved(w.now, "f00d");
+    w.drain();
+    assert_eq!(w.session.state(), State::Ended);
+}
+
+#[test]
 fn a_hub_that_was_set_back_gets_what_it_had_stored() {
     let mut w = World::new(Vec::new(), 1);
     let outbox = w.join();

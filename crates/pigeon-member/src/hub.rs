@@ -8,7 +8,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use pigeon_client::reliable::{Event as SessionEvent, From, MessageId, SayError, Status};
-use pigeon_datagram::SocketId;
 use pigeon_net::{Driver, Host, Io, Waker};
 use pigeon_proto::{Message, Position, RoomName};
 use pigeon_quic::Fingerprint;
@@ -378,14 +377,15 @@ impl Host<Member> for HubHost {
     }
 
     fn event(&mut self, member: &mut Member, io: &mut Io<'_>, event: Event) -> ControlFlow<()> {
-        if let Event::Moves(hub) = event {
-            let socket = crate::connect(hub).ok();
-            let is_moved = socket.is_some_and(|it| io.open(SocketId::FIRST, it).is_ok());
-            member.moved(io.now, is_moved);
-            return ControlFlow::Continue(());
-        }
-        if !self.note_status(&event) {
-            self.held.push_back(event);
+        match event {
+            Event::Opens(id, hub) => {
+                let socket = crate::connect(hub).ok();
+                let is_open = socket.is_some_and(|socket| io.open(id, socket).is_ok());
+                member.opened(io.now, id, is_open);
+            }
+            Event::Closes(id) => io.close(id),
+            event if self.note_status(&event) => {}
+            event => self.held.push_back(event),
         }
         self.flush();
         member.hold(self.is_full());

@@ -16,13 +16,12 @@ pub(crate) struct Target {
     pub(crate) pin: Pin,
 }
 
-/// The member's own hub comes first. The others are kept in a file, so that a program that starts
-/// while its own hub is away goes on at another one.
+/// The member's own hub, and the others, which are kept in a file: a program that starts while its
+/// own hub is away goes on at another one.
 pub(crate) struct Hubs {
     own: Target,
     others: Vec<Target>,
-    /// The target in use: 0 is the own hub.
-    at: usize,
+    in_use: Target,
     path: Option<PathBuf>,
 }
 
@@ -34,53 +33,70 @@ impl Hubs {
             Some(Target { address: address.parse().ok()?, pin: Pin::Key(key.parse().ok()?) })
         };
         let others = text.iter().flat_map(|text| text.lines()).filter_map(target).take(MOST);
-        Hubs { others: others.collect(), own, at: 0, path }
+        Hubs { others: others.collect(), own, in_use: own, path }
     }
 
-    /// The target in use.
-    pub(crate) fn target(&self) -> Target {
-        match self.at.checked_sub(1).and_then(|at| self.others.get(at)) {
-            Some(target) => *target,
-            None => self.own,
+    /// The hub in use, or the one used last.
+    pub(crate) fn in_use(&self) -> Target {
+        self.in_use
+    }
+
+    pub(crate) fn own(&self) -> Target {
+        self.own
+    }
+
+    /// A member is at this hub, which has this key.
+    pub(crate) fn set_in_use(&mut self, target: Target, pin: Pin) {
+        self.in_use = Target { pin, ..target };
+        if self.is_own(target) {
+            self.own.pin = pin;
         }
     }
 
-    pub(crate) fn is_own(&self) -> bool {
-        self.target() == self.own
+    pub(crate) fn is_own(&self, target: Target) -> bool {
+        target == self.own
     }
 
-    /// Whether there is another one.
-    pub(crate) fn has_others(&self) -> bool {
-        self.others.iter().any(|other| other.address != self.own.address)
-    }
-
-    /// The target in use is away: the next one.
-    pub(crate) fn go_on(&mut self) {
-        let from = self.target();
-        for _ in 0..=self.others.len() {
-            self.at = (self.at + 1) % (self.others.len() + 1);
-            if self.target().address != from.address {
-                return;
+    /// The addresses of all hubs, beginning with the one in use: the first of each hub, then the second
+    /// of each, and so on.
+    pub(crate) fn all(&self) -> Vec<Target> {
+        let mut all = vec![self.own];
+        for other in &self.others {
+            if all.iter().all(|known| known.address != other.address) {
+                all.push(*other);
             }
         }
+        match all.iter().position(|known| known.address == self.in_use.address) {
+            Some(at) => all.rotate_left(at),
+            None => all.insert(0, self.in_use),
+        }
+        let mut ranked: Vec<(usize, Target)> = Vec::new();
+        for target in all {
+            let rank = ranked.iter().filter(|(_, known)| known.pin == target.pin).count();
+            ranked.push((rank, target));
+        }
+        ranked.sort_by_key(|(rank, _)| *rank);
+        ranked.into_iter().map(|(_, target)| target).collect()
+    }
+
+    /// The addresses beside the one in use.
+    pub(crate) fn others(&self) -> Vec<Target> {
+        self.all().split_off(1)
+    }
+
+    /// Whether there is another hub.
+    pub(crate) fn has_others(&self) -> bool {
+        self.others.iter().chain([&self.own]).any(|it| it.pin != self.in_use.pin)
     }
 
     /// The own hub has a new address.
     pub(crate) fn move_to(&mut self, address: SocketAddr) {
         self.own.address = address;
-        self.at = 0;
-    }
-
-    /// The own hub has this key.
-    pub(crate) fn met(&mut self, pin: Pin) {
-        if self.is_own() {
-            self.own.pin = pin;
-        }
+        self.in_use = self.own;
     }
 
     /// The hub in use names all hubs that share its rooms.
     pub(crate) fn heard(&mut self, hubs: &[OtherHub]) {
-        let in_use = self.target();
         let targets = hubs.iter().flat_map(|hub| {
             let key = hub.fingerprint.parse().ok();
             let pin = key.map(Pin::Key);
@@ -89,22 +105,12 @@ impl Hubs {
                 .filter_map(move |address| Some(Target { address: *address, pin: pin? }))
         });
         let others: Vec<Target> = targets.take(MOST).collect();
-        let has_other = others.iter().any(|other| other.address != in_use.address);
-        if others == self.others || !has_other {
-            return;
+        // A hub that knows no others, such as one that has just started, is no reason to forget them.
+        let has_other = others.iter().any(|other| other.pin != self.in_use.pin);
+        if others != self.others && has_other {
+            self.others = others;
+            self.keep();
         }
-        self.others = others;
-        let at = self.others.iter().position(|other| other.address == in_use.address);
-        if in_use != self.own {
-            self.at = match at {
-                Some(at) => at + 1,
-                None => {
-                    self.others.push(in_use);
-                    self.others.len()
-                }
-            };
-        }
-        self.keep();
     }
 
     /// Ignores failures: the list comes again.
@@ -125,7 +131,8 @@ mod tests {
 
     fn hub(port: u16) -> OtherHub {
         let fingerprint = format!("{port:064x}").into();
-        OtherHub { addresses: vec![SocketAddr::from(([127, 0, 0, 1], port))], fingerprint }
+        let addresses = vec![SocketAddr::from(([127, 0, 0, 1], port))];
+        OtherHub { addresses, fingerprint, page: None }
     }
 
     #[test]
@@ -135,21 +142,29 @@ mod tests {
         let address = hub(1).addresses[0];
         let own = Target { address, pin: Pin::Key(hub(1).fingerprint.parse().unwrap()) };
         let mut hubs = Hubs::new(own, path.clone());
-        hubs.go_on();
-        assert_eq!((hubs.target(), hubs.has_others()), (own, false));
-        hubs.heard(&[hub(1), hub(2), hub(3)]);
-        let ports = |hubs: &mut Hubs| -> Vec<u16> {
-            let next = |_| {
-                hubs.go_on();
-                hubs.target().address.port()
-            };
-            (0..4).map(next).collect()
+        let ports = |hubs: Vec<Target>| -> Vec<u16> {
+            hubs.into_iter().map(|target| target.address.port()).collect()
         };
-        assert_eq!(ports(&mut hubs), [2, 3, 1, 2]);
-        hubs.heard(&[hub(3), hub(2)]);
-        assert_eq!(hubs.target().address.port(), 2, "the one in use stays");
+        assert_eq!((ports(hubs.all()), hubs.has_others()), (vec![1], false));
+        hubs.heard(&[hub(1), hub(2), hub(3)]);
+        assert_eq!(ports(hubs.others()), [2, 3]);
+        let other = hubs.others()[0];
+        hubs.set_in_use(other, other.pin);
+        assert_eq!((ports(hubs.all()), ports(hubs.others())), (vec![2, 3, 1], vec![3, 1]));
         hubs.heard(&[hub(2)]);
-        let mut again = Hubs::new(own, path);
-        assert_eq!(ports(&mut again), [3, 2, 1, 3]);
+        assert_eq!(ports(hubs.others()), [3, 1], "a hub that knows no others");
+        hubs.heard(&[hub(3)]);
+        assert_eq!(ports(hubs.all()), [2, 1, 3], "the one in use stays");
+        let again = Hubs::new(own, path);
+        assert_eq!(ports(again.all()), [1, 3]);
+        // Hubs with several addresses.
+        let several = |n: u16, ports: &[u16]| {
+            let addresses = ports.iter().map(|port| hub(*port).addresses[0]).collect();
+            OtherHub { addresses, ..hub(n) }
+        };
+        hubs.heard(&[several(2, &[2, 12, 22])]);
+        assert_eq!(ports(hubs.all()), [2, 1, 3], "a list of the hub in use alone");
+        hubs.heard(&[several(2, &[2, 12, 22]), several(3, &[3, 13])]);
+        assert_eq!(ports(hubs.all()), [2, 3, 1, 12, 13, 22]);
     }
 }

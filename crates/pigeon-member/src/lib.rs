@@ -28,7 +28,10 @@ mod folder;
 mod hub;
 mod hubs;
 mod machine;
+#[cfg(test)]
+mod moving;
 mod open;
+mod race;
 
 pub use folder::{Folder, FolderError};
 pub use hub::{Hub, NotSaid, Said};

@@ -13,12 +13,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pigeon_client::reliable::{Disk, Event as SessionEvent, Output, Session};
+use pigeon_client::reliable::{Disk, Event as SessionEvent, Output, Session, State};
 use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
 use pigeon_quic::{Client, ConnId, Endpoint, Event as QuicEvent, Fingerprint, Pin, Why};
 
 use crate::file::SessionFile;
 use crate::hubs::{Hubs, Target};
+use crate::race::{Attempt, Race};
 
 /// Maximum bytes read from the connection before they are handled.
 const READ: usize = 64 << 10;
@@ -27,31 +28,44 @@ const READ: usize = 64 << 10;
 /// slows the hub down and costs no memory.
 const MOST_EVENTS: usize = 4_096;
 
-/// Time without anything from the hub after which it is asked for a sign, and time limits for its
-/// first answer and for a sign after its port was reported as closed: if the member can go on at
-/// another hub.
-const SIGN: Duration = Duration::from_millis(1_500);
-const ANSWER: Duration = Duration::from_millis(1_500);
+/// Time without anything from the hub after which it is asked for a sign, if there are other hubs.
+const SIGN: Duration = Duration::from_millis(1_250);
+
+/// Time limit for a sign of a hub that is asked for one, or three round trips. Then others are tried.
+const DOUBT: Duration = Duration::from_millis(700);
+
+/// The same of a hub whose port was reported as closed.
 const REFUSED: Duration = Duration::from_millis(300);
 
+/// The same of an only hub, which is then connected to anew.
+const REFUSED_ONLY: Duration = Duration::from_secs(1);
+
 /// A member of one hub, or of several that share rooms.
+///
+/// A hub that gives no sign is *doubted*: others are tried while its connection stays, and the first
+/// one that opens replaces it. A sign of the hub ends the attempts. So a hub that is merely slow loses no
+/// member for nothing, and one that is dead costs no time limit.
 pub struct Member {
     session: Session,
     client: Client,
     file: SessionFile,
     hubs: Hubs,
-    /// Where the socket sends.
-    socket: SocketAddr,
-    /// Whether the application opens a socket to another hub.
-    is_moving: bool,
     connection: Option<Connection>,
+    race: Race,
+    /// Whether the first socket, which the application has opened, is still unused.
+    has_socket: bool,
+    /// Whether the hub used last is tried first: it has not failed since its welcome.
+    is_last_first: bool,
     /// When anything arrived last, or the hub was asked for a sign.
     heard: Instant,
-    /// When the connection is given up, because nobody listens at the hub's port any more.
-    refused: Option<Instant>,
+    /// When the hub is doubted, unless it gives a sign.
+    doubt: Option<Instant>,
     events: VecDeque<Event>,
-    /// Why the hub was not reached last.
+    /// Why a hub was not reached last, and the reason that was reported.
     trouble: Option<Why>,
+    reported: Option<Why>,
+    /// A socket over which last bytes are sent. It is closed once another connection is open.
+    ending: Option<SocketId>,
     /// Whether bytes for the file were lost since its last sync.
     is_append_lost: bool,
     /// Whether reading is paused for the application.
@@ -61,11 +75,10 @@ pub struct Member {
     now: Instant,
 }
 
+/// The connection that the session uses.
 struct Connection {
     quic: ConnId,
-    is_open: bool,
-    /// When another hub is tried, if this one has not answered.
-    late: Option<Instant>,
+    socket: SocketId,
     unsent: VecDeque<Bytes>,
     /// Whether bytes were left unread because reading is paused.
     is_held: bool,
@@ -80,8 +93,11 @@ pub enum Event {
     Met(Fingerprint),
     /// The hub was not reached. The member tries again.
     Unreached(Why),
-    /// The member goes on at another hub: open a socket to it, then call [`Member::moved`].
-    Moves(SocketAddr),
+    /// The member tries a hub: open this socket, connected to this address, then call
+    /// [`Member::opened`].
+    Opens(SocketId, SocketAddr),
+    /// The member no longer needs this socket: close it.
+    Closes(SocketId),
     /// Another server answers at the hub's address. Nothing was sent to it, and the member does not
     /// try again.
     NotTheHub(Why),
@@ -99,14 +115,17 @@ impl Member {
             session,
             client,
             file,
-            socket: hubs.target().address,
             hubs,
-            is_moving: false,
             connection: None,
+            race: Race::new(),
+            has_socket: true,
+            is_last_first: true,
             heard: now,
-            refused: None,
+            doubt: None,
             events: VecDeque::new(),
             trouble: None,
+            reported: None,
+            ending: None,
             is_append_lost: false,
             is_held: false,
             is_ended: false,
@@ -129,74 +148,149 @@ impl Member {
         result
     }
 
-    /// The hub's address.
+    /// The address of the hub in use, or of the one used last.
     pub fn hub(&self) -> SocketAddr {
-        self.hubs.target().address
+        self.hubs.in_use().address
+    }
+
+    /// The address of the hub that the member was opened for.
+    pub fn own_hub(&self) -> SocketAddr {
+        self.hubs.own().address
+    }
+
+    /// The socket in use and its peer, or those of the newest attempt.
+    pub fn socket(&self) -> Option<(SocketId, SocketAddr)> {
+        let in_use = self.in_use().map(|socket| (socket, self.hub()));
+        in_use.or_else(|| self.race.newest().map(|it| (it.socket, it.target.address)))
+    }
+
+    /// All open sockets.
+    pub fn sockets(&self) -> impl Iterator<Item = SocketId> {
+        let tried = self.race.iter().map(|attempt| attempt.socket);
+        self.in_use().into_iter().chain(self.ending).chain(tried)
+    }
+
+    fn in_use(&self) -> Option<SocketId> {
+        self.connection.as_ref().map(|connection| connection.socket)
     }
 
     /// The hub has a new address. Drops an open connection.
     pub fn move_to(&mut self, now: Instant, hub: SocketAddr) {
         self.hubs.move_to(hub);
-        (self.socket, self.is_moving) = (hub, false);
+        self.stop_race(now);
         self.drop_connection(now);
+        self.is_last_first = true;
         self.turn(now);
     }
 
-    /// The answer to [`Event::Moves`]: whether the socket sends to the other hub now.
-    pub fn moved(&mut self, now: Instant, is_moved: bool) {
-        if !std::mem::take(&mut self.is_moving) {
-            return;
-        }
-        match is_moved {
-            true => {
-                self.socket = self.hubs.target().address;
-                self.connect(now);
-            }
+    /// The answer to [`Event::Opens`]: whether the socket is open.
+    pub fn opened(&mut self, now: Instant, socket: SocketId, is_open: bool) {
+        match is_open {
+            true => self.connect(now, socket),
             false => {
-                self.hubs.go_on();
-                self.session.disconnected(now);
+                self.trouble = Some(Why::Unreachable);
+                self.race.lost(now, socket);
             }
         }
+        self.go_on(now);
         self.turn(now);
     }
 
-    fn connect(&mut self, now: Instant) {
-        let Target { address, pin } = self.hubs.target();
-        match self.client.connect(now, address, pin) {
-            Ok(quic) => {
-                let unsent = VecDeque::new();
-                let late = self.hubs.has_others().then_some(now + ANSWER);
-                let connection = Connection { quic, is_open: false, late, unsent, is_held: false };
-                self.connection = Some(connection);
-            }
+    fn connect(&mut self, now: Instant, socket: SocketId) {
+        let Some(attempt) = self.race.at_mut(socket) else { return };
+        let Target { address, pin } = attempt.target;
+        match self.client.connect_over(now, socket, address, pin) {
+            Ok(quic) => attempt.quic = Some(quic),
             Err(error) => {
-                self.events.push_back(Event::Unreached(Why::Protocol(error.to_string())));
-                self.hubs.go_on();
-                self.session.disconnected(now);
+                self.trouble = Some(Why::Protocol(error.to_string()));
+                self.race.lost(now, socket);
+                self.events.push_back(Event::Closes(socket));
             }
+        }
+    }
+
+    /// Starts and ends attempts that are due. If none is left, the session waits before it connects
+    /// again.
+    fn go_on(&mut self, now: Instant) {
+        loop {
+            if let Some(attempt) = self.race.late(now) {
+                self.trouble = Some(Why::TimedOut);
+                self.give_up(now, attempt);
+            } else if let Some(Attempt { socket, target, .. }) =
+                self.race.begin(now, [self.in_use(), self.ending])
+            {
+                match std::mem::take(&mut self.has_socket) && socket == SocketId::FIRST {
+                    true => self.connect(now, socket),
+                    false => self.events.push_back(Event::Opens(socket, target.address)),
+                }
+            } else {
+                break;
+            }
+        }
+        if self.race.is_over()
+            && self.connection.is_none()
+            && self.session.state() == (State::Connecting { again: None })
+        {
+            let why = self.trouble.clone().unwrap_or(Why::TimedOut);
+            self.unreached(why);
+            self.session.disconnected(now);
+        }
+    }
+
+    /// Ends an attempt.
+    fn give_up(&mut self, now: Instant, attempt: Attempt) {
+        if let Some(quic) = attempt.quic {
+            self.client.close(now, quic, 0, Bytes::new());
+        }
+        self.events.push_back(Event::Closes(attempt.socket));
+    }
+
+    fn stop_race(&mut self, now: Instant) {
+        for attempt in self.race.stop() {
+            self.give_up(now, attempt);
+        }
+    }
+
+    /// Reports why the hub is not reached, once.
+    fn unreached(&mut self, why: Why) {
+        if self.reported.as_ref() != Some(&why) {
+            self.reported = Some(why.clone());
+            self.events.push_back(Event::Unreached(why));
         }
     }
 
     /// When the hub must give a sign, if the member can go on elsewhere.
     fn sign_at(&self) -> Option<Instant> {
-        let is_open = self.connection.as_ref().is_some_and(|connection| connection.is_open);
-        (is_open && self.hubs.has_others()).then_some(self.heard + SIGN)
+        let is_doubted = self.doubt.is_some() || !self.race.is_over();
+        (self.connection.is_some() && self.hubs.has_others() && !is_doubted)
+            .then_some(self.heard + SIGN)
     }
 
-    /// Pings a silent hub, and moves to another one if it does not answer and there are others.
-    fn watch(&mut self, now: Instant) {
-        let late = self.connection.as_ref().and_then(|connection| connection.late);
-        let is_gone = self.refused.take_if(|at| *at <= now).is_some();
-        if is_gone || late.is_some_and(|at| at <= now) {
-            self.hubs.go_on();
-            return self.drop_connection(now);
-        }
-        if self.sign_at().is_some_and(|at| at <= now)
-            && let Some(connection) = &self.connection
-        {
-            self.heard = now;
+    /// Asks the hub for a sign.
+    fn ask(&mut self, now: Instant, patience: Duration) {
+        let Some(connection) = &self.connection else { return };
+        let round_trip = self.client.round_trip(connection.quic).unwrap_or_default();
+        let until = now + patience.max(3 * round_trip);
+        if self.doubt.is_none() {
             self.client.ping(now, connection.quic);
         }
+        self.doubt = Some(self.doubt.map_or(until, |doubt| doubt.min(until)));
+    }
+
+    /// Asks a silent hub for a sign, and tries others if it gives none.
+    fn watch(&mut self, now: Instant) {
+        if self.sign_at().is_some_and(|at| at <= now) {
+            self.heard = now;
+            self.ask(now, DOUBT);
+        }
+        if self.doubt.take_if(|at| *at <= now).is_none() {
+            return;
+        }
+        if !self.hubs.has_others() {
+            return self.drop_connection(now);
+        }
+        self.race.start(now, self.hubs.others());
+        self.go_on(now);
     }
 
     /// The client's own address or socket has changed.
@@ -216,11 +310,19 @@ impl Member {
     }
 
     fn drop_connection(&mut self, now: Instant) {
-        self.refused = None;
-        if let Some(connection) = self.connection.take() {
-            self.client.close(now, connection.quic, 0, Bytes::new());
+        if self.close_connection(now) {
+            self.is_last_first = false;
             self.session.disconnected(now);
         }
+    }
+
+    /// False if there is none.
+    fn close_connection(&mut self, now: Instant) -> bool {
+        self.doubt = None;
+        let Some(connection) = self.connection.take() else { return false };
+        self.client.close(now, connection.quic, 0, Bytes::new());
+        self.events.push_back(Event::Closes(connection.socket));
+        true
     }
 
     /// Carries out the outputs of the session, the connection and the file.
@@ -242,47 +344,74 @@ impl Member {
     }
 
     fn quic_event(&mut self, now: Instant, event: QuicEvent) {
-        let Some(connection) = self.connection.as_mut().filter(|it| it.quic == event.conn()) else {
+        if let Some(connection) = self.connection.as_mut().filter(|it| it.quic == event.conn()) {
+            match event {
+                QuicEvent::Readable { .. } => connection.is_held = true,
+                QuicEvent::Writable { .. } => self.flush(now),
+                QuicEvent::Closed { why, .. } => {
+                    self.events.push_back(Event::Closes(connection.socket));
+                    (self.connection, self.doubt) = (None, None);
+                    self.is_last_first = false;
+                    self.unreached(why);
+                    self.session.disconnected(now);
+                }
+                QuicEvent::Opened { .. } | QuicEvent::Moved { .. } => {}
+            }
             return;
-        };
-        match event {
-            QuicEvent::Opened { .. } => {
-                (connection.is_open, connection.late) = (true, None);
-                (self.trouble, self.heard) = (None, now);
-                if let Some(fingerprint) = self.client.fingerprint(connection.quic) {
-                    // The next connection must be to the same hub.
-                    self.hubs.met(Pin::Key(fingerprint));
-                    self.events.push_back(Event::Met(fingerprint));
-                    self.session.connected(now, &fingerprint.to_string());
-                }
-            }
-            QuicEvent::Readable { .. } => connection.is_held = true,
-            QuicEvent::Writable { .. } => self.flush(now),
-            QuicEvent::Moved { .. } => {}
-            QuicEvent::Closed { why, .. } => {
-                (self.connection, self.refused) = (None, None);
-                let is_other =
-                    matches!(why, Why::WrongCertificate { .. } | Why::NotItsCertificate { .. });
-                let is_own = self.hubs.is_own();
-                self.hubs.go_on();
-                if is_other && is_own {
-                    self.events.push_back(Event::NotTheHub(why));
-                    self.session.quit();
-                } else if self.trouble.as_ref() != Some(&why) {
-                    self.trouble = Some(why.clone());
-                    self.events.push_back(Event::Unreached(why));
-                }
-                self.session.disconnected(now);
-            }
         }
+        let Some(attempt) = self.race.take(event.conn()) else { return };
+        match event {
+            QuicEvent::Opened { .. } => self.won(now, attempt),
+            QuicEvent::Closed { why, .. } => self.lost(now, attempt, why),
+            _ => {}
+        }
+    }
+
+    /// An attempt has opened: its connection is the one in use.
+    fn won(&mut self, now: Instant, attempt: Attempt) {
+        let Attempt { target, socket, quic, .. } = attempt;
+        let Some((quic, fingerprint)) =
+            quic.and_then(|it| Some((it, self.client.fingerprint(it)?)))
+        else {
+            return self.give_up(now, attempt);
+        };
+        self.stop_race(now);
+        if self.close_connection(now) {
+            self.unreached(Why::TimedOut);
+        }
+        self.events.extend(self.ending.take().map(Event::Closes));
+        // The next connection must be to the same hub.
+        self.hubs.set_in_use(target, Pin::Key(fingerprint));
+        let unsent = VecDeque::new();
+        self.connection = Some(Connection { quic, socket, unsent, is_held: false });
+        (self.trouble, self.reported, self.heard) = (None, None, now);
+        self.is_last_first = false;
+        self.events.push_back(Event::Met(fingerprint));
+        self.session.moved(now, &fingerprint.to_string());
+    }
+
+    fn lost(&mut self, now: Instant, attempt: Attempt, why: Why) {
+        self.events.push_back(Event::Closes(attempt.socket));
+        let is_other = matches!(why, Why::WrongCertificate { .. } | Why::NotItsCertificate { .. });
+        if is_other && self.hubs.is_own(attempt.target) {
+            self.stop_race(now);
+            self.events.push_back(Event::NotTheHub(why));
+            return self.session.quit();
+        }
+        self.trouble = Some(why);
+        self.race.hurry(now);
+        self.go_on(now);
     }
 
     fn output(&mut self, now: Instant, output: Output) {
         match output {
-            Output::Connect if self.hubs.target().address == self.socket => self.connect(now),
             Output::Connect => {
-                self.is_moving = true;
-                self.events.push_back(Event::Moves(self.hubs.target().address));
+                let mut all = self.hubs.all();
+                if !std::mem::take(&mut self.is_last_first) {
+                    all.rotate_left(1);
+                }
+                self.race.start(now, all);
+                self.go_on(now);
             }
             Output::Send(bytes) => {
                 if let Some(connection) = &mut self.connection {
@@ -291,8 +420,11 @@ impl Member {
                 }
             }
             Output::Close => {
+                self.doubt = None;
+                self.stop_race(now);
                 if let Some(connection) = self.connection.take() {
                     self.client.end(now, connection.quic);
+                    self.ending = Some(connection.socket);
                 }
             }
             Output::Disk(disk) => self.disk(now, disk),
@@ -300,7 +432,8 @@ impl Member {
                 if let SessionEvent::Hubs(hubs) = &event {
                     return self.hubs.heard(hubs);
                 }
-                if event == SessionEvent::State(pigeon_client::reliable::State::Ended) {
+                self.is_last_first |= matches!(event, SessionEvent::Welcome(_));
+                if event == SessionEvent::State(State::Ended) {
                     self.is_ended = true;
                 }
                 self.events.push_back(Event::Session(event));
@@ -332,17 +465,18 @@ impl Member {
         }
     }
 
-    /// Nobody listens at the hub's port. Not at once, because such reports can be forged.
-    fn refused_at(&mut self, now: Instant) {
-        if self.sign_at().is_some() {
-            self.refused.get_or_insert(now + REFUSED);
+    /// Nobody listens at the hub's port. Such reports can be forged, so the hub is asked.
+    fn refused_at(&mut self, now: Instant, socket: SocketId) {
+        if self.in_use() == Some(socket) && self.race.is_over() {
+            let patience = if self.hubs.has_others() { REFUSED } else { REFUSED_ONLY };
+            self.ask(now, patience);
         }
     }
 
     fn flush(&mut self, now: Instant) {
         let Some(connection) = &mut self.connection else { return };
         let chunks = connection.unsent.make_contiguous();
-        if connection.is_open && !chunks.is_empty() {
+        if !chunks.is_empty() {
             self.client.write(now, connection.quic, chunks);
             while connection.unsent.front().is_some_and(Bytes::is_empty) {
                 connection.unsent.pop_front();
@@ -376,20 +510,23 @@ impl Machine for Member {
     type Event = Event;
 
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
-        (self.heard, self.refused) = (now, None);
+        if self.in_use() == Some(datagram.socket) {
+            (self.heard, self.doubt) = (now, None);
+            self.stop_race(now);
+        }
         self.client.handle_datagram(now, datagram);
         self.turn(now);
     }
 
     fn handle_refused(&mut self, now: Instant, socket: SocketId) {
         self.client.handle_refused(now, socket);
-        self.refused_at(now);
+        self.refused_at(now, socket);
         self.turn(now);
     }
 
     fn handle_refused_by(&mut self, now: Instant, socket: SocketId, peer: SocketAddr) {
         self.client.handle_refused_by(now, socket, peer);
-        self.refused_at(now);
+        self.refused_at(now, socket);
         self.turn(now);
     }
 
@@ -399,6 +536,9 @@ impl Machine for Member {
 
     fn handle_timeout(&mut self, now: Instant) {
         self.client.handle_timeout(now);
+        if self.race.due().is_some_and(|due| due <= now) {
+            self.go_on(now);
+        }
         if self.session.poll_timeout().is_some_and(|due| due <= now) {
             self.session.handle_timeout(now);
         }
@@ -431,8 +571,7 @@ impl Machine for Member {
             && self.events.is_empty()
             && self.connection.as_ref().is_some_and(|connection| connection.is_held);
         let rest = is_due.then_some(Instant::ORIGIN);
-        let late = self.connection.as_ref().and_then(|connection| connection.late);
-        let hub = [late, self.refused, self.sign_at()];
+        let hub = [self.race.due(), self.doubt, self.sign_at()];
         let timers = [self.client.poll_timeout(), self.session.poll_timeout(), rest];
         timers.into_iter().chain(hub).flatten().min()
     }

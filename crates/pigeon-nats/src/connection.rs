@@ -7,8 +7,9 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{Config, Stream};
 use async_nats::jetstream::{self, Context};
-use async_nats::{Client, ConnectOptions, ServerAddr};
+use async_nats::{Client, ClientError, ConnectOptions, ServerAddr};
 use bytes::Bytes;
+use futures_util::future::ready;
 use pigeon_cluster::{Record, hash};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -22,6 +23,9 @@ const RECONNECT: Duration = Duration::from_secs(4);
 
 /// Time without a sign of a consumer after which it is made anew.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// The client's words for a host without an address, which is no server of its list.
+const UNKNOWN: &str = "DNS error";
 
 /// Why something failed, in the client's words.
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -39,6 +43,7 @@ pub(crate) async fn connect(
     settings: &Settings,
     signs: UnboundedSender<Sign>,
 ) -> Result<Client, Error> {
+    let troubles = signs.clone();
     let mut options = ConnectOptions::new()
         .name("pigeon hub")
         .retry_on_initial_connect()
@@ -53,10 +58,22 @@ pub(crate) async fn connect(
             let sign = match event {
                 async_nats::Event::Connected => Sign::Connected,
                 async_nats::Event::Disconnected | async_nats::Event::Closed => Sign::Disconnected,
+                // Without its cause, which the servers' list below has.
+                async_nats::Event::ClientError(ClientError::Other(kind)) if kind != UNKNOWN => {
+                    return ready(());
+                }
                 other => Sign::Trouble(other.to_string()),
             };
             let _ = signs.send(sign);
-            async {}
+            ready(())
+        })
+        .reconnect_to_server_callback(move |servers, _| {
+            let why = servers.into_iter().filter_map(|server| server.last_error).next_back();
+            if let Some(why) = why {
+                let _ = troubles.send(Sign::Trouble(why));
+            }
+            // The client chooses the server.
+            ready(None)
         });
     options = match &settings.credentials {
         Credentials::None => options,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use async_nats::ConnectOptions;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 
 /// The brokers and the stream of a cluster of hubs.
@@ -38,6 +39,13 @@ pub enum Credentials {
     },
     /// The contents of a `.creds` file.
     Creds(String),
+}
+
+impl Credentials {
+    /// The contents of a `.creds` file. `None` if they lack a token or a key.
+    pub fn from_file(text: String) -> Option<Credentials> {
+        ConnectOptions::new().credentials(&text).is_ok().then_some(Credentials::Creds(text))
+    }
 }
 
 impl fmt::Debug for Credentials {

@@ -81,11 +81,22 @@ impl Client {
         Ok(Client { connections, transport, provider, ids, connected })
     }
 
-    /// Starts a connection. [`Event::Opened`] or [`Event::Closed`] follows. Fails if the address is
-    /// not a valid destination.
+    /// Starts a connection over the first socket. [`Event::Opened`] or [`Event::Closed`] follows.
+    /// Fails if the address is not a valid destination.
     pub fn connect(
         &mut self,
         now: Instant,
+        server: SocketAddr,
+        pin: Pin,
+    ) -> Result<ConnId, ConnectError> {
+        self.connect_over(now, SocketId::FIRST, server, pin)
+    }
+
+    /// Like [`connect`](Client::connect), over any socket.
+    pub fn connect_over(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
         server: SocketAddr,
         pin: Pin,
     ) -> Result<ConnId, ConnectError> {
@@ -113,7 +124,7 @@ impl Client {
         let now = self.connections.std_now();
         let begun = self.connections.endpoint.connect(now, config, server, SERVER_NAME);
         let (handle, connection) = begun.map_err(|_| ConnectError::Address(server))?;
-        Ok(self.connections.insert(handle, connection, Some(shown)))
+        Ok(self.connections.insert(handle, connection, socket, Some(shown)))
     }
 
     /// The fingerprint of the server's public key, if the connection is open.
@@ -156,12 +167,12 @@ impl Machine for Client {
         }
     }
 
-    fn handle_refused(&mut self, now: Instant, _: SocketId) {
-        self.connections.refused(now, None);
+    fn handle_refused(&mut self, now: Instant, socket: SocketId) {
+        self.connections.refused(now, socket, None);
     }
 
-    fn handle_refused_by(&mut self, now: Instant, _: SocketId, peer: SocketAddr) {
-        self.connections.refused(now, Some(peer));
+    fn handle_refused_by(&mut self, now: Instant, socket: SocketId, peer: SocketAddr) {
+        self.connections.refused(now, socket, Some(peer));
     }
 
     fn handle_unsent(&mut self, _: Instant, _: &Transmit, datagrams: u64) {

@@ -84,6 +84,8 @@ struct Live {
     phase: Phase,
     stream: Option<StreamId>,
     peer: SocketAddr,
+    /// The socket that sends: a client may have one for each server.
+    socket: SocketId,
     /// The address that the connection counts for.
     counted: IpAddr,
     /// Deadline of the handshake, of an answer, or of closing.
@@ -190,7 +192,7 @@ impl Connections {
             Some(DatagramEvent::NewConnection(incoming)) => Some(incoming),
             Some(DatagramEvent::Response(transmit)) => {
                 self.statistics.answers += 1;
-                self.send(&transmit);
+                self.send(datagram.socket, &transmit);
                 None
             }
             None => {
@@ -395,13 +397,14 @@ impl Connections {
         }
     }
 
-    /// ICMP reports that `peer`, or the only peer, has closed the port. It may be forged, so it
-    /// counts only before anything was received from there.
-    pub(crate) fn refused(&mut self, now: Instant, peer: Option<SocketAddr>) {
+    /// ICMP reports that `peer`, or the only peer of `socket`, has closed the port. It may be forged,
+    /// so it counts only before anything was received from there.
+    pub(crate) fn refused(&mut self, now: Instant, socket: SocketId, peer: Option<SocketAddr>) {
         self.begin_driven(now);
         for number in 0..self.table.len() as u32 {
             let is_refused = |live: &&mut Live| {
                 live.phase == Phase::Handshake
+                    && socket == live.socket
                     && peer.is_none_or(|peer| peer == live.peer)
                     && live.connection.stats().udp_rx.datagrams == 0
             };
@@ -461,14 +464,14 @@ impl Connections {
     }
 
     /// Queues quinn-proto's output in the buffer.
-    pub(crate) fn send(&mut self, transmit: &quinn_proto::Transmit) {
+    pub(crate) fn send(&mut self, socket: SocketId, transmit: &quinn_proto::Transmit) {
         let Connections { outbox, scratch, .. } = self;
         let bytes = scratch.get(..transmit.size).unwrap_or_default();
         let range = outbox.append(|all| all.extend_from_slice(bytes));
         let segment = transmit.segment_size.filter(|&segment| segment < transmit.size);
         let segment = segment.and_then(|size| NonZeroU16::new(u16::try_from(size).ok()?));
         let (to, from) = (transmit.destination, transmit.src_ip);
-        outbox.push(Transmit { socket: SocketId::FIRST, to, from, range, segment });
+        outbox.push(Transmit { socket, to, from, range, segment });
     }
 
     /// Number of connections of an address.
@@ -481,6 +484,7 @@ impl Connections {
         &mut self,
         handle: ConnectionHandle,
         connection: Connection,
+        socket: SocketId,
         shown: Option<Arc<Shown>>,
     ) -> ConnId {
         let number = handle.0 as u32;
@@ -498,6 +502,7 @@ impl Connections {
             phase: Phase::Handshake,
             stream: None,
             peer,
+            socket,
             counted,
             until: Some(self.now + self.limits.handshake_time),
             asked: 0,
@@ -561,7 +566,8 @@ impl Connections {
             let is_last = transmit.size < NOT_FULL
                 && transmit.destination == live.peer
                 && live.phase == Phase::Open;
-            self.send(&transmit);
+            let socket = live.socket;
+            self.send(socket, &transmit);
             if is_last {
                 break;
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pigeon_datagram::{Instant, Machine, Received, Transmit};
+use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
 use pigeon_guard::{Bucket, SourceRules, cost};
 use quinn_proto::Incoming;
 use quinn_proto::crypto::rustls::QuicServerConfig;
@@ -84,7 +84,7 @@ impl Server {
             match endpoint.retry(incoming, buffer) {
                 Ok(transmit) => {
                     self.connections.statistics.retries += 1;
-                    self.connections.send(&transmit);
+                    self.connections.send(SocketId::FIRST, &transmit);
                 }
                 Err(error) => endpoint.ignore(error.into_incoming()),
             }
@@ -108,18 +108,18 @@ impl Server {
             *counter += 1;
             let (endpoint, buffer) = self.connections.endpoint_and_buffer();
             let transmit = endpoint.refuse(incoming, buffer);
-            return self.connections.send(&transmit);
+            return self.connections.send(SocketId::FIRST, &transmit);
         }
         let now = self.connections.std_now();
         let (endpoint, buffer) = self.connections.endpoint_and_buffer();
         match endpoint.accept(incoming, now, buffer, None) {
             Ok((handle, connection)) => {
-                self.connections.insert(handle, connection, None);
+                self.connections.insert(handle, connection, SocketId::FIRST, None);
             }
             Err(error) => {
                 self.connections.statistics.failed += 1;
                 if let Some(transmit) = error.response {
-                    self.connections.send(&transmit);
+                    self.connections.send(SocketId::FIRST, &transmit);
                 }
             }
         }

@@ -5,6 +5,7 @@
 // - Events: from the session to rooms.
 // - Views: status, rooms, people; the message box; search; copying a room out.
 
+import { arrival, fragment, pages } from "./elsewhere.js";
 import { escape, show } from "./escape.js";
 import { openKey } from "./key.js";
 import { LogView } from "./log.js";
@@ -26,6 +27,8 @@ const PAGE = 100;
 const MOST_DIRECT = 50;
 /** A private message is not acknowledged after so long: it may be lost. */
 const DIRECT_ANSWER = 5_000;
+/** After so long without the hub the page names other hubs. */
+const OFFER_AFTER = 3_000;
 /** The most characters of a room that is copied out. */
 const MOST_COPY = 100 << 20;
 
@@ -41,12 +44,18 @@ await rescued(storage);
 const kept = Object.fromEntries(await storage.read());
 const sign = await openKey(storage, kept);
 
-const me = { name: kept.me?.name ?? suggest(language, random()), word: kept.me?.word, isChosen: kept.me?.isChosen ?? false };
+// From another hub's page.
+const arrived = arrival(location.hash);
+const brought = arrived.name && nameError(arrived.name) === undefined ? arrived.name : undefined;
+
+const me = { name: kept.me?.name ?? brought ?? suggest(language, random()), word: kept.me?.word, isChosen: kept.me?.isChosen ?? false };
 const hub = { name: "", bye: "", stores: true, isHistoryOff: false, people: undefined, senders: 0, rooms: [] };
 export const rooms = new Map(); // folded name, or "@name" → Room
 let current;
 let isWriteFailing = false;
+let isConnected = false;
 let lastConnected = now();
+export let otherPages = [];
 let socket;
 let timer;
 
@@ -183,7 +192,9 @@ $("retry").addEventListener("click", wake);
 
 const on = {
   state({ state, why }) {
-    if (state === "live" || state === "catching-up") lastConnected = now();
+    const wasConnected = isConnected;
+    isConnected = state === "live" || state === "catching-up";
+    if (isConnected || wasConnected) lastConnected = now();
     if (state === "ended" && why === "password") askPassword();
   },
 
@@ -259,6 +270,10 @@ const on = {
     showRooms();
   },
 
+  hubs({ hubs }) {
+    otherPages = pages(hubs, location.origin);
+  },
+
   notice({ line, text }) {
     notice(line, text);
   },
@@ -329,8 +344,13 @@ function addRoom(name) {
   const seen = kept[`seen/${fold(name)}`];
   if (seen) room.read = seen.read;
   const isRecent = seen && Date.now() - seen.time < LONG_AWAY && seen.from?.after.position > 0;
-  if (!session.follow(name, isRecent ? seen.from : { last: FIRST })) return undefined;
-  if (isRecent) room.more = seen.from.after.position + 1;
+  let from = isRecent ? seen.from : { last: FIRST };
+  if (arrived.after && fold(arrived.room) === fold(name) && !(from.after?.position >= arrived.after.position)) {
+    from = { after: arrived.after };
+    room.read = arrived.after.position;
+  }
+  if (!session.follow(name, from)) return undefined;
+  if (from.after) room.more = from.after.position + 1;
   rooms.set(fold(name), room);
   for (const mine of session.own()) if (fold(mine.room) === fold(name)) own.note(mine);
   return room;
@@ -491,7 +511,7 @@ function saveRooms() {
 }
 
 function roomOfAddress() {
-  const found = new URLSearchParams(location.hash.slice(1)).get("room")?.trim();
+  const found = arrival(location.hash).room;
   return found && nameError(found) === undefined ? found : undefined;
 }
 
@@ -765,9 +785,36 @@ function showStatus() {
   if (it.dataset.state !== state) it.dataset.state = state;
   if (it.dataset.waiting !== `${session.waiting}`) it.dataset.waiting = session.waiting;
   it.classList.toggle("warn", hub.isHistoryOff || isWriteFailing);
+  showElsewhere();
   $("retry").hidden = isUp || session.again === undefined || session.again - now() < 1_500;
 }
-setInterval(() => session.again !== undefined && showStatus(), 1_000);
+setInterval(() => (session.again !== undefined || otherPages.length > 0) && showStatus(), 1_000);
+
+/** Links to pages of other hubs, while this one is away. */
+function showElsewhere() {
+  const isAway = !isConnected && session.state !== "ended" && now() - lastConnected > OFFER_AFTER;
+  const room = current?.isDirect ? [...rooms.values()].find((it) => !it.isDirect) : current;
+  const isOffered = isAway && room !== undefined && otherPages.length > 0;
+  const box = $("elsewhere");
+  box.hidden = !isOffered;
+  if (!isOffered) return;
+  const goesAlong = fragment({ room: room.name, name: me.name, after: session.leftOff(room.name)?.after });
+  const links = otherPages.map((page) => {
+    const link = document.createElement("a");
+    link.href = page + goesAlong;
+    link.textContent = escape(new URL(page).host);
+    // This tab stays for what waits in it.
+    if (session.waiting > 0) link.target = "_blank";
+    link.rel = "noopener";
+    return link;
+  });
+  const text = document.createElement("span");
+  text.textContent = words.elsewhere;
+  const state = links.map((link) => link.href + link.target).join(" ") + words.elsewhere;
+  if (state === showElsewhere.shown) return;
+  showElsewhere.shown = state;
+  box.replaceChildren(text, ...links);
+}
 
 function security() {
   if (location.protocol === "https:") return "encrypted";
@@ -1218,6 +1265,8 @@ $("theme").value = preferences.theme ?? "auto";
 showMe();
 
 const firstRoom = roomOfAddress() ?? kept.rooms?.current ?? "lobby";
+// What came along is used once.
+if (location.hash) history.replaceState(null, "", `#room=${encodeURIComponent(firstRoom)}`);
 session.configure({ room: firstRoom });
 for (const name of kept.rooms?.open ?? []) if (fold(name) !== fold(firstRoom)) addRoom(name);
 for (const mine of session.own()) own.note(mine);

@@ -476,6 +476,7 @@ export class Session {
       case "forgot":
       case "notice":
       case "here":
+      case "hubs":
         return this.#report(frame.type, frame);
       default:
         return undefined;

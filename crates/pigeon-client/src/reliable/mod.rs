@@ -317,6 +317,22 @@ impl Session {
         self.flush();
     }
 
+    /// A connection is open that replaces the one before, if any: to a hub with this public key
+    /// fingerprint.
+    pub fn moved(&mut self, now: Instant, fingerprint: &str) {
+        match self.link {
+            Link::Ended => return,
+            Link::Open(_) => self.wait(now, None),
+            Link::Down(_) | Link::Opening => {}
+        }
+        // Nothing that was meant for the connection before goes to this one.
+        let is_for_it =
+            |it: &Output| matches!(it, Output::Connect | Output::Send(_) | Output::Close);
+        self.outputs.retain(|output| !is_for_it(output));
+        self.link = Link::Opening;
+        self.connected(now, fingerprint);
+    }
+
     /// Bytes have arrived.
     pub fn received(&mut self, now: Instant, bytes: &[u8]) {
         if let Link::Open(open) = &mut self.link {

@@ -174,12 +174,15 @@ pub struct Here {
 }
 
 /// A hub with the same rooms.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OtherHub {
     /// Its addresses for members with a key.
     pub addresses: Vec<SocketAddr>,
     /// The SHA-256 of its public key, in hexadecimal.
     pub fingerprint: Box<str>,
+    /// The address of its page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<Box<str>>,
 }
 
 /// A member of a room.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use pigeon_client::reliable::{Config, Event as SessionEvent, Session};
-use pigeon_datagram::{Instant, Machine, Received, Transmit};
+use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
 use pigeon_net::Socket;
 
 use super::status::{UsageError, built_without};
@@ -51,7 +51,8 @@ pub(crate) enum Event {
     Session(SessionEvent),
     Met(Fingerprint),
     Unreached(Fingerprint),
-    Moves(SocketAddr),
+    Opens(SocketId, SocketAddr),
+    Closes(SocketId),
     NotTheHub(Fingerprint),
 }
 
@@ -77,11 +78,23 @@ impl Member {
         match *self {}
     }
 
+    pub(crate) fn own_hub(&self) -> SocketAddr {
+        match *self {}
+    }
+
+    pub(crate) fn socket(&self) -> Option<(SocketId, SocketAddr)> {
+        match *self {}
+    }
+
+    pub(crate) fn sockets(&self) -> std::iter::Empty<SocketId> {
+        match *self {}
+    }
+
     pub(crate) fn move_to(&mut self, _: Instant, _: SocketAddr) {
         match *self {}
     }
 
-    pub(crate) fn moved(&mut self, _: Instant, _: bool) {
+    pub(crate) fn opened(&mut self, _: Instant, _: SocketId, _: bool) {
         match *self {}
     }
 

@@ -39,7 +39,7 @@ export async function until(what, condition, within = SOON) {
 }
 
 /** Different unused TCP ports. */
-async function freePorts(count) {
+export async function freePorts(count) {
   const servers = [];
   for (let n = 0; n < count; n += 1) {
     const server = net.createServer().listen(0, '127.0.0.1');
@@ -208,7 +208,8 @@ export class Hub {
   }
 }
 
-function answers(port) {
+/** Whether somebody listens at a TCP port of this host. */
+export function answers(port) {
   return new Promise((resolve) => {
     const socket = net.connect(port, '127.0.0.1');
     socket.on('connect', () => resolve(true)).on('error', () => resolve(false));

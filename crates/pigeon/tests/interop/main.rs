@@ -19,7 +19,8 @@
 //!   shell in a terminal of another's.
 //! - `history`: what was said, read beside the hub that keeps it; `invite`: how to join it.
 //! - `reliable`: members with a key, killed at random; `secure`: those who `join`.
-//! - `cluster`: hubs that share rooms over nats-server; `chaos`: while hubs, brokers and links fail.
+//! - `cluster`: hubs that share rooms over nats-server; `brokers`: with TLS and credentials; `chaos`:
+//!   while hubs, brokers and links fail.
 //! - `page`: the hub's page in real browsers; `page_link`: its frames, its guards and its bounds, by
 //!   a client of the test's own; `page_hostile`: what hostile clients cost the others.
 //! - `ipmsg`: users of iptux as members of a hub, judged by iptux's own core.
@@ -62,6 +63,7 @@ mod windows;
 mod ask;
 mod bad_network;
 mod bench;
+mod brokers;
 mod capture;
 mod chaos;
 mod chat;

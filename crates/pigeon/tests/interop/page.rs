@@ -69,6 +69,11 @@ fn a_page_answers_its_keys_while_the_room_is_loud() {
 }
 
 #[test]
+fn a_page_whose_hub_dies_goes_on_at_another_one() {
+    browse("elsewhere.test.js", &["chromium", "nats-server"]);
+}
+
+#[test]
 fn the_operator_sees_and_kicks_with_the_token_only() {
     browse("operator.test.js", &["chromium", "promtool"]);
 }

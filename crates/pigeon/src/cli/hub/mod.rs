@@ -173,9 +173,6 @@ pub(crate) fn run(
         }
         _ => None,
     };
-    if let Some(archive) = &mut archive {
-        archive.set_place(secure.as_ref().map(secure::Secure::here));
-    }
     let page = match (&archive, page) {
         (Some(archive), Some(settings)) if hub.config().history.is_some() => {
             let sources = hub.config().sources.clone();
@@ -184,6 +181,13 @@ pub(crate) fn run(
         (_, Some(_)) => return Err(UsageError(say!("hub-page-without-history")).into()),
         (_, None) => None,
     };
+    if let Some(archive) = &mut archive {
+        let mut here = secure.as_ref().map(secure::Secure::here);
+        if let Some(place) = page.as_ref().and_then(page::Page::place) {
+            here.get_or_insert_default().page = place.urls().into_iter().next().map(Into::into);
+        }
+        archive.set_place(here);
+    }
     let invitation = archive.as_ref().and_then(|archive| {
         let invitation = Invitation {
             hub: hub.config().name.to_string(),

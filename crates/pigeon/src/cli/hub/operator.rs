@@ -125,8 +125,9 @@ impl Host<Hub> for Operator {
         if let Some(archive) = &mut self.archive {
             archive.woken(hub, io.now);
             let forgotten = archive.take_forgotten();
-            if let (Some(places), Some(secure)) = (archive.take_places(), &self.secure) {
-                secure.hubs(places);
+            if let Some(places) = archive.take_places() {
+                self.secure.iter().for_each(|secure| secure.hubs(places.clone()));
+                self.page.iter().for_each(|page| page.hubs(&places));
             }
             for (to, up_to) in archive.take_rewinds() {
                 self.secure.iter().for_each(|secure| secure.rewound(to, up_to));

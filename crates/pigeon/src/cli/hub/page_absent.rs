@@ -10,6 +10,7 @@ use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
 use pigeon_net::{Stats, Waker};
 use pigeon_proto::Position;
+use pigeon_proto::frame::OtherHub;
 
 use super::archive::Archive;
 use super::console;
@@ -65,6 +66,10 @@ impl Page {
     }
 
     pub(super) fn event(&mut self, _: &Event) {
+        match *self {}
+    }
+
+    pub(super) fn hubs(&self, _: &[OtherHub]) {
         match *self {}
     }
 

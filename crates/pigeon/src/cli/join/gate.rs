@@ -190,8 +190,8 @@ impl Gate {
     ) -> Option<Delivery> {
         let event = match event {
             MemberEvent::Session(event) => event,
-            // The link handles moves.
-            MemberEvent::Met(_) | MemberEvent::Moves(_) => return None,
+            // The link handles sockets.
+            MemberEvent::Met(_) | MemberEvent::Opens(..) | MemberEvent::Closes(_) => return None,
             MemberEvent::Unreached(_) => {
                 let is_news = !std::mem::replace(&mut self.is_cut_off, true);
                 return is_news.then_some(Delivery::Waits);

@@ -371,9 +371,10 @@ impl JoinHost {
             return;
         }
         self.roam_at = io.now + ROAM_EVERY;
-        let Ok(socket) = connect(link.peer()) else { return };
+        let Some((id, peer)) = link.socket() else { return };
+        let Ok(socket) = connect(peer) else { return };
         let local = socket.local_addr();
-        if local.ip() != self.local.ip() && io.open(SocketId::FIRST, socket).is_ok() {
+        if local.ip() != self.local.ip() && io.open(id, socket).is_ok() {
             self.local = local;
             link.rebind(io.now);
             self.view.moved(link.session().hub(), local);
@@ -391,7 +392,11 @@ impl JoinHost {
         let at = link.secure_peer().map_or(hub, |it| SocketAddr::new(hub.ip(), it.port()));
         let moved = connect(at).map_err(explain).and_then(|socket| {
             self.local = socket.local_addr();
-            io.open(SocketId::FIRST, socket).context("cannot watch the socket")
+            match link.secure_peer() {
+                // The member opens its own.
+                Some(_) => Ok(()),
+                None => io.open(SocketId::FIRST, socket).context("cannot watch the socket"),
+            }
         });
         if let Err(error) = moved {
             // The old address stays in use, and the next lookup finds the new one again.
@@ -599,13 +604,14 @@ impl Host<Link> for JoinHost {
         self.look_at(link);
         match event {
             LinkEvent::Delivery(delivery) => return self.delivery(delivery),
-            LinkEvent::Moves(hub) => {
-                let is_moved = connect(hub).is_ok_and(|socket| {
+            LinkEvent::Opens(id, hub) => {
+                let is_open = connect(hub).is_ok_and(|socket| {
                     self.local = socket.local_addr();
-                    io.open(SocketId::FIRST, socket).is_ok()
+                    io.open(id, socket).is_ok()
                 });
-                link.moved(io.now, is_moved);
+                link.opened(io.now, id, is_open);
             }
+            LinkEvent::Closes(id) => io.close(id),
             LinkEvent::Switch => {
                 if let Some(socket) = self.next_socket.take() {
                     self.local = socket.local_addr();

@@ -4,6 +4,7 @@
 //! names a port for members with a key, the host passes a member to [`Link::upgrade`]; then the
 //! plain membership ends, and the session continues over the member.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -15,19 +16,17 @@ use rand_pcg::Pcg64;
 use super::gate::{Delivery, DeliveryState, Gate};
 use crate::base::member::{Event as MemberEvent, Member};
 
-/// How long nothing may arrive after the system's report of a closed port, before the member
-/// connects again. QUIC itself ignores such reports, because they may be forged, and waits half a
-/// minute.
-const REFUSED: Duration = Duration::from_secs(1);
-
 /// Time limit for the hub to store own messages when the user leaves.
 const LAST_SAYS: Duration = Duration::from_secs(5);
 
 pub(super) enum LinkEvent {
     Session(Event),
     Delivery(Delivery),
-    /// The member goes on at another hub: its socket must send there, then [`Link::moved`].
-    Moves(SocketAddr),
+    /// The member tries a hub: open this socket, connected to this address, then call
+    /// [`Link::opened`].
+    Opens(SocketId, SocketAddr),
+    /// The member no longer needs this socket.
+    Closes(SocketId),
     /// The plain membership has ended; the member's socket replaces its socket now.
     Switch,
 }
@@ -45,6 +44,8 @@ pub(super) struct Link {
     is_offered: bool,
     /// Whether earlier messages are shown above new ones: on a screen.
     shows_earlier: bool,
+    /// Sockets to open and to close.
+    sockets: VecDeque<LinkEvent>,
     /// The time of the driver's last call.
     now: Instant,
 }
@@ -52,11 +53,7 @@ pub(super) struct Link {
 struct Secure {
     member: Member,
     gate: Gate,
-    events: std::collections::VecDeque<Delivery>,
-    /// When to connect again after a closed port, unless the hub is heard.
-    refused: Option<Instant>,
-    /// The other hub at which the member goes on.
-    moves: Option<SocketAddr>,
+    events: VecDeque<Delivery>,
 }
 
 impl Link {
@@ -70,6 +67,7 @@ impl Link {
             is_goodbye_sent: false,
             is_offered: false,
             shows_earlier,
+            sockets: VecDeque::new(),
             now: Instant::ORIGIN,
         }
     }
@@ -93,8 +91,13 @@ impl Link {
     /// Ends a member, and unlocks its file for the next one, which must follow at once.
     pub(super) fn release(&mut self) {
         self.next = None;
-        if self.secure.take().is_some() {
+        if let Some(secure) = self.secure.take() {
             self.is_goodbye_sent = true;
+            self.sockets.extend(secure.member.sockets().map(LinkEvent::Closes));
+            // The next member opens the first one anew.
+            let is_open =
+                |it: &LinkEvent| matches!(it, LinkEvent::Closes(id) if *id != SocketId::FIRST);
+            self.sockets.retain(is_open);
         }
     }
 
@@ -110,7 +113,7 @@ impl Link {
     pub(super) fn move_to(&mut self, now: Instant, hub: SocketAddr, left_off: Option<LeftOff>) {
         self.session.move_to(now, hub, left_off);
         if let Some(secure) = &mut self.secure {
-            let port = secure.member.hub().port();
+            let port = secure.member.own_hub().port();
             secure.member.move_to(now, SocketAddr::new(hub.ip(), port));
         }
         self.turn(now);
@@ -153,12 +156,15 @@ impl Link {
 
     /// The hub's address for members with a key, while one is in use.
     pub(super) fn secure_peer(&self) -> Option<SocketAddr> {
-        self.secure.as_ref().map(|it| it.member.hub())
+        self.secure.as_ref().map(|it| it.member.own_hub())
     }
 
-    /// The socket's peer address.
-    pub(super) fn peer(&self) -> SocketAddr {
-        self.secure.as_ref().map_or_else(|| self.session.hub(), |it| it.member.hub())
+    /// The socket in use and its peer.
+    pub(super) fn socket(&self) -> Option<(SocketId, SocketAddr)> {
+        match &self.secure {
+            Some(secure) => secure.member.socket(),
+            None => Some((SocketId::FIRST, self.session.hub())),
+        }
     }
 
     /// This host's address or socket has changed.
@@ -168,10 +174,10 @@ impl Link {
         }
     }
 
-    /// The answer to [`LinkEvent::Moves`]: whether the socket sends to the other hub now.
-    pub(super) fn moved(&mut self, now: Instant, is_moved: bool) {
+    /// The answer to [`LinkEvent::Opens`]: whether the socket is open.
+    pub(super) fn opened(&mut self, now: Instant, socket: SocketId, is_open: bool) {
         if let Some(secure) = &mut self.secure {
-            secure.member.moved(now, is_moved);
+            secure.member.opened(now, socket, is_open);
         }
         self.turn(now);
     }
@@ -192,8 +198,13 @@ impl Link {
             }
             while let Some(event) = secure.member.poll_event() {
                 is_busy = true;
-                if let MemberEvent::Moves(hub) = event {
-                    secure.moves = Some(hub);
+                let socket = match event {
+                    MemberEvent::Opens(socket, hub) => Some(LinkEvent::Opens(socket, hub)),
+                    MemberEvent::Closes(socket) => Some(LinkEvent::Closes(socket)),
+                    _ => None,
+                };
+                if socket.is_some() {
+                    self.sockets.extend(socket);
                     continue;
                 }
                 let Secure { member, gate, events, .. } = &mut **secure;
@@ -218,7 +229,7 @@ impl Link {
 impl Secure {
     fn over(member: Member, shows_earlier: bool) -> Box<Secure> {
         let gate = Gate::new(member.hub().port(), shows_earlier);
-        Box::new(Secure { member, gate, events: Default::default(), refused: None, moves: None })
+        Box::new(Secure { member, gate, events: VecDeque::new() })
     }
 }
 
@@ -227,10 +238,7 @@ impl Machine for Link {
 
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
         match &mut self.secure {
-            Some(secure) => {
-                secure.refused = None;
-                secure.member.handle_datagram(now, datagram);
-            }
+            Some(secure) => secure.member.handle_datagram(now, datagram),
             None => {
                 self.is_offered |= Answer::parse(datagram.payload).is_some();
                 self.session.handle_datagram(now, datagram);
@@ -241,12 +249,7 @@ impl Machine for Link {
 
     fn handle_refused(&mut self, now: Instant, socket: SocketId) {
         match &mut self.secure {
-            Some(secure) => {
-                if secure.gate.is_connected() {
-                    secure.refused.get_or_insert(now + REFUSED);
-                }
-                secure.member.handle_refused(now, socket);
-            }
+            Some(secure) => secure.member.handle_refused(now, socket),
             None => self.session.handle_refused(now, socket),
         }
         self.turn(now);
@@ -279,12 +282,6 @@ impl Machine for Link {
             && secure.member.poll_timeout().is_some_and(|due| due <= now)
         {
             secure.member.handle_timeout(now);
-        }
-        if let Some(secure) = &mut self.secure
-            && secure.refused.take_if(|due| *due <= now).is_some()
-            && secure.gate.is_connected()
-        {
-            secure.member.move_to(now, secure.member.hub());
         }
         self.turn(now);
     }
@@ -322,8 +319,8 @@ impl Machine for Link {
             self.session.set_shared(self.secure.is_some());
             return Some(LinkEvent::Switch);
         }
-        if let Some(hub) = self.secure.as_mut().and_then(|it| it.moves.take()) {
-            return Some(LinkEvent::Moves(hub));
+        if let Some(socket) = self.sockets.pop_front() {
+            return Some(socket);
         }
         if let Some(delivery) = self.secure.as_mut().and_then(|it| it.events.pop_front()) {
             return Some(LinkEvent::Delivery(delivery));
@@ -346,8 +343,7 @@ impl Machine for Link {
         let secure = self.secure.as_ref();
         let member = secure.and_then(|it| it.member.poll_timeout());
         let leaves = secure.filter(|it| !it.member.is_over()).and_then(|it| it.gate.leaves());
-        let refused = secure.and_then(|it| it.refused);
-        [self.session.poll_timeout(), member, leaves, refused].into_iter().flatten().min()
+        [self.session.poll_timeout(), member, leaves].into_iter().flatten().min()
     }
 
     fn awaits(&self, now: Instant) -> bool {

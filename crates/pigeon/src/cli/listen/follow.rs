@@ -82,7 +82,7 @@ pub(super) fn run(
             Some(Event::Unreached(why)) => {
                 remark(say!("tools-follow-unreached", why = &escape(&format!("{why:?}"))));
             }
-            Some(Event::Met(_) | Event::Moves(_)) | None => {}
+            Some(Event::Met(_) | Event::Opens(..) | Event::Closes(_)) | None => {}
         }
     }
     let is_in_vain = until.is_some() && heard == 0 && !stop.is_set();

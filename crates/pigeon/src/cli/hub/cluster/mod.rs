@@ -380,8 +380,10 @@ fn trouble(why: &str) -> String {
     let has = |words: &[&str]| words.iter().any(|word| low.contains(word));
     match () {
         () if has(&["authorization", "authentication"]) => say!("hub-cluster-refused"),
-        () if has(&["tls", "certificate"]) => {
-            say!("hub-cluster-tls", why = &pigeon_text::escape(&why))
+        // Rustls calls what a server without TLS sends a corrupt message.
+        () if has(&["tls", "certificate", "corrupt message"]) => {
+            let cause = why.strip_prefix("IO error: ").unwrap_or(why);
+            say!("hub-cluster-tls", why = &pigeon_text::escape(&cause))
         }
         () if has(&["dns"]) => say!("hub-cluster-unknown"),
         () if has(&["io error"]) => say!("hub-cluster-unreached"),

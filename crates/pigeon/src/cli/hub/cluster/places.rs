@@ -116,7 +116,8 @@ mod tests {
 
     fn place(port: u16) -> OtherHub {
         let fingerprint = format!("{port:064x}").into();
-        OtherHub { addresses: vec![([127, 0, 0, 1], port).into()], fingerprint }
+        let addresses = vec![([127, 0, 0, 1], port).into()];
+        OtherHub { addresses, fingerprint, page: None }
     }
 
     fn ports(places: Option<Vec<OtherHub>>) -> Vec<u16> {

@@ -90,11 +90,21 @@ pub(in crate::cli::hub) fn name(text: &str) -> Result<String, String> {
 /// Maximum bytes of a credentials file.
 const MOST_CREDENTIALS: u64 = 64 << 10;
 
+/// The first line of a certificate in PEM form (RFC 7468).
+const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
 fn read(file: &Path) -> anyhow::Result<String> {
-    let shown = escape(&*file.to_string_lossy()).to_string();
-    let cannot = || UsageError(say!("hub-cluster-unreadable", file = &shown));
+    let cannot = || unreadable(file);
     let text = text_file::read_secret(file, MOST_CREDENTIALS).with_context(cannot)?;
     String::from_utf8(text).with_context(cannot)
+}
+
+fn unreadable(file: &Path) -> UsageError {
+    UsageError(say!("hub-cluster-unreadable", file = shown(file)))
+}
+
+fn shown(file: &Path) -> String {
+    escape(&*file.to_string_lossy()).to_string()
 }
 
 /// The settings of a cluster.
@@ -122,13 +132,15 @@ impl Settings {
             (Some(user), Some(password), None) => {
                 Credentials::Password { user, password: password.into() }
             }
-            (None, None, Some(file)) => Credentials::Creds(read(file)?),
+            (None, None, Some(file)) => Credentials::from_file(read(file)?)
+                .ok_or_else(|| UsageError(say!("hub-cluster-creds", file = shown(file))))?,
             _ => return Err(UsageError(say!("hub-cluster-credentials")).into()),
         };
         if let Some(file) = &authority {
-            let shown = escape(&*file.to_string_lossy()).to_string();
-            std::fs::File::open(file)
-                .with_context(|| UsageError(say!("hub-cluster-unreadable", file = &shown)))?;
+            let text = std::fs::read(file).with_context(|| unreadable(file))?;
+            if !text.windows(CERTIFICATE.len()).any(|part| part == CERTIFICATE) {
+                return Err(UsageError(say!("hub-cluster-authority", file = shown(file))).into());
+            }
         }
         Ok(Settings { brokers, name, credentials, authority, keep, keep_size })
     }

@@ -28,6 +28,7 @@ use pigeon_hub::reliable::{Config, Crypto};
 use pigeon_hub::{Event, Hub};
 use pigeon_log::Forget;
 use pigeon_net::{Stats, Waker};
+use pigeon_proto::frame::OtherHub;
 use pigeon_proto::{Format, LinkKind, Position, RoomName};
 use pigeon_quic::POINT_LENGTH;
 use pigeon_text::escape;
@@ -326,6 +327,12 @@ impl Page {
     pub(super) fn rewound(&self, to: Position, up_to: Position) {
         let links = self.running.iter().flat_map(|it| &it.links);
         links.for_each(|link| link.rewound(to, up_to));
+    }
+
+    /// The hubs with the same rooms.
+    pub(super) fn hubs(&self, hubs: &[OtherHub]) {
+        let links = self.running.iter().flat_map(|it| &it.links);
+        links.for_each(|link| link.hubs(hubs.to_vec()));
     }
 
     /// The rows of the console's statistics.

@@ -263,7 +263,7 @@ impl Secure {
         };
         let address = |ip| SocketAddr::new(ip, self.port());
         let fingerprint = self.fingerprint().to_string().into();
-        OtherHub { addresses: ips.into_iter().map(address).collect(), fingerprint }
+        OtherHub { addresses: ips.into_iter().map(address).collect(), fingerprint, page: None }
     }
 
     /// Followers that began after one position and before another begin anew.
