@@ -22,5 +22,6 @@ mod reader;
 mod writer;
 
 pub use datagram::{Datagram, Decoder, Skip};
+pub use foreign::Foreign;
 pub use reader::{Packet, ReadError, Reader};
 pub use writer::Writer;

@@ -3,7 +3,7 @@
 use std::io::{self, BufReader, Chain, Cursor, Read};
 use std::time::Duration;
 
-use crate::foreign;
+use crate::foreign::{self, Foreign};
 use crate::input::fill_unless_at_end;
 use crate::pcap::{Pcap, Variant};
 use crate::pcapng::{self, PcapNg};
@@ -41,9 +41,9 @@ pub enum ReadError {
     /// Neither pcap nor pcapng.
     #[error("is not a capture: neither pcap nor pcapng")]
     NoCapture,
-    /// A known but unsupported format. The text follows the file's name.
+    /// Another kind of file.
     #[error("{0}")]
-    Foreign(&'static str),
+    Foreign(Foreign),
     /// The file ends within a packet.
     #[error("is cut short")]
     CutShort,
@@ -63,7 +63,7 @@ impl<R: Read> Reader<R> {
         let mut magic = [0; 4];
         match fill_unless_at_end(&mut input, &mut magic) {
             Ok(true) => {}
-            Ok(false) => return Err(ReadError::Foreign("is empty")),
+            Ok(false) => return Err(ReadError::Foreign(Foreign::Empty)),
             Err(ReadError::CutShort) => return Err(ReadError::NoCapture),
             Err(error) => return Err(error),
         }

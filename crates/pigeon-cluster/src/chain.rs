@@ -44,17 +44,22 @@ impl Chain {
         (saved.epoch, saved.opened, saved.digest) = (epoch, sequence, 0);
         saved.rounds.clear();
         saved.released = false;
-        self.advance(sequence, bytes);
+        self.advance(self.next(sequence, bytes));
+    }
+
+    /// A record after those that were read.
+    pub(crate) fn next(&self, sequence: u64, bytes: &[u8]) -> Read {
+        let record = record::hash(bytes);
+        let number = record::mix(self.saved.digest, &sequence.to_be_bytes());
+        Read { sequence, record, digest: record::mix(number, &record.to_be_bytes()) }
     }
 
     /// Adds a record.
-    pub(crate) fn advance(&mut self, sequence: u64, bytes: &[u8]) {
+    pub(crate) fn advance(&mut self, read: Read) {
+        let Read { sequence, record, digest } = read;
         let saved = &mut self.saved;
-        (saved.cursor, saved.record) = (sequence, record::hash(bytes));
-        let number = record::mix(saved.digest, &sequence.to_be_bytes());
-        saved.digest = record::mix(number, &saved.record.to_be_bytes());
-        let Saved { record, digest, .. } = *saved;
-        self.ring.push_back(Read { sequence, record, digest });
+        (saved.cursor, saved.record, saved.digest) = (sequence, record, digest);
+        self.ring.push_back(read);
         if self.ring.len() > RING {
             self.ring.pop_front();
         }
@@ -127,10 +132,10 @@ mod tests {
         one.open(3, 10, b"epoch");
         two.open(3, 10, b"epoch");
         assert!(!one.differs(10, two.saved.digest));
-        one.advance(11, b"lost");
-        two.advance(11, b"used again");
-        one.advance(12, b"same");
-        two.advance(12, b"same");
+        one.advance(one.next(11, b"lost"));
+        two.advance(two.next(11, b"used again"));
+        one.advance(one.next(12, b"same"));
+        two.advance(two.next(12, b"same"));
         assert!(one.differs(12, two.saved.digest));
         assert!(!one.differs(13, 5), "not read yet");
         two.open(4, 13, b"epoch");

@@ -23,13 +23,14 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// A hub has renewed its lease. False if there are too many hubs.
+    /// A hub has renewed its lease. Whether it was not known before; too many hubs are not.
     pub(crate) fn heard(&mut self, now: Instant, hub: u128) -> bool {
-        let fits = self.until.len() < PEERS || self.until.contains_key(&hub);
+        let is_known = self.until.contains_key(&hub);
+        let fits = is_known || self.until.len() < PEERS;
         if fits {
             self.until.insert(hub, now + LEASE);
         }
-        fits
+        fits && !is_known
     }
 
     /// A hub has left.

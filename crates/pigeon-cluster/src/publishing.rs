@@ -3,6 +3,10 @@
 //! Records of one hub become valid in the order of its queue. It goes back to the first one that
 //! is not in the stream, as TCP does, whenever the broker refuses, loses or forgets one: a later
 //! message of an outbox never precedes an earlier one.
+//!
+//! One record carries several messages. A message that comes alone is published at once. Those that
+//! come while a few records are in flight go out together, as small segments do by Nagle's
+//! algorithm, so a busy hub costs the brokers one record for up to [`MESSAGES`] messages.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -11,13 +15,13 @@ use pigeon_datagram::Instant;
 
 use pigeon_proto::Position;
 
-use crate::record::{Outbox, Said};
+use crate::record::{MESSAGES, Numbered, Outbox, Said, TEXTS};
 
-/// Maximum records in flight. A client of 5,000 unacknowledged ones hangs.
-pub(crate) const WINDOW: usize = 1_000;
+/// Maximum records in flight, so 2 MiB of text.
+pub(crate) const WINDOW: usize = 16;
 
-/// Maximum bytes of texts in flight.
-const WINDOW_BYTES: usize = 4 << 20;
+/// Maximum records in flight while what waits does not fill a record.
+const FEW: usize = 2;
 
 /// Time limit for a record in flight to appear.
 const LATE: Duration = Duration::from_secs(5);
@@ -63,9 +67,17 @@ impl Item {
     }
 }
 
+/// Which new messages may be published: reliable members', and plain members'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Allows {
+    pub(crate) new: bool,
+    pub(crate) plain: bool,
+}
+
+/// A record in flight: several messages, or one other item.
 struct Flying {
     id: u64,
-    item: Item,
+    items: Vec<Item>,
     /// The last sequence read before it was published.
     seen: u64,
     acknowledged: Option<u64>,
@@ -74,14 +86,19 @@ struct Flying {
 #[derive(Default)]
 pub(crate) struct Publishing {
     flight: VecDeque<Flying>,
-    bytes: usize,
     /// The step of the first record in flight.
     base: u64,
     round: u64,
     redo: VecDeque<Item>,
     have: VecDeque<Item>,
     again: VecDeque<Item>,
+    /// New messages of reliable members.
     new: VecDeque<Item>,
+    /// New messages of plain members. They belong to no chain, so they do not wait for what a hub that
+    /// comes later lacks.
+    plain: VecDeque<Item>,
+    /// Whether a plain member's message is next if both kinds wait.
+    is_plain_next: bool,
     pub(crate) new_bytes: usize,
     ids: u64,
     /// When the record in flight that was published first is late.
@@ -97,9 +114,13 @@ impl Publishing {
         let key = (said.identity().author, said.identity().outbox);
         let last = self.lasts.entry(key).or_default();
         *last = (last.0.max(said.identity().number), last.1 + 1);
+        let queue = match said.numbered {
+            Numbered::Author => &mut self.new,
+            Numbered::Hub => &mut self.plain,
+        };
         let item = Item::New { ticket, said };
         self.new_bytes += item.bytes();
-        self.new.push_back(item);
+        queue.push_back(item);
     }
 
     pub(crate) fn push_have(&mut self, outboxes: Vec<Outbox>, last: bool) {
@@ -116,49 +137,87 @@ impl Publishing {
     }
 
     pub(crate) fn waiting(&self) -> usize {
-        self.new.len() + self.redo.len() + self.flight.len()
+        let flying: usize = self.flight.iter().map(|it| it.items.len()).sum();
+        self.new.len() + self.plain.len() + self.redo.len() + flying
     }
 
     /// Whether nothing of the logs waits to be said again.
     pub(crate) fn has_said_again(&self) -> bool {
         let is_new = |item: &Item| matches!(item, Item::New { .. });
-        let flight = self.flight.iter().map(|it| &it.item);
+        let flight = self.flight.iter().flat_map(|it| &it.items);
         self.have.is_empty() && self.again.is_empty() && flight.chain(&self.redo).all(is_new)
     }
 
-    /// The next item to publish, with its id, round and step.
+    /// The items of the next record, with its id, round and step. `read` reads messages from the log.
     pub(crate) fn next(
         &mut self,
         now: Instant,
         seen: u64,
-        allows_new: bool,
-        mut is_needless: impl FnMut(&Item) -> bool,
-    ) -> Option<(u64, u64, u64, &Item)> {
+        allows: Allows,
+        is_needless: impl Fn(&Item) -> bool,
+        mut read: impl FnMut(Missing) -> Vec<Item>,
+    ) -> Option<(u64, u64, u64, &[Item])> {
         if self.resume_at.is_some_and(|at| at > now) {
             return None;
         }
         self.resume_at = None;
-        if self.flight.len() >= WINDOW || self.bytes >= WINDOW_BYTES {
+        let new = if allows.new { self.new.len() } else { 0 };
+        let plain = if allows.plain { self.plain.len() } else { 0 };
+        let waits = self.redo.len() + self.have.len() + self.again.len() + new + plain;
+        if self.flight.len() >= if waits < MESSAGES { FEW } else { WINDOW } {
             return None;
         }
-        let item = loop {
-            let queues = [&mut self.redo, &mut self.have, &mut self.again];
-            let item = queues.into_iter().find_map(VecDeque::pop_front);
-            match item.or_else(|| allows_new.then(|| self.new.pop_front()).flatten())? {
-                item @ Item::Missing(_) => {
-                    self.again.push_front(item);
-                    return None;
-                }
-                item if is_needless(&item) => {}
-                item => break item,
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        while let Some(queue) = self.queue(allows) {
+            let fits = |item: &Item| {
+                let is_message = !matches!(item, Item::Have { .. } | Item::Done { .. });
+                let has_room = items.len() < MESSAGES && bytes + item.bytes() <= TEXTS;
+                items.is_empty() || is_message && has_room
+            };
+            if !queue.front().is_some_and(fits) {
+                break;
             }
-        };
+            match queue.pop_front() {
+                None => break,
+                Some(Item::Missing(missing)) => {
+                    read(missing).into_iter().rev().for_each(|item| self.again.push_front(item));
+                }
+                Some(item) if is_needless(&item) => {}
+                Some(item @ (Item::Have { .. } | Item::Done { .. })) => {
+                    items.push(item);
+                    break;
+                }
+                Some(item) => {
+                    bytes += item.bytes();
+                    items.push(item);
+                }
+            }
+        }
+        if items.is_empty() {
+            return None;
+        }
         self.ids += 1;
-        self.bytes += item.bytes();
         self.late_at.get_or_insert(now + LATE);
         let step = self.base + self.flight.len() as u64;
-        self.flight.push_back(Flying { id: self.ids, item, seen, acknowledged: None });
-        self.flight.back().map(|it| (it.id, self.round, step, &it.item))
+        self.flight.push_back(Flying { id: self.ids, items, seen, acknowledged: None });
+        self.flight.back().map(|it| (it.id, self.round, step, &*it.items))
+    }
+
+    /// The queue of the next item.
+    fn queue(&mut self, allows: Allows) -> Option<&mut VecDeque<Item>> {
+        let first = [&mut self.redo, &mut self.have, &mut self.again];
+        if let Some(queue) = first.into_iter().find(|queue| !queue.is_empty()) {
+            return Some(queue);
+        }
+        let is_new_possible = allows.new && !self.new.is_empty();
+        // Neither kind of new messages waits for ever behind the other.
+        self.is_plain_next ^= true;
+        let is_plain_possible = allows.plain && !self.plain.is_empty();
+        let is_plain = is_plain_possible && (self.is_plain_next || !is_new_possible);
+        match is_plain {
+            true => Some(&mut self.plain),
+            false => is_new_possible.then_some(&mut self.new),
+        }
     }
 
     /// The broker has acknowledged a record. True if it has given it a sequence that was used
@@ -170,45 +229,21 @@ impl Publishing {
         sequence <= flying.seen
     }
 
-    /// Whether messages must be read from the log before anything else is published.
-    pub(crate) fn awaits_reading(&self) -> bool {
-        matches!(self.again.front(), Some(Item::Missing(_)))
-    }
-
-    /// Takes the next messages to be read from the log, if they are published next.
-    pub(crate) fn take_missing(&mut self) -> Option<Missing> {
-        match self.again.front() {
-            Some(Item::Missing(missing)) => {
-                let missing = *missing;
-                self.again.pop_front();
-                Some(missing)
-            }
-            _ => None,
-        }
-    }
-
-    /// Puts messages back that were read from the log, before everything else that is said again.
-    pub(crate) fn put_missing(&mut self, items: Vec<Item>) {
-        items.into_iter().rev().for_each(|item| self.again.push_front(item));
-    }
-
     /// Whether a record is in flight.
     pub(crate) fn is_flying(&self, id: u64) -> bool {
         self.flight.binary_search_by_key(&id, |it| it.id).is_ok()
     }
 
-    /// The next valid record of this hub has appeared in the stream.
-    pub(crate) fn appeared(&mut self, now: Instant, round: u64, step: u64) -> Option<Item> {
-        if round != self.round || step != self.base {
-            return None;
-        }
-        let item = self.flight.pop_front()?.item;
+    /// The next valid record of this hub has appeared in the stream. Returns its items.
+    pub(crate) fn appeared(&mut self, now: Instant, round: u64, step: u64) -> Vec<Item> {
+        let is_first = round == self.round && step == self.base;
+        let flying = is_first.then(|| self.flight.pop_front()).flatten();
+        let Some(flying) = flying else { return Vec::new() };
         self.base += 1;
-        self.bytes -= item.bytes();
         self.late_at = (!self.flight.is_empty()).then(|| now + LATE);
         self.delay = Duration::ZERO;
-        self.forget(&item);
-        Some(item)
+        flying.items.iter().for_each(|item| self.forget(item));
+        flying.items
     }
 
     fn forget(&mut self, item: &Item) {
@@ -265,10 +300,10 @@ impl Publishing {
 
     /// Takes everything out of flight.
     fn land(&mut self) {
-        for flying in self.flight.drain(..).rev() {
-            self.redo.push_front(flying.item);
+        for item in self.flight.drain(..).rev().flat_map(|it| it.items.into_iter().rev()) {
+            self.redo.push_front(item);
         }
-        (self.bytes, self.base, self.late_at) = (0, 0, None);
+        (self.base, self.late_at) = (0, None);
         self.round += 1;
     }
 
@@ -278,8 +313,12 @@ impl Publishing {
         self.have.clear();
         self.again.clear();
         for item in std::mem::take(&mut self.redo).into_iter().rev() {
-            if matches!(item, Item::New { .. }) {
-                self.new.push_front(item);
+            match &item {
+                Item::New { said, .. } if said.numbered == Numbered::Author => {
+                    self.new.push_front(item);
+                }
+                Item::New { .. } => self.plain.push_front(item),
+                _ => {}
             }
         }
         (self.resume_at, self.delay) = (None, Duration::ZERO);
@@ -289,46 +328,80 @@ impl Publishing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Again, Numbered};
+    use crate::record::Again;
     use crate::testing::message;
+
+    fn said(number: u64, text: &str) -> Said {
+        let (after, numbered, again) = (number - 1, Numbered::Author, Again::No);
+        Said { message: message(1, 2, number, text), after, numbered, again }
+    }
 
     fn publishing(count: u64) -> Publishing {
         let mut publishing = Publishing::default();
-        for number in 1..=count {
-            let (after, numbered, again) = (number - 1, Numbered::Author, Again::No);
-            let said = Said { message: message(1, 2, number, "x"), after, numbered, again };
-            publishing.push_new(Some(number), said);
-        }
+        (1..=count).for_each(|number| publishing.push_new(Some(number), said(number, "x")));
         publishing
     }
 
-    fn steps(publishing: &mut Publishing, now: Instant) -> Vec<(u64, u64)> {
-        let mut steps = Vec::new();
-        while let Some((_, round, step, _)) = publishing.next(now, 0, true, |_| false) {
-            steps.push((round, step));
+    const ALL: Allows = Allows { new: true, plain: true };
+
+    /// Publishes what is possible: the round, the step and the number of messages of each record.
+    fn publish(publishing: &mut Publishing, now: Instant) -> Vec<(u64, u64, usize)> {
+        let mut published = Vec::new();
+        while let Some((_, round, step, items)) =
+            publishing.next(now, 0, ALL, |_| false, |_| Vec::new())
+        {
+            published.push((round, step, items.len()));
         }
-        steps
+        published
+    }
+
+    #[test]
+    fn a_message_alone_goes_at_once_and_those_that_come_meanwhile_go_together() {
+        let mut publishing = Publishing::default();
+        let mut steps = Vec::new();
+        for number in 1..=100 {
+            publishing.push_new(None, said(number, "x"));
+            steps.extend(publish(&mut publishing, Instant::ORIGIN));
+        }
+        assert_eq!(steps, [(0, 0, 1), (0, 1, 1)]);
+        assert_eq!(publishing.appeared(Instant::ORIGIN, 0, 0).len(), 1);
+        assert_eq!(publish(&mut publishing, Instant::ORIGIN), [(0, 2, 98)]);
+        assert_eq!(publishing.waiting(), 99);
     }
 
     #[test]
     fn everything_from_the_first_lost_record_on_is_published_again_in_a_new_round() {
-        let mut publishing = publishing(4);
-        assert_eq!(steps(&mut publishing, Instant::ORIGIN), [(0, 0), (0, 1), (0, 2), (0, 3)]);
-        assert!(publishing.appeared(Instant::ORIGIN, 0, 0).is_some());
-        assert!(publishing.appeared(Instant::ORIGIN, 0, 2).is_none(), "1 is missing");
-        publishing.go_back(Instant::ORIGIN);
-        assert_eq!(steps(&mut publishing, Instant::ORIGIN), [], "not at once");
-        let later = Instant::ORIGIN + FIRST_DELAY;
-        assert_eq!(steps(&mut publishing, later), [(1, 0), (1, 1), (1, 2)]);
-        assert_eq!(publishing.last_of(1, 2), Some(4));
+        let mut publishing = publishing(600);
+        let now = Instant::ORIGIN;
+        assert_eq!(publish(&mut publishing, now), [(0, 0, 256), (0, 1, 256)]);
+        assert_eq!(publishing.appeared(now, 0, 0).len(), 256);
+        assert_eq!(publish(&mut publishing, now), [(0, 2, 88)]);
+        assert!(publishing.appeared(now, 0, 2).is_empty(), "1 is missing");
+        publishing.go_back(now);
+        assert_eq!(publish(&mut publishing, now), [], "not at once");
+        assert_eq!(publish(&mut publishing, now + FIRST_DELAY), [(1, 0, 256), (1, 1, 88)]);
+        assert_eq!(publishing.last_of(1, 2), Some(600));
     }
 
     #[test]
-    fn only_a_window_is_in_flight() {
-        let mut publishing = publishing(2_000);
-        assert_eq!(steps(&mut publishing, Instant::ORIGIN).len(), WINDOW);
-        assert!(publishing.appeared(Instant::ORIGIN, 0, 0).is_some());
-        assert_eq!(steps(&mut publishing, Instant::ORIGIN), [(0, 1_000)]);
-        assert_eq!(publishing.waiting(), 1_999);
+    fn records_and_their_texts_are_bounded() {
+        let mut publishing = publishing(MESSAGES as u64 * 100);
+        assert_eq!(publish(&mut publishing, Instant::ORIGIN).len(), WINDOW);
+        let mut publishing = Publishing::default();
+        let text = "x".repeat(TEXTS / 2);
+        (1..=3).for_each(|number| publishing.push_new(None, said(number, &text)));
+        assert_eq!(publish(&mut publishing, Instant::ORIGIN), [(0, 0, 2), (0, 1, 1)]);
+    }
+
+    #[test]
+    fn plain_members_do_not_wait_with_the_reliable_ones() {
+        let mut publishing = publishing(2);
+        publishing.push_new(None, Said { numbered: Numbered::Hub, ..said(1, "x") });
+        let plain = Allows { new: false, plain: true };
+        let now = Instant::ORIGIN;
+        let next = publishing.next(now, 0, plain, |_| false, |_| Vec::new());
+        assert_eq!(next.map(|(.., items)| items.len()), Some(1));
+        assert!(publishing.next(now, 0, plain, |_| false, |_| Vec::new()).is_none());
+        assert_eq!(publish(&mut publishing, now), [(0, 1, 2)]);
     }
 }

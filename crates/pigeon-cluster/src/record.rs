@@ -1,4 +1,9 @@
 //! Records of the stream: one JSON object each. Unknown types and fields are ignored.
+//!
+//! ```json
+//! {"said": {"stamp": {"hub": "…", "epoch": 7, "round": 0, "step": 4, "seen": 812, "digest": "…"},
+//!           "messages": [{"message": {…}, "after": 3, "numbered": "author"}, …]}}
+//! ```
 
 use pigeon_proto::{Identity, Message};
 use serde::{Deserialize, Serialize};
@@ -8,6 +13,13 @@ use crate::hex;
 /// Maximum outboxes in one `have`.
 pub(crate) const OUTBOXES: usize = 1_000;
 
+/// Maximum messages in one record.
+pub(crate) const MESSAGES: usize = 256;
+
+/// Maximum bytes of their texts, unless it is one message. JSON escapes a byte with up to six, so a
+/// record stays below the 1 MiB that brokers accept.
+pub(crate) const TEXTS: usize = 128 << 10;
+
 /// A record of the stream.
 ///
 /// ```text
@@ -16,10 +28,12 @@ pub(crate) const OUTBOXES: usize = 1_000;
 ///     │ ── have ──────▶ │ ◀──── have ──── │   what each log holds
 ///     │ ── said again ▶ │ ── said again ▶ │   what the other lacks
 ///     │ ── done ──────▶ │ ── done ──────▶ │   B may show this epoch to its followers
-///     │ ── said ──────▶ │ ── said ──────▶ │   new messages
+///     │ ── said ──────▶ │ ── said ──────▶ │   new messages, several in a record
 /// ```
+///
+/// Neither the type nor the stamp is a field beside others: serde would copy every field first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Record {
     /// A new epoch begins with this record.
     Epoch {
@@ -29,19 +43,16 @@ pub enum Record {
         #[serde(with = "hex::id")]
         hub: u128,
     },
-    /// A message.
+    /// Messages, new ones or such that other hubs lack.
     Said {
         /// The publisher and its view.
-        #[serde(flatten)]
         stamp: Stamp,
-        /// The message.
-        #[serde(flatten)]
-        said: Box<Said>,
+        /// At most 256 messages, in order.
+        messages: Vec<Said>,
     },
     /// A part of what a hub's log holds.
     Have {
         /// The publisher and its view.
-        #[serde(flatten)]
         stamp: Stamp,
         /// Outboxes and the last number of each.
         outboxes: Vec<Outbox>,
@@ -53,15 +64,11 @@ pub enum Record {
     /// Everything that the publisher holds and a `have` lacked precedes this record.
     Done {
         /// The publisher and its view.
-        #[serde(flatten)]
         stamp: Stamp,
         /// The hub that said `have`.
         #[serde(with = "hex::id")]
         have: u128,
     },
-    /// A type of a later version.
-    #[serde(other)]
-    Unknown,
 }
 
 /// The publisher of a record, the record's place in its queue, and the part of the stream that the
@@ -142,9 +149,14 @@ pub struct Outbox {
 }
 
 impl Record {
-    /// Parses a record. `None` if it is not one.
+    /// Parses a record. `None` if it is not one, or of another version.
     pub fn parse(bytes: &[u8]) -> Option<Record> {
-        serde_json::from_slice(bytes).ok()
+        let record = serde_json::from_slice(bytes).ok()?;
+        match &record {
+            // The positions of more would be those of the next record.
+            Record::Said { messages, .. } if messages.len() > MESSAGES => None,
+            _ => Some(record),
+        }
     }
 
     /// The record's bytes.
@@ -158,7 +170,7 @@ impl Record {
             Record::Said { stamp, .. }
             | Record::Have { stamp, .. }
             | Record::Done { stamp, .. } => Some(*stamp),
-            Record::Epoch { .. } | Record::Unknown => None,
+            Record::Epoch { .. } => None,
         }
     }
 }
@@ -202,14 +214,42 @@ mod tests {
         let outboxes = vec![Outbox { author: 1, outbox: 2, last: 3 }];
         for record in [
             Record::Epoch { epoch: 3, hub: u128::MAX },
-            Record::Said { stamp, said: Box::new(said) },
-            Record::Said { stamp, said: Box::new(raw) },
+            Record::Said { stamp, messages: vec![said, raw] },
             Record::Have { stamp, outboxes, joined: 4, last: true },
             Record::Done { stamp, have: 8 },
         ] {
             assert_eq!(Record::parse(&record.to_bytes()), Some(record));
         }
-        assert_eq!(Record::parse(br#"{"type":"later","x":1}"#), Some(Record::Unknown));
-        assert_eq!(Record::parse(b"{"), None);
+        for other in ["{", r#"{"later":{"x":1}}"#, r#"{"type":"epoch","epoch":3,"hub":"7"}"#] {
+            assert_eq!(Record::parse(other.as_bytes()), None);
+        }
+    }
+
+    #[test]
+    fn the_longest_record_is_below_a_mebibyte() {
+        let stamp = Stamp { hub: 7, epoch: 3, round: 2, step: 1, seen: 9, digest: u64::MAX };
+        let (numbered, again) = (Numbered::Author, Again::Oldest);
+        for byte in [b'"', 1, 0xff] {
+            for count in [2, MESSAGES] {
+                let text = vec![byte; TEXTS / count];
+                let identity = Identity { author: u128::MAX, outbox: u64::MAX, number: u64::MAX };
+                let speaker = "\"".repeat(64).into();
+                let message =
+                    Message { text: text.into(), identity, speaker, ..message(1, 2, 3, "") };
+                let said = Said { message, after: u64::MAX, numbered, again };
+                let record = Record::Said { stamp, messages: vec![said; count] };
+                assert!(record.to_bytes().len() < 1 << 20, "{count} of {byte}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_with_too_many_messages_is_not_valid() {
+        let stamp = Stamp { hub: 7, epoch: 3, round: 2, step: 1, seen: 9, digest: 0 };
+        let (numbered, again) = (Numbered::Hub, Again::No);
+        let said = Said { message: message(1, 2, 3, "x"), after: 0, numbered, again };
+        let record = |count| Record::Said { stamp, messages: vec![said.clone(); count] };
+        assert!(Record::parse(&record(MESSAGES).to_bytes()).is_some());
+        assert_eq!(Record::parse(&record(MESSAGES + 1).to_bytes()), None);
     }
 }

@@ -57,6 +57,6 @@ pub use outboxes::OutboxEnd;
 pub use pigeon_proto::{Entry, Follow, Gap, Identity, Message, Position, Seen};
 pub use reader::{Found, ReadError, Reader};
 pub use report::{Outcome, Report, Ticket};
-pub use schema::{OpenError, check};
+pub use schema::{OpenError, check, in_a_line};
 pub use state::{Fact, Key, RoomSettings, State};
 pub use trouble::Trouble;

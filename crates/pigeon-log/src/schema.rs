@@ -156,7 +156,7 @@ pub enum OpenError {
 }
 
 /// SQLite's error message in one line, without the SQL statement.
-pub(crate) fn in_a_line(error: &rusqlite::Error) -> String {
+pub fn in_a_line(error: &rusqlite::Error) -> String {
     let said = match error {
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
         other => other.to_string(),

@@ -28,7 +28,7 @@ pub enum Trouble {
 
 impl Trouble {
     /// Classifies an SQLite error.
-    pub(crate) fn of(error: &rusqlite::Error) -> Trouble {
+    pub fn of(error: &rusqlite::Error) -> Trouble {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Trouble::Full,
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Trouble::ReadOnly,

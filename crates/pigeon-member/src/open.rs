@@ -119,6 +119,11 @@ pub enum OpenMemberError {
 pub struct NoHub(Why);
 
 impl NoHub {
+    /// What ended the handshake.
+    pub fn why(&self) -> &Why {
+        &self.0
+    }
+
     fn words(&self) -> String {
         match &self.0 {
             Why::TimedOut => "it is silent".into(),

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::pull::{Config as ConsumerConfig, Stream as Messages};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
+use async_nats::jetstream::context::{
+    CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind,
+};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{Config, Stream};
-use async_nats::jetstream::{self, Context};
+use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{Client, ClientError, ConnectOptions, ServerAddr};
 use bytes::Bytes;
 use futures_util::future::ready;
@@ -16,13 +19,20 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::settings::{Credentials, Settings, differences};
 
 /// Time limit for a question to the brokers.
-const ANSWER: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(3);
 
 /// Longest time between attempts to connect.
-const RECONNECT: Duration = Duration::from_secs(4);
+const RECONNECT: Duration = Duration::from_secs(1);
 
-/// Time without a sign of a consumer after which it is made anew.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How often a broker is asked whether it lives. The third time without an answer ends the
+/// connection.
+const PING: Duration = Duration::from_secs(2);
+
+/// How often a consumer gives a sign. It is made anew if two are missing.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// Maximum records that a broker sends unasked, so that much memory at 1 MiB each.
+const AHEAD: usize = 128;
 
 /// The client's words for a host without an address, which is no server of its list.
 const UNKNOWN: &str = "DNS error";
@@ -49,7 +59,7 @@ pub(crate) async fn connect(
         .retry_on_initial_connect()
         .connection_timeout(ANSWER)
         .request_timeout(Some(ANSWER))
-        .ping_interval(Duration::from_secs(5))
+        .ping_interval(PING)
         .reconnect_delay_callback(|attempt| {
             let delay = 100_u64.saturating_mul(1 << attempt.min(6));
             Duration::from_millis(delay).min(RECONNECT)
@@ -101,10 +111,12 @@ pub(crate) async fn open(
     let wanted = settings.config(servers);
     let stream = match context.get_stream(settings.stream()).await {
         Ok(stream) => stream,
+        // Anything else is no answer: creating the stream would wait as long, for nothing.
+        Err(error) if !is_unknown(&error) => return Err(error.into()),
         Err(_) => match context.get_or_create_stream(wanted.clone()).await {
             Ok(stream) => stream,
             // A cluster whose servers are not all there yet: the stream can get more replicas.
-            Err(_) if wanted.num_replicas > 1 => {
+            Err(error) if wanted.num_replicas > 1 && is_refused(&error) => {
                 context.get_or_create_stream(settings.config(1)).await?
             }
             Err(error) => return Err(error.into()),
@@ -157,6 +169,19 @@ async fn record_at(stream: &Stream, sequence: u64) -> Result<Option<u64>, Error>
     }
 }
 
+/// Whether the brokers know no such stream.
+fn is_unknown(error: &GetStreamError) -> bool {
+    match error.kind() {
+        GetStreamErrorKind::JetStream(error) => error.error_code() == ErrorCode::STREAM_NOT_FOUND,
+        _ => false,
+    }
+}
+
+/// Whether the brokers have answered that they cannot make a stream.
+fn is_refused(error: &CreateStreamError) -> bool {
+    matches!(error.kind(), CreateStreamErrorKind::JetStream(_))
+}
+
 fn is_missing(error: &async_nats::jetstream::stream::RawMessageError) -> bool {
     use async_nats::jetstream::stream::RawMessageErrorKind as Kind;
     matches!(error.kind(), Kind::NoMessageFound)
@@ -185,7 +210,7 @@ pub(crate) async fn read(stream: &Stream, after: u64) -> Result<Messages, Error>
         .await?;
     let messages = consumer
         .stream()
-        .max_messages_per_batch(500)
+        .max_messages_per_batch(AHEAD)
         .heartbeat(HEARTBEAT)
         .expires(HEARTBEAT * 6)
         .messages()

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,7 +27,16 @@ use crate::settings::Settings;
 /// Delay before the stream is opened again.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// From the hub. The hub bounds their number: it waits for what it has handed in.
+/// Maximum memory of inputs that wait. The thread takes none while the hub's log does not answer.
+const WAITING: usize = 32 << 20;
+
+/// Memory of an input, besides its text. It bounds their number to 65,536.
+const INPUT: usize = 512;
+
+/// Maximum inputs that are taken at once. Messages among them go out together.
+const AT_ONCE: usize = 1_024;
+
+/// From the hub.
 pub enum Input {
     /// A reliable member says something. [`Event::Settled`] follows.
     Say {
@@ -38,8 +49,6 @@ pub enum Input {
     Plain(Message),
     /// Whether the messages of [`Event::Store`] are on disk.
     Stored(bool),
-    /// What the other hubs hear about this one, with each lease.
-    About(Value),
     /// Something for all other hubs that are connected now. Nothing is stored, and it may be lost.
     Tell(Value),
     /// Ends the thread.
@@ -56,15 +65,10 @@ pub enum Event {
         /// The place.
         saved: Saved,
     },
-    /// A member's message is decided.
-    Settled {
-        /// The ticket.
-        ticket: u64,
-        /// The decision.
-        outcome: Outcome,
-    },
-    /// A message from another hub, stored: relay it to plain members.
-    Heard(Message),
+    /// Members' messages are decided: their tickets, and the decisions.
+    Settled(Vec<(u64, Outcome)>),
+    /// Messages from other hubs, stored: relay them to plain members.
+    Heard(Vec<Message>),
     /// Followers go back.
     Rewound(Rewind),
     /// Followers may read the newest epoch.
@@ -113,13 +117,68 @@ pub struct Link {
 
 /// Hands in inputs from any thread.
 #[derive(Clone)]
-pub struct Inputs(UnboundedSender<Input>);
+pub struct Inputs {
+    queue: UnboundedSender<Input>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Memory of the inputs that wait.
+    waiting: AtomicUsize,
+    /// What the other hubs hear about this one.
+    about: Mutex<Value>,
+}
 
 impl Inputs {
-    /// Hands something in. False if the thread has ended.
-    pub fn input(&self, input: Input) -> bool {
-        self.0.send(input).is_ok()
+    fn new() -> (Inputs, UnboundedReceiver<Input>) {
+        let (queue, inputs) = unbounded_channel();
+        (Inputs { queue, shared: Arc::default() }, inputs)
     }
+
+    /// Hands something in. False if too much waits, or the thread has ended.
+    pub fn input(&self, input: Input) -> bool {
+        let memory = input.memory();
+        let waiting = self.shared.waiting.fetch_add(memory, Ordering::Relaxed);
+        let has_room = memory == 0 || waiting + memory <= WAITING;
+        if !has_room {
+            self.shared.waiting.fetch_sub(memory, Ordering::Relaxed);
+        }
+        has_room && self.queue.send(input).is_ok()
+    }
+
+    /// What the other hubs hear about this one, with each lease.
+    pub fn set_about(&self, about: Value) {
+        *self.shared.about() = about;
+    }
+}
+
+impl Shared {
+    fn about(&self) -> MutexGuard<'_, Value> {
+        self.about.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Input {
+    fn memory(&self) -> usize {
+        match self {
+            Input::Say { said, .. } => INPUT + said.message.text.len(),
+            Input::Plain(message) => INPUT + message.text.len(),
+            Input::Tell(body) => INPUT + memory_of(body),
+            // One answers each store.
+            Input::Stored(_) | Input::Stop => 0,
+        }
+    }
+}
+
+fn memory_of(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::String(text) => text.len(),
+            Value::Array(values) => values.iter().map(memory_of).sum(),
+            Value::Object(fields) => fields.iter().map(|(key, it)| key.len() + memory_of(it)).sum(),
+            _ => 0,
+        }
 }
 
 impl Link {
@@ -132,13 +191,14 @@ impl Link {
         held: Box<dyn Held + Send>,
         report: Box<dyn FnMut(Event) + Send>,
     ) -> io::Result<Link> {
-        let (inputs, from_hub) = unbounded_channel();
+        let (inputs, from_hub) = Inputs::new();
+        let shared = Arc::clone(&inputs.shared);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("cluster".into()).spawn(move || {
             let order = Order::new(hub, saved, newest);
-            runtime.block_on(Driver::run(settings, hub, order, held, report, from_hub));
+            runtime.block_on(Driver::run(settings, hub, order, held, report, from_hub, shared));
         })?;
-        Ok(Link { inputs: Inputs(inputs), thread: Some(thread) })
+        Ok(Link { inputs, thread: Some(thread) })
     }
 
     /// For other threads.
@@ -146,7 +206,7 @@ impl Link {
         self.inputs.clone()
     }
 
-    /// Hands something in. False if the thread has ended.
+    /// Hands something in. False if too much waits, or the thread has ended.
     pub fn input(&self, input: Input) -> bool {
         self.inputs.input(input)
     }
@@ -211,7 +271,7 @@ struct Driver {
     told: (Option<State>, usize),
     trouble: Option<String>,
     differences: Vec<String>,
-    about: Value,
+    shared: Arc<Shared>,
     /// What the other hubs have said about themselves.
     others: BTreeMap<u128, Value>,
     /// What is to be told.
@@ -226,6 +286,7 @@ impl Driver {
         held: Box<dyn Held + Send>,
         mut report: Box<dyn FnMut(Event) + Send>,
         mut from_hub: UnboundedReceiver<Input>,
+        shared: Arc<Shared>,
     ) {
         let (signs, mut sign) = unbounded_channel();
         let client = match connection::connect(&settings, signs).await {
@@ -262,10 +323,11 @@ impl Driver {
             told: (None, usize::MAX),
             trouble: None,
             differences: Vec::new(),
-            about: Value::Null,
+            shared,
             others: BTreeMap::new(),
             tells: Vec::new(),
         };
+        let mut inputs = Vec::new();
         let mut renew = tokio::time::interval(RENEW);
         renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -275,10 +337,12 @@ impl Driver {
             let sleep = next.map(|next| tokio::time::sleep(next - now));
             let wants = driver.order.wants();
             tokio::select! {
-                input = from_hub.recv() => match input {
-                    Some(Input::Stop) | None => break,
-                    Some(input) => driver.input(input),
-                },
+                _ = from_hub.recv_many(&mut inputs, AT_ONCE) => {
+                    if inputs.is_empty() || inputs.iter().any(|it| matches!(it, Input::Stop)) {
+                        break;
+                    }
+                    driver.inputs(inputs.drain(..));
+                }
                 Some(sign) = sign.recv() => driver.sign(sign),
                 opened = wait(&mut driver.opening) => driver.opened(opened),
                 messages = wait(&mut driver.reading) => match messages {
@@ -299,7 +363,11 @@ impl Driver {
                     Some(told) => driver.told(&told.payload),
                     None => break,
                 },
-                _ = renew.tick() => driver.renew(false).await,
+                _ = renew.tick() => {
+                    driver.count();
+                    driver.renew(false).await;
+                    driver.look();
+                }
                 () = async { match sleep { Some(sleep) => sleep.await, None => pending().await } } => {
                     driver.timeout();
                 }
@@ -312,17 +380,20 @@ impl Driver {
         Instant::from_nanos(u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
-    fn input(&mut self, input: Input) {
+    fn inputs(&mut self, inputs: impl Iterator<Item = Input>) {
         let now = self.now();
-        match input {
-            Input::Say { ticket, said } => self.order.say(now, ticket, said, &*self.held),
-            Input::Plain(message) => self.order.say_plain(now, message, &*self.held),
-            Input::Stored(is_stored) => self.order.stored(now, is_stored, &*self.held),
-            Input::About(about) => self.about = about,
-            Input::Tell(body) => self.tells.push(body),
-            // Handled by the loop.
-            Input::Stop => {}
+        for input in inputs {
+            self.shared.waiting.fetch_sub(input.memory(), Ordering::Relaxed);
+            match input {
+                Input::Say { ticket, said } => self.order.say(ticket, said, &*self.held),
+                Input::Plain(message) => self.order.say_plain(message),
+                Input::Stored(is_stored) => self.order.stored(now, is_stored, &*self.held),
+                Input::Tell(body) => self.tells.push(body),
+                // Handled by the loop.
+                Input::Stop => {}
+            }
         }
+        self.order.pump(now, &*self.held);
     }
 
     fn sign(&mut self, sign: Sign) {
@@ -459,11 +530,16 @@ impl Driver {
         }
     }
 
-    /// Renews the lease, and looks whether the stream is still what was read.
-    async fn renew(&mut self, leaves: bool) {
+    fn count(&mut self) {
         let (statistics, waiting) = (self.order.statistics(), self.order.waiting());
         (self.report)(Event::Counts { statistics, waiting });
-        let Some(stream) = self.stream.clone() else { return };
+    }
+
+    /// Renews the lease.
+    async fn renew(&mut self, leaves: bool) {
+        if self.stream.is_none() {
+            return;
+        }
         let place = self.order.place();
         let lease = Lease {
             hub: format!("{:032x}", self.hub),
@@ -471,12 +547,17 @@ impl Driver {
             cursor: place.cursor,
             digest: format!("{:016x}", place.digest),
             leaves,
-            about: self.about.clone(),
+            about: self.shared.about().clone(),
         };
         let payload = serde_json::to_vec(&lease).unwrap_or_default();
         let sending = self.client.publish(self.settings.lease(), payload.into());
         let _ = tokio::time::timeout(Duration::from_secs(1), sending).await;
-        let (done, generation, cursor) = (self.done.clone(), self.generation, place.cursor);
+    }
+
+    /// Looks whether the stream is still what was read.
+    fn look(&self) {
+        let Some(stream) = self.stream.clone() else { return };
+        let (done, generation, cursor) = (self.done.clone(), self.generation, self.order.cursor());
         tokio::spawn(async move {
             if let Ok((record, last)) = connection::look(&stream, cursor).await {
                 let _ = done.send((generation, Done::Looked { cursor, record, last }));
@@ -486,6 +567,7 @@ impl Driver {
 
     /// Carries out what the order wants.
     async fn drain(&mut self) {
+        let mut settled = Vec::new();
         while let Some(output) = self.order.poll_output() {
             match output {
                 Output::Read { after } => {
@@ -503,13 +585,15 @@ impl Driver {
                 Output::Store { messages, saved } => {
                     (self.report)(Event::Store { messages, saved })
                 }
-                Output::Settled { ticket, outcome } => {
-                    (self.report)(Event::Settled { ticket, outcome });
-                }
-                Output::Heard(message) => (self.report)(Event::Heard(message)),
+                Output::Settled { ticket, outcome } => settled.push((ticket, outcome)),
+                Output::Heard(messages) => (self.report)(Event::Heard(messages)),
                 Output::Rewound(rewind) => (self.report)(Event::Rewound(rewind)),
                 Output::Released => (self.report)(Event::Released),
+                Output::Renew => self.renew(false).await,
             }
+        }
+        if !settled.is_empty() {
+            (self.report)(Event::Settled(settled));
         }
         self.tell().await;
         let alive = self.order.alive();
@@ -566,5 +650,37 @@ async fn next_of(
     match messages {
         Some(messages) => messages.next().await,
         None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pigeon_proto::{Identity, LinkKind, RoomName};
+
+    fn plain(text: &[u8]) -> Input {
+        Input::Plain(Message {
+            position: Position::START,
+            room: RoomName::lobby(),
+            speaker: "somebody".into(),
+            link: LinkKind::Plain,
+            wall: Duration::ZERO,
+            text: text.into(),
+            identity: Identity { author: 1, outbox: 0, number: 1 },
+        })
+    }
+
+    #[test]
+    fn what_waits_for_a_thread_that_takes_nothing_is_bounded() {
+        let (inputs, mut queue) = Inputs::new();
+        assert_eq!((0..100_000).take_while(|_| inputs.input(plain(b""))).count(), 65_536);
+        assert!(!inputs.input(Input::Tell(Value::Null)));
+        assert!(inputs.input(Input::Stored(true)), "the log's answer always has room");
+        let taken = queue.try_recv().unwrap();
+        inputs.shared.waiting.fetch_sub(taken.memory(), Ordering::Relaxed);
+        assert!(inputs.input(plain(b"")) && !inputs.input(plain(b"")));
+        let (inputs, _queue) = Inputs::new();
+        let text = vec![b'x'; 64 << 10];
+        assert!((0..100_000).take_while(|_| inputs.input(plain(&text))).count() < 512);
     }
 }

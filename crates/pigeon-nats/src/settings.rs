@@ -58,7 +58,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Maximum bytes of a record: a message of the greatest size, escaped, with its other fields.
+/// Maximum bytes of a record, which is what brokers accept without configuration.
 const RECORD: i32 = 1 << 20;
 
 impl Settings {

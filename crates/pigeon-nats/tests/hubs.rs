@@ -115,8 +115,10 @@ impl Hub {
                 let mut seen = seen.lock().unwrap();
                 match event {
                     Event::Store { messages, saved } => seen.stores.push((messages, saved)),
-                    Event::Settled { ticket, outcome } => seen.settled.push((ticket, outcome)),
-                    Event::Heard(message) => seen.heard.push(message.identity),
+                    Event::Settled(settled) => seen.settled.extend(settled),
+                    Event::Heard(messages) => {
+                        seen.heard.extend(messages.iter().map(|it| it.identity));
+                    }
                     Event::State { state, others } => {
                         (seen.state, seen.others) = (Some(state), others);
                     }
@@ -284,6 +286,37 @@ fn hubs_store_the_same_in_one_order_whatever_becomes_of_the_broker() {
         let heard = hub.seen.lock().unwrap().heard.clone();
         assert_eq!(heard.iter().collect::<BTreeSet<_>>().len(), heard.len(), "heard once");
     }
+    drop(hubs);
+    broker.kill();
+}
+
+#[test]
+fn what_a_hub_hands_in_is_bounded_while_its_log_does_not_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(broker) = Broker::start(free_port(), folder.path()) else { return };
+    let log = Shared::default();
+    let mut hubs = [Hub::start(1, broker.port, log.clone())];
+    until("in order", &mut hubs, are_in_order);
+    let hanging = log.0.lock().unwrap();
+    hubs[0].say(100, 1);
+    let plain = |number| {
+        let identity = Identity { author: 1, outbox: 0, number };
+        Input::Plain(message(identity, LinkKind::Plain, vec![b'x'; 200]))
+    };
+    let taken = (1..100_000).take_while(|number| hubs[0].link.input(plain(*number))).count();
+    assert!(taken < 65_536, "{taken}");
+    let identity = Identity { author: 100, outbox: 7, number: 2 };
+    let said = Said {
+        message: message(identity, LinkKind::Key, b"refused".to_vec()),
+        after: 1,
+        numbered: Numbered::Author,
+        again: Again::No,
+    };
+    assert!(!hubs[0].link.input(Input::Say { ticket: 2, said }), "refused, so said again");
+    drop(hanging);
+    until("settled", &mut hubs, are_settled);
+    hubs[0].say(100, 2);
+    until("settled once there is room", &mut hubs, are_settled);
     drop(hubs);
     broker.kill();
 }

@@ -21,12 +21,12 @@ impl Broker {
 
     fn register(&self) -> Option<(u64, u64)> {
         let records = self.records.iter().enumerate().rev();
-        records.filter(|(_, bytes)| bytes.starts_with(br#"{"type":"epoch""#)).find_map(
-            |(place, bytes)| match Record::parse(bytes)? {
+        records.filter(|(_, bytes)| bytes.starts_with(br#"{"epoch""#)).find_map(|(place, bytes)| {
+            match Record::parse(bytes)? {
                 Record::Epoch { epoch, .. } => Some((place as u64 + 1, epoch)),
                 _ => None,
-            },
-        )
+            }
+        })
     }
 
     /// Stores a record. `None`: the condition does not hold.

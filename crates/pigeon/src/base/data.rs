@@ -10,10 +10,8 @@ use std::time::SystemTime;
 
 use anyhow::{Context, anyhow};
 use etcetera::BaseStrategy;
-use pigeon_log::OpenError;
 
 use super::status::UsageError;
-use super::system_error;
 use crate::output::remark;
 use crate::words::say;
 
@@ -83,32 +81,6 @@ pub(crate) fn all(given: Option<&Path>, listen: Option<&str>) -> anyhow::Result<
 fn written(folder: &Path) -> Option<SystemTime> {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     files.filter_map(|file| file.metadata().ok()?.modified().ok()).max()
-}
-
-/// Why a log could not be opened. Rare errors keep the log's own text.
-pub(crate) fn why_closed(error: &OpenError) -> String {
-    let show = |path: &Path| pigeon_text::escape(&*path.to_string_lossy()).to_string();
-    match error {
-        OpenError::InUse { folder, by: Some(by) } => {
-            say!("errors-log-in-use-by", folder = show(folder), pid = by)
-        }
-        OpenError::InUse { folder, by: None } => say!("errors-log-in-use", folder = show(folder)),
-        OpenError::Folder { doing, path, source } => say!(
-            "errors-log-folder",
-            doing = *doing,
-            path = show(path),
-            error = system_error::said(source),
-        ),
-        OpenError::Missing { folder } => say!("errors-log-missing", folder = show(folder)),
-        OpenError::Foreign { file } => say!("errors-log-foreign", file = show(file)),
-        OpenError::Newer { file, found } => {
-            say!("errors-log-newer", file = show(file), found = found)
-        }
-        OpenError::Older { file, found } => {
-            say!("errors-log-older", file = show(file), found = found)
-        }
-        error => pigeon_text::escape(&error.to_string()).to_string(),
-    }
 }
 
 /// The folders of hubs in the state directory, sorted by name.

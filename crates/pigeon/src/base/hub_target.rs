@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pigeon_proto::RoomName;
+use pigeon_proto::{Name, RoomName, sentence};
 
 use super::endpoint::{Endpoint, Family};
 use super::member::{Fingerprint, Options};
 use super::status::UsageError;
 use super::{data, password};
-use crate::words::say;
+use crate::words::{self, say};
 
 /// The default port of a hub.
 const HUB_PORT: u16 = 9_999;
@@ -105,6 +105,11 @@ impl HubTarget {
     /// The options for a member of this hub. Fails if the host is not found, or if there is no
     /// folder for the member's key and outbox.
     pub(crate) fn options(&self, family: Family, args: &MemberArgs) -> anyhow::Result<Options> {
+        let name = args.nick.as_deref().map(|nick| Name::parse(nick.as_bytes())).transpose();
+        let name = name.map_err(|error| {
+            let why = sentence::name_error(error, words::language());
+            UsageError(say!("join-bad-nick", why = why))
+        })?;
         let address = self.endpoint.resolve_in(family)?;
         let port = self.secure_port.or_else(|| address.port().checked_add(1));
         let port = port.ok_or_else(|| UsageError(say!("errors-no-secure-port")))?;
@@ -116,10 +121,10 @@ impl HubTarget {
         options.fingerprint = self.fingerprint;
         options.patience = PATIENCE;
         options.session.room = args.room.is_some().then(|| args.room()).transpose()?;
-        options.session.name = args.nick.as_deref().map(Into::into);
+        options.session.name = name.map(|name| name.as_str().into());
         options.session.password = password::read(args.password_file.as_deref())?
             .map(|password| String::from_utf8_lossy(&password).into());
-        options.session.language = Some(crate::words::language());
+        options.session.language = Some(words::language());
         Ok(options)
     }
 }

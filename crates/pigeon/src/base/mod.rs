@@ -6,8 +6,8 @@
 //!   the [`length`] of what they make.
 //! - [`bind`]: opening a socket; [`port_holder`]: the process that holds a port; [`groups`]:
 //!   receiving multicast and broadcasts. [`cause`]: why a datagram did not arrive.
-//!   [`system_error`]: the system's errors in the user's language. [`asking`]: a request and its
-//!   result.
+//!   [`system_error`] and [`library_error`]: the errors of the system and of pigeon's libraries in
+//!   the user's language. [`asking`]: a request and its result.
 //! - [`data`]: folders for persistent data. [`text_file`]: text from a file or stdin.
 //!   [`private_file`]: a file that only its owner can read. [`qr`]: a text as a QR code.
 //! - [`services`]: the settings of small services, and warnings about their senders.
@@ -37,6 +37,7 @@ pub(crate) mod ipmsg;
 #[path = "ipmsg_absent.rs"]
 pub(crate) mod ipmsg;
 pub(crate) mod length;
+pub(crate) mod library_error;
 pub(crate) mod locale;
 pub(crate) mod lookup;
 #[cfg(feature = "quic")]

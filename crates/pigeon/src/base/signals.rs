@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Context;
 
 use super::status::Status;
+use crate::words::say;
 
 /// Set when the process should stop.
 #[derive(Clone, Default)]
@@ -87,7 +88,7 @@ fn on_signals(
     let wanted =
         wanted.filter(|&signal| signal != SIGHUP || hangup_reloads() || !hangup_is_ignored());
     let mut signals =
-        signal_hook::iterator::Signals::new(wanted).context("cannot catch signals")?;
+        signal_hook::iterator::Signals::new(wanted).with_context(|| say!("errors-no-signals"))?;
     super::thread::spawn("signals", move || {
         for signal in signals.forever() {
             let status = match signal {
@@ -146,7 +147,7 @@ fn on_signals(
         }
         wake.lock().unwrap_or_else(std::sync::PoisonError::into_inner)();
     });
-    caught.context("cannot catch the console's events")?;
+    caught.with_context(|| say!("errors-no-signals"))?;
     Ok((stop, Reload::default()))
 }
 

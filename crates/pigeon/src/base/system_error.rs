@@ -1,13 +1,16 @@
-//! Errors for people: the system's errors in the process's language, and an error with its causes
+//! Errors for people: the system's errors in the process's language, and any error with its causes
 //! on one line.
 //!
 //! The C library's translations exist only if the locale is installed, which containers and small
 //! systems lack.
 
+use std::error::Error;
 use std::io;
+use std::iter::successors;
 
 use pigeon_proto::Language;
 
+use super::library_error::{self, Said};
 use crate::words::{self, say_in};
 
 /// A system error: `Connection refused (os error 111)`.
@@ -19,7 +22,7 @@ pub(crate) fn said(error: &io::Error) -> String {
 pub(crate) fn said_in(language: Language, error: &io::Error) -> String {
     match (language, error.raw_os_error()) {
         (Language::Chinese, Some(code)) => match key_of(code) {
-            Some(key) => format!("{} (os error {code})", say_in!(language, key)),
+            Some(key) => format!("{}（错误码 {code}）", say_in!(language, key)),
             None => error.to_string(),
         },
         // An error of `getaddrinfo`, with a text from the standard library.
@@ -30,11 +33,31 @@ pub(crate) fn said_in(language: Language, error: &io::Error) -> String {
 
 /// An error and its causes on one line, like `{:#}`, in the process's language.
 pub(crate) fn chain(error: &anyhow::Error) -> String {
-    let part = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref() {
-        Some(error) => said(error),
-        None => cause.to_string(),
-    };
-    error.chain().map(part).collect::<Vec<_>>().join(words::before_reason(words::language()))
+    in_a_line(words::language(), error.as_ref())
+}
+
+/// The same for an error of a library.
+pub(crate) fn whole(error: &(dyn Error + 'static)) -> String {
+    in_a_line(words::language(), error)
+}
+
+fn in_a_line(language: Language, error: &(dyn Error + 'static)) -> String {
+    let mut parts = Vec::new();
+    for cause in successors(Some(error), |error| (*error).source()) {
+        if let Some(error) = cause.downcast_ref() {
+            parts.push(said_in(language, error));
+            continue;
+        }
+        match library_error::said_in(language, cause) {
+            Some(Said::Whole(said)) => {
+                parts.push(said);
+                break;
+            }
+            Some(Said::Beginning(said)) => parts.push(said),
+            None => parts.push(cause.to_string()),
+        }
+    }
+    parts.join(words::before_reason(language))
 }
 
 fn is_lookup(error: &io::Error) -> bool {

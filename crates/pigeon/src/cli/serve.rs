@@ -98,7 +98,9 @@ impl std::str::FromStr for Spec {
                 false => say!("tools-serve-no-port", name = text),
             }
         })?;
-        let kind = name.parse::<Kind>().map_err(|error| error.to_string())?;
+        let kind = name
+            .parse::<Kind>()
+            .map_err(|_| say!("tools-serve-unknown", name = &pigeon_text::escape(name)))?;
         let listen = listen.parse::<ListenAddress>()?;
         Ok(Spec { kind, listen: listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into())) })
     }

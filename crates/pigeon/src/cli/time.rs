@@ -20,9 +20,10 @@ use crate::base::payload::line;
 use crate::base::random;
 use crate::base::services::wall;
 use crate::base::status::Status;
+use crate::base::system_error;
 use crate::contacts::peer;
 use crate::output::{json, remark, wall as clock_face};
-use crate::words::say;
+use crate::words::{self, say};
 
 /// Requests to an NTP server: three in 3.5 s. Servers limit requests (RFC 5905 section 7.4,
 /// `RATE`), so it waits longer than other commands.
@@ -108,8 +109,12 @@ fn ask_ntp(to: SocketAddr) -> anyhow::Result<(Measurement, u32)> {
     let ended = asking::ask(asked, to, socket, POLICY, show, remark)?;
     match &ended.outcome.result {
         Ok((_, Ok(measured))) => Ok((*measured, ended.outcome.attempts)),
-        Ok((_, Err(why @ WhyNot::KissOfDeath { .. }))) => bail!("{to}: {why}"),
-        Ok((_, Err(why))) => bail!(say!("tools-time-useless", to = &to, why = why)),
+        Ok((_, Err(why @ WhyNot::KissOfDeath { .. }))) => {
+            bail!(words::because(to, system_error::whole(why)))
+        }
+        Ok((_, Err(why))) => {
+            bail!(say!("tools-time-useless", to = &to, why = system_error::whole(why)))
+        }
         Err(why) => Err(ended.no_reply(*why)),
     }
 }
@@ -141,7 +146,7 @@ impl Request for Ntp {
                 measured => return Verdict::Answer(measured),
             }
         }
-        Verdict::Stray(stray.to_string())
+        Verdict::Stray(system_error::whole(&stray))
     }
 }
 

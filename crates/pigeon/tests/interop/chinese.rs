@@ -12,6 +12,7 @@ fn ended(book: &Book, args: &[&str], locale: &str) -> (Option<i32>, String, Stri
     let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
     command.args(args).env("LC_ALL", locale).env("COLUMNS", "100");
     command.env("PIGEON_CONTACTS", book.path());
+    command.env("PIGEON_STATE", book.directory().join("state"));
     let mut process = Process::spawn("pigeon", &mut command);
     process.end_stdin();
     let status = process.expect_end(SOON).code();
@@ -68,6 +69,16 @@ fn mistakes(port: &str, file: &str) -> Vec<(Vec<String>, &'static str)> {
         ("hub 0 --password-file /nonexistent", "无法从"),
         ("hub 0 --config /nonexistent", "无法读取"),
         ("listen 192.0.2.1:0", "不是本机的地址"),
+        ("send hub:127.0.0.1:1 x", "没有程序在监听"),
+        ("send hub:127.0.0.1:1 x --nick ,", "不能用"),
+        ("listen hub:127.0.0.1:1 --for 1s", "没有程序在监听"),
+        ("hub 0 --data /proc/none", "无法创建"),
+        ("history --backup x --data /nonexistent", "没有聊天记录"),
+        ("relay 0 127.0.0.1:9 --loss 5", "不在 0 和 1 之间"),
+        ("relay 0 127.0.0.1:9 --loss 99%:1", "平均丢包率"),
+        ("relay 0 127.0.0.1:9 --jitter 5ms", "超过了延迟"),
+        ("serve ehco:0", "没有 ehco 这个服务"),
+        ("bench 127.0.0.1:9 --size 10", "测试数据报"),
         ("listen 0 --multicast-interface lo", "需要组播地址"),
         ("contacts add a:b 127.0.0.1:9", "不能作联系人的名字"),
         ("contacts remove nobody", "没有联系人"),

@@ -20,6 +20,7 @@ hub-keyed-not-yet = members with a key cannot join yet: { $why }; trying again. 
 hub-page = page: { $url }
 hub-operator-url = operator's view: its address is in { $file }
 hub-operator-url-unkept = operator's view: cannot write { $file }: { $why }
+hub-console-hint = type `help` for the commands, `quit` to stop the hub; people who join by nc take a name with /nick NAME
 
 ## The console's answers
 
@@ -320,3 +321,21 @@ hub-check-none-yet = data: no log is in { $folder } yet
 hub-undiscoverable = `pigeon discover` may not find this hub: { $why }
 hub-discoverable = listening for those who look for hubs: { $what }
 hub-not-reloaded = settings not read again, nothing changed: { $why }
+hub-quic = cannot start QUIC
+hub-certificate = cannot use { $file }: restore it from a backup, or move it away and tell members the new fingerprint
+hub-log-unread = cannot read the log
+hub-log-unwritten = cannot write the log
+hub-keyed-gone = members with a key are gone: { $why }; opening the port again
+hub-page-lost = the page is gone: { $why }; opening its port again
+hub-page-unserved = the page cannot be served: { $why }; trying again
+hub-ipmsg-gone = IP Messenger: { $why }; its users are gone until the hub is started again
+hub-history-stopped = what is said is not kept: { $why }
+hub-history-back = what is said is kept again; the history marks what is missing
+hub-history-slow = the disk was too slow for all that was said; the history marks it
+hub-changes-lost = names, bans or mutes have changed and are not kept
+hub-disk-slow = the disk is too slow: the last messages may not be kept
+hub-facts-unknown = some of what the log keeps besides messages is of a newer version, or damaged: left alone
+hub-waits-for-address = waiting for the address of { $door }, which this host does not have yet; --wait-for-address off ends the hub instead
+hub-reloaded = settings read again: password, open networks, limits, time-out, language and log level are in force; all others after a restart
+hub-uninvited = `pigeon invite` does not find this hub: { $why }
+hub-stopped-early = stopped before it could listen

@@ -119,6 +119,7 @@ screen-keys =
     Enter | send the line
     Tab | complete a name or a command; again: the next
     Up, Down | lines typed before
+    Esc | clear the line; Up brings it back
     PageUp, PageDown | scroll (also the mouse wheel)
     Ctrl-Home, Ctrl-End | to the first and the last line
     F2, Alt-N | everybody in the room

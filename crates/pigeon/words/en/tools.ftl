@@ -158,6 +158,7 @@ tools-sockets-kernel = no process here holds { $unseen } of { $all ->
 ## pigeon serve
 
 tools-serve-empty = nothing given; write NAME:PORT, e.g. echo:7000
+tools-serve-unknown = there is no service { $name }; there are echo, upper, size, time, discard, daytime and sntp
 tools-serve-which = which service? write NAME:{ $port }, e.g. echo:{ $port }
 tools-serve-no-port = no port; write { $name }:PORT, e.g. { $name }:7000
 tools-serve-on = { $kind } on { $address }
@@ -342,6 +343,11 @@ tools-replay-empty = { $file } holds no datagram to send
 tools-replay-replies = { $file } holds only replies; --both sends them
 tools-replay-filtered = { $file } holds no datagram that matches; see --from, --to, --port
 tools-replay-no-capture = { $file } is not a capture: neither pcap nor pcapng
+tools-replay-no-bytes = { $file } is empty
+tools-replay-compressed = { $file } is compressed with { $with }: decompress it first, e.g. `{ $command }`
+tools-replay-zip = { $file } is a zip archive: extract the capture first, e.g. `unzip FILE`
+tools-replay-modified = { $file } is in a modified pcap format: convert it first, e.g. `editcap FILE new.pcapng`
+tools-replay-foreign = { $file } is in { $program }'s format: convert it first, e.g. `editcap FILE new.pcapng`
 tools-replay-cut-short = { $file } is cut short
 tools-replay-damaged = { $file } is damaged: { $what }
 tools-replay-sending-on = { $to } refused: nobody listens there; sending on
@@ -372,6 +378,8 @@ tools-skip-type = { $what } (type { $link })
 
 tools-bench-source = write an address with or without a port, e.g. 192.0.2.7, 192.0.2.7:5000, [2001:db8::7]:5000
 tools-bench-omit = --omit { $omit } is not a multiple of the --interval of { $interval }
+tools-bench-payload = --size: a test datagram has from { $least } to { $most } bytes, not { $size }
+tools-bench-no-time = a measurement must be longer than 0
 tools-bench-family = --bind { $source } and { $to } are not of the same IP version
 tools-bench-ports = --bind { $source }: { $flows } flows need more ports
 tools-bench-safe = { $to } is another machine: { $rate } datagrams a second; --rate sets another pace

@@ -219,8 +219,110 @@ errors-data-chosen = 有几个 hub 保存了数据；这是最近写入的 { $fo
 errors-data-no-home = { $variable } 为空，或者这个用户没有主目录
 errors-log-in-use-by = { $folder } 正被进程 { $pid } 使用；请停止那个 hub，或换一个文件夹
 errors-log-in-use = { $folder } 正被另一个进程使用；请停止那个 hub，或换一个文件夹
-errors-log-folder = 无法使用 { $path }（{ $doing }）：{ $error }；请检查它的所有者和权限，或换一个文件夹
+errors-log-folder = 无法{ $doing ->
+    [create] 创建
+    [find] 找到
+    [lock] 锁定
+    [open] 打开
+    [write] 写入
+   *[read] 读取
+} { $path }：{ $error }；请检查它的所有者和权限，或换一个文件夹
 errors-log-missing = { $folder } 里没有聊天记录
 errors-log-foreign = { $file } 不是 pigeon 的聊天记录，没有改动它；请换一个文件夹
 errors-log-newer = { $file } 的版本是 { $found }，比这个程序新；请用更新的 pigeon
 errors-log-older = { $file } 的版本是 { $found }；请启动一次 hub 来升级它
+
+## 各个库报告的错误
+
+errors-log-unread = 无法{ $doing ->
+    [open] 打开
+    [create] 创建
+    [upgrade] 升级
+    [search] 搜索
+   *[read] 读取
+} { $file }：{ $why }
+errors-log-damaged-part = 无法{ $doing ->
+    [open] 打开
+    [search] 搜索
+   *[read] 读取
+} { $file }：文件已损坏（{ $what }）；请恢复备份
+errors-log-damaged = { $file } 已损坏（{ $what }），没有改动它；请换上备份，或把整个文件夹移走，从空的聊天记录开始，并从旧的里导出还能读的内容
+errors-log-forget-closed = 无法删除：聊天记录已关闭
+errors-log-forget-unable = 无法删除，什么都没有删：{ $why }
+errors-log-export = 无法写入导出的内容：{ $why }
+errors-log-backup-exists = { $file } 已经存在，没有改动它；请换一个名字
+errors-log-backup = 无法写入备份 { $file }：{ $why }
+errors-log-import-read = 无法读取第 { $line } 行：{ $why }
+errors-log-import-unable = 无法保存第 { $line } 行之前的内容：{ $why }
+errors-log-import-closed = 无法保存第 { $line } 行之前的内容：聊天记录已关闭
+errors-trouble-full = 磁盘已满；请腾出一些空间
+errors-trouble-read-only = 文件夹或文件是只读的；请改为可写
+errors-trouble-io = 磁盘读写出错；请查看系统日志
+errors-trouble-gone = 聊天记录的文件被移走或删除了；请放回去，或重新启动
+errors-trouble-busy = 别的程序锁住了聊天记录；请结束那个程序
+errors-trouble-damaged = 聊天记录已损坏；请停止 hub 并恢复备份
+errors-trouble-no-positions = 这个纪元的编号已用完；请开始新的纪元
+errors-trouble-other = SQLite 报告了错误
+errors-socket-create = 无法为 { $address } 创建 UDP 套接字
+errors-socket-configure = 无法为 { $address } 的套接字设置 { $option }
+errors-socket-bind = 无法绑定到 { $address }
+errors-socket-connect = 无法连接到 { $address }
+errors-drive-receive = 无法在 { $address } 上接收
+errors-drive-wait = 无法等待数据报
+errors-no-thread = 无法启动线程
+errors-no-randomness = 系统没有提供随机数
+errors-no-signals = 无法接收信号
+errors-no-terminal = 无法使用终端
+errors-share-not-a-number = “{ $text }”不是数字；请写比例，例如 0.01，或百分比，例如 1%
+errors-share-out-of-range = “{ $text }”不在 0 和 1（0% 和 100%）之间
+errors-share-no-percent-sign = “{ $text }”不在 0 和 1 之间；百分之 { $text } 请写成 { $text }%
+errors-burst-too-short = 平均每次突发 { $burst } 个数据报是不可能的：一次突发至少一个
+errors-burst-loss = 平均丢包率 { $loss }、每次突发 { $burst } 个数据报是不可能的：两次突发之间至少要有一个数据报到达
+errors-jitter-exceeds-delay = 抖动 { $jitter } 超过了延迟 { $delay }：数据报会在发出之前到达
+errors-held-back-for-nothing = 要乱序，扣留数据报的时间必须大于 0
+errors-rate-zero = 速率为 0 时什么都过不去；请改用 100% 的丢包率
+errors-mtu-zero = MTU 为 0 时只有空数据报过得去
+errors-ntp-short = { $length } 字节不够一个 NTP 数据包
+errors-ntp-mode = 不是服务器的回复，而是模式 { $mode }
+errors-ntp-other-request = 是对另一个请求的回复
+errors-ntp-version = 没有 NTP 版本 { $version }
+errors-ntp-refuses = 服务器拒绝：{ $code }
+errors-ntp-unsynchronised = 服务器的时钟没有同步
+errors-ntp-times = 服务器给出的时间互相矛盾
+errors-ntp-too-far = 服务器的时钟误差可能达到 { $distance }
+errors-key-form = 不是 PKCS #8 形式的 P-256 私钥
+errors-certificate-unmade = 无法生成证书：{ $why }
+errors-certificate-missing = 没有 PEM 形式的证书（CERTIFICATE）
+errors-certificate-no-key = 没有 PEM 形式的私钥（PRIVATE KEY）
+errors-certificate-unusable = 无法使用这个证书或它的私钥：{ $why }
+errors-certificate-mismatch = 私钥（PRIVATE KEY）和证书（CERTIFICATE）不是一对
+errors-idle-too-long = 空闲时限超过 146 年
+errors-no-handshake = 无法开始握手：{ $why }
+errors-web-listen = 无法监听 TCP { $address }
+errors-web-wait = 无法等待连接
+errors-member-file = 无法{ $doing ->
+    [create] 创建
+    [lock] 锁定
+    [open] 打开
+    [write] 写入
+   *[read] 读取
+} { $file }
+errors-member-too-many = 使用 { $folder } 的程序已经太多
+errors-member-key = { $folder } 里的密钥无法使用；请恢复它，或把它移走，作为另一个成员加入
+errors-member-socket = 无法打开通往 { $hub } 的套接字
+errors-member-no-hub = { $hub } 没有接受密钥成员的 hub 应答：{ $why }。hub 在运行吗？如果它用的是别的端口，请用那里的 `pigeon invite` 显示的邀请链接
+errors-member-another = 以前见到的 { $name } 的密钥是 { $known }，而邀请链接里写的是 { $invited }；请问 hub 的操作者哪个是对的
+errors-member-left = 本成员已离开 hub
+errors-not-said = 未存储：{ $why }
+errors-not-said-yet = 尚未存储：消息还在等待，会再次发送
+errors-not-said-long = 文字超过 { $most } 字节
+errors-not-said-full = 等待发往 hub 的消息太多
+errors-why-ended = 它结束了连接
+errors-why-closed = 它关闭了连接：{ $reason }
+errors-why-silent = 它没有回应
+errors-why-restarted = 它不再认得这个连接：它重新启动过
+errors-why-full = 它已满
+errors-why-nobody = 那里没有程序在监听
+errors-why-other-key = 它的密钥是 { $found }，而不是 { $expected }
+errors-why-stolen-key = 它出示的证书的密钥是 { $found }，而它没有对应的私钥
+errors-why-protocol = 它使用的不是这个协议：{ $what }

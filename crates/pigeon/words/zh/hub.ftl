@@ -20,6 +20,7 @@ hub-keyed-not-yet = 带密钥的成员暂时不能加入：{ $why }；正在重�
 hub-page = 网页：{ $url }
 hub-operator-url = 管理页面：地址写在 { $file }
 hub-operator-url-unkept = 管理页面：不能写入 { $file }：{ $why }
+hub-console-hint = 输入 `help` 查看命令，`quit` 停止 hub；用 nc 加入的人用 /nick 名字 给自己取名
 
 ## 控制台的回答
 
@@ -314,3 +315,21 @@ hub-check-none-yet = 数据：{ $folder } 里还没有聊天记录
 hub-undiscoverable = `pigeon discover` 可能找不到这个 hub：{ $why }
 hub-discoverable = 正在监听寻找 hub 的提问：{ $what }
 hub-not-reloaded = 没有重新读取设置，什么都没有改变：{ $why }
+hub-quic = 无法启动 QUIC
+hub-certificate = 无法使用 { $file }：请从备份恢复，或把它移走并把新的指纹告诉成员
+hub-log-unread = 无法读取聊天记录
+hub-log-unwritten = 无法写入聊天记录
+hub-keyed-gone = 带密钥的成员都断开了：{ $why }；正在重新打开端口
+hub-page-lost = 网页断开了：{ $why }；正在重新打开端口
+hub-page-unserved = 无法提供网页：{ $why }；正在重试
+hub-ipmsg-gone = IP Messenger：{ $why }；在 hub 重新启动之前，它的用户都不在了
+hub-history-stopped = 现在说的话没有保存：{ $why }
+hub-history-back = 说的话又能保存了；聊天记录里标明了缺少的部分
+hub-history-slow = 磁盘太慢，有些话没来得及保存；聊天记录里标明了
+hub-changes-lost = 名字、封禁或禁言有变化，没有保存下来
+hub-disk-slow = 磁盘太慢：最后的消息可能没有保存
+hub-facts-unknown = 聊天记录里除消息以外的一些内容来自更新的版本，或已损坏：没有改动
+hub-waits-for-address = 正在等待 { $door } 的地址，本机现在还没有它；要让 hub 直接退出，请用 --wait-for-address off
+hub-reloaded = 已重新读取设置：密码、开放的网段、各项限额、超时、语言和日志级别已生效；其余的重启后生效
+hub-uninvited = `pigeon invite` 找不到这个 hub：{ $why }
+hub-stopped-early = 还没开始监听就停止了

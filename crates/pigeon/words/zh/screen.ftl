@@ -84,6 +84,7 @@ screen-keys =
     Enter | 发送这一行
     Tab | 补全名字或命令；再按换下一个
     Up, Down | 以前输入过的行
+    Esc | 清空这一行；按 Up 可以找回来
     PageUp, PageDown | 翻页（也可用鼠标滚轮）
     Ctrl-Home, Ctrl-End | 到第一行、最后一行
     F2, Alt-N | 房间里的所有人

@@ -119,6 +119,7 @@ tools-sockets-kernel = { $all } 个套接字中有 { $unseen } 个不属于这�
 ## pigeon serve
 
 tools-serve-empty = 没有给出服务；请写成 NAME:PORT，例如 echo:7000
+tools-serve-unknown = 没有 { $name } 这个服务；可用的有 echo、upper、size、time、discard、daytime 和 sntp
 tools-serve-which = 是哪个服务？请写成 NAME:{ $port }，例如 echo:{ $port }
 tools-serve-no-port = 缺少端口；请写成 { $name }:PORT，例如 { $name }:7000
 tools-serve-on = { $kind } 在 { $address }
@@ -261,6 +262,11 @@ tools-replay-empty = { $file } 里没有可发送的数据报
 tools-replay-replies = { $file } 里只有回复；要发送它们，请加 --both
 tools-replay-filtered = { $file } 里没有符合条件的数据报；见 --from、--to、--port
 tools-replay-no-capture = { $file } 不是抓包文件：既不是 pcap 也不是 pcapng
+tools-replay-no-bytes = { $file } 是空的
+tools-replay-compressed = { $file } 是用 { $with } 压缩的：请先解压，例如 `{ $command }`
+tools-replay-zip = { $file } 是 zip 压缩包：请先取出抓包文件，例如 `unzip FILE`
+tools-replay-modified = { $file } 是改动过的 pcap 格式：请先转换，例如 `editcap FILE new.pcapng`
+tools-replay-foreign = { $file } 是 { $program } 的格式：请先转换，例如 `editcap FILE new.pcapng`
 tools-replay-cut-short = { $file } 不完整，被截断了
 tools-replay-damaged = { $file } 已损坏：{ $what }
 tools-replay-sending-on = { $to } 拒绝：那个端口没有程序在监听；继续发送
@@ -288,6 +294,8 @@ tools-skip-type = { $what }（类型 { $link }）
 
 tools-bench-source = 请写地址，端口可有可无，例如 192.0.2.7、192.0.2.7:5000、[2001:db8::7]:5000
 tools-bench-omit = --omit { $omit } 不是 --interval { $interval } 的整数倍
+tools-bench-payload = --size：测试数据报要有 { $least } 到 { $most } 字节，不能是 { $size }
+tools-bench-no-time = 测量的时间必须大于 0
 tools-bench-family = --bind { $source } 和 { $to } 的 IP 版本不同
 tools-bench-ports = --bind { $source }：{ $flows } 条流需要更多端口
 tools-bench-safe = { $to } 是另一台机器：每秒 { $rate } 个数据报；用 --rate 改变速率

@@ -21,7 +21,8 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use clap_complete::ArgValueCandidates;
-use pigeon_bench::{Mode, Pace, Plan};
+use pigeon_bench::{HEADER, Mode, Pace, Plan, PlanError};
+use pigeon_datagram::MAX_PAYLOAD_V4;
 use pigeon_net::Timing;
 
 use self::rate::Rate;
@@ -242,7 +243,19 @@ impl Args {
             reports_every: self.interval / self.reports().max(1),
             tail: Duration::from_secs(1),
         };
-        plan.check().map_err(|error| UsageError(words::because("--size", error)))?;
+        plan.check().map_err(|error| {
+            UsageError(match error {
+                PlanError::Size(size) => {
+                    say!(
+                        "tools-bench-payload",
+                        size = &size,
+                        least = &HEADER,
+                        most = &MAX_PAYLOAD_V4
+                    )
+                }
+                PlanError::Duration => say!("tools-bench-no-time"),
+            })
+        })?;
         Ok(plan)
     }
 }

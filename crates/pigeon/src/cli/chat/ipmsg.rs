@@ -41,12 +41,13 @@ pub(super) fn run(args: &Args, peer: &Peer, color: Color) -> anyhow::Result<Stat
         ListenHost::Ip(ip) => SocketAddr::new(ip, bind.port),
         ListenHost::Every | ListenHost::Unsaid => (Ipv4Addr::UNSPECIFIED, bind.port).into(),
     });
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let (mut messenger, socket) = ipmsg::open(source, legacy, &interfaces)?;
     let clock = Clock::start();
     messenger.add(clock.now(), to);
-    let mut driver =
-        Driver::new(messenger, socket).context("cannot watch the socket")?.with_clock(clock);
+    let mut driver = Driver::new(messenger, socket)
+        .with_context(|| say!("errors-watch-socket"))?
+        .with_clock(clock);
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
     let (reader, printer) = lines::open("> ", Suggestions::default())?;

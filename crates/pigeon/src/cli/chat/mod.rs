@@ -85,7 +85,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     }
     let clock = Clock::start();
     let mut driver =
-        Driver::new(chat, socket).context("cannot watch the socket")?.with_clock(clock);
+        Driver::new(chat, socket).with_context(|| say!("errors-watch-socket"))?.with_clock(clock);
     // Before the terminal is taken over: a signal must not leave it in raw mode.
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;

@@ -15,6 +15,7 @@ use self::when::When;
 use crate::base::data;
 use crate::base::endpoint::ListenAddress;
 use crate::base::status::{Status, UsageError};
+use crate::base::system_error;
 use crate::words::{self, say};
 
 /// Show, search, export, import or back up what was said in a hub's rooms
@@ -141,10 +142,8 @@ fn open(folder: &Path) -> anyhow::Result<Reader> {
 /// help.
 fn explained(error: OpenError) -> anyhow::Error {
     match error {
-        OpenError::InUse { .. } | OpenError::Sqlite { .. } => {
-            anyhow::anyhow!(data::why_closed(&error))
-        }
-        error => UsageError(data::why_closed(&error)).into(),
+        OpenError::InUse { .. } | OpenError::Sqlite { .. } => error.into(),
+        error => UsageError(system_error::whole(&error)).into(),
     }
 }
 

@@ -12,6 +12,7 @@ use pigeon_text::escape;
 use super::progress::Progress;
 use crate::base::random;
 use crate::base::status::{Status, UsageError};
+use crate::base::system_error;
 use crate::output::file::{create, is_stdout, shown};
 use crate::output::remark;
 use crate::words::say;
@@ -44,10 +45,8 @@ pub(super) fn export(
         }
         Err(error) => {
             drop(out.into_parts());
-            Err({
-                let what = say!("history-export-incomplete", file = shown(file));
-                anyhow!("{error}").context(what)
-            })
+            let what = say!("history-export-incomplete", file = shown(file));
+            Err(anyhow!(error).context(what))
         }
     }
 }
@@ -152,8 +151,8 @@ pub(super) fn backup(reader: &Reader, file: &Path) -> anyhow::Result<Status> {
 /// Backs up to a new file and returns its length.
 fn copy(reader: &Reader, file: &Path) -> anyhow::Result<u64> {
     reader.backup(file).map_err(|error| match error {
-        BackupError::Exists { .. } => UsageError(escape(&error.to_string()).to_string()).into(),
-        error => anyhow!("{}", escape(&error.to_string())),
+        BackupError::Exists { .. } => UsageError(system_error::whole(&error)).into(),
+        error => anyhow!(error),
     })?;
     Ok(std::fs::metadata(file).map_or(0, |metadata| metadata.len()))
 }

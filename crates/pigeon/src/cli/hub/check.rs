@@ -81,7 +81,7 @@ fn examine(report: &mut Report, folder: &Path) {
                 OpenError::Folder { .. } | OpenError::Sqlite { .. } => Status::Failed,
                 _ => Status::Usage,
             };
-            report.bad(status, &say!("hub-check-data", what = data::why_closed(&error)));
+            report.bad(status, &say!("hub-check-data", what = system_error::whole(&error)));
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The hub's log: structured, bounded, and escaped.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use pigeon_datagram::Instant;
-use pigeon_hub::{Event, Remark, Statistics};
+use pigeon_hub::{Event, Left, Remark, Statistics};
+use pigeon_proto::Label;
 use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
 use tracing_subscriber::filter::filter_fn;
@@ -18,6 +20,10 @@ use crate::output::{Color, Spool, is_quiet, wall};
 
 /// Maximum lines per second about members. If a hundred thousand join at once, the rest is counted.
 const LINES_A_SECOND: u32 = 200;
+
+/// How long the line of a newcomer waits. `pigeon join` comes to learn the port for members with a
+/// key, leaves at once and comes back there; only that is news.
+const HOLD: Duration = Duration::from_millis(300);
 
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -106,10 +112,15 @@ pub(crate) struct Journal {
     second: Instant,
     lines: u32,
     unwritten: u64,
+    /// Newcomers whose lines wait, in the order of their times.
+    held: VecDeque<(Instant, Label)>,
 }
 
 impl Journal {
     pub(crate) fn note(&mut self, now: Instant, event: &Event) {
+        if self.is_passing(event) {
+            return;
+        }
         if now - self.second >= Duration::from_secs(1) {
             self.flush();
             self.second = now;
@@ -120,7 +131,7 @@ impl Journal {
         }
         self.lines += 1;
         match event {
-            Event::Joined { label, .. } => info!(address = %label, "joined"),
+            Event::Joined { label, .. } => self.held.push_back((now + HOLD, label.clone())),
             Event::Left { label, name, reason, .. } => {
                 let name = name.as_ref().map(tracing::field::display);
                 info!(address = %label, name, "{}", reason.describe());
@@ -156,17 +167,62 @@ impl Journal {
 }
 
 impl Journal {
+    /// When [`tick`](Journal::tick) is due.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.held.front().map(|(at, _)| *at)
+    }
+
+    /// Logs the newcomers who have stayed.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        let due = self.held.partition_point(|(at, _)| *at <= now);
+        self.log_held(due);
+    }
+
+    /// Whether a newcomer without a name has left at once by itself: neither is logged. Any other
+    /// event of a newcomer comes after its line.
+    fn is_passing(&mut self, event: &Event) -> bool {
+        let (label, has_quit) = match event {
+            Event::Left { label, name, reason, .. } => {
+                (label, name.is_none() && *reason == Left::Quit)
+            }
+            Event::Renamed { label, .. }
+            | Event::AnswersByItself { label, .. }
+            | Event::Remark { label, .. } => (label, false),
+            _ => return false,
+        };
+        let at = self.held.iter().position(|(_, held)| held == label);
+        if let Some(at) = at.filter(|_| has_quit) {
+            self.held.remove(at);
+            return true;
+        }
+        self.log_held(at.map_or(0, |at| at + 1));
+        false
+    }
+
+    /// A member speaks: its line comes before its message.
+    pub(crate) fn hear(&mut self, label: &str) {
+        let at = self.held.iter().position(|(_, held)| held.as_str() == label);
+        self.log_held(at.map_or(0, |at| at + 1));
+    }
+
+    fn log_held(&mut self, count: usize) {
+        for (_, label) in self.held.drain(..count) {
+            info!(address = %label, "joined");
+        }
+    }
+
     /// Logs the number of lines left out.
     fn flush(&mut self) {
         if self.unwritten > 0 {
             info!(events = self.unwritten, "more happened than is logged");
         }
-        *self = Journal { second: self.second, ..Journal::default() };
+        (self.lines, self.unwritten) = (0, 0);
     }
 }
 
 /// Writes the last lines of the log.
 pub(crate) fn farewell(journal: &mut Journal, counted: &Statistics, unprinted: u64) {
+    journal.tick(Instant::ORIGIN + Duration::MAX);
     journal.flush();
     if unprinted > 0 {
         warn!(lines = unprinted, "lines were not written: output too slow");

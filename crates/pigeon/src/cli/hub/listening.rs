@@ -13,6 +13,7 @@ use crate::base::bind::{explain, is_address_missing, try_bind};
 use crate::base::signals::Stop;
 use crate::base::switch::Switch;
 use crate::base::system_error;
+use crate::words::say;
 
 /// Time between attempts to bind an address that this host does not have yet; the service manager's
 /// timeout is extended by it.
@@ -38,10 +39,7 @@ pub(super) fn open(
             }
             Err(_) => {
                 if !std::mem::replace(&mut warned, true) {
-                    warn!(
-                        "waiting for the address of {door}, which this host does not have yet; \
-                         --wait-for-address off ends the hub instead"
-                    );
+                    warn!("{}", say!("hub-waits-for-address", door = door));
                 }
                 let status = format!("waiting for the address of {door}");
                 notify(&[State::Starting(PATIENCE), State::Status(&status)]);

@@ -61,6 +61,7 @@ use crate::base::services::wall;
 use crate::base::signals::on_stop_or_reload;
 use crate::base::status::{Status, UsageError};
 use crate::base::switch::Switch;
+use crate::base::system_error;
 use crate::output::Color;
 use crate::ui;
 use crate::ui::lines;
@@ -102,7 +103,7 @@ pub(crate) fn run(
     let path = if args.offload == Switch::On { IoPath::Best } else { IoPath::NoOffload };
     let options = SocketOptions { path, timestamps: false, ..SocketOptions::default() };
     let Some(mut sockets) = listening::open(doors, &options, args.wait_for_address, &stop)? else {
-        info!("stopped before it could listen");
+        info!("{}", say!("hub-stopped-early"));
         return Ok(Status::Done);
     };
 
@@ -196,7 +197,10 @@ pub(crate) fn run(
             keyed: secure.as_ref().map(secure::Secure::place),
         };
         let kept = invitation.keep(archive.folder());
-        kept.inspect_err(|error| warn!("`pigeon invite` does not find this hub: {error}")).ok()
+        kept.inspect_err(|error| {
+            warn!("{}", say!("hub-uninvited", why = system_error::said(error)))
+        })
+        .ok()
     });
     let ipmsg = ipmsg.map(|settings| ipmsg::Link::start(&mut hub, &settings, &interfaces, &waker));
     let ipmsg = ipmsg.transpose()?;
@@ -218,6 +222,9 @@ pub(crate) fn run(
         let lines = page.iter().flat_map(|page| page.invitation(color));
         for line in lines {
             printer.notes.line(line);
+        }
+        if wanted {
+            printer.notes.line(say!("hub-console-hint"));
         }
     }
 

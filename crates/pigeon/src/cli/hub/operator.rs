@@ -80,11 +80,7 @@ impl Operator {
                 limit(&args, password, &mut config);
                 hub.reconfigure(&config);
                 let asked = if config.password.is_some() { "is asked" } else { "none is asked" };
-                info!(
-                    password = asked,
-                    "settings read again: password, open networks, limits, time-out, language and \
-                     log level are in force; all others after a restart"
-                );
+                info!(password = asked, "{}", say!("hub-reloaded"));
             }
             Err(error) => {
                 let why = system_error::chain(&error);
@@ -213,6 +209,7 @@ impl Host<Hub> for Operator {
         }
         match (event, &self.archive) {
             (Event::Message(message), archive) => {
+                self.journal.hear(&message.label);
                 if self.shows_messages {
                     self.printer.data.line(shown(&message));
                 }
@@ -238,13 +235,15 @@ impl Host<Hub> for Operator {
         let groups = self.groups.as_ref().map(GroupSockets::deadline);
         let secure = self.secure.as_ref().and_then(secure::Secure::deadline);
         let page = self.page.as_ref().and_then(page::Page::deadline);
+        let (watchdog, journal) = (self.watchdog.next(), self.journal.deadline());
         let timers =
-            [self.watchdog.next(), secure, page, archive, groups, names, Some(self.next_wall)];
+            [watchdog, journal, secure, page, archive, groups, names, Some(self.next_wall)];
         timers.into_iter().flatten().min()
     }
 
     fn tick(&mut self, hub: &mut Hub, io: &mut Io<'_>) -> ControlFlow<()> {
         self.watchdog.feed(io.now);
+        self.journal.tick(io.now);
         if let Some(archive) = &mut self.archive {
             archive.tick(hub, io.now);
             if let Some(secure) = &mut self.secure {

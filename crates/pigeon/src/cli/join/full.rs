@@ -17,7 +17,7 @@ use rand_pcg::Pcg64;
 
 use super::connection::Connection;
 use super::copies::{Copies, Missing};
-use super::gate::DeliveryState;
+use super::gate::{Delivery, DeliveryState};
 use super::kept::Kept;
 use super::note::{Note, without_word};
 use crate::base::payload::without_end;
@@ -300,7 +300,14 @@ impl Full {
             }),
             _ => None,
         };
-        self.last_note = uncounted.as_ref().unwrap_or(note).words(self.hub, self.language);
+        let mut words = uncounted.as_ref().unwrap_or(note).words(self.hub, self.language);
+        if matches!(
+            note,
+            Note::NotSent(_) | Note::Delivery(Delivery::Refused { text: Some(_), .. })
+        ) {
+            words = say_in!(self.language, "screen-input-brought-back", why = words);
+        }
+        self.last_note = words;
         let line = self.clock.line(Kind::Note, "", &self.last_note);
         self.screen.tell(Update::Line(None, line));
     }

@@ -33,6 +33,7 @@ use crate::base::status::Status;
 use crate::base::system_error::chain;
 use crate::output::wall;
 use crate::ui::typist::Typed;
+use crate::words::say;
 
 /// Time between checks for a new local address while the hub is silent.
 const ROAM_EVERY: Duration = Duration::from_secs(2);
@@ -395,7 +396,9 @@ impl JoinHost {
             match link.secure_peer() {
                 // The member opens its own.
                 Some(_) => Ok(()),
-                None => io.open(SocketId::FIRST, socket).context("cannot watch the socket"),
+                None => {
+                    io.open(SocketId::FIRST, socket).with_context(|| say!("errors-watch-socket"))
+                }
             }
         });
         if let Err(error) = moved {

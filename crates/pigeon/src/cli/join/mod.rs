@@ -151,7 +151,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let local = socket.local_addr();
     let forward = Forward::open(clock.now(), &args.forward, hub, local)?;
     let mut driver =
-        Driver::new(link, socket).context("cannot watch the socket")?.with_clock(clock);
+        Driver::new(link, socket).with_context(|| say!("errors-watch-socket"))?.with_clock(clock);
 
     let connection = Connection { hub, local, waker: driver.waker(), language };
     // Before the terminal is taken over: a signal must not leave it in raw mode.

@@ -127,11 +127,18 @@ fn delivery_words(delivery: &Delivery, language: Language) -> String {
     }
 }
 
-/// The beginning of a text: a refused one may fill the screen, and hide the reason behind it.
+/// The beginning of a text.
 fn beginning(text: &str) -> String {
-    let end = text.char_indices().nth(BEGINNING).map_or(text.len(), |(at, _)| at);
-    let rest = if end < text.len() { "…" } else { "" };
-    format!("{}{rest}", escape(&text[..end]))
+    shortened(&escape(text).to_string())
+}
+
+/// The beginning of an escaped text: a long one would fill the screen, and hide the reason behind
+/// it.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(BEGINNING) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// Why nothing arrives at the hub.
@@ -277,9 +284,9 @@ impl Note {
                 say_in!(language, "join-not-delivered", why = notice(Notice::Gone(*gone)))
             }
             Note::NobodyAnswers { said } => {
-                say_in!(language, "join-nobody-answers", said = said)
+                say_in!(language, "join-nobody-answers", said = shortened(said))
             }
-            Note::Lost { said } => say_in!(language, "join-lost", said = said),
+            Note::Lost { said } => say_in!(language, "join-lost", said = shortened(said)),
             Note::NotSent(error) => line_error(error, language),
             Note::Secure { fingerprint, is_first: true } => {
                 say_in!(language, "join-secure-first", fingerprint = fingerprint)
@@ -289,10 +296,10 @@ impl Note {
             Note::Delivery(delivery) => delivery_words(delivery, language),
             Note::NotKept { error } => say_in!(language, "join-not-kept", error = error),
             Note::NoCopy { said, may_be_raw: false } => {
-                say_in!(language, "join-no-copy", said = said)
+                say_in!(language, "join-no-copy", said = shortened(said))
             }
             Note::NoCopy { said, may_be_raw: true } => {
-                say_in!(language, "join-no-copy-maybe-none", said = said)
+                say_in!(language, "join-no-copy-maybe-none", said = shortened(said))
             }
         }
     }

@@ -14,10 +14,11 @@ use serde_json::{Map, Value, json};
 
 use crate::base::endpoint::Family;
 use crate::base::hub_target::{HubTarget, MemberArgs};
+use crate::base::library_error::why_in;
 use crate::base::signals::on_stop;
 use crate::base::status::Status;
 use crate::output::{remark, wall};
-use crate::words::say;
+use crate::words::{self, say};
 
 /// Time between checks for a signal.
 const LOOK: Duration = Duration::from_millis(200);
@@ -80,7 +81,7 @@ pub(super) fn run(
                 anyhow::bail!(say!("errors-another-hub", fingerprint = &fingerprint));
             }
             Some(Event::Unreached(why)) => {
-                remark(say!("tools-follow-unreached", why = &escape(&format!("{why:?}"))));
+                remark(say!("tools-follow-unreached", why = why_in(words::language(), &why)));
             }
             Some(Event::Met(_) | Event::Opens(..) | Event::Closes(_)) | None => {}
         }

@@ -4,6 +4,7 @@ use pigeon_text::escape;
 
 use super::Shapes;
 use super::knobs::{KNOBS, Setting, Settings};
+use crate::base::system_error;
 use crate::ui::console;
 use crate::words::{key, say};
 
@@ -90,7 +91,7 @@ impl Shapes {
         for (meant, shape) in [(Ways::Up, &mut shapes.up), (Ways::Down, &mut shapes.down)] {
             if ways == meant || ways == Ways::Both {
                 settings.iter().try_for_each(|setting| shape.set(setting))?;
-                shape.conditions().map_err(|error| error.to_string())?;
+                shape.conditions().map_err(|error| system_error::whole(&error))?;
                 if settings.iter().any(Setting::is_queue) && !shape.has_rate() {
                     return Err(say!("tools-relay-queue"));
                 }

@@ -65,7 +65,7 @@ impl RelayHost {
         for (way, shape) in [(Way::Up, &shapes.up), (Way::Down, &shapes.down)] {
             let changed = shape.conditions();
             if let Err(error) = changed.and_then(|c| relay.set_conditions(now, way, c)) {
-                return self.screen.note(error.to_string());
+                return self.screen.note(system_error::whole(&error));
             }
         }
         self.show(relay);

@@ -8,6 +8,7 @@ use pigeon_netsim::path::{
 };
 
 use crate::base::quantity;
+use crate::base::system_error;
 use crate::words::say;
 
 /// All settings, in the order in which they apply to a datagram.
@@ -179,7 +180,7 @@ fn rounded(number: f64) -> f64 {
 }
 
 fn probability(text: &str) -> Result<Probability, String> {
-    text.parse::<Probability>().map_err(|error| error.to_string())
+    text.parse::<Probability>().map_err(|error| system_error::whole(&error))
 }
 
 /// Maximum delay. A path keeps delayed datagrams in memory.
@@ -205,7 +206,7 @@ fn loss(text: &str) -> Result<Loss, String> {
         .parse::<f64>()
         .map_err(|_| say!("tools-knob-burst", burst = &pigeon_text::escape(burst)))?;
     let bursts = Bursts::from_means(probability(share)?, mean);
-    Ok(Loss::Bursts(bursts.map_err(|error| error.to_string())?))
+    Ok(Loss::Bursts(bursts.map_err(|error| system_error::whole(&error))?))
 }
 
 /// Parses `10ms`, `10ms:uniform`, `10ms:normal` or `10ms:pareto`.

@@ -33,6 +33,7 @@ use crate::base::random;
 use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
 use crate::base::switch::Switch;
+use crate::base::system_error;
 use crate::contacts::peer;
 use crate::output::file::is_stdout;
 use crate::output::{Capture, is_quiet};
@@ -210,7 +211,11 @@ impl Knobs {
             let set = both.into_iter().flatten().chain(own).try_for_each(|one| shape.set(one));
             set.map_err(UsageError)?;
             shape.conditions().map_err(|error| {
-                UsageError(say!("tools-relay-one-way", way = way, shape = &error))
+                UsageError(say!(
+                    "tools-relay-one-way",
+                    way = way,
+                    shape = system_error::whole(&error)
+                ))
             })?;
             if self.queue.is_some() && !shape.has_rate() {
                 return Err(UsageError(say!("tools-relay-queue-flag", way = way)));

@@ -189,7 +189,7 @@ fn read_step(
     {
         match shape.conditions() {
             Ok(sound) => *conditions = sound,
-            Err(error) => return fault(span, words::because(way, error)),
+            Err(error) => return fault(span, words::because(way, system_error::whole(&error))),
         }
     }
     match at {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap_complete::ArgValueCandidates;
 use ipnet::IpNet;
-use pigeon_capture::ReadError;
+use pigeon_capture::{Foreign, ReadError};
 use pigeon_datagram::{Instant, SocketId, max_payload};
 use pigeon_net::{Clock, Driver, Host, Io, Socket, SocketOptions, Timing};
 use pigeon_text::escape;
@@ -268,7 +268,17 @@ fn describe(shown: &str, error: &ReadError) -> String {
         ReadError::Damaged(what) => {
             say!("tools-replay-damaged", file = shown, what = &escape(what))
         }
-        error => format!("{shown} {error}"),
+        ReadError::Foreign(Foreign::Empty) => say!("tools-replay-no-bytes", file = shown),
+        ReadError::Foreign(Foreign::Compressed { with, command }) => {
+            say!("tools-replay-compressed", file = shown, with = *with, command = *command)
+        }
+        ReadError::Foreign(Foreign::Zip) => say!("tools-replay-zip", file = shown),
+        ReadError::Foreign(Foreign::ModifiedPcap) => {
+            say!("tools-replay-modified", file = shown)
+        }
+        ReadError::Foreign(Foreign::Of(program)) => {
+            say!("tools-replay-foreign", file = shown, program = *program)
+        }
     }
 }
 

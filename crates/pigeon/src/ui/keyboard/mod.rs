@@ -50,11 +50,12 @@ mod source {
     use super::Event;
     use super::decoder::Decoder;
     use crate::base::thread;
+    use crate::words::say;
 
     /// Reports signals.
     pub(super) fn watch(take: impl Fn(Event) -> bool + Send + 'static) -> anyhow::Result<()> {
         let signals = signal_hook::iterator::Signals::new([SIGTSTP, SIGCONT, SIGWINCH]);
-        let mut signals = signals.context("cannot catch signals")?;
+        let mut signals = signals.with_context(|| say!("errors-no-signals"))?;
         thread::spawn("stops", move || {
             let mut events = signals.forever().map(|signal| match signal {
                 SIGTSTP => Event::Stop,

@@ -252,7 +252,8 @@ fn edit(model: &mut Model, key: KeyEvent) {
     match key.code {
         KeyCode::Up => history.older(input),
         KeyCode::Down => history.newer(input),
-        KeyCode::Esc => {}
+        // As in a shell of Windows. Nothing is lost: Up brings the line back.
+        KeyCode::Esc if !input.is_empty() => history.push(&input.take()),
         _ => input.press(key),
     }
 }

@@ -52,6 +52,7 @@ use crate::base::status::Status;
 use crate::base::terminal::{self, Use};
 use crate::base::thread;
 use crate::ui::keyboard::{self, Event};
+use crate::words::say;
 pub(crate) use colors::Look;
 use feed::{Batch, Feed};
 pub(crate) use keys::Action;
@@ -87,7 +88,7 @@ impl Screen {
         act: impl FnMut(Action) -> bool + Send + 'static,
     ) -> anyhow::Result<Screen> {
         let feed = Arc::new(Feed::default());
-        terminal::enter(Use::Full).context("cannot take the terminal")?;
+        terminal::enter(Use::Full).with_context(|| say!("errors-no-terminal"))?;
         let typed = Arc::clone(&feed);
         let started = keyboard::start(move |event| typed.press(event));
         let (sender, ended) = sync_channel(1);

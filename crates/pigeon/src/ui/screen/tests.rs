@@ -229,6 +229,14 @@ fn what_is_typed_on_over_a_list_is_typed_whole() {
         assert_eq!(key(&mut model, KeyCode::Enter), None);
         assert_eq!(model.input.text(), "draft");
     }
+    // Esc clears a typed line, and Up brings it back.
+    let mut model = lobby();
+    write(&mut model, "draft");
+    assert_eq!(key(&mut model, KeyCode::Esc), None);
+    assert!(model.input.is_empty());
+    key(&mut model, KeyCode::Esc);
+    key(&mut model, KeyCode::Up);
+    assert_eq!(model.input.text(), "draft");
     // Search results do not cover a question.
     let mut model = lobby();
     paste(&mut model, "one\ntwo");
@@ -596,7 +604,7 @@ fn the_keys_are_the_same_in_every_language() {
         let entries = help::entries(&say_in!(language, "screen-keys"));
         entries.into_iter().map(|entry| entry.key).collect::<Vec<_>>()
     };
-    assert_eq!(keys(Language::English).len(), 21);
+    assert_eq!(keys(Language::English).len(), 22);
     assert_eq!(keys(Language::English), keys(Language::Chinese));
 }
 

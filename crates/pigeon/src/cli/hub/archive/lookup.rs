@@ -10,8 +10,10 @@ use pigeon_proto::{Label, Notice, Text};
 use tracing::warn;
 
 use super::shared::Shared;
+use crate::base::system_error;
 use crate::base::thread;
 use crate::output::wall;
+use crate::words::say;
 
 /// Queue length of each reader. If it is full, the member's request is refused.
 const QUESTIONS: usize = 256;
@@ -25,13 +27,13 @@ pub(super) fn read_on_a_thread(
     log: &Log,
     shared: Arc<Shared>,
 ) -> anyhow::Result<SyncSender<Lookup>> {
-    let reader = log.reader().context("cannot read the log")?;
+    let reader = log.reader().with_context(|| say!("hub-log-unread"))?;
     let (sender, questions): (_, Receiver<Lookup>) = sync_channel(QUESTIONS);
     thread::spawn(name, move || {
         for lookup in questions {
             let found = find(&reader, &lookup);
             if let Err(error) = &found {
-                warn!("{error}");
+                warn!("{}", system_error::whole(error));
             }
             shared.answer(lookup, found.ok().flatten());
         }

@@ -29,10 +29,11 @@ use self::shared::{Shared, Unsettled};
 use super::cluster::{self, Cluster};
 use super::figure::Figure;
 use super::room_log::{All, Memory, Newest, in_memory, relayed};
-use crate::base::data::why_closed;
+use crate::base::library_error::trouble_in;
 use crate::base::random;
+use crate::base::system_error;
 use crate::base::thread;
-use crate::words::say;
+use crate::words::{self, say};
 
 /// Time between checks for newly stored messages.
 const NEWEST_EVERY: Duration = Duration::from_secs(1);
@@ -93,14 +94,14 @@ impl Archive {
             let shared = Arc::clone(&shared);
             move |report| shared.report(report)
         };
-        // In one sentence, because it includes the system's error.
-        let log =
-            Log::open(folder, options, report).map_err(|error| anyhow!(why_closed(&error)))?;
+        let log = Log::open(folder, options, report)?;
         let secret = match log.state().resume_secret() {
             Some(secret) => secret,
             None => {
                 let secret = random::bytes()?;
-                log.try_set(&Fact::ResumeSecret(secret)).ok().context("cannot write the log")?;
+                log.try_set(&Fact::ResumeSecret(secret))
+                    .ok()
+                    .with_context(|| say!("hub-log-unwritten"))?;
                 secret
             }
         };
@@ -133,11 +134,7 @@ impl Archive {
     pub(super) fn restore(&self, hub: &mut Hub, now: Instant) -> anyhow::Result<()> {
         let state = self.log.state();
         if state.unknown > 0 {
-            warn!(
-                facts = state.unknown,
-                "some of what the log keeps besides messages is of a newer version, or damaged: left \
-                 alone"
-            );
+            warn!(facts = state.unknown, "{}", say!("hub-facts-unknown"));
         }
         let mut kept: Vec<Keep> = state.facts.iter().filter_map(keep_of).collect();
         // Member numbers first, because names refer to them.
@@ -146,9 +143,9 @@ impl Archive {
             kept.insert(0, Keep::Grants(0));
         }
         hub.restore(now, kept);
-        let reader = self.log.reader().context("cannot read the log")?;
-        for room in reader.rooms().map_err(|error| anyhow!("{error}"))? {
-            let newest = reader.newest(Some(&room)).map_err(|error| anyhow!("{error}"))?;
+        let reader = self.log.reader().with_context(|| say!("hub-log-unread"))?;
+        for room in reader.rooms()? {
+            let newest = reader.newest(Some(&room))?;
             hub.set_newest(&room, newest.get());
         }
         Ok(())
@@ -173,7 +170,8 @@ impl Archive {
         now: Instant,
     ) -> anyhow::Result<()> {
         let Some(settings) = settings else {
-            return self.log.go_alone().map_err(|trouble| anyhow!("{trouble}"));
+            let why = |trouble| anyhow!(trouble_in(words::language(), &trouble));
+            return self.log.go_alone().map_err(why);
         };
         let Shared { waker, cluster, .. } = &*self.shared;
         self.cluster = Some(Cluster::start(settings, hub, &self.log, now, waker, cluster)?);
@@ -329,7 +327,9 @@ impl Archive {
     pub(super) fn reader(&self) -> anyhow::Result<All> {
         Ok(match &self.memory {
             Some(memory) => All::Memory(memory.clone()),
-            None => All::Disk(self.log.reader().context("cannot read the log")?, self.shown()),
+            None => {
+                All::Disk(self.log.reader().with_context(|| say!("hub-log-unread"))?, self.shown())
+            }
         })
     }
 
@@ -408,7 +408,8 @@ impl Archive {
     fn note(&mut self, hub: &mut Hub, now: Instant, report: Report) {
         match report {
             Report::Unable { trouble, error } => {
-                error!(%error, "what is said is not kept: {trouble}");
+                let why = trouble_in(words::language(), &trouble);
+                error!(%error, "{}", say!("hub-history-stopped", why = why));
                 if self.trouble.replace(trouble).is_none() {
                     hub.announce_history(now, false);
                 }
@@ -416,20 +417,17 @@ impl Archive {
             Report::Healed { lost } => {
                 self.lost += lost;
                 if self.trouble.take().is_some() {
-                    info!(lost, "what is said is kept again; the history marks what is missing");
+                    info!(lost, "{}", say!("hub-history-back"));
                     hub.announce_history(now, true);
                 } else if lost > 0 {
-                    warn!(
-                        lost,
-                        "the disk was too slow for all that was said; the history marks it"
-                    );
+                    warn!(lost, "{}", say!("hub-history-slow"));
                 }
                 let (owed, forgone) = {
                     let mut inner = self.shared.lock();
                     (std::mem::take(&mut inner.owed), std::mem::take(&mut inner.forgone))
                 };
                 if forgone > 0 {
-                    warn!(changes = forgone, "names, bans or mutes have changed and are not kept");
+                    warn!(changes = forgone, "{}", say!("hub-changes-lost"));
                 }
                 owed.into_iter().for_each(|keep| self.keep(keep));
             }
@@ -464,7 +462,7 @@ impl Archive {
             None => true,
             Some(Ok(_)) => false,
             Some(Err(error)) => {
-                error!("{error}");
+                error!("{}", system_error::whole(&error));
                 false
             }
         });
@@ -473,7 +471,7 @@ impl Archive {
     /// The rows of the console's statistics.
     pub(super) fn statistics(&self) -> Vec<[String; 2]> {
         let state = match &self.trouble {
-            Some(trouble) => trouble.to_string(),
+            Some(trouble) => trouble_in(words::language(), trouble),
             None => say!("hub-stat-well"),
         };
         let mut rows = vec![
@@ -497,7 +495,7 @@ impl Archive {
             drop(done);
         });
         if closing.is_ok() && ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-            error!("the disk is too slow: the last messages may not be kept");
+            error!("{}", say!("hub-disk-slow"));
         }
     }
 }

@@ -23,6 +23,9 @@ use tracing::error;
 use super::shown::Shown;
 use crate::cli::hub::archive::{Settled, Unstored};
 
+/// Maximum number of reliable members' messages without an outcome.
+const MOST_SAYS: usize = 65_536;
+
 /// Maximum number of messages from other hubs that wait for the hub's loop.
 const MOST_HEARD: usize = 65_536;
 
@@ -97,6 +100,11 @@ impl Desk {
     pub(super) fn input(&self, input: Input) -> bool {
         self.inputs.wait().input(input)
     }
+
+    /// What the other hubs hear about this one.
+    pub(super) fn set_about(&self, about: Value) {
+        self.inputs.wait().set_about(about);
+    }
 }
 
 /// The cluster's thread.
@@ -104,8 +112,8 @@ impl Desk {
     pub(super) fn event(&self, event: Event) {
         match event {
             Event::Store { messages, saved } => return self.store(messages, saved),
-            Event::Settled { ticket, outcome } => self.settle(ticket, outcome),
-            Event::Heard(message) => self.hear(message),
+            Event::Settled(settled) => self.settle(settled),
+            Event::Heard(messages) => self.hear(messages),
             Event::Rewound(rewind) => self.lock().rewinds.push(rewind),
             // Followed by a place that says so.
             Event::Released => {}
@@ -142,41 +150,30 @@ impl Desk {
         }
     }
 
-    fn settle(&self, ticket: u64, decided: Decided) {
+    fn settle(&self, settled: Vec<(u64, Decided)>) {
         let mut inner = self.lock();
-        let Some(Unsettled { link, unstored, since }) = inner.says.remove(&ticket) else { return };
-        inner.lag = inner.lag.max(since.elapsed());
-        let position = Position::START;
-        let outcome = match decided {
-            Decided::Stored => Outcome::Stored { position },
-            Decided::Again => Outcome::Again { position: Some(position) },
-            Decided::Deleted => Outcome::Again { position: None },
-            Decided::Conflict => Outcome::Conflict { position },
-            Decided::Expected(expected) => Outcome::Gap { expected },
-            Decided::Full => Outcome::NotStored,
-        };
-        let Unstored { id, message, .. } = unstored;
-        inner.settled.entry(link).or_default().push(Settled { id, message, outcome });
+        for (ticket, decided) in settled {
+            let Some(unsettled) = inner.says.remove(&ticket) else { continue };
+            let Unsettled { link, unstored: Unstored { id, message, .. }, since } = unsettled;
+            inner.lag = inner.lag.max(since.elapsed());
+            let position = Position::START;
+            let outcome = match decided {
+                Decided::Stored => Outcome::Stored { position },
+                Decided::Again => Outcome::Again { position: Some(position) },
+                Decided::Deleted => Outcome::Again { position: None },
+                Decided::Conflict => Outcome::Conflict { position },
+                Decided::Expected(expected) => Outcome::Gap { expected },
+                Decided::Full => Outcome::NotStored,
+            };
+            inner.settled.entry(link).or_default().push(Settled { id, message, outcome });
+        }
     }
 
-    fn hear(&self, message: pigeon_proto::Message) {
+    fn hear(&self, messages: Vec<pigeon_proto::Message>) {
         let mut inner = self.lock();
-        if inner.heard.len() >= MOST_HEARD {
-            inner.lost += 1;
-            return;
-        }
-        let pigeon_proto::Message { room, speaker, link, wall, text, identity, .. } = message;
-        inner.heard.push_back(Message {
-            room,
-            speaker: None,
-            label: speaker,
-            link,
-            wall,
-            text,
-            identity,
-            is_raw: false,
-            is_stored: true,
-        });
+        let room = MOST_HEARD.saturating_sub(inner.heard.len());
+        inner.lost += messages.len().saturating_sub(room) as u64;
+        inner.heard.extend(messages.into_iter().take(room).map(heard));
     }
 
     fn tell(&self, news: News) {
@@ -211,6 +208,9 @@ impl Desk {
     /// Hands in a reliable member's message. False if too many wait.
     pub(super) fn say(&self, link: LinkId, unstored: Unstored, said: Said) -> bool {
         let mut inner = self.lock();
+        if inner.says.len() >= MOST_SAYS {
+            return false;
+        }
         inner.tickets += 1;
         let (ticket, since) = (inner.tickets, Instant::now());
         inner.says.insert(ticket, Unsettled { link, unstored, since });
@@ -265,6 +265,22 @@ impl Desk {
     pub(super) fn counts(&self) -> (Statistics, usize, u64) {
         let inner = self.lock();
         (inner.statistics, inner.waiting, inner.lost + inner.statistics.dropped)
+    }
+}
+
+/// A message from another hub, for the hub's loop.
+fn heard(message: pigeon_proto::Message) -> Message {
+    let pigeon_proto::Message { room, speaker, link, wall, text, identity, .. } = message;
+    Message {
+        room,
+        speaker: None,
+        label: speaker,
+        link,
+        wall,
+        text,
+        identity,
+        is_raw: false,
+        is_stored: true,
     }
 }
 

@@ -102,7 +102,7 @@ impl Cluster {
         // Before the first place is stored.
         let _ = writing.set(Writing(Arc::clone(&desk)));
         let is_over = Arc::new(AtomicBool::new(false));
-        let reader = log.reader().context("cannot read the log")?;
+        let reader = log.reader().with_context(|| say!("hub-log-unread"))?;
         let held = OnDisk { reader, is_over: Arc::clone(&is_over) };
         let report = {
             let desk = Arc::clone(&desk);
@@ -110,7 +110,7 @@ impl Cluster {
         };
         let link =
             Link::start(settings.link(), run, place, newest, Box::new(held), Box::new(report))
-                .context("cannot start a thread for the cluster")?;
+                .with_context(|| say!("errors-no-thread"))?;
         desk.start(link.inputs());
         let brokers = settings.brokers();
         info!("{}", say!("hub-cluster-starts", name = settings.name(), brokers = &brokers));
@@ -201,7 +201,7 @@ impl Cluster {
         let about = self.elsewhere.about(hub);
         if about != self.about {
             self.about.clone_from(&about);
-            self.desk.input(Input::About(about));
+            self.desk.set_about(about);
         }
         self.hand_in_tells();
     }

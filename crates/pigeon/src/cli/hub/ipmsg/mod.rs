@@ -40,6 +40,7 @@ use crate::base::bind::explain;
 use crate::base::ipmsg::broadcast_addresses;
 use crate::base::networks::{Nets, source_rules};
 use crate::base::payload::unknown_label;
+use crate::base::system_error;
 use crate::base::{host_name, random, services};
 use crate::words::say;
 
@@ -345,7 +346,7 @@ impl Link {
             return;
         }
         if let Some(why) = self.ending.why() {
-            error!("IP Messenger: {why:#}; its users are gone until the hub is started again");
+            error!("{}", say!("hub-ipmsg-gone", why = system_error::chain(&why)));
         }
         for (_, member) in std::mem::take(&mut self.members) {
             self.addresses.remove(&member);

@@ -51,6 +51,7 @@ use crate::base::private_file;
 use crate::base::qr;
 use crate::base::random;
 use crate::base::status::UsageError;
+use crate::base::system_error;
 use crate::base::thread;
 use crate::words::say;
 
@@ -105,8 +106,10 @@ pub(super) fn certificate(file: &Path) -> anyhow::Result<Certificate> {
     let shown = file.display();
     let pem = std::fs::read(file).with_context(|| say!("hub-page-unread", file = &shown))?;
     let certificate = Certificate::from_pem(&pem);
-    certificate
-        .map_err(|why| UsageError(say!("hub-page-certificate", file = &shown, why = &why)).into())
+    certificate.map_err(|why| {
+        UsageError(say!("hub-page-certificate", file = &shown, why = system_error::whole(&why)))
+            .into()
+    })
 }
 
 /// The page.
@@ -307,7 +310,7 @@ impl Page {
         }
         let why = running.why.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(why) = why {
-            error!("the page is gone: {why:#}; opening its port again");
+            error!("{}", say!("hub-page-lost", why = system_error::chain(&why)));
             running.links.iter_mut().for_each(|link| link.lost(hub, now));
             self.running = None;
             self.next = Some(now + RETRY);
@@ -396,7 +399,8 @@ impl Page {
             match self.run(hub, archive) {
                 Ok(running) => (self.running, self.next) = (Some(running), None),
                 Err(error) => {
-                    error!("the page cannot be served: {error:#}; trying again");
+                    let why = system_error::chain(&error);
+                    error!("{}", say!("hub-page-unserved", why = why));
                     self.next = Some(now + RETRY);
                 }
             }

@@ -11,7 +11,7 @@ use pigeon_net::Waker;
 use pigeon_proto::{Identity, Position, RoomName};
 use tracing::warn;
 
-use crate::base::thread;
+use crate::base::{system_error, thread};
 use crate::cli::hub::cluster::Shown;
 use crate::cli::hub::room_log::All;
 
@@ -42,7 +42,7 @@ impl Reading {
                             Some(shown) => read_shown(reader, shown, question, &mut unknown),
                         };
                         answer.unwrap_or_else(|error| {
-                            warn!("{error}");
+                            warn!("{}", system_error::whole(&error));
                             Answer::Failed
                         })
                     }

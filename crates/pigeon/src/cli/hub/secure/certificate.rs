@@ -7,6 +7,8 @@ use anyhow::Context;
 use pigeon_quic::Certificate;
 
 use crate::base::private_file;
+use crate::output::file::shown;
+use crate::words::say;
 
 const FILE: &str = "certificate.pem";
 
@@ -17,19 +19,16 @@ pub(super) fn of(folder: &Path) -> anyhow::Result<Certificate> {
     let path = folder.join(FILE);
     match std::fs::read(&path) {
         Ok(pem) => {
-            return Certificate::from_pem(&pem).with_context(|| {
-                format!(
-                    "cannot use {}: restore it from a backup, or move it away and tell members the \
-                     new fingerprint",
-                    path.display()
-                )
-            });
+            return Certificate::from_pem(&pem)
+                .with_context(|| say!("hub-certificate", file = shown(&path)));
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error).context(format!("cannot read {}", path.display())),
+        Err(error) => {
+            return Err(error).context(say!("errors-cannot-read", file = shown(&path)));
+        }
     }
-    let certificate = Certificate::generate().context("cannot make a certificate")?;
+    let certificate = Certificate::generate()?;
     private_file::write(&path, certificate.to_pem().as_bytes())
-        .with_context(|| format!("cannot write {}", path.display()))?;
+        .with_context(|| say!("errors-cannot-write", file = shown(&path)))?;
     Ok(certificate)
 }

@@ -34,6 +34,7 @@ use crate::base::bind::{explain, try_bind};
 use crate::base::endpoint::ListenAddress;
 use crate::base::invitation::KeyedPlace;
 use crate::base::random;
+use crate::base::system_error;
 use crate::words::say;
 
 /// Time between attempts to bind a port in use.
@@ -175,7 +176,7 @@ impl Secure {
             limits,
             sources: self.sources.clone(),
         })
-        .context("cannot start QUIC")?;
+        .with_context(|| say!("hub-quic"))?;
         let crypto = Crypto { verify: pigeon_quic::verify, author: pigeon_quic::author };
         let fingerprint = self.fingerprint().to_string();
         let nonces = TokenKey::new(random::bytes()?);
@@ -204,7 +205,7 @@ impl Secure {
         running.link.settled(hub, archive, now);
         running.link.woken(hub, archive, now);
         if let Some(why) = running.ending.why() {
-            error!("members with a key are gone: {why:#}; opening the port again");
+            error!("{}", say!("hub-keyed-gone", why = system_error::chain(&why)));
             running.link.lost(hub, now);
             self.running = None;
             self.next = Some(now + RETRY);
@@ -287,7 +288,7 @@ impl Secure {
         if self.next.is_some_and(|next| next <= now)
             && let Err(error) = self.open(hub, archive, now)
         {
-            error!("members with a key cannot join: {error:#}");
+            error!("{}", say!("hub-keyed-not-yet", why = system_error::chain(&error)));
             self.next = Some(now + RETRY);
         }
     }

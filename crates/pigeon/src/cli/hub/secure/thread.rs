@@ -14,6 +14,7 @@ use tracing::debug;
 
 use super::super::ending::Ending;
 use super::super::reliable::{Carrier, Transport};
+use crate::words::say;
 
 /// Maximum bytes read from one connection before the others.
 const READ: usize = 64 << 10;
@@ -27,7 +28,7 @@ pub(super) fn start(
     hub: Arc<OnceLock<Waker>>,
     carrier: impl FnOnce(Waker) -> anyhow::Result<Carrier>,
 ) -> anyhow::Result<(Waker, Shared, Ending)> {
-    let mut driver = Driver::new(server, socket).context("cannot watch the socket")?;
+    let mut driver = Driver::new(server, socket).with_context(|| say!("errors-watch-socket"))?;
     let waker = driver.waker();
     let statistics = Shared::default();
     let mut host = LinkHost {
