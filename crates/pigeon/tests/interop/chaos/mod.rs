@@ -29,7 +29,7 @@ use sites::{Cut, Sites};
 /// How long a wait without any progress may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// How long presence should be wrong, and plain members unheard, at most after the last event.
+/// How long presence may be wrong, and plain members unheard, after the last event.
 const SOON: Duration = Duration::from_secs(20);
 
 /// Rounds between two checks.
@@ -141,7 +141,7 @@ fn asked(name: &str) -> Option<u64> {
 fn nothing_acknowledged_is_lost_or_doubled_whatever_becomes_of_hubs_brokers_and_links() {
     let Some(rounds) = asked("PIGEON_CLUSTER_ROUNDS").map(|rounds| rounds as u32) else { return };
     sites::with("rounds", HUBS, HUBS, move |sites| {
-        let mut chaos = Chaos::start(sites, variable("PIGEON_CLUSTER_SEED", 7), 3 * SOON);
+        let mut chaos = Chaos::start(sites, variable("PIGEON_CLUSTER_SEED", 7));
         chaos.settle("before anything happens");
         for round in 1..=rounds {
             chaos.round(round);
@@ -156,8 +156,6 @@ fn nothing_acknowledged_is_lost_or_doubled_whatever_becomes_of_hubs_brokers_and_
 struct Chaos<'a> {
     sites: &'a mut Sites,
     dice: Dice,
-    /// How long presence may be wrong, and plain members unheard.
-    soon: Duration,
     orders: Arc<Orders>,
     reliable: Vec<Reliable>,
     plain: Crowd,
@@ -172,7 +170,7 @@ struct Chaos<'a> {
 }
 
 impl<'a> Chaos<'a> {
-    fn start(sites: &'a mut Sites, seed: u64, soon: Duration) -> Chaos<'a> {
+    fn start(sites: &'a mut Sites, seed: u64) -> Chaos<'a> {
         println!("seed {seed}");
         let orders = Orders::with_pace(PACE);
         let reliable = (0..RELIABLE).map(|n| {
@@ -186,7 +184,6 @@ impl<'a> Chaos<'a> {
         Chaos {
             sites,
             dice: Dice(seed),
-            soon,
             orders,
             reliable,
             plain,
@@ -496,21 +493,21 @@ impl<'a> Chaos<'a> {
         finds_faults_put_in_by_hand(&ledgers, &acknowledged);
         let stored: usize = acknowledged.values().map(|it| it.len()).sum();
         let moves: u32 = self.reliable.iter().map(|it| it.book().moves).sum();
-        let longest = *self.presence.iter().chain(&self.hearing).max().unwrap();
+        let [presence, hearing] =
+            [&self.presence, &self.hearing].map(|all| *all.iter().max().unwrap());
         let epochs: BTreeSet<u64> = ledgers[0].lines.iter().map(ledger::Line::epoch).collect();
         println!(
             "{rounds} rounds, {} epochs: {:?}; {stored} messages of {RELIABLE} reliable members acknowledged, \
              {} in a ledger, {moves} moves to another hub: 0 lost, 0 doubled, one order; presence \
-             right after at most {:.1?}, plain members hear after at most {:.1?}: 20 s wanted, {}",
+             right after at most {presence:.1?}, plain members hear after at most {hearing:.1?}: \
+             20 s wanted",
             epochs.len(),
             self.counts,
             ledgers[0].lines.len(),
-            self.presence.iter().max().unwrap(),
-            self.hearing.iter().max().unwrap(),
-            if longest <= SOON { "met" } else { "MISSED" },
         );
         self.reliable.into_iter().for_each(Reliable::join);
-        assert!(longest <= self.soon, "presence is right, and plain members hear, in time");
+        assert!(presence <= SOON, "presence is right in time");
+        assert!(hearing <= SOON, "plain members hear in time");
         if !self.sites.has_clocks() {
             println!("all clocks were equal");
         }

@@ -216,8 +216,9 @@ impl Elsewhere {
             warn!("{}", say!("hub-cluster-same-name", name = &other.name));
         }
         if is_new {
-            // It knows nothing of this one.
+            // It knows nothing of this one, or has hung and does not know that its members left here.
             (self.told_at, self.bans_told_at) = (None, None);
+            self.tells.push(json!({ "kind": "ask", "hub": hex(run) }));
         }
     }
 
@@ -234,6 +235,11 @@ impl Elsewhere {
             Some("members") => self.list(hub, now, run, body),
             Some("msg") => self.msg(hub, now, run, body),
             Some("bans") => self.hear_bans(hub, now, body),
+            Some("ask")
+                if body.get("hub").and_then(Value::as_str) == Some(&hex(hub.config().run)) =>
+            {
+                self.told_at = None;
+            }
             _ => {}
         }
     }
