@@ -187,6 +187,12 @@ impl Elsewhere {
         all.into_iter().filter_map(|(subject, value)| Some((subject, value?))).collect()
     }
 
+    /// The hub at which a member is, if it is another one.
+    pub(super) fn hub_of(&self, member: MemberId) -> Option<&str> {
+        let shown = self.shown.get(self.members.get(&member)?)?;
+        Some(&self.others.get(&shown.run)?.name)
+    }
+
     /// Number of members at other hubs.
     pub(super) fn count(&self) -> usize {
         self.members.len()
