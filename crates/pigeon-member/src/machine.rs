@@ -178,7 +178,9 @@ impl Member {
     pub fn move_to(&mut self, now: Instant, hub: SocketAddr) {
         self.hubs.move_to(hub);
         self.stop_race(now);
-        self.drop_connection(now);
+        self.close_connection(now);
+        // Also where an attempt was running.
+        self.session.disconnected(now);
         self.is_last_first = true;
         self.turn(now);
     }
@@ -359,10 +361,15 @@ impl Member {
             }
             return;
         }
-        let Some(attempt) = self.race.take(event.conn()) else { return };
+        let conn = event.conn();
         match event {
-            QuicEvent::Opened { .. } => self.won(now, attempt),
-            QuicEvent::Closed { why, .. } => self.lost(now, attempt, why),
+            QuicEvent::Opened { .. } => {
+                self.race.take(conn).into_iter().for_each(|attempt| self.won(now, attempt));
+            }
+            QuicEvent::Closed { why, .. } => {
+                let attempt = self.race.take(conn);
+                attempt.into_iter().for_each(|attempt| self.lost(now, attempt, why.clone()));
+            }
             _ => {}
         }
     }
@@ -373,7 +380,8 @@ impl Member {
         let Some((quic, fingerprint)) =
             quic.and_then(|it| Some((it, self.client.fingerprint(it)?)))
         else {
-            return self.give_up(now, attempt);
+            self.give_up(now, attempt);
+            return self.go_on(now);
         };
         self.stop_race(now);
         if self.close_connection(now) {

@@ -137,7 +137,7 @@ impl World {
             while let Some(transmit) = self.member.poll_transmit() {
                 // Of an attempt that has ended meanwhile.
                 let Some(to) = self.sockets.get(&transmit.socket) else { continue };
-                let hub = self.hubs.get_mut(to).unwrap();
+                let Some(hub) = self.hubs.get_mut(to) else { continue };
                 match hub.life {
                     Life::Refuses => refused.push(transmit.socket),
                     Life::Vanished => {}
@@ -299,6 +299,18 @@ fn an_only_hub_that_comes_back_is_joined_again() {
     world.hub(0).life = Life::Answers;
     world.run(Duration::from_secs(4));
     assert_eq!(world.met().len(), 2);
+}
+
+#[test]
+fn a_hub_with_a_new_address_is_joined_there_also_while_the_old_one_is_tried() {
+    let mut world = World::new(&[Life::Vanished]);
+    world.run(Duration::from_secs(1));
+    let mut hub = world.hubs.remove(&address(0)).unwrap();
+    hub.life = Life::Answers;
+    world.hubs.insert(address(5), hub);
+    world.member.move_to(world.now, address(5));
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.met()[0].0, 5);
 }
 
 #[test]
