@@ -16,6 +16,7 @@ use futures_util::future::ready;
 use pigeon_cluster::{Record, hash};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::credentials;
 use crate::settings::{Credentials, Settings, differences};
 
 /// Time limit for a question to the brokers.
@@ -90,7 +91,7 @@ pub(crate) async fn connect(
         Credentials::Password { user, password } => {
             options.user_and_password(user.clone(), password.clone())
         }
-        Credentials::Creds(text) => options.credentials(text)?,
+        Credentials::Creds(text) => credentials::add(options, text)?,
     };
     if let Some(authority) = &settings.authority {
         options = options.add_root_certificates(authority.clone());

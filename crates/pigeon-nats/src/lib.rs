@@ -10,10 +10,11 @@
 //! ```
 //!
 //! `settings`: brokers and the stream's configuration. `connection`: what is asked of the brokers.
-//! `link`: the thread.
+//! `credentials`: how a hub proves itself with a file. `link`: the thread.
 #![forbid(unsafe_code)]
 
 mod connection;
+mod credentials;
 mod link;
 mod settings;
 

@@ -328,13 +328,18 @@ impl Driver {
             tells: Vec::new(),
         };
         let mut inputs = Vec::new();
+        let mut sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
+        let mut due = None;
         let mut renew = tokio::time::interval(RENEW);
         renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             driver.drain().await;
             let now = driver.now();
             let next = [driver.order.poll_timeout(), driver.open_at].into_iter().flatten().min();
-            let sleep = next.map(|next| tokio::time::sleep(next - now));
+            if let Some(next) = next.filter(|_| next != due) {
+                sleep.as_mut().reset(tokio::time::Instant::now() + (next - now));
+            }
+            due = next;
             let wants = driver.order.wants();
             tokio::select! {
                 _ = from_hub.recv_many(&mut inputs, AT_ONCE) => {
@@ -368,7 +373,8 @@ impl Driver {
                     driver.renew(false).await;
                     driver.look();
                 }
-                () = async { match sleep { Some(sleep) => sleep.await, None => pending().await } } => {
+                () = &mut sleep, if due.is_some() => {
+                    due = None;
                     driver.timeout();
                 }
             }

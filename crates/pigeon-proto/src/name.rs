@@ -66,6 +66,10 @@ impl Name {
         if text.chars().count() > MAX_NAME_CHARS {
             return Err(NameError::TooLong);
         }
+        // Most names, quickly: none of the rules below concerns them.
+        if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            return Ok(Name(text.into()));
+        }
         let reserved = |c: &char| {
             let equals = |form| [':', ',', ';', '@'].contains(&form);
             c.is_whitespace() || lookalike::compatible(*c).any(equals)

@@ -459,6 +459,9 @@ fn a_banned_key_is_kept_out_of_all_hubs_until_it_is_let_in_again() {
         c.ask("bans", " kicked").iter().any(|line| line.starts_with("0 banned")).then_some(())
     });
     c.send("reader", "and here");
+    // Its new run took the place of the one before at once.
+    let lines = a.process.lines(Voice::Err);
+    assert!(!lines.iter().any(|line| line.contains("other hubs alive: 3")), "{lines:?}");
 }
 
 #[test]

@@ -79,6 +79,7 @@ hub-forget-room = all that was said in { $what } would be deleted for good: `for
 hub-forget-name = all that was said by { $what } would be deleted for good: `forget name { $what }` does it
 hub-forgetting-room = deleting what was said in { $what }; the log reports when it is done
 hub-forgetting-name = deleting what { $what } said; the log reports when it is done
+hub-member-elsewhere = at the hub { $hub }
 hub-no-password-yet = (no password yet)
 hub-heard = heard { $time } ago
 hub-dropped = { $count } dropped

@@ -82,6 +82,7 @@ join-left-waiting = the hub has not stored { $count ->
 } on this disk until the next `pigeon join` or `pigeon send` to this hub
 join-waits = not connected to the hub; what you say waits on this disk and is sent when it is back
 join-connected-again = connected again; what waited is sent
+join-connected-elsewhere = connected again, at another hub with the same rooms, { $hub }; what waited is sent
 join-not-the-hub = another hub answers there: it has not the key met before, and was told nothing. If the hub was set up anew, remove its lines from the file `hubs` in the folder `member` of the state directory
 join-disk-failed = this computer's disk is full or fails: what you say is lost if the computer stops now
 join-moved = the hub's name stands for { $hub } now, no longer for { $from }; joining there. A password typed before is not sent there; type it again if the hub asks

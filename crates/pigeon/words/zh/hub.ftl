@@ -76,6 +76,7 @@ hub-forget-room = 会永久删除 { $what } 里的全部聊天记录：确定的
 hub-forget-name = 会永久删除 { $what } 说过的所有话：确定的话用 `forget name { $what }`
 hub-forgetting-room = 正在删除 { $what } 里的聊天记录；完成后日志会记下
 hub-forgetting-name = 正在删除 { $what } 说过的话；完成后日志会记下
+hub-member-elsewhere = 在 { $hub }
 hub-no-password-yet = （还没给密码）
 hub-heard = { $time } 前收到
 hub-dropped = 丢弃 { $count }

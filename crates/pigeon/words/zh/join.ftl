@@ -75,6 +75,7 @@ join-not-stored-earlier = 上次会话中有一条消息未存储，也没有人
 join-left-waiting = hub 还没有存储 { $count } 条消息；它们存在本机，下次对这个 hub 使用 `pigeon join` 或 `pigeon send` 时发送
 join-waits = 与 hub 的连接已断开；你说的话先存在本机，恢复后自动发送
 join-connected-again = 已重新连接；先前等待的消息已发出
+join-connected-elsewhere = 已重新连接，现在在另一个 hub（{ $hub }），房间不变；先前等待的消息已发出
 join-not-the-hub = 那里应答的是另一个 hub：密钥与以前的不同，没有向它发送任何内容。如果 hub 是重新安装的，请从状态目录下 member 文件夹的 hubs 文件中删除对应的行
 join-disk-failed = 本机磁盘已满或出错：如果现在断电，你说的话会丢失
 join-moved = hub 的名字现在指向 { $hub }，不再是 { $from }；正在那里加入。以前输入的密码不会自动发过去，需要时请再输入一次

@@ -160,7 +160,7 @@ impl Console<'_> {
     pub(super) fn answer(self, command: Command) -> Vec<String> {
         let Console { hub, now, stats, archive, secure, page } = self;
         let one = match command {
-            Command::Members => return members(hub, now),
+            Command::Members => return members(hub, now, archive.as_deref()),
             Command::Stats => return statistics(hub, stats, archive, secure, page),
             Command::Rooms => return rooms(hub),
             Command::Say(text) => return say(hub, &text),
@@ -368,13 +368,18 @@ fn forget(archive: Option<&mut Archive>, what: &str) -> String {
     line
 }
 
-fn members(hub: &Hub, now: Instant) -> Vec<String> {
+fn members(hub: &Hub, now: Instant, archive: Option<&Archive>) -> Vec<String> {
     let total = hub.member_count();
     let rows: Vec<[String; 7]> = hub
         .members()
         .take(MAX_LISTED)
         .map(|member| {
-            let name = member.name.map_or_else(|| "-".to_string(), |name| name.to_string());
+            let elsewhere = archive.and_then(|archive| archive.hub_of(member.id));
+            let name = match (&member.name, elsewhere) {
+                (Some(name), _) => name.to_string(),
+                (None, Some(_)) => member.label.to_string(),
+                (None, None) => "-".to_string(),
+            };
             let room = member.room.map_or_else(|| say!("hub-no-password-yet"), |r| r.to_string());
             let ago = |heard| say!("hub-heard", time = roughly(now - heard));
             let heard = member.heard.map_or_else(String::new, ago);
@@ -388,9 +393,10 @@ fn members(hub: &Hub, now: Instant) -> Vec<String> {
             };
             let muted = if member.is_muted { say!("hub-is-muted") } else { String::new() };
             // The label of a member with a key does not say from where it comes.
-            let label = match member.address {
-                Some(_) => member.label.to_string(),
-                None => format!("{} {}", member.label, member.ip),
+            let label = match (elsewhere, member.address) {
+                (Some(hub), _) => say!("hub-member-elsewhere", hub = hub),
+                (None, Some(_)) => member.label.to_string(),
+                (None, None) => format!("{} {}", member.label, member.ip),
             };
             [name, label, room, heard, rate, dropped, muted]
         })

@@ -9,6 +9,7 @@
 //! So all code that shows a room works for both links, and only reports of delivery differ.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 
 use pigeon_client::reliable::{Event as SessionEvent, From, MessageId, SayError, State, Status};
 use pigeon_datagram::Instant;
@@ -19,7 +20,7 @@ use pigeon_proto::{
 };
 use pigeon_text::escape;
 
-use crate::base::member::{Event as MemberEvent, Member};
+use crate::base::member::{Event as MemberEvent, Fingerprint, Member};
 
 /// Number of earlier messages shown at the first visit.
 const BACKLOG: u64 = 20;
@@ -38,8 +39,8 @@ pub(super) enum Delivery {
     Refused { text: Option<String>, why: Refused },
     /// The connection was lost; messages wait on this disk.
     Waits,
-    /// The connection was restored.
-    Back,
+    /// The connection was restored, or the member goes on at this other hub.
+    Back { elsewhere: Option<SocketAddr> },
     /// Another server answers at the hub's address.
     NotTheHub,
     /// This disk is full or fails; messages wait in memory.
@@ -68,6 +69,10 @@ pub(super) struct DeliveryState {
 /// The gate's state of the hub and of own messages.
 pub(super) struct Gate {
     secure_port: u16,
+    /// The key of the hub in use.
+    hub: Option<Fingerprint>,
+    /// Whether it is another one than before, until it has welcomed the member.
+    is_elsewhere: bool,
     name: Option<Name>,
     /// The author of this key's messages.
     author: Option<u128>,
@@ -96,6 +101,8 @@ impl Gate {
     pub(super) fn new(secure_port: u16, shows_earlier: bool) -> Gate {
         Gate {
             secure_port,
+            hub: None,
+            is_elsewhere: false,
             name: None,
             author: None,
             room: RoomName::lobby(),
@@ -191,7 +198,11 @@ impl Gate {
         let event = match event {
             MemberEvent::Session(event) => event,
             // The link handles sockets.
-            MemberEvent::Met(_) | MemberEvent::Opens(..) | MemberEvent::Closes(_) => return None,
+            MemberEvent::Opens(..) | MemberEvent::Closes(_) => return None,
+            MemberEvent::Met(hub) => {
+                self.is_elsewhere |= self.hub.replace(hub).is_some_and(|before| before != hub);
+                return None;
+            }
             MemberEvent::Unreached(_) => {
                 let is_news = !std::mem::replace(&mut self.is_cut_off, true);
                 return is_news.then_some(Delivery::Waits);
@@ -201,6 +212,7 @@ impl Gate {
         match event {
             SessionEvent::Welcome(welcome) => {
                 let was_cut_off = std::mem::take(&mut self.is_cut_off);
+                let elsewhere = std::mem::take(&mut self.is_elsewhere).then(|| member.hub());
                 self.is_member = true;
                 self.name = welcome.name;
                 self.author = Some(welcome.author);
@@ -211,7 +223,9 @@ impl Gate {
                 let is_news = std::mem::replace(&mut self.stores, welcome.stores) && !self.stores;
                 return match is_news {
                     true => Some(Delivery::KeepsNothing),
-                    false => was_cut_off.then_some(Delivery::Back),
+                    false => {
+                        (was_cut_off || elsewhere.is_some()).then_some(Delivery::Back { elsewhere })
+                    }
                 };
             }
             SessionEvent::Message(message) if message.room == self.room => {

@@ -120,7 +120,10 @@ fn delivery_words(delivery: &Delivery, language: Language) -> String {
             }
         }
         Delivery::Waits => say_in!(language, "join-waits"),
-        Delivery::Back => say_in!(language, "join-connected-again"),
+        Delivery::Back { elsewhere: None } => say_in!(language, "join-connected-again"),
+        Delivery::Back { elsewhere: Some(hub) } => {
+            say_in!(language, "join-connected-elsewhere", hub = hub)
+        }
         Delivery::NotTheHub => say_in!(language, "join-not-the-hub"),
         Delivery::DiskFailed => say_in!(language, "join-disk-failed"),
         Delivery::LeftWaiting(count) => say_in!(language, "join-left-waiting", count = *count),
@@ -194,7 +197,7 @@ impl Note {
                 | Again { .. }
                 | Reached
                 | Secure { .. }
-                | Note::Delivery(Delivery::Back | Delivery::Stored { .. })
+                | Note::Delivery(Delivery::Back { .. } | Delivery::Stored { .. })
         )
     }
 
@@ -450,7 +453,8 @@ mod tests {
             Note::Secure { fingerprint: "ab12".into(), is_first: false },
             Note::NotSecure { error: "silent".into() },
             Note::Delivery(Delivery::Waits),
-            Note::Delivery(Delivery::Back),
+            Note::Delivery(Delivery::Back { elsewhere: None }),
+            Note::Delivery(Delivery::Back { elsewhere: Some(([127, 0, 0, 1], 9999).into()) }),
             Note::Delivery(Delivery::KeepsNothing),
             Note::Delivery(Delivery::Stored { text: "hi".into(), is_kept: false }),
             Note::Delivery(Delivery::NotTheHub),

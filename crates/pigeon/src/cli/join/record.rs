@@ -274,7 +274,7 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
                 Delivery::Stored { text, is_kept: false } => ("relayed", Some(text)),
                 Delivery::Refused { text, .. } => ("refused", text.as_ref()),
                 Delivery::Waits | Delivery::LeftWaiting(_) => ("waiting", None),
-                Delivery::Back => ("back", None),
+                Delivery::Back { .. } => ("back", None),
                 Delivery::KeepsNothing => ("keeps-nothing", None),
                 Delivery::NotTheHub => ("another-hub", None),
                 Delivery::DiskFailed => ("disk-failed", None),

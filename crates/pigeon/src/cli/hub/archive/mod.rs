@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use pigeon_datagram::Instant;
 use pigeon_hub::reliable::SayId;
-use pigeon_hub::{Event, Hub, Keep, LinkId, Lookup, Message, Wanted};
+use pigeon_hub::{Event, Hub, Keep, LinkId, Lookup, MemberId, Message, Wanted};
 use pigeon_log::{
     Append, Fact, Forget, ForgetError, Forgotten, Log, Numbering, Options, Outcome, Pending,
     Position, Report, Trouble,
@@ -210,6 +210,11 @@ impl Archive {
     /// The cluster's figures.
     pub(super) fn cluster_figures(&self) -> Vec<Figure> {
         self.cluster.as_ref().map(Cluster::figures).unwrap_or_default()
+    }
+
+    /// The hub at which a member is, if it is another one.
+    pub(super) fn hub_of(&self, member: MemberId) -> Option<&str> {
+        self.cluster.as_ref()?.hub_of(member)
     }
 
     /// Number of members at other hubs.

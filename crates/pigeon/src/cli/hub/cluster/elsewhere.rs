@@ -187,6 +187,12 @@ impl Elsewhere {
         all.into_iter().filter_map(|(subject, value)| Some((subject, value?))).collect()
     }
 
+    /// The hub at which a member is, if it is another one.
+    pub(super) fn hub_of(&self, member: MemberId) -> Option<&str> {
+        let shown = self.shown.get(self.members.get(&member)?)?;
+        Some(&self.others.get(&shown.run)?.name)
+    }
+
     /// Number of members at other hubs.
     pub(super) fn count(&self) -> usize {
         self.members.len()
@@ -216,8 +222,9 @@ impl Elsewhere {
             warn!("{}", say!("hub-cluster-same-name", name = &other.name));
         }
         if is_new {
-            // It knows nothing of this one.
+            // It knows nothing of this one, or has hung and does not know that its members left here.
             (self.told_at, self.bans_told_at) = (None, None);
+            self.tells.push(json!({ "kind": "ask", "hub": hex(run) }));
         }
     }
 
@@ -234,6 +241,11 @@ impl Elsewhere {
             Some("members") => self.list(hub, now, run, body),
             Some("msg") => self.msg(hub, now, run, body),
             Some("bans") => self.hear_bans(hub, now, body),
+            Some("ask")
+                if body.get("hub").and_then(Value::as_str) == Some(&hex(hub.config().run)) =>
+            {
+                self.told_at = None;
+            }
             _ => {}
         }
     }

@@ -25,7 +25,7 @@ use anyhow::Context;
 use pigeon_cluster::{Again, Numbered, Saved, State};
 use pigeon_datagram::Instant;
 use pigeon_hub::reliable::SayId;
-use pigeon_hub::{Event, Hub, LinkId, Message};
+use pigeon_hub::{Event, Hub, LinkId, MemberId, Message};
 use pigeon_log::{Fact, Log, Outcome, Ticket};
 use pigeon_nats::{Input, Link};
 use pigeon_net::Waker;
@@ -259,6 +259,11 @@ impl Cluster {
     /// The places of all hubs, if they have changed.
     pub(super) fn take_places(&mut self) -> Option<Vec<OtherHub>> {
         self.elsewhere.take_places()
+    }
+
+    /// The hub at which a member is, if it is another one.
+    pub(super) fn hub_of(&self, member: MemberId) -> Option<&str> {
+        self.elsewhere.hub_of(member)
     }
 
     /// Number of members at other hubs.

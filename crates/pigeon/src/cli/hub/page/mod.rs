@@ -382,7 +382,7 @@ impl Page {
         if self.board.has_viewers() {
             if self.next_members <= now {
                 self.next_members = now + MEMBERS;
-                self.board.set_members(&members(hub));
+                self.board.set_members(&members(hub, archive));
             }
             self.wake();
         }
@@ -430,9 +430,13 @@ fn address(listen: ListenAddress) -> SocketAddr {
 }
 
 /// The members for the operator's view.
-fn members(hub: &Hub) -> serde_json::Value {
+fn members(hub: &Hub, archive: &Archive) -> serde_json::Value {
     let member = |view: pigeon_hub::MemberView| {
-        let address = view.address.map_or_else(|| view.ip.to_string(), |it| it.to_string());
+        let address = match (archive.hub_of(view.id), view.address) {
+            (Some(hub), _) => format!("@{hub}"),
+            (None, Some(address)) => address.to_string(),
+            (None, None) => view.ip.to_string(),
+        };
         let name = view.name.as_ref().map_or(view.label.as_str(), |name| name.as_str());
         json!({
             "name": name,

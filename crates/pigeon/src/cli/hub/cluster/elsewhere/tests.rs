@@ -250,7 +250,7 @@ fn members_of_a_hub_that_is_gone_go_unless_they_are_elsewhere() {
     }
     // It was only cut off, and still has both.
     world.cut.clear();
-    world.turns(8);
+    world.turns(3);
     world.expect(&["bob", "key2"]);
     world.leave(1, fresh);
     world.turns(2);
