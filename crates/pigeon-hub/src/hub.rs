@@ -529,12 +529,21 @@ impl Hub {
     /// network's datagrams are ignored from now on, and nobody joins with the key. Fails without a
     /// change if the text is neither, or the ban is not allowed.
     pub fn ban(&mut self, now: Instant, who: &str) -> Result<Banned, BanError> {
+        // A name may look like a key or a network: it must not shield that.
+        if let Ok(banned) = who.parse() {
+            return self.ban_exactly(now, banned);
+        }
         self.begin(now);
         let cx = self.doors.context(self.now);
-        let banned = match self.core.find(&cx, who) {
-            Some(slot) => self.core.to_ban(&cx, slot).ok_or(BanError::Elsewhere)?,
-            None => who.parse().map_err(|_| BanError::Unknown)?,
-        };
+        let slot = self.core.find(&cx, who).ok_or(BanError::Unknown)?;
+        let banned = self.core.to_ban(&cx, slot).ok_or(BanError::Elsewhere)?;
+        self.ban_exactly(now, banned)
+    }
+
+    /// Bans a network or a key.
+    pub fn ban_exactly(&mut self, now: Instant, banned: Banned) -> Result<Banned, BanError> {
+        self.begin(now);
+        let cx = self.doors.context(self.now);
         if matches!(banned, Banned::Net(net) if holds_loopback(net)) {
             return Err(BanError::Own);
         }

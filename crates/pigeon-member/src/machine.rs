@@ -401,7 +401,8 @@ impl Member {
     fn lost(&mut self, now: Instant, attempt: Attempt, why: Why) {
         self.events.push_back(Event::Closes(attempt.socket));
         let is_other = matches!(why, Why::WrongCertificate { .. } | Why::NotItsCertificate { .. });
-        if is_other && self.hubs.is_own(attempt.target) {
+        // While another hub is in use, an impostor at the own one's address ends nothing.
+        if is_other && self.connection.is_none() && self.hubs.is_own(attempt.target) {
             self.stop_race(now);
             self.events.push_back(Event::NotTheHub(why));
             return self.session.quit();

@@ -343,10 +343,14 @@ impl Driver {
             let wants = driver.order.wants();
             tokio::select! {
                 _ = from_hub.recv_many(&mut inputs, AT_ONCE) => {
-                    if inputs.is_empty() || inputs.iter().any(|it| matches!(it, Input::Stop)) {
+                    let is_over =
+                        inputs.is_empty() || inputs.iter().any(|it| matches!(it, Input::Stop));
+                    driver.inputs(inputs.drain(..));
+                    if is_over {
+                        // What was said just before the end is published.
+                        driver.drain().await;
                         break;
                     }
-                    driver.inputs(inputs.drain(..));
                 }
                 Some(sign) = sign.recv() => driver.sign(sign),
                 opened = wait(&mut driver.opening) => driver.opened(opened),

@@ -7,13 +7,21 @@
 
 const MOST = 3;
 
-/** The pages of other hubs. */
+const isLoopback = (host) => /^(localhost|127\.[\d.]+|\[::1\])$/.test(host);
+
+/**
+ * The pages of other hubs, by the origin of this one. A hub that only knows its loopback address would
+ * lead to the person's own machine, and one without TLS would end the secrecy of a page that has it.
+ */
 export function pages(hubs, own) {
   const found = new Set();
+  const here = new URL(own);
   for (const { page } of Array.isArray(hubs) ? hubs : []) {
     if (!URL.canParse(page)) continue;
-    const { protocol, origin, username } = new URL(page);
-    if (/^https?:$/.test(protocol) && origin !== own && !username) found.add(`${origin}/`);
+    const { protocol, origin, hostname, username } = new URL(page);
+    const isSafe = protocol === "https:" || (protocol === "http:" && here.protocol === "http:");
+    const isReachable = !isLoopback(hostname) || isLoopback(here.hostname);
+    if (isSafe && isReachable && origin !== own && !username) found.add(`${origin}/`);
   }
   return [...found].slice(0, MOST);
 }

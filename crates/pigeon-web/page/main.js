@@ -345,9 +345,9 @@ function addRoom(name) {
   if (seen) room.read = seen.read;
   const isRecent = seen && Date.now() - seen.time < LONG_AWAY && seen.from?.after.position > 0;
   let from = isRecent ? seen.from : { last: FIRST };
-  if (arrived.after && fold(arrived.room) === fold(name) && !(from.after?.position >= arrived.after.position)) {
+  // Anyone can write such an address: it says where to read from, not what was read, and an own place wins.
+  if (arrived.after && fold(arrived.room) === fold(name) && !from.after) {
     from = { after: arrived.after };
-    room.read = arrived.after.position;
   }
   if (!session.follow(name, from)) return undefined;
   if (from.after) room.more = from.after.position + 1;

@@ -21,8 +21,8 @@ const LISTEN: Duration = Duration::from_millis(1_000);
 pub(super) const RECORDS: u64 = 1 << 31;
 
 /// Records this close to the end of the stream at the time of connecting are relayed to plain
-/// members; older ones are history.
-const RECENT: u64 = 1_000;
+/// members; older ones are history. Each may hold many messages.
+const RECENT: u64 = 64;
 
 /// How often the place in the stream is stored without messages.
 const SAVE_EVERY: Duration = Duration::from_secs(5);

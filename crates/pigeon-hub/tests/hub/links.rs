@@ -647,6 +647,20 @@ fn a_member_with_a_key_is_banned_by_its_key_wherever_it_comes_from() {
 }
 
 #[test]
+fn a_name_that_looks_like_a_key_or_a_network_shields_neither() {
+    for who in [format!("{:032x}", 1), "203.0.113.0/24".into()] {
+        let dog = address("10.0.3.1:7");
+        let mut w = World::with_plain(Config::default(), &[dog]);
+        let ann = w.join_by_key(1, None).unwrap();
+        w.h.from(dog, format!("/nick {who}"));
+        assert_eq!(w.h.hub.ban(w.h.now, &who), Ok(who.parse().unwrap()));
+        w.collect();
+        assert!(w.h.is_member(dog), "{who}");
+        assert_eq!(w.room_of(ann).is_some(), who.contains('/'));
+    }
+}
+
+#[test]
 fn a_member_of_another_hub_is_banned_by_its_key_alone() {
     let mut w = World::new(Config::default());
     let source = Source { ip: "fd70::1".parse().unwrap(), origin: Origin::Loopback };

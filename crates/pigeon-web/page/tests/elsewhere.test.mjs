@@ -24,6 +24,14 @@ test("pages of other hubs are offered, and nothing else", () => {
   assert.equal(pages(many, own).length, 3);
 });
 
+test("a page leads neither to the person's own machine nor from https to http", () => {
+  const hubs = ["http://127.0.0.1:8080/", "http://localhost/", "http://[::1]:8080/", "http://10.0.0.2/", "https://10.0.0.3/"];
+  const offered = (own) => pages(hubs.map((page) => ({ page })), own);
+  assert.deepEqual(offered("http://10.0.0.1"), ["http://10.0.0.2/", "https://10.0.0.3/"]);
+  assert.deepEqual(offered("https://10.0.0.1"), ["https://10.0.0.3/"]);
+  assert.equal(offered("http://127.0.0.1:9000")[0], "http://127.0.0.1:8080/");
+});
+
 test("room, name and the last message seen go along", () => {
   const after = { position: 2 ** 41 + 7, author: "0a".repeat(16), outbox: "0123456789abcdef", number: 12 };
   for (const room of ["lobby", "图书馆", "a b&c=d#e+f"]) {

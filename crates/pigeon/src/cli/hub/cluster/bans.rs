@@ -4,7 +4,7 @@
 //! version wins, so that an unban also reaches a hub that was away. Hubs compare digests of their
 //! lists and tell each other the whole list where these differ.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use pigeon_hub::Banned;
@@ -17,8 +17,9 @@ const MOST_LIFTED: usize = 1_000;
 const MOST: usize = 10_000;
 const PART: usize = 1_000;
 
-/// Greater versions are not of a hub.
-const LAST_VERSION: u64 = 1 << 53;
+/// How much greater than every known version one from another hub may be. A faulty hub cannot use up
+/// all versions at once.
+const FURTHEST: u64 = 1 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Record {
@@ -35,27 +36,26 @@ pub(super) struct Bans {
 }
 
 impl Bans {
-    /// The stored records, made consistent with the bans that hold: the hub may have been without a
-    /// cluster meanwhile.
+    /// The stored records, and the bans that hold here: the hub may have been without a cluster
+    /// meanwhile. A ban wins wherever the two differ, since they are not stored together.
     pub(super) fn start(stored: Option<&str>, bans: impl Iterator<Item = Banned>) -> Bans {
         let mut own = Bans::default();
         if let Some(rows) = stored.and_then(|text| serde_json::from_str::<Value>(text).ok()) {
             own.heard(&rows);
         }
         own.is_unstored = false;
-        let now: Vec<Banned> = bans.filter(is_shared).collect();
-        let lifted: Vec<Banned> = own.banned().filter(|banned| !now.contains(banned)).collect();
-        for (banned, is_banned) in
-            now.into_iter().map(|it| (it, true)).chain(lifted.into_iter().map(|it| (it, false)))
-        {
-            own.note(banned, is_banned);
-        }
+        bans.for_each(|banned| {
+            own.note(banned, true);
+        });
         own.summarize();
         own
     }
 
-    fn banned(&self) -> impl Iterator<Item = Banned> + '_ {
-        self.records.iter().filter(|(_, record)| record.is_banned).map(|(banned, _)| *banned)
+    /// Those that do not hold here.
+    pub(super) fn missing(&self, bans: impl Iterator<Item = Banned>) -> Vec<Banned> {
+        let here: BTreeSet<Banned> = bans.collect();
+        let banned = self.records.iter().filter(|(_, record)| record.is_banned);
+        banned.map(|(banned, _)| *banned).filter(|banned| !here.contains(banned)).collect()
     }
 
     /// This hub's operator has banned or unbanned something. Returns what to tell the others, if they
@@ -81,6 +81,9 @@ impl Bans {
     pub(super) fn heard(&mut self, rows: &Value) -> Vec<(Banned, bool)> {
         let mut changes = Vec::new();
         for (banned, told) in rows.as_array().into_iter().flatten().filter_map(record) {
+            if told.version > self.newest + FURTHEST {
+                continue;
+            }
             self.newest = self.newest.max(told.version);
             let known = self.records.get(&banned).copied();
             let is_newer = known.is_none_or(|known| {
@@ -164,8 +167,7 @@ fn row(banned: &Banned, record: Record) -> Value {
 fn record(row: &Value) -> Option<(Banned, Record)> {
     let banned: Banned = row.get(0)?.as_str()?.parse().ok()?;
     let number = |at: usize| row.get(at).and_then(Value::as_u64);
-    let version = number(1).filter(|version| *version < LAST_VERSION)?;
-    let record = Record { version, is_banned: number(2)? == 1 };
+    let record = Record { version: number(1)?, is_banned: number(2)? == 1 };
     is_shared(&banned).then_some((banned, record))
 }
 
@@ -224,14 +226,28 @@ mod tests {
     }
 
     #[test]
-    fn what_was_banned_and_lifted_without_a_cluster_counts_as_newest() {
+    fn a_ban_wins_where_the_list_and_the_bans_differ_after_a_restart() {
         let (mut a, mut b) = (Bans::default(), Bans::default());
         let told = a.changed(banned(NET), true).unwrap();
         b.heard(&told);
         let stored = b.take_unstored().unwrap();
         let mut b = Bans::start(Some(&stored), [banned(KEY), banned("10.0.0.0/8")].into_iter());
         assert!(b.take_unstored().is_some());
-        assert_eq!(meet(&b, &mut a), [(banned(NET), false), (banned(KEY), true)]);
+        assert_eq!(b.missing([banned(KEY)].into_iter()), [banned(NET)]);
+        assert_eq!(meet(&b, &mut a), [(banned(KEY), true)]);
+        assert_eq!(a.digest(), b.digest());
+        let told = a.changed(banned(NET), false).unwrap();
+        b.heard(&told);
+        let b = Bans::start(b.take_unstored().as_deref(), [banned(NET)].into_iter());
+        assert_eq!(meet(&b, &mut a), [(banned(NET), true)]);
+    }
+
+    #[test]
+    fn a_faulty_hub_cannot_use_up_all_versions() {
+        let mut bans = Bans::default();
+        assert_eq!(bans.heard(&json!([[KEY, (1_u64 << 53) - 1, 1]])), []);
+        assert!(bans.changed(banned(KEY), true).is_some());
+        assert_eq!(bans.newest, 1);
     }
 
     #[test]

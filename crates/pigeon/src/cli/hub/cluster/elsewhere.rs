@@ -133,6 +133,8 @@ pub(super) struct Elsewhere {
     here: Here,
     places: Places,
     bans: Bans,
+    /// Bans and unbans of other hubs, until the hub's own events of them come.
+    applied: Vec<(Banned, bool)>,
     /// This hub's runs, the present one first.
     runs: Vec<String>,
     /// The members that were told last.
@@ -453,16 +455,20 @@ impl Elsewhere {
     fn hear_bans(&mut self, hub: &mut Hub, now: Instant, body: &Value) {
         let Some(rows) = body.get("rows") else { return };
         for (banned, is_banned) in self.bans.heard(rows) {
-            let banned = banned.to_string();
-            match is_banned {
+            let net = banned.to_string();
+            let had_it = hub.bans().any(|it| it == banned);
+            let has_changed = match is_banned {
                 true => {
-                    info!("{}", say!("hub-cluster-banned", net = &banned));
-                    let _ = hub.ban(now, &banned);
+                    info!("{}", say!("hub-cluster-banned", net = &net));
+                    hub.ban_exactly(now, banned).is_ok() && !had_it
                 }
                 false => {
-                    info!("{}", say!("hub-cluster-unbanned", net = &banned));
-                    hub.unban(&banned);
+                    info!("{}", say!("hub-cluster-unbanned", net = &net));
+                    hub.unban(&net)
                 }
+            };
+            if has_changed {
+                self.applied.push((banned, is_banned));
             }
         }
     }
@@ -476,9 +482,14 @@ impl Elsewhere {
         let mut runs: Vec<String> = runs.unwrap_or_default();
         runs.insert(0, hex(hub.config().run));
         runs.truncate(RUNS);
+        let bans = Bans::start(state.cluster(BANS), hub.bans());
+        for banned in bans.missing(hub.bans()) {
+            // At the limit of bans it is missing again, and that is the operator's to see.
+            let _ = hub.ban_exactly(now, banned);
+        }
         let mut elsewhere = Elsewhere {
             places: Places::start(state.cluster(HUBS), now),
-            bans: Bans::start(state.cluster(BANS), hub.bans()),
+            bans,
             runs,
             next: Some(now),
             ..Elsewhere::default()
@@ -566,6 +577,11 @@ impl Elsewhere {
     }
 
     fn ban_changed(&mut self, banned: Banned, is_banned: bool) {
+        // An event that comes after the list has changed again is not the operator's.
+        if let Some(place) = self.applied.iter().position(|it| *it == (banned, is_banned)) {
+            self.applied.remove(place);
+            return;
+        }
         if let Some(rows) = self.bans.changed(banned, is_banned) {
             self.tells.push(json!({ "kind": "bans", "rows": rows }));
         }
@@ -584,7 +600,7 @@ impl Elsewhere {
         if self.next_probe.is_none_or(|at| at <= now) {
             self.next_probe = Some(now + PROBE);
             let is_elsewhere = |author: &&u128| self.keys.contains_key(*author);
-            self.probes.extend(self.here.by_author.keys().filter(is_elsewhere));
+            self.probes = self.here.by_author.keys().filter(is_elsewhere).copied().collect();
         }
         self.tell_bans(now);
         self.tell_members(hub, now);

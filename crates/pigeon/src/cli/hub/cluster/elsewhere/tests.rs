@@ -275,6 +275,26 @@ fn the_names_of_two_keys_are_told_apart_and_a_program_stays_one() {
 }
 
 #[test]
+fn a_ban_and_its_lift_that_are_heard_at_once_are_not_told_back() {
+    let mut world = World::new(3);
+    world.turns(2);
+    let key = Banned::Key(7);
+    for _ in 0..2 {
+        let now = world.now;
+        world.sites[0].hub.ban_exactly(now, key).unwrap();
+        world.drain(0);
+        assert!(world.sites[0].hub.unban(&key.to_string()));
+        world.drain(0);
+    }
+    world.turns(20);
+    for n in 0..3 {
+        assert_eq!(world.sites[n].hub.bans().count(), 0, "hub{n}");
+        let rows = world.sites[n].elsewhere.bans.rows();
+        assert_eq!(rows, [json!([[key.to_string(), 4, 0]])], "hub{n}");
+    }
+}
+
+#[test]
 fn a_banned_key_is_kept_out_everywhere_and_let_in_again_also_by_a_hub_that_was_away() {
     let mut world = World::new(3);
     let ann = world.join(1, 7, "ann");
