@@ -173,7 +173,11 @@ pub(crate) fn trouble_in(language: Language, trouble: &Trouble) -> String {
 
 /// A failure of SQLite, whose own words, always English, are kept for a search engine.
 fn because(language: Language, trouble: &Trouble, sqlite: &str) -> String {
-    format!("{} ({})", trouble_in(language, trouble), escape(sqlite))
+    let (why, sqlite) = (trouble_in(language, trouble), escape(sqlite));
+    match language {
+        Language::English => format!("{why} ({sqlite})"),
+        Language::Chinese => format!("{why}（{sqlite}）"),
+    }
 }
 
 /// Errors of `relay` and `time`.

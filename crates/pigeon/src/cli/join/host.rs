@@ -11,7 +11,8 @@ use pigeon_client::{Contact, Event, Said, Session, action};
 use pigeon_datagram::{Instant, SocketId};
 use pigeon_net::{Clock, Host, Io, Socket};
 use pigeon_proto::{
-    Answer, Format, Gone, Name, Notice, Reason, Refusal, RoomName, Subject, Verb, is_control_line,
+    Answer, Format, Gone, Name, Notice, Reason, Refusal, RoomName, Setting, Subject, Verb,
+    is_control_line,
 };
 use rand_pcg::Pcg64;
 
@@ -33,7 +34,7 @@ use crate::base::status::Status;
 use crate::base::system_error::chain;
 use crate::output::wall;
 use crate::ui::typist::Typed;
-use crate::words::say;
+use crate::words::{self, say};
 
 /// Time between checks for a new local address while the hub is silent.
 const ROAM_EVERY: Duration = Duration::from_secs(2);
@@ -497,12 +498,18 @@ impl JoinHost {
         }
     }
 
-    /// Whether a notice only repeats our name and room without a request.
-    fn repeats_name(&mut self, notice: &Notice) -> bool {
-        let Notice::Name { name, room, .. } = notice else { return false };
-        let now = Some((name.clone(), room.clone()));
-        let has_asked = std::mem::take(&mut self.has_asked);
-        std::mem::replace(&mut self.shown, now.clone()) == now && !has_asked && !self.view.is_data()
+    /// Whether a notice only repeats, without a request, our name and room, or the language with
+    /// which we joined.
+    fn repeats(&mut self, notice: &Notice) -> bool {
+        let is_same = match notice {
+            Notice::Name { name, room, .. } => {
+                let now = Some((name.clone(), room.clone()));
+                std::mem::replace(&mut self.shown, now.clone()) == now
+            }
+            Notice::Set(Setting::Language(language)) => *language == words::language(),
+            _ => return false,
+        };
+        !std::mem::take(&mut self.has_asked) && is_same && !self.view.is_data()
     }
 
     fn notice(&mut self, session: &Session<Pcg64>, now: Instant, notice: &Notice) {
@@ -532,7 +539,7 @@ impl JoinHost {
                     self.fail_script();
                 }
             }
-            notice if self.repeats_name(notice) => {}
+            notice if self.repeats(notice) => {}
             notice => self.view.notice(session, now, notice),
         }
     }
