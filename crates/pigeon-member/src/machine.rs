@@ -34,10 +34,10 @@ const SIGN: Duration = Duration::from_millis(1_250);
 /// Time limit for a sign of a hub that is asked for one, or three round trips. Then others are tried.
 const DOUBT: Duration = Duration::from_millis(700);
 
-/// The same of a hub whose port was reported as closed.
+/// The same after the hub's port was reported as closed.
 const REFUSED: Duration = Duration::from_millis(300);
 
-/// The same of an only hub, which is then connected to anew.
+/// The same where there is no other hub: this one is connected to anew.
 const REFUSED_ONLY: Duration = Duration::from_secs(1);
 
 /// A member of one hub, or of several that share rooms.

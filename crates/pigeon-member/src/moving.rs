@@ -1,4 +1,4 @@
-//! A member whose hub dies, hangs or is slow, in virtual time: how long until it is at another one.
+//! How soon a member is at another hub when its own dies, hangs or is slow, in virtual time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;

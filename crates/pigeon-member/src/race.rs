@@ -107,12 +107,12 @@ impl Race {
         self.attempts.back()
     }
 
-    /// The attempt whose socket this is.
+    /// The attempt over this socket.
     pub(crate) fn at_mut(&mut self, socket: SocketId) -> Option<&mut Attempt> {
         self.attempts.iter_mut().find(|it| it.socket == socket)
     }
 
-    /// Removes the attempt whose connection this is.
+    /// Removes the attempt with this connection.
     pub(crate) fn take(&mut self, quic: ConnId) -> Option<Attempt> {
         let place = self.attempts.iter().position(|it| it.quic == Some(quic))?;
         self.attempts.remove(place)

@@ -3,8 +3,8 @@
 //! order.
 //!
 //! `PIGEON_CLUSTER_ROUNDS=200 cargo test -p pigeon --test interop chaos::` runs 200 rounds.
-//! `PIGEON_CLUSTER_SEED=N` draws other faults. Without a number of rounds it is skipped: some faults
-//! are known (CONTRIBUTING.md), and a run now and then fails by them. The parts:
+//! `PIGEON_CLUSTER_SEED=N` draws other faults. Without a number of rounds it is skipped, because it
+//! takes minutes. The parts:
 //!
 //! - `ledger`: what is checked. `sites`: hubs, brokers and the network. `members`: who speaks and
 //!   reads.
