@@ -434,8 +434,13 @@ fn a_banned_key_is_kept_out_of_all_hubs_until_it_is_let_in_again() {
         keys(names).first().inspect(|key| label.borrow_mut().clone_from(key)).is_some()
     };
     witness.expect_who(is_there, PATIENCE);
+    let label = label.into_inner();
+    // The operator sees where it is, and is told that a kick is a matter of its hub.
+    let members = a.ask("members", "members");
+    assert!(members.iter().any(|line| line.contains(&label) && line.contains("at the hub b")));
+    a.ask(&format!("kick {label}"), "is at the hub b: kick it there");
     // By its name, from the console of another hub.
-    a.process.say(&format!("ban {}", label.into_inner()));
+    a.process.say(&format!("ban {label}"));
     let is_told = |line: &str| line.contains("ended the connection") && line.contains("banned");
     reader.expect_status(is_told, PATIENCE);
     // One folder is one program's at a time.

@@ -30,6 +30,7 @@ hub-members = { $count ->
 }
 hub-console-closed = the console is closed; the hub goes on (Ctrl-C stops it)
 hub-kicked = { $who } is removed for ten minutes, under this name also from another port; `unkick { $who }` lets it in again, and `ban` lasts
+hub-kick-elsewhere = { $who } is at the hub { $hub }: kick it there; if it has a key, `ban { $who }` keeps it out of all hubs
 hub-banned = { $net } is banned; `unban { $net }` lifts it
 hub-banned-key = the key of { $who } ({ $key }) is banned; `unban { $key }` lifts it, and `ban` with an address keeps out whoever makes a new key there
 hub-ban-key = { $key } (a key)

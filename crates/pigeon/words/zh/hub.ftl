@@ -27,6 +27,7 @@ hub-console-hint = 输入 `help` 查看命令，`quit` 停止 hub；用 nc 加�
 hub-members = { $count } 个成员
 hub-console-closed = 控制台已关闭，hub 继续运行（Ctrl-C 停止它）
 hub-kicked = 已移出 { $who }，十分钟内不能再加入，用这个名字换个端口也不行；`unkick { $who }` 让它回来，`ban` 则一直有效
+hub-kick-elsewhere = { $who } 在 hub { $hub } 上，请在那里移出；如果它有密钥，`ban { $who }` 会把它挡在所有 hub 之外
 hub-banned = 已封禁 { $net }；用 `unban { $net }` 解除
 hub-banned-key = 已封禁 { $who } 的密钥（{ $key }）；用 `unban { $key }` 解除。对方可以换新密钥，要拦住就用 `ban` 加地址
 hub-ban-key = { $key }（密钥）

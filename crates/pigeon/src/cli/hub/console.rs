@@ -168,11 +168,11 @@ impl Console<'_> {
                 true => return vec![],
                 false => nobody(&who),
             },
-            Command::Kick(who) => match hub.kick(now, &who) {
-                true => {
-                    say!("hub-kicked", who = &escape(&who))
-                }
-                false => nobody(&who),
+            Command::Kick(who) => match elsewhere(hub, archive.as_deref(), &who) {
+                // A kick would only hide it here.
+                Some(at) => say!("hub-kick-elsewhere", who = &escape(&who), hub = &at),
+                None if hub.kick(now, &who) => say!("hub-kicked", who = &escape(&who)),
+                None => nobody(&who),
             },
             Command::Unkick(who) => match hub.unkick(now, &who) {
                 true => say!("hub-unkicked", who = &escape(&who)),
@@ -366,6 +366,17 @@ fn forget(archive: Option<&mut Archive>, what: &str) -> String {
     };
     archive.forget(forgotten);
     line
+}
+
+/// The hub at which a member is, if it is another one.
+fn elsewhere(hub: &Hub, archive: Option<&Archive>, who: &str) -> Option<String> {
+    let folded = pigeon_proto::fold(who);
+    let is_it = |member: &pigeon_hub::MemberView| {
+        let name = member.name.as_ref().map_or(member.label.as_str(), |name| name.as_str());
+        pigeon_proto::fold(name) == folded
+    };
+    let member = hub.members().find(is_it)?;
+    archive?.hub_of(member.id).map(str::to_owned)
 }
 
 fn members(hub: &Hub, now: Instant, archive: Option<&Archive>) -> Vec<String> {
