@@ -45,8 +45,8 @@ pub enum Input {
         /// The message.
         said: Said,
     },
-    /// A member without a key says something.
-    Plain(Message),
+    /// Members without a key say something.
+    Plain(Vec<Message>),
     /// Whether the messages of [`Event::Store`] are on disk.
     Stored(bool),
     /// Something for all other hubs that are connected now. Nothing is stored, and it may be lost.
@@ -163,7 +163,7 @@ impl Input {
     fn memory(&self) -> usize {
         match self {
             Input::Say { said, .. } => INPUT + said.message.text.len(),
-            Input::Plain(message) => INPUT + message.text.len(),
+            Input::Plain(messages) => messages.iter().map(|it| INPUT + it.text.len()).sum(),
             Input::Tell(body) => INPUT + memory_of(body),
             // One answers each store.
             Input::Stored(_) | Input::Stop => 0,
@@ -396,7 +396,9 @@ impl Driver {
             self.shared.waiting.fetch_sub(input.memory(), Ordering::Relaxed);
             match input {
                 Input::Say { ticket, said } => self.order.say(ticket, said, &*self.held),
-                Input::Plain(message) => self.order.say_plain(message),
+                Input::Plain(messages) => {
+                    messages.into_iter().for_each(|message| self.order.say_plain(message));
+                }
                 Input::Stored(is_stored) => self.order.stored(now, is_stored, &*self.held),
                 Input::Tell(body) => self.tells.push(body),
                 // Handled by the loop.
@@ -669,7 +671,7 @@ mod tests {
     use pigeon_proto::{Identity, LinkKind, RoomName};
 
     fn plain(text: &[u8]) -> Input {
-        Input::Plain(Message {
+        Input::Plain(vec![Message {
             position: Position::START,
             room: RoomName::lobby(),
             speaker: "somebody".into(),
@@ -677,7 +679,7 @@ mod tests {
             wall: Duration::ZERO,
             text: text.into(),
             identity: Identity { author: 1, outbox: 0, number: 1 },
-        })
+        }])
     }
 
     #[test]

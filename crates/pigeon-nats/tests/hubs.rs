@@ -148,7 +148,7 @@ impl Hub {
 
     fn say_plain(&mut self, number: u64) {
         let identity = Identity { author: self.run, outbox: 0, number };
-        self.link.input(Input::Plain(message(identity, LinkKind::Plain, b"plain".to_vec())));
+        self.link.input(Input::Plain(vec![message(identity, LinkKind::Plain, b"plain".to_vec())]));
     }
 
     /// Stores what is to be stored, and notes outcomes.
@@ -301,7 +301,7 @@ fn what_a_hub_hands_in_is_bounded_while_its_log_does_not_answer() {
     hubs[0].say(100, 1);
     let plain = |number| {
         let identity = Identity { author: 1, outbox: 0, number };
-        Input::Plain(message(identity, LinkKind::Plain, vec![b'x'; 200]))
+        Input::Plain(vec![message(identity, LinkKind::Plain, vec![b'x'; 200])])
     };
     let taken = (1..100_000).take_while(|number| hubs[0].link.input(plain(*number))).count();
     assert!(taken < 65_536, "{taken}");

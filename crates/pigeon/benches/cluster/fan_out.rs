@@ -1,4 +1,5 @@
-//! Plain members at three hubs beside subscribers at three brokers: everybody gets every message.
+//! Plain members at three hubs beside subscribers at three brokers, and beside as many members at one
+//! hub without a cluster: everybody gets every message.
 
 use std::time::Duration;
 
@@ -9,11 +10,12 @@ use pigeon_perf::fanout::{
 use pigeon_perf::report::{Report, Wanted};
 
 use crate::SITES;
-use crate::servers::{brokers, hubs};
+use crate::servers::{alone, brokers, hubs};
 use crate::udp::{Sockets, With};
 
 const HUBS: &str = "three hubs over three brokers";
 const BROKERS: &str = "three brokers";
+const ALONE: &str = "one hub without a cluster";
 
 /// Members at each hub or broker.
 const MEMBERS: usize = 1_000;
@@ -70,12 +72,19 @@ fn fan_out(name: &str, title: &str, cpus: Cpus, in_flight: usize, wanted: Option
     let (first_hub, first_broker) = (hubs.remove(0), brokers.remove(0));
     let mut beside = broker_pids.clone();
     beside.extend(hubs.iter().map(|hub| hub.server.process.pid()));
+    let alone = alone(cpus, name);
+    let all = Sockets::open(MEMBERS * SITES, With { gro: true, ..With::default() });
+    let all = all.of(alone.address);
     let mut contenders = vec![
         Contender::with(HUBS, first_hub.server, beside, Box::new(plain)),
         Contender::with(BROKERS, first_broker, broker_pids[1..].to_vec(), Box::new(subscribers)),
+        Contender::new(ALONE, alone, all),
     ];
     rounds(cpus, &mut contenders, Sizes::Equal(64), in_flight);
     table(&mut report, &contenders);
     ratio(&mut report, &contenders, HUBS, BROKERS, wanted.map(Wanted::AtLeast));
+    // The most that could be had if brokers and their messages cost nothing.
+    ratio(&mut report, &contenders, ALONE, BROKERS, None);
+    ratio(&mut report, &contenders, HUBS, ALONE, None);
     report
 }

@@ -65,6 +65,13 @@ pub(crate) struct Hub {
     pub(crate) secure: SocketAddr,
 }
 
+/// A hub without a cluster.
+pub(crate) fn alone(cpus: Cpus, name: &str) -> Server {
+    let flags =
+        format!("{FLAGS} --secure off --data {}", empty(&format!("{name}-alone")).display());
+    Server::announced(&[cpus.hub], pigeon(&flags), "listening on ")
+}
+
 /// This many hubs over these brokers.
 pub(crate) fn hubs(cpus: Cpus, brokers: &[Server], name: &str, count: usize) -> Vec<Hub> {
     let start = |n: usize| {

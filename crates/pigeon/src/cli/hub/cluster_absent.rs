@@ -113,7 +113,7 @@ impl Cluster {
         match *self {}
     }
 
-    pub(super) fn message(&self, _: &Message) {
+    pub(super) fn message(&mut self, _: &Message) {
         match *self {}
     }
 

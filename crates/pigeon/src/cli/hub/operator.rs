@@ -207,7 +207,7 @@ impl Host<Hub> for Operator {
         if let Some(archive) = &mut self.archive {
             archive.event(hub, io.now, &event);
         }
-        match (event, &self.archive) {
+        match (event, &mut self.archive) {
             (Event::Message(message), archive) => {
                 self.journal.hear(&message.label);
                 if self.shows_messages {

@@ -228,12 +228,12 @@ impl Archive {
     }
 
     /// Stores a message. If the queue is full, the log counts it and marks the gap.
-    pub(super) fn message(&self, message: Message) {
+    pub(super) fn message(&mut self, message: Message) {
         if let Some(memory) = &self.memory {
             memory.lock().append(in_memory(&message, None));
             return self.shared.wake_followers();
         }
-        if let Some(cluster) = &self.cluster {
+        if let Some(cluster) = &mut self.cluster {
             return cluster.message(&message);
         }
         let _ = self.log.try_append(append(message, Numbering::ByHub));

@@ -222,9 +222,10 @@ impl Desk {
         is_taken
     }
 
-    pub(super) fn say_plain(&self, message: pigeon_proto::Message) {
-        if !self.input(Input::Plain(message)) {
-            self.lock().lost += 1;
+    pub(super) fn say_plain(&self, messages: Vec<pigeon_proto::Message>) {
+        let count = messages.len() as u64;
+        if !self.input(Input::Plain(messages)) {
+            self.lock().lost += count;
         }
     }
 

@@ -47,6 +47,9 @@ use crate::words::say;
 /// Time limit for telling the others that this hub stops.
 const PATIENCE: Duration = Duration::from_millis(700);
 
+/// Maximum number of plain members' messages that are handed in together.
+const PLAIN: usize = 256;
+
 /// How long other hubs must be out of reach until members are told.
 const TOLD_AFTER: Duration = Duration::from_secs(2);
 
@@ -62,6 +65,8 @@ pub(super) struct Cluster {
     /// Whether they were told.
     is_told: bool,
     elsewhere: Elsewhere,
+    /// Plain members' messages of this turn.
+    plain: Vec<pigeon_proto::Message>,
     about: Value,
     /// The brokers, for people.
     brokers: String,
@@ -126,6 +131,7 @@ impl Cluster {
             tell_at,
             is_told: false,
             elsewhere,
+            plain: Vec::new(),
             about,
             brokers,
         })
@@ -136,9 +142,19 @@ impl Cluster {
         self.desk.shown.clone()
     }
 
-    /// A plain member's message.
-    pub(super) fn message(&self, message: &Message) {
-        self.desk.say_plain(undecided(message));
+    /// A plain member's message. It goes out with the others of this turn of the hub's loop, in one
+    /// record: other hubs then relay them to each member together.
+    pub(super) fn message(&mut self, message: &Message) {
+        self.plain.push(undecided(message));
+        if self.plain.len() >= PLAIN {
+            self.say_plain();
+        }
+    }
+
+    fn say_plain(&mut self) {
+        if !self.plain.is_empty() {
+            self.desk.say_plain(std::mem::take(&mut self.plain));
+        }
     }
 
     /// Hands in messages of a link's reliable members. Returns those that were not taken.
@@ -299,11 +315,13 @@ impl Cluster {
 
     /// When [`tick`](Cluster::tick) is due.
     pub(super) fn next(&self) -> Option<Instant> {
-        [self.tell_at, self.elsewhere.next()].into_iter().flatten().min()
+        let at_once = (!self.plain.is_empty()).then_some(Instant::ORIGIN);
+        [at_once, self.tell_at, self.elsewhere.next()].into_iter().flatten().min()
     }
 
     /// Tells members that other hubs are out of reach, if that is due.
     pub(super) fn tick(&mut self, hub: &mut Hub, now: Instant) {
+        self.say_plain();
         if self.tell_at.take_if(|at| *at <= now).is_some() {
             self.is_told = true;
             hub.announce_cluster(now, false);
@@ -346,7 +364,8 @@ impl Cluster {
     }
 
     /// Tells the other hubs that this one stops, unless that takes too long.
-    pub(super) fn close(self) {
+    pub(super) fn close(mut self) {
+        self.say_plain();
         self.is_over.store(true, Ordering::Release);
         let (done, ended) = sync_channel::<()>(0);
         let link = self.link;
