@@ -7,6 +7,8 @@ use std::time::Duration;
 use async_nats::ConnectOptions;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 
+use crate::credentials;
+
 /// The brokers and the stream of a cluster of hubs.
 #[derive(Clone)]
 pub struct Settings {
@@ -44,7 +46,7 @@ pub enum Credentials {
 impl Credentials {
     /// The contents of a `.creds` file. `None` if they lack a token or a key.
     pub fn from_file(text: String) -> Option<Credentials> {
-        ConnectOptions::new().credentials(&text).is_ok().then_some(Credentials::Creds(text))
+        credentials::add(ConnectOptions::new(), &text).is_ok().then_some(Credentials::Creds(text))
     }
 }
 

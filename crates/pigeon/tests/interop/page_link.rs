@@ -471,6 +471,7 @@ fn https_has_an_identity_of_its_own() {
     assert_eq!(tab.wait("welcome")["author"], author);
     // Texts of many TLS records, both ways.
     tab.send(&json!({"type": "follow", "room": "lobby"}));
+    tab.wait("live");
     let text = "长".repeat(2_700);
     for number in 1..=40 {
         tab.send(&json!({"type": "say", "number": number, "room": "lobby", "text": text}));
