@@ -425,7 +425,7 @@ fn a_reliable_member_that_went_on_is_listed_once_also_when_its_hub_wakes_up() {
 fn a_banned_key_is_kept_out_of_all_hubs_until_it_is_let_in_again() {
     let folder = fresh("bans");
     let Some(broker) = Broker::start(&folder) else { return };
-    let [mut a, b, mut c] = ["a", "b", "c"].map(|name| Hub::start(&folder, name, &broker));
+    let [mut a, mut b, mut c] = ["a", "b", "c"].map(|name| Hub::start(&folder, name, &broker));
     [&a, &b, &c].iter().for_each(|hub| hub.is_in_order());
     let mut witness = a.plain("ann");
     let reader = b.follower("reader");
@@ -458,11 +458,15 @@ fn a_banned_key_is_kept_out_of_all_hubs_until_it_is_let_in_again() {
     // A hub that was away when it was lifted.
     let (at, name, port, ports) = c.kill();
     a.process.say(&format!("unban {key}"));
+    let hears_of_it = |hub: &mut Hub| {
+        wait_within("it hears of it", PATIENCE, || {
+            hub.ask("bans", " kicked").iter().any(|line| line.starts_with("0 banned")).then_some(())
+        });
+    };
+    hears_of_it(&mut b);
     b.send("reader", "here again");
     let mut c = Hub::start_at(&at, name, port, ports);
-    wait_within("it hears of it", PATIENCE, || {
-        c.ask("bans", " kicked").iter().any(|line| line.starts_with("0 banned")).then_some(())
-    });
+    hears_of_it(&mut c);
     c.send("reader", "and here");
     // Its new run took the place of the one before at once.
     let lines = a.process.lines(Voice::Err);
