@@ -20,7 +20,7 @@ use crate::record::{MESSAGES, Numbered, Outbox, Said, TEXTS};
 /// Maximum records in flight, so 2 MiB of text.
 pub(crate) const WINDOW: usize = 16;
 
-/// Maximum records in flight while what waits does not fill a record.
+/// Maximum records in flight while fewer messages wait than a record holds.
 const FEW: usize = 2;
 
 /// Time limit for a record in flight to appear.

@@ -243,7 +243,7 @@ impl Cluster {
             level("pigeon_cluster_hubs", "Other hubs that are alive", self.state.1 as f64),
             level("pigeon_cluster_waiting", "Messages that wait for a place", waiting as f64),
             sum("pigeon_cluster_read", "Records read from the stream", counted.read),
-            sum("pigeon_cluster_doubles", "Records that the log held already", counted.doubles),
+            sum("pigeon_cluster_doubles", "Messages that the log held already", counted.doubles),
             sum("pigeon_cluster_epochs", "Epochs entered", counted.epochs),
             sum("pigeon_cluster_said_again", "Messages said again", counted.said_again),
             sum("pigeon_cluster_dropped", "Messages without room to wait", dropped),
