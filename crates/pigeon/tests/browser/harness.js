@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import dgram from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import net from 'node:net';
@@ -38,17 +39,39 @@ export async function until(what, condition, within = SOON) {
   }
 }
 
-/** Different unused TCP ports. */
+let nextPort = Math.floor(Math.random() * 10_000);
+
+/**
+ * Different ports, unused by UDP and TCP, that no other program gets while a hub is away: they are
+ * below the range from which the system hands out ports, and below the ports of the other tests
+ * (`interop/ports.rs`).
+ */
 export async function freePorts(count) {
-  const servers = [];
-  for (let n = 0; n < count; n += 1) {
-    const server = net.createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    servers.push(server);
+  const [first] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split(/\s/).map(Number);
+  const lowest = Math.max(first - 20_000, 1_024);
+  const ports = [];
+  while (ports.length < count) {
+    const port = lowest + (nextPort++ % 10_000);
+    if (await isFree(port)) ports.push(port);
   }
-  const ports = servers.map((server) => server.address().port);
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
   return ports;
+}
+
+/** Whether no program listens at a port of loopback, by TCP or by UDP. */
+async function isFree(port) {
+  const server = net.createServer();
+  const socket = dgram.createSocket('udp4');
+  try {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    socket.bind(port, '127.0.0.1');
+    await once(socket, 'listening');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await Promise.all([server, socket].map((it) => new Promise((done) => it.close(done)).catch(() => {})));
+  }
 }
 
 const stacks = new WeakMap();

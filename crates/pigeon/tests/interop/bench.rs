@@ -11,6 +11,7 @@ use crate::judges::expect_share;
 use crate::namespace::Namespace;
 use crate::peers::{address_of, installed, python, python_to};
 use crate::pigeon::{address_in, pigeon};
+use crate::ports::lasting;
 use crate::process::{Process, SOON, Voice};
 use crate::services::serve;
 
@@ -132,7 +133,7 @@ fn round_trips_by_a_server_and_by_plain_echo_services() {
 
 /// An echo service that runs a `cat` for each client.
 fn socat_echo() -> (Process, SocketAddr) {
-    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let [port] = lasting();
     let listen = format!("UDP4-RECVFROM:{port},bind=127.0.0.1,fork");
     let mut command = std::process::Command::new("socat");
     let socat = Process::spawn("socat", command.args(["-d", "-d", &listen, "PIPE"]));

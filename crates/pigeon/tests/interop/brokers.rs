@@ -2,7 +2,6 @@
 //! makes them.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -13,6 +12,7 @@ use nkeys::KeyPair;
 use serde_json::{Value, json};
 
 use crate::peers;
+use crate::ports::lasting;
 use crate::process::{Process, Voice};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,7 +25,7 @@ struct Broker {
 
 impl Broker {
     fn start(folder: &Path, config: &str) -> Broker {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let [port] = lasting();
         let file = folder.join("broker.conf");
         let store = folder.join("broker").display().to_string();
         let text = format!(

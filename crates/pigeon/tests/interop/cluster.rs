@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::peers;
+use crate::ports::lasting;
 use crate::process::{Process, Voice, wait_within};
 
 /// Time limit for anything that takes the hubs some seconds: leases, epochs, a broker's restart.
@@ -39,7 +40,7 @@ impl Broker {
         if !peers::installed("nats-server") {
             return None;
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let [port] = lasting();
         let folder = folder.join("broker");
         Some(Broker { child: Broker::spawn(&folder, port), port, folder })
     }
@@ -81,8 +82,7 @@ struct Hub {
 
 impl Hub {
     fn start(folder: &Path, name: &'static str, broker: &Broker) -> Hub {
-        let sockets = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
-        let [plain, secure] = sockets.map(|socket| socket.local_addr().unwrap().port());
+        let [plain, secure] = lasting();
         Hub::start_at(folder, name, broker.port, (plain, secure))
     }
 

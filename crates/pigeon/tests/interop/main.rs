@@ -2,8 +2,8 @@
 //!
 //! Everything runs as processes over loopback, as it would from a shell. Reading order:
 //!
-//! - `process`: a running program and all that it has said; `pigeon`: ours; `peers`: everybody
-//!   else's; `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own; `bad_path`:
+//! - `process`: a running program and all that it has said; `ports`: where it listens; `pigeon`:
+//!   ours; `peers`: everybody else's; `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own; `bad_path`:
 //!   and what makes the way between them bad; `user_mode_linux`: a kernel of a test's own; `book`:
 //!   contacts.
 //! - `contacts`: names for endpoints, and the file they are kept in; `completions`: in bash, fish
@@ -53,6 +53,7 @@ mod book;
 mod namespace;
 mod peers;
 mod pigeon;
+mod ports;
 mod process;
 mod pty;
 mod services;

@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::ports::lasting;
 use crate::process::{Process, SOON, wait_until};
 
 /// A heartbeat interval short enough for tests.
@@ -43,9 +44,11 @@ pub(crate) struct Serving {
     pub(crate) address: SocketAddr,
 }
 
-/// `pigeon hub` on a system-chosen port.
+/// `pigeon hub` on a port that [`hub_at`] can take again.
 pub(crate) fn hub(args: &[&str]) -> Serving {
-    hub_at("127.0.0.1:0", args)
+    // The second is for members with a key.
+    let [port, _] = lasting();
+    hub_at(&format!("127.0.0.1:{port}"), args)
 }
 
 /// `pigeon hub` on a given port, in place of an earlier one.

@@ -13,6 +13,7 @@ use crate::moved::Hosts;
 use crate::namespace::{Namespace, skipped};
 use crate::peers::{address_of, client, installed, python, tools, udp_port};
 use crate::pigeon::{Serving, address_in, pigeon, relay};
+use crate::ports::lasting;
 use crate::process::{Process, SOON, Voice, wait_until};
 use crate::services::Services;
 
@@ -287,8 +288,7 @@ fn what_cannot_be_is_refused_in_a_line() {
 
 #[test]
 fn a_relay_to_itself_is_refused() {
-    // A free port; a program that takes it meanwhile fails the test.
-    let port = socket().local_addr().unwrap().port();
+    let [port] = lasting();
     for (listen, target) in
         [("127.0.0.1", "127.0.0.1"), ("*", "127.0.0.1"), ("127.0.0.1", "0.0.0.0")]
     {

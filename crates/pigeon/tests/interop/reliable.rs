@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -22,6 +21,7 @@ use serde_json::Value;
 
 use crate::peers;
 use crate::pigeon::{Serving, relay};
+use crate::ports::lasting;
 use crate::process::{Process, wait_until, wait_within};
 
 /// Time limit for a wait without any progress: a busy machine may need long for all of it.
@@ -29,13 +29,6 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How long a command may wait for the hub. The test ends it earlier, after [`PATIENCE`].
 const WAIT: &str = "1h";
-
-/// Two unused ports.
-fn free_ports() -> (u16, u16) {
-    let sockets = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
-    let [a, b] = sockets.map(|socket| socket.local_addr().unwrap().port());
-    (a, b)
-}
 
 fn fresh(test: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("reliable-{test}"));
@@ -53,19 +46,19 @@ fn pigeon(folder: &Path, who: &str) -> Command {
 /// A hub that can be killed and restarted on the same port.
 struct Hub {
     folder: PathBuf,
-    ports: (u16, u16),
+    ports: [u16; 2],
     child: Child,
     fingerprint: String,
 }
 
 impl Hub {
     fn start(folder: &Path) -> Hub {
-        let ports = free_ports();
+        let ports = lasting();
         let (child, fingerprint) = Hub::spawn(folder, ports);
         Hub { folder: folder.into(), ports, child, fingerprint }
     }
 
-    fn spawn(folder: &Path, (plain, secure): (u16, u16)) -> (Child, String) {
+    fn spawn(folder: &Path, [plain, secure]: [u16; 2]) -> (Child, String) {
         let mut child = pigeon(folder, "hub")
             .args(["hub", &format!("127.0.0.1:{plain}"), "--secure", &secure.to_string()])
             .args(["--data", folder.join("log").to_str().unwrap(), "--console", "off"])
@@ -269,7 +262,7 @@ fn kill_a_client(victims: &Victims, dice: &mut Dice) -> bool {
 #[test]
 fn a_hub_at_every_address_takes_members_by_ipv4_and_ipv6_and_by_invitation() {
     let folder = fresh("every-address");
-    let (plain, secure) = free_ports();
+    let [plain, secure]: [u16; 2] = lasting();
     let mut hub = pigeon(&folder, "hub")
         .args(["hub", &format!("*:{plain}"), "--secure", &secure.to_string(), "--console", "off"])
         .args(["--data", folder.join("log").to_str().unwrap(), "--discoverable", "off"])
@@ -299,7 +292,7 @@ fn what_was_acknowledged_is_in_every_ledger_once_whatever_is_killed() {
     let kills: u32 = std::env::var("PIGEON_KILLS").map_or(20, |kills| kills.parse().unwrap());
     let folder = fresh("killed");
     let mut hub = Hub::start(&folder);
-    let secure = format!("127.0.0.1:{}", hub.ports.1).parse().unwrap();
+    let secure = format!("127.0.0.1:{}", hub.ports[1]).parse().unwrap();
     let bad: Serving = relay(secure, &["--loss", "10%"]);
     let url = format!("pigeon://{}/#{}", bad.address, hub.fingerprint);
 
@@ -409,7 +402,7 @@ fn check(lines: &[String], written: &BTreeMap<String, Written>, ledger: &str) {
 
 /// A member of the library, with a folder of its own.
 fn member(folder: &Path, hub: &Hub) -> pigeon_member::Hub {
-    let address = ([127, 0, 0, 1], hub.ports.1).into();
+    let address = ([127, 0, 0, 1], hub.ports[1]).into();
     pigeon_member::Hub::connect(pigeon_member::Options::new(address, folder.join("member")))
         .unwrap()
 }
@@ -456,7 +449,7 @@ impl Stranger<'_> {
     fn start<'a>(folder: &Path, python: &'a Path, hub: &Hub) -> Stranger<'a> {
         let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/reliable_client.py");
         let state = folder.join("stranger");
-        let invitation = format!("pigeon://127.0.0.1:{}/#{}", hub.ports.1, hub.fingerprint);
+        let invitation = format!("pigeon://127.0.0.1:{}/#{}", hub.ports[1], hub.fingerprint);
         let mut command = Command::new(python);
         command.args([program, &invitation]).arg(&state).arg("stranger");
         Stranger { python, state, process: Process::spawn("reliable_client.py", &mut command) }
@@ -504,7 +497,7 @@ fn a_client_written_from_the_documentation_loses_and_doubles_nothing() {
     // Numbers begin with 1. The hub refuses the empty line for good.
     let lines: Vec<String> =
         (1..=51).map(|n| if n == 8 { String::new() } else { format!("line {n}") }).collect();
-    let mut nc = peers::client("nc", ([127, 0, 0, 1], hub.ports.0).into());
+    let mut nc = peers::client("nc", ([127, 0, 0, 1], hub.ports[0]).into());
 
     let mut stranger = Stranger::start(&folder, &python, &hub);
     stranger.expect("live 0");
@@ -540,7 +533,7 @@ fn a_client_written_from_the_documentation_loses_and_doubles_nothing() {
     copy_folder(&folder.join("copy"), &folder.join("log"));
     hub.restart();
     stranger.process.expect_status(|line| line.starts_with("reset "), PATIENCE);
-    let url = format!("pigeon://127.0.0.1:{}/#{}", hub.ports.1, hub.fingerprint);
+    let url = format!("pigeon://127.0.0.1:{}/#{}", hub.ports[1], hub.fingerprint);
     let (victims, over): (Victims, _) = (Arc::default(), Arc::new(AtomicBool::new(false)));
     let other = follower(folder.clone(), url, "reader".into(), victims.clone(), over.clone());
     let has = |ledger: &Ledger, text: &str| ledger.lines.iter().any(|line| line == text);

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::pigeon::{HEARTBEAT, hub};
+use crate::ports::lasting;
 use crate::process::{Process, SOON, Voice, wait_until};
 use crate::pty::Terminal;
 
@@ -38,18 +39,6 @@ pub(crate) fn fresh(test: &str) -> PathBuf {
     folder
 }
 
-/// An unused port. The port after it is unused too.
-fn free_ports() -> u16 {
-    let is_free = |address: [u8; 4], port| UdpSocket::bind(SocketAddr::from((address, port))).ok();
-    wait_until("two ports are free", || {
-        let first = is_free([127, 0, 0, 1], 0)?;
-        let port = first.local_addr().unwrap().port();
-        let next = port.checked_add(1)?;
-        let others = [is_free([127, 0, 0, 1], next), is_free(FAR, port), is_free(FAR, next)];
-        others.iter().all(Option::is_some).then_some(port)
-    })
-}
-
 /// `pigeon ARGS…` with the state of one user.
 pub(crate) fn pigeon(folder: &Path, who: &str, args: &[&str]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
@@ -67,7 +56,7 @@ pub(crate) struct Hub {
 
 impl Hub {
     pub(crate) fn start(folder: &Path, args: &[&str]) -> Hub {
-        let port = free_ports();
+        let [port, _] = lasting();
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
         let (process, fingerprint) = Hub::spawn(folder, port, &args);
         Hub { folder: folder.into(), port, args, process, fingerprint }

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use pigeon_quic::Fingerprint;
 
 use crate::namespace::{Namespace, skipped};
 use crate::peers;
+use crate::ports::lasting;
 use crate::process::{Process, Voice, wait_within};
 
 /// How long a program may take to start on a busy machine.
@@ -84,16 +85,6 @@ pub(super) enum Cut {
     Members(usize),
 }
 
-/// Ports that nobody uses now.
-fn free_ports() -> Ports {
-    // The secure port of a hub is UDP, a broker's ports are TCP.
-    let udp = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
-    let tcp = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    let [plain, secure] = udp.map(|it| it.local_addr().unwrap().port());
-    let [client, route] = tcp.map(|it| it.local_addr().unwrap().port());
-    Ports { plain, secure, client, route }
-}
-
 /// Runs a test with this many brokers and hubs, if nats-server is installed. The test's thread, and
 /// those it starts, are in the switch's namespace.
 pub(super) fn with(
@@ -139,7 +130,9 @@ impl Sites {
                 (None, (0..count).map(place).collect())
             }
         };
-        let (hubs, brokers, ports) = (Vec::new(), Vec::new(), free_ports());
+        let [plain, secure, client, route] = lasting();
+        let ports = Ports { plain, secure, client, route };
+        let (hubs, brokers) = (Vec::new(), Vec::new());
         Sites { folder, hubs, brokers, places, switch, ports, has_clocks }
     }
 
