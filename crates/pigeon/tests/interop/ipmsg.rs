@@ -209,6 +209,7 @@ fn either_side_may_start_again() {
     ai.expect_line(|line| line.matches("这里是 大厅").count() > 0, LONG);
     let lines = || ai.output().matches("这里是 大厅").count();
     wait_until("it is greeted again", || (lines() >= 2).then_some(()));
+    hub.expect_status(|line| line.contains("joined address=阿爱"), LONG);
     dog.say("二");
     ai.expect_line(|line| line.contains("狗哥: 二"), LONG);
     ai.say(&format!("say {here} 三"));
@@ -244,6 +245,7 @@ fn before_the_password_nothing_is_said_and_nothing_sent() {
     ai.expect_line(|line| line.contains("/pass 密码"), LONG);
     ai.say(&format!("say {here} /pass 芝麻开门"));
     ai.expect_line(|line| line.contains("lobby"), LONG);
+    hub.expect_status(|line| line.contains("joined address=阿爱"), LONG);
     dog.say("公开");
     let line = ai.expect_line(|line| line.contains("狗哥:"), LONG);
     assert!(line.ends_with("公开"), "{line}");
@@ -534,6 +536,8 @@ fn a_program_for_japan_receives_what_the_room_says() {
     judge.expect_line(|line| line == "started", SOON);
     let hub = net.hub(&["--ipmsg-encoding", "shift_jis", "--language", "en", "--name", "hall"]);
     judge.expect_line(|line| line.contains("* this is hall"), LONG);
+    // It prints a text before it acknowledges that, which makes it a member.
+    hub.expect_status(|line| line.contains("joined address=denzow"), LONG);
     let dog = Plain::join(&hub, "dog");
     for n in 0..5 {
         dog.say(&format!("こんにちは、世界 {n}"));
