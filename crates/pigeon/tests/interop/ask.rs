@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::namespace::Namespace;
 use crate::peers::{address_of, hex, installed, python};
 use crate::pigeon::pigeon;
+use crate::ports::ClosedPort;
 use crate::process::{Process, SOON, Voice};
 
 /// The largest payload over IPv4.
@@ -202,13 +203,13 @@ fn a_group_and_a_broadcast_address_are_answered_by_anybody() {
 
 #[test]
 fn nobody_there_is_said_at_once() {
-    let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (code, ours) = ended(ask(nobody, &["hello"]));
+    let nobody = ClosedPort::new();
+    let (code, ours) = ended(ask(nobody.at(), &["hello"]));
     assert_eq!(code, Some(1));
     let note = ours.lines(Voice::Err).concat();
     assert!(note.contains("refused") && !note.contains("no reply"), "{note}");
 
-    let (code, ours) = ended(ask(nobody, &["hello", "--json"]));
+    let (code, ours) = ended(ask(nobody.at(), &["hello", "--json"]));
     assert_eq!(code, Some(1));
     let outcome = json(&ours);
     assert_eq!(outcome["result"], "refused");

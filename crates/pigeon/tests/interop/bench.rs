@@ -11,7 +11,7 @@ use crate::judges::expect_share;
 use crate::namespace::Namespace;
 use crate::peers::{address_of, installed, python, python_to};
 use crate::pigeon::{address_in, pigeon};
-use crate::ports::lasting;
+use crate::ports::{ClosedPort, lasting};
 use crate::process::{Process, SOON, Voice};
 use crate::services::serve;
 
@@ -205,9 +205,8 @@ fn on_a_terminal_it_plots_and_gives_the_terminal_back() {
 
 #[test]
 fn who_does_not_serve_is_told_at_once() {
-    let dead = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    dead.connect(dead.local_addr().unwrap()).unwrap();
-    let to = dead.local_addr().unwrap().to_string();
+    let dead = ClosedPort::new();
+    let to = dead.address();
     let mut bench = pigeon("pigeon bench", &["bench", &to]);
     assert_eq!(bench.expect_end(Duration::from_secs(2)).code(), Some(1));
     let said = bench.lines(Voice::Err);

@@ -9,6 +9,7 @@ use pigeon_capture::{Decoder, Reader};
 
 use crate::peers::{hex, installed};
 use crate::pigeon::{address_in, pigeon};
+use crate::ports::ClosedPort;
 use crate::process::{Process, SOON, Voice, wait_until};
 
 /// The compared fields; the last two are 1 for a correct checksum.
@@ -122,8 +123,9 @@ fn a_capture_may_go_to_stdout() {
         let (ours, at) = listen("127.0.0.1:0", &["--write", name]);
         expect_on_stdout(ours, at);
     }
-    let target = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let ours = pigeon("pigeon relay", &["relay", "127.0.0.1:0", &target, "--record", "-"]);
+    let target = ClosedPort::new();
+    let ours =
+        pigeon("pigeon relay", &["relay", "127.0.0.1:0", &target.address(), "--record", "-"]);
     let at = address_in(&ours.expect_status(|line| line.contains("listening on "), SOON));
     expect_on_stdout(ours, at);
     let ours = pigeon("pigeon listen", &["listen", "127.0.0.1:0", "--write", "-", "--json"]);

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::book::Book;
 use crate::peers::{address_of, client, hex, installed, listener, python, python_to};
 use crate::pigeon::address_in;
+use crate::ports::ClosedPort;
 use crate::process::{Process, SOON, Voice, hears_hangup};
 
 /// A chat with these contacts, and its address.
@@ -136,9 +137,8 @@ fn two_pigeons_and_a_third_talk_and_leave() {
 
 #[test]
 fn a_refused_peer_is_marked_and_the_chat_goes_on() {
-    let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let dead = deaf.local_addr().unwrap();
-    deaf.connect(dead).unwrap();
+    let closed = ClosedPort::new();
+    let dead = closed.at();
     let book = Book::new();
     add(&book, "狗哥", dead, "utf-8");
     let (friend, friend_at) = chat(&book, &[]);

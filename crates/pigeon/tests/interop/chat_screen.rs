@@ -5,6 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use crate::book::Book;
 use crate::peers::{address_of, installed, python};
 use crate::pigeon::address_in;
+use crate::ports::ClosedPort;
 use crate::process::SOON;
 use crate::pty::Terminal;
 
@@ -94,9 +95,8 @@ fn two_people_and_a_gb2312_program_talk_in_chinese() {
 
 #[test]
 fn a_refused_peer_is_marked_and_the_chat_goes_on() {
-    let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let dead = deaf.local_addr().unwrap();
-    deaf.connect(dead).unwrap();
+    let closed = ClosedPort::new();
+    let dead = closed.at();
     let book = Book::saying(&format!("\"狗哥\" = \"{dead}\"\n"));
     let (friend, friend_at) = chat(&Book::new(), "friend", &[]);
     let (dog, _) = chat(&book, "dog", &["狗哥"]);

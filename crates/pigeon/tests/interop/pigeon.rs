@@ -56,9 +56,11 @@ pub(crate) fn hub_at(address: &str, args: &[&str]) -> Serving {
     Serving::new(pigeon("hub", &[&["hub", "--listen", address], args].concat()))
 }
 
-/// `pigeon listen` on a system-chosen port.
+/// `pigeon listen` on a port that another program of the test can take after it.
 pub(crate) fn listen(args: &[&str]) -> Serving {
-    Serving::new(pigeon("pigeon listen", &[&["listen", "127.0.0.1:0"], args].concat()))
+    let [port] = lasting();
+    let at = format!("127.0.0.1:{port}");
+    Serving::new(pigeon("pigeon listen", &[&["listen", &at], args].concat()))
 }
 
 /// `pigeon relay` to `target`, on a system-chosen port.

@@ -43,3 +43,23 @@ fn ephemeral() -> u16 {
     // Where the range starts lower, as on some servers, another socket may get a port after all.
     first.max(2 * POOL + 1_024)
 }
+
+/// A closed port: bound, but connected elsewhere, so the kernel refuses all other datagrams and
+/// gives the port to no other socket.
+pub(crate) struct ClosedPort(UdpSocket);
+
+impl ClosedPort {
+    pub(crate) fn new() -> ClosedPort {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(socket.local_addr().unwrap()).unwrap();
+        ClosedPort(socket)
+    }
+
+    pub(crate) fn at(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
+    }
+
+    pub(crate) fn address(&self) -> String {
+        self.at().to_string()
+    }
+}

@@ -1,12 +1,12 @@
 //! Errors that are reported at once, in one line with the necessary information.
 
-use std::net::UdpSocket;
 use std::process::Command;
 use std::time::Duration;
 
 use crate::namespace::Namespace;
 use crate::peers::{address_of, installed, python};
 use crate::pigeon::{pigeon, send};
+use crate::ports::ClosedPort;
 use crate::process::{Process, SOON, Voice};
 
 #[test]
@@ -27,7 +27,7 @@ fn a_port_in_use_is_named_with_its_holder() {
 
 #[test]
 fn join_is_refused_at_once_where_nobody_listens() {
-    let dead = DeadPort::new();
+    let dead = ClosedPort::new();
     let mut ada = pigeon("ada", &["join", &dead.address(), "--nick", "ada"]);
     assert_eq!(ada.expect_end(Duration::from_secs(2)).code(), Some(1));
     assert!(ada.lines(Voice::Err).iter().any(|line| line.contains("refused")));
@@ -36,7 +36,7 @@ fn join_is_refused_at_once_where_nobody_listens() {
 
 #[test]
 fn programs_are_told_of_a_refusal_too() {
-    let dead = DeadPort::new();
+    let dead = ClosedPort::new();
     let at = dead.address();
     let told = format!(r#"{{"to":"{at}","result":"refused"}}"#);
     let away = format!(r#""kind":"away","hub":"{at}","reason":"refused"}}"#);
@@ -55,11 +55,11 @@ fn programs_are_told_of_a_refusal_too() {
 
 #[test]
 fn send_that_waits_is_refused_at_once_where_nobody_listens() {
-    let dead = DeadPort::new();
+    let dead = ClosedPort::new();
     // Several datagrams: a host sends at most a thousand ICMP messages per second, and another test
     // may use them up.
     let words = ["hello", "--count", "5", "--every", "100ms", "--wait", "30s"];
-    let mut sender = send(dead.0.local_addr().unwrap(), &words);
+    let mut sender = send(dead.at(), &words);
     assert_eq!(sender.expect_end(SOON).code(), Some(1));
     assert!(sender.lines(Voice::Err).iter().any(|line| line.contains("refused")));
 }
@@ -195,21 +195,5 @@ fn what_the_network_says_stands_beside_no_reply() {
             assert!(last.starts_with(&format!("pigeon: {to}: no reply after ")), "{said:?}");
             assert!(last.contains(&format!("; the system said: {cause}")), "{said:?}");
         }
-    }
-}
-
-/// A closed port: bound, but connected elsewhere, so the kernel refuses all other datagrams and
-/// gives the port to no other test.
-struct DeadPort(UdpSocket);
-
-impl DeadPort {
-    fn new() -> DeadPort {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.connect(socket.local_addr().unwrap()).unwrap();
-        DeadPort(socket)
-    }
-
-    fn address(&self) -> String {
-        self.0.local_addr().unwrap().to_string()
     }
 }

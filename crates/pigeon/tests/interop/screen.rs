@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::peers::{installed, python_to};
 use crate::pigeon::{HEARTBEAT, hub};
+use crate::ports::ClosedPort;
 use crate::process::{SOON, hears_hangup, wait_until};
 use crate::pty::{Terminal, is_stopped, status_when_closed};
 
@@ -221,10 +222,8 @@ fn a_hub_that_falls_silent_is_told_and_the_person_can_type_on() {
 
 #[test]
 fn where_nobody_listens_the_reason_stays_readable() {
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    let nobody = socket.local_addr().unwrap().to_string();
-    drop(socket);
-    let mut dog = Terminal::start("dog", SIZE, &["join", &nobody]);
+    let nobody = ClosedPort::new();
+    let mut dog = Terminal::start("dog", SIZE, &["join", &nobody.address()]);
     assert_eq!(dog.expect_end(), 1);
     dog.assert_given_back();
     dog.expect_text("refused: nobody listens there");

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::namespace::Namespace;
 use crate::peers::{address_of, installed, python};
 use crate::pigeon::{pigeon, relay};
+use crate::ports::{ClosedPort, lasting};
 use crate::process::{Process, SOON, Voice};
 use crate::services::{Services, serve};
 
@@ -51,9 +52,9 @@ fn the_time_is_told_in_json() {
 
 #[test]
 fn no_time_is_told_where_nobody_is() {
-    let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = ClosedPort::new();
     for args in [&[][..], &["--sntp"]] {
-        let ours = ended(time(nobody, args), 1);
+        let ours = ended(time(nobody.at(), args), 1);
         assert!(ours.lines(Voice::Err).concat().contains("refused"));
     }
 }
@@ -106,8 +107,9 @@ fn chronyd_is_asked_how_far_our_clock_is_off() {
     if !installed("chronyd") {
         return;
     }
-    // Chosen by the system; chronyd treats port 0 as none.
-    let at = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // chronyd treats port 0 as none.
+    let [port] = lasting();
+    let at = SocketAddr::from(([127, 0, 0, 1], port));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chrony-{}", at.port()));
     fs::create_dir_all(&folder).unwrap();
     let conf = folder.join("chrony.conf");
