@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use pigeon_proto::{LinkKind, RoomName};
+use pigeon_proto::{LinkKind, NameError, RoomName};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -28,7 +28,36 @@ pub struct Imported {
     /// Invalid lines, which were skipped.
     pub bad: u64,
     /// The first bad lines, by line number, with the error.
-    pub bad_lines: Vec<(u64, String)>,
+    pub bad_lines: Vec<(u64, BadLine)>,
+}
+
+/// Why a line is not an entry.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BadLine {
+    /// It is longer than this number of bytes.
+    #[error("it is longer than {0} bytes")]
+    TooLong(usize),
+    /// It is not JSON.
+    #[error("it is not JSON: {0}")]
+    NotJson(String),
+    /// This field is missing, or not a text.
+    #[error("`{0}` is not a text")]
+    NotText(&'static str),
+    /// This field is missing, or not a number.
+    #[error("`{0}` is not a number")]
+    NotNumber(&'static str),
+    /// This field is not hexadecimal.
+    #[error("`{0}` is not hexadecimal")]
+    NotHex(&'static str),
+    /// The number in this field is too large, or 0.
+    #[error("`{0}` is out of range")]
+    OutOfRange(&'static str),
+    /// The room's name is not valid.
+    #[error("`room`: {0}")]
+    Room(NameError),
+    /// The field `base64` cannot be decoded.
+    #[error("`base64`: {0}")]
+    NotBase64(String),
 }
 
 /// Why an import stopped early. Entries stored so far stay; importing again continues.
@@ -103,7 +132,7 @@ fn store_lines(queue: &Queue, mut lines: impl BufRead) -> Result<Imported, Impor
         let read = read.map_err(|source| ImportError::Read { line, source })?;
         if read > MAX_LINE {
             skip_line(&mut lines).map_err(|source| ImportError::Read { line, source })?;
-            imported.note_bad(line, format!("it is longer than {MAX_LINE} bytes"));
+            imported.note_bad(line, BadLine::TooLong(MAX_LINE));
         } else if !buffer.trim_ascii().is_empty() {
             match parse(buffer.trim_ascii()) {
                 Ok(item) => items.push(item),
@@ -122,7 +151,7 @@ fn store_lines(queue: &Queue, mut lines: impl BufRead) -> Result<Imported, Impor
 }
 
 impl Imported {
-    fn note_bad(&mut self, line: u64, what: String) {
+    fn note_bad(&mut self, line: u64, what: BadLine) {
         self.bad += 1;
         if self.bad_lines.len() < MAX_BAD_LINES {
             self.bad_lines.push((line, what));
@@ -165,35 +194,32 @@ fn skip_line(lines: &mut impl BufRead) -> io::Result<()> {
     }
 }
 
-fn parse(line: &[u8]) -> Result<ChunkItem, String> {
-    let value: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+fn parse(line: &[u8]) -> Result<ChunkItem, BadLine> {
+    let value: Value =
+        serde_json::from_slice(line).map_err(|error| BadLine::NotJson(error.to_string()))?;
     let field = |name: &str| value.get(name);
-    let text = |name: &str| {
-        field(name).and_then(Value::as_str).ok_or_else(|| format!("`{name}` is not a text"))
-    };
-    let number = |name: &str| {
-        field(name).and_then(Value::as_u64).ok_or_else(|| format!("`{name}` is not a number"))
-    };
-    let room = RoomName::parse(text("room")?.as_bytes()).map_err(|e| format!("`room`: {e}"))?;
+    let text = |name| field(name).and_then(Value::as_str).ok_or(BadLine::NotText(name));
+    let number = |name| field(name).and_then(Value::as_u64).ok_or(BadLine::NotNumber(name));
+    let room = RoomName::parse(text("room")?.as_bytes()).map_err(BadLine::Room)?;
     let wall = Duration::from_millis(number("unix_ms")?);
     if field("missing").is_some() {
         let count = number("missing")?;
         if i64::try_from(count).is_err() {
-            return Err("`missing` is out of range".into());
+            return Err(BadLine::OutOfRange("missing"));
         }
         return Ok(ChunkItem::Gap(ImportedGap { room, count, wall }));
     }
     let said = match field("base64") {
-        Some(_) => STANDARD.decode(text("base64")?).map_err(|e| format!("`base64`: {e}"))?,
+        Some(_) => STANDARD
+            .decode(text("base64")?)
+            .map_err(|error| BadLine::NotBase64(error.to_string()))?,
         None => text("text")?.as_bytes().to_vec(),
     };
-    let hex = |name: &str| {
-        u128::from_str_radix(text(name)?, 16).map_err(|_| format!("`{name}` is not hexadecimal"))
-    };
-    let outbox = u64::try_from(hex("outbox")?).map_err(|_| "`outbox` is too large".to_owned())?;
+    let hex = |name| u128::from_str_radix(text(name)?, 16).map_err(|_| BadLine::NotHex(name));
+    let outbox = u64::try_from(hex("outbox")?).map_err(|_| BadLine::OutOfRange("outbox"))?;
     let number = number("number")?;
     if number == 0 || i64::try_from(number).is_err() {
-        return Err("`number` is out of range".into());
+        return Err(BadLine::OutOfRange("number"));
     }
     Ok(ChunkItem::Message(Append {
         room,

@@ -51,7 +51,7 @@ pub use entry::{Append, Numbering};
 pub use export::{BackupError, ExportError};
 pub use forget::{Forget, ForgetError, Forgotten};
 pub use grams::Query;
-pub use import::{ImportError, Imported};
+pub use import::{BadLine, ImportError, Imported};
 pub use log::{AppendError, DecidedEntries, Log, NewestEntries, Options, Pending};
 pub use outboxes::OutboxEnd;
 pub use pigeon_proto::{Entry, Follow, Gap, Identity, Message, Position, Seen};

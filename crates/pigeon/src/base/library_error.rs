@@ -4,10 +4,10 @@
 use std::error::Error;
 use std::path::Path;
 
-use pigeon_log::{BackupError, ExportError, ForgetError, ImportError, ReadError, Trouble};
+use pigeon_log::{BackupError, BadLine, ExportError, ForgetError, ImportError, ReadError, Trouble};
 use pigeon_net::{DriveError, Operation};
 use pigeon_netsim::path::{BurstsError, ConditionsError, ProbabilityError};
-use pigeon_proto::Language;
+use pigeon_proto::{Language, sentence};
 use pigeon_services::sntp::WhyNot;
 use pigeon_text::escape;
 
@@ -141,6 +141,21 @@ fn of_reading(language: Language, error: &(dyn Error + 'static)) -> Option<Said>
                 let why = because(language, &Trouble::of(source), &pigeon_log::in_a_line(source));
                 say_in!(language, "errors-log-backup", file = shown(file), why = why)
             }
+        }));
+    }
+    if let Some(error) = error.downcast_ref::<BadLine>() {
+        return Some(Whole(match error {
+            BadLine::TooLong(most) => say_in!(language, "errors-line-too-long", most = most),
+            BadLine::NotJson(why) => say_in!(language, "errors-line-json", why = &escape(why)),
+            BadLine::NotText(name) => say_in!(language, "errors-line-text", name = *name),
+            BadLine::NotNumber(name) => say_in!(language, "errors-line-number", name = *name),
+            BadLine::NotHex(name) => say_in!(language, "errors-line-hex", name = *name),
+            BadLine::OutOfRange(name) => say_in!(language, "errors-line-range", name = *name),
+            BadLine::Room(why) => {
+                let why = sentence::name_error(*why, language);
+                say_in!(language, "errors-line-room", why = why)
+            }
+            BadLine::NotBase64(why) => say_in!(language, "errors-line-base64", why = &escape(why)),
         }));
     }
     Some(Whole(match error.downcast_ref()? {
@@ -443,6 +458,7 @@ mod tests {
             Box::new(ExportError::Write(full())),
             Box::new(BackupError::Exists { file: file.clone() }),
             Box::new(ImportError::Unable { line: 3, trouble: Trouble::Gone }),
+            Box::new(BadLine::NotText("room")),
             Box::new("x".parse::<pigeon_netsim::path::Probability>().unwrap_err()),
             Box::new(ConditionsError::MtuZero),
             Box::new(WhyNot::KissOfDeath { code: *b"RATE" }),

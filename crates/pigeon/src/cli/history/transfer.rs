@@ -7,7 +7,6 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use pigeon_log::{BackupError, ExportError, Log, Options, Position, Reader};
 use pigeon_proto::RoomName;
-use pigeon_text::escape;
 
 use super::progress::Progress;
 use crate::base::random;
@@ -111,7 +110,7 @@ pub(super) fn import(folder: &Path, file: &Path) -> anyhow::Result<Status> {
     log.close();
     let imported = imported.with_context(|| say!("history-import-incomplete"))?;
     for (line, what) in &imported.bad_lines {
-        remark(say!("history-bad-line", line = line, what = &escape(what)));
+        remark(say!("history-bad-line", line = line, what = system_error::whole(what)));
     }
     let unsaid = imported.bad - imported.bad_lines.len() as u64;
     if unsaid > 0 {
