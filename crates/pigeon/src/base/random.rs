@@ -2,22 +2,22 @@
 
 use anyhow::Context;
 
-const NONE: &str = "the system gives no random numbers";
+use crate::words::say;
 
 /// A seed, or a secret of at most 64 bits.
 pub(crate) fn u64() -> anyhow::Result<u64> {
-    getrandom::u64().context(NONE)
+    getrandom::u64().with_context(|| say!("errors-no-randomness"))
 }
 
 /// A seed short enough to type.
 pub(crate) fn u32() -> anyhow::Result<u32> {
-    getrandom::u32().context(NONE)
+    getrandom::u32().with_context(|| say!("errors-no-randomness"))
 }
 
 /// Random bytes for a secret key.
 pub(crate) fn bytes<const N: usize>() -> anyhow::Result<[u8; N]> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).context(NONE)?;
+    getrandom::fill(&mut bytes).with_context(|| say!("errors-no-randomness"))?;
     Ok(bytes)
 }
 

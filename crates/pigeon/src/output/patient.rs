@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::words::say;
+
 /// How long to wait if another program has made the stream non-blocking and it is full. Only the
 /// bounded queue in front waits.
 const FULL_PIPE: Duration = Duration::from_millis(20);
@@ -72,7 +74,8 @@ impl<W: Write> Write for Patient<W> {
         let count = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
         if self.missing > 0 {
             let end = if self.is_broken { "\n" } else { "" };
-            let line = format!("{end}{} lines are missing here: the disk was full\n", self.missing);
+            let line = say!("errors-lines-missing", count = self.missing);
+            let line = format!("{end}{line}\n");
             if self.write_whole(line.as_bytes())? == line.len() {
                 (self.missing, self.is_broken) = (0, false);
             }

@@ -281,6 +281,10 @@ errors-drive-receive = cannot receive on { $address }
 errors-drive-wait = cannot wait for datagrams
 errors-no-thread = cannot start a thread
 errors-no-randomness = the system gives no random numbers
+errors-lines-missing = { $count ->
+    [one] { $count } line is
+   *[other] { $count } lines are
+} missing here: the disk was full
 errors-no-signals = cannot catch signals
 errors-no-terminal = cannot take the terminal
 errors-share-not-a-number = "{ $text }" is not a number; write a share such as 0.01, or a percentage such as 1%

@@ -238,6 +238,7 @@ hub-password-on-command-line = other users of this machine can read the password
 hub-password-readable = every user of this machine can read the password in { $file }; run chmod 600 { $file }
 hub-door-format = { $word } is not a valid format; write chat@, classic@ or raw@, or leave it out
 hub-door-raw = { $raw } is raw and the room { $room } has lines at another door; give it a room of its own, such as { $raw }=video
+hub-secure-port = give a port, such as 10000; or on, for the port after --listen's; or off
 hub-encoding-not-ascii = { $encoding } does not contain ASCII, so commands could not be read
 hub-page-open = page: { $url }
 hub-page-operator = operator's view: { $url } (keep it to yourself: who has it can remove members)
@@ -318,7 +319,7 @@ hub-check-data = data: { $what }
 hub-check-whole = data: the log in { $folder } is whole
 hub-check-none-yet = data: no log is in { $folder } yet
 
-## Log lines that hold a message of another table. The JSON log is in English.
+## Log lines for the operator. What members do is logged in English, and so is the JSON log.
 
 hub-undiscoverable = `pigeon discover` may not find this hub: { $why }
 hub-discoverable = listening for those who look for hubs: { $what }
@@ -341,3 +342,24 @@ hub-waits-for-address = waiting for the address of { $door }, which this host do
 hub-reloaded = settings read again: password, open networks, limits, time-out, language and log level are in force; all others after a restart
 hub-uninvited = `pigeon invite` does not find this hub: { $why }
 hub-stopped-early = stopped before it could listen
+hub-listening = listening on { $address }
+hub-status-waiting = waiting for the address of { $door }
+hub-status-serving = serving
+hub-ipmsg-listening = IP Messenger: listening on { $address }
+hub-ipmsg-lost = IP Messenger: lines were lost, more came than can be sent
+hub-forgotten-room = forgotten: what was said in { $what }
+hub-forgotten-name = forgotten: what { $what } said
+hub-operator-command = operator's view: { $command } { $name }
+hub-operator-wrong-token = operator's view: a wrong token from { $address }
+hub-operator-busy = too many commands wait; try again
+hub-cluster-unread = this hub takes no part in its cluster until its log is read: { $why }
+hub-cluster-unstored = what other hubs have said could not be stored; trying again
+hub-cluster-not-left = cannot leave the cluster
+hub-limited = limited: { $why }
+hub-answers-by-itself = answers by itself: held to one message a second for a minute
+hub-not-utf8 = writes in another encoding than UTF-8, and was told of /encoding; --encoding auto understands GBK
+hub-log-more = more happened than is logged
+hub-log-unprinted = lines were not written: output too slow
+hub-log-lost = some events were not logged
+hub-keyed-stopped = members with a key: stopped
+hub-stopped = stopped

@@ -279,6 +279,7 @@ errors-drive-receive = 无法在 { $address } 上接收
 errors-drive-wait = 无法等待数据报
 errors-no-thread = 无法启动线程
 errors-no-randomness = 系统没有提供随机数
+errors-lines-missing = 这里缺了 { $count } 行：磁盘满了
 errors-no-signals = 无法接收信号
 errors-no-terminal = 无法使用终端
 errors-share-not-a-number = “{ $text }”不是数字；请写比例，例如 0.01，或百分比，例如 1%

@@ -232,6 +232,7 @@ hub-password-on-command-line = 本机的其他用户能从命令行看到密码�
 hub-password-readable = 本机的任何用户都能读到 { $file } 里的密码；请运行 chmod 600 { $file }
 hub-door-format = { $word } 不是有效的格式；请写 chat@、classic@ 或 raw@，或者不写
 hub-door-raw = { $raw } 是 raw 格式，而房间 { $room } 在另一个端口上是文字；请给它单独的房间，例如 { $raw }=video
+hub-secure-port = 请写端口，例如 10000；或 on，即 --listen 的下一个端口；或 off
 hub-encoding-not-ascii = { $encoding } 不含 ASCII，无法读取命令
 hub-page-open = 网页：{ $url }
 hub-page-operator = 管理页面：{ $url }（不要告诉别人，有它就能移出成员）
@@ -312,7 +313,7 @@ hub-check-data = 数据：{ $what }
 hub-check-whole = 数据：{ $folder } 里的聊天记录完好
 hub-check-none-yet = 数据：{ $folder } 里还没有聊天记录
 
-## 含有其他消息的日志行。JSON 日志是英文的。
+## 写给操作者的日志行。成员进出等行和 JSON 日志是英文的。
 
 hub-undiscoverable = `pigeon discover` 可能找不到这个 hub：{ $why }
 hub-discoverable = 正在监听寻找 hub 的提问：{ $what }
@@ -335,3 +336,24 @@ hub-waits-for-address = 正在等待 { $door } 的地址，本机现在还没有
 hub-reloaded = 已重新读取设置：密码、开放的网段、各项限额、超时、语言和日志级别已生效；其余的重启后生效
 hub-uninvited = `pigeon invite` 找不到这个 hub：{ $why }
 hub-stopped-early = 还没开始监听就停止了
+hub-listening = 正在监听 { $address }
+hub-status-waiting = 正在等待 { $door } 的地址
+hub-status-serving = 正在运行
+hub-ipmsg-listening = IP Messenger：正在监听 { $address }
+hub-ipmsg-lost = IP Messenger：来的比能发出的多，丢了一些行
+hub-forgotten-room = 已删除 { $what } 里的聊天记录
+hub-forgotten-name = 已删除 { $what } 说过的话
+hub-operator-command = 管理页面：{ $command } { $name }
+hub-operator-wrong-token = 管理页面：{ $address } 的令牌有误
+hub-operator-busy = 等待执行的命令太多，请再试一次
+hub-cluster-unread = 在读完聊天记录之前，本 hub 不参与集群：{ $why }
+hub-cluster-unstored = 其他 hub 上说的话没能保存；正在重试
+hub-cluster-not-left = 无法退出集群
+hub-limited = 受到限制：{ $why }
+hub-answers-by-itself = 会自动回复：一分钟内每秒只能发一条消息
+hub-not-utf8 = 用的不是 UTF-8，已提示对方使用 /encoding；--encoding auto 能识别 GBK
+hub-log-more = 还有一些事件没有逐一记录
+hub-log-unprinted = 输出太慢，有些行没有写出
+hub-log-lost = 有些事件没有记录
+hub-keyed-stopped = 带密钥的成员：已停止
+hub-stopped = 已停止

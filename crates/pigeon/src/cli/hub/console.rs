@@ -492,7 +492,7 @@ fn left(reason: Left) -> String {
     })
 }
 
-fn dropped(reason: Dropped) -> String {
+pub(super) fn dropped(reason: Dropped) -> String {
     say!(match reason {
         Dropped::BadSource => key!("hub-dropped-bad-source"),
         Dropped::Banned => key!("hub-dropped-banned"),

@@ -16,7 +16,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, reload};
 
+use super::console::dropped;
 use crate::output::{Color, Spool, is_quiet, wall};
+use crate::words::say;
 
 /// Maximum lines per second about members. If a hundred thousand join at once, the rest is counted.
 const LINES_A_SECOND: u32 = 200;
@@ -106,7 +108,8 @@ pub(crate) fn start(
     Level(handle)
 }
 
-/// Logs members' actions, up to a maximum rate.
+/// Logs members' actions, up to a maximum rate. What members do is logged in English in every
+/// language, because scripts read it; what the operator should act on is in the hub's language.
 #[derive(Default)]
 pub(crate) struct Journal {
     second: Instant,
@@ -139,19 +142,18 @@ impl Journal {
             Event::Renamed { label, name, .. } => info!(address = %label, %name, "renamed"),
             Event::AnswersByItself { label, name } => {
                 let name = name.as_ref().map(tracing::field::display);
-                warn!(address = %label, name, "answers by itself: held to one message a second for a minute");
+                warn!(address = %label, name, "{}", say!("hub-answers-by-itself"));
             }
             Event::Remark { label, name, remark } => {
                 let name = name.as_ref().map(tracing::field::display);
                 match remark {
                     Remark::Limited(reason) => {
-                        warn!(address = %label, name, "limited: {}", reason.describe());
+                        let why = dropped(*reason);
+                        warn!(address = %label, name, "{}", say!("hub-limited", why = why));
                     }
-                    Remark::NotUtf8 => info!(
-                        address = %label, name,
-                        "writes in another encoding than UTF-8, and was told of /encoding; \
-                         --encoding auto understands GBK"
-                    ),
+                    Remark::NotUtf8 => {
+                        info!(address = %label, name, "{}", say!("hub-not-utf8"));
+                    }
                 }
             }
             // The log does not contain messages.
@@ -214,7 +216,7 @@ impl Journal {
     /// Logs the number of lines left out.
     fn flush(&mut self) {
         if self.unwritten > 0 {
-            info!(events = self.unwritten, "more happened than is logged");
+            info!(events = self.unwritten, "{}", say!("hub-log-more"));
         }
         (self.lines, self.unwritten) = (0, 0);
     }
@@ -225,16 +227,17 @@ pub(crate) fn farewell(journal: &mut Journal, counted: &Statistics, unprinted: u
     journal.tick(Instant::ORIGIN + Duration::MAX);
     journal.flush();
     if unprinted > 0 {
-        warn!(lines = unprinted, "lines were not written: output too slow");
+        warn!(lines = unprinted, "{}", say!("hub-log-unprinted"));
     }
     if counted.events_lost > 0 {
-        warn!(events = counted.events_lost, "some events were not logged");
+        warn!(events = counted.events_lost, "{}", say!("hub-log-lost"));
     }
     info!(
         received = counted.received,
         messages = counted.messages,
         sent = counted.sent,
         joined = counted.joined,
-        "stopped"
+        "{}",
+        say!("hub-stopped")
     );
 }

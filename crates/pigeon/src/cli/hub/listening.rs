@@ -41,7 +41,7 @@ pub(super) fn open(
                 if !std::mem::replace(&mut warned, true) {
                     warn!("{}", say!("hub-waits-for-address", door = door));
                 }
-                let status = format!("waiting for the address of {door}");
+                let status = say!("hub-status-waiting", door = door);
                 notify(&[State::Starting(PATIENCE), State::Status(&status)]);
                 let until = Instant::now() + RETRY;
                 while Instant::now() < until {
@@ -69,8 +69,8 @@ pub(super) fn announce(hub: &Hub, sockets: &[Socket]) {
             gso = can.gso,
             gro = can.gro,
             receive_buffer = can.receive_buffer,
-            "listening on {}",
-            socket.local_addr()
+            "{}",
+            say!("hub-listening", address = &socket.local_addr())
         );
     }
 }

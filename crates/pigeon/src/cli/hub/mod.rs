@@ -216,7 +216,7 @@ pub(crate) fn run(
     let commands = ui::console::start(reader, &printer, driver.waker(), wanted)?;
     // For signals that came before the waker was set.
     driver.waker().wake();
-    notify(&[State::Ready, State::Status("serving")]);
+    notify(&[State::Ready, State::Status(&say!("hub-status-serving"))]);
     let color = color.enabled(&std::io::stderr());
     if printer.interactive {
         let lines = page.iter().flat_map(|page| page.invitation(color));

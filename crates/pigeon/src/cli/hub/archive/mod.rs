@@ -437,7 +437,7 @@ impl Archive {
                 owed.into_iter().for_each(|keep| self.keep(keep));
             }
             Report::Forgotten(Forgotten { what, messages, .. }) => {
-                info!(messages, "forgotten: {}", said_of(&what));
+                info!(messages, "{}", said_of(&what));
                 self.forgotten.push(what);
             }
             Report::Settled { .. } => {}
@@ -513,7 +513,9 @@ fn append(message: Message, numbering: Numbering) -> Append {
 /// Describes the deletion.
 pub(super) fn said_of(what: &Forget) -> String {
     match what {
-        Forget::Room(room) => format!("what was said in {room}"),
-        Forget::Speaker(name) => format!("what {} said", pigeon_text::escape(&**name)),
+        Forget::Room(room) => say!("hub-forgotten-room", what = room),
+        Forget::Speaker(name) => {
+            say!("hub-forgotten-name", what = &pigeon_text::escape(&**name))
+        }
     }
 }

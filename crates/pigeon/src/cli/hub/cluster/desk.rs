@@ -22,6 +22,7 @@ use tracing::error;
 
 use super::shown::Shown;
 use crate::cli::hub::archive::{Settled, Unstored};
+use crate::words::say;
 
 /// Maximum number of reliable members' messages without an outcome.
 const MOST_SAYS: usize = 65_536;
@@ -197,7 +198,7 @@ impl Desk {
         let is_stored = *outcome == Outcome::Kept;
         match is_stored {
             true => self.shown.stored(saved),
-            false => error!("what other hubs have said could not be stored; trying again"),
+            false => error!("{}", say!("hub-cluster-unstored")),
         }
         self.input(Input::Stored(is_stored));
     }

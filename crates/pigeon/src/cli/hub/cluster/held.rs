@@ -9,6 +9,9 @@ use pigeon_log::{ReadError, Reader};
 use pigeon_proto::{Message, Position};
 use tracing::error;
 
+use crate::base::system_error;
+use crate::words::say;
+
 /// Delay before a failed read is repeated.
 const AGAIN: Duration = Duration::from_millis(250);
 
@@ -30,9 +33,8 @@ impl OnDisk {
                 Err(_) if self.is_over.load(Ordering::Acquire) => return or,
                 Err(error) => {
                     if !std::mem::replace(&mut is_told, true) {
-                        error!(
-                            "this hub takes no part in its cluster until its log is read: {error}"
-                        );
+                        let why = system_error::whole(&error);
+                        error!("{}", say!("hub-cluster-unread", why = why));
                     }
                     std::thread::sleep(AGAIN);
                 }

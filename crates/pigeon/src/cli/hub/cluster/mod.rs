@@ -374,7 +374,7 @@ impl Cluster {
             drop(done);
         });
         if closing.is_err() {
-            error!("cannot leave the cluster");
+            error!("{}", say!("hub-cluster-not-left"));
         }
         let _ = ended.recv_timeout(PATIENCE);
     }

@@ -187,7 +187,7 @@ impl Link {
             thread::Contacts::new(greeting, for_link, for_hub, Arc::clone(&hub_waker), language);
         let scan = settings.scan.as_ref().map(|nets| nets.0.clone()).unwrap_or_default();
         let (link_waker, ending) = thread::start(messenger, socket, contacts, broadcast, scan)?;
-        info!("IP Messenger: listening on {}", settings.address);
+        info!("{}", say!("hub-ipmsg-listening", address = &settings.address));
         Ok(Link {
             link,
             to_link,
@@ -331,10 +331,7 @@ impl Link {
             Err(TrySendError::Full(_)) => {
                 self.lost += 1;
                 if self.lost.is_power_of_two() {
-                    warn!(
-                        lines = self.lost,
-                        "IP Messenger: lines were lost, more came than can be sent"
-                    );
+                    warn!(lines = self.lost, "{}", say!("hub-ipmsg-lost"));
                 }
             }
         }

@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use super::board::Board;
 use crate::cli::hub::console::Command;
+use crate::words::say;
 use pigeon_text::escape;
 
 /// Maximum number of open views.
@@ -192,7 +193,7 @@ impl Views {
             self.wrong_tokens += 1;
             if self.next_telling <= now {
                 self.next_telling = now + TELL;
-                warn!("operator's view: a wrong token from {address}");
+                warn!("{}", say!("hub-operator-wrong-token", address = &address));
             }
             return self.deny(
                 io,
@@ -215,11 +216,11 @@ impl Views {
 
     fn ask(&mut self, io: &mut Io, socket: SocketId, kind: &str, name: &str, command: Command) {
         let Some(view) = self.views.get_mut(&socket) else { return };
-        info!("operator's view: {kind} {}", escape(name));
+        info!("{}", say!("hub-operator-command", command = kind, name = &escape(name)));
         if self.board.ask(view.number, command) {
             return (self.wake_hub)();
         }
-        let busy = json!({"type": "answer", "text": "too many commands wait; try again"});
+        let busy = json!({"type": "answer", "text": say!("hub-operator-busy")});
         send(io, socket, view, &busy.to_string());
     }
 

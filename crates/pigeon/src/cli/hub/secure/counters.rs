@@ -71,7 +71,8 @@ impl Counters {
             delivered = sessions.delivered,
             read = quic.read,
             written = quic.written,
-            "members with a key: stopped"
+            "{}",
+            say!("hub-keyed-stopped")
         );
     }
 }

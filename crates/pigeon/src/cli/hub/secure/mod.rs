@@ -64,10 +64,7 @@ impl FromStr for SecurePort {
             ("on", _) => Ok(SecurePort::Next),
             ("off", _) => Ok(SecurePort::Off),
             (_, Ok(port @ 1..)) => Ok(SecurePort::Port(port)),
-            _ => {
-                Err("give a port, such as 10000; or on, for the port after --listen's; or off"
-                    .into())
-            }
+            _ => Err(say!("hub-secure-port")),
         }
     }
 }
