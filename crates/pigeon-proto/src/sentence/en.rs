@@ -293,7 +293,7 @@ pub(super) fn link_name(link: LinkKind) -> &'static str {
         LinkKind::Page => "page",
         LinkKind::PageHttp => "page, http",
         LinkKind::IpMessenger => "ipmsg",
-        LinkKind::Import => "imported",
+        LinkKind::Import => "import",
     }
 }
 

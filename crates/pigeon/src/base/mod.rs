@@ -17,14 +17,13 @@
 //! - [`host_name`]: this host's name; [`ipmsg`]: exchanging messages with users of IP Messenger.
 //! - The process: [`signals`], its [`open_files`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
 //! - [`lookup`]: resolves a name again, in a separate thread.
-//! - Text: [`count`] with its plural, a [`place`] in a file, the [`locale`]'s language, the
+//! - Text: a [`place`] in a file, the [`locale`]'s language, the
 //!   [`nearest`] word to a mistyped one.
 
 pub(crate) mod asking;
 pub(crate) mod bind;
 pub(crate) mod cause;
 pub(crate) mod choice;
-pub(crate) mod count;
 pub(crate) mod data;
 pub(crate) mod endpoint;
 pub(crate) mod groups;

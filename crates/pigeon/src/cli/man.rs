@@ -12,6 +12,7 @@ use clap::{Arg, ArgAction, Command};
 
 use super::help::epilogue::{Block, blocks};
 use crate::base::status::{Status, UsageError};
+use crate::words::say;
 
 /// Write the man pages into a directory
 #[derive(clap::Args)]
@@ -29,10 +30,10 @@ pub(crate) fn run(args: Args, command: Command) -> anyhow::Result<Status> {
     let directory = &args.directory;
     let shown = || pigeon_text::escape(&directory.to_string_lossy().into_owned()).to_string();
     std::fs::create_dir_all(directory)
-        .with_context(|| UsageError(format!("cannot make {}", shown())))?;
+        .with_context(|| UsageError(say!("errors-cannot-make", file = shown())))?;
     for (name, page) in pages(command) {
         std::fs::write(directory.join(format!("{name}.1")), page)
-            .with_context(|| UsageError(format!("cannot write into {}", shown())))?;
+            .with_context(|| UsageError(say!("errors-cannot-write", file = shown())))?;
     }
     Ok(Status::Done)
 }

@@ -12,19 +12,15 @@ use pigeon_net::{SocketEntry, SocketTable};
 use pigeon_text::{escape, pad, width};
 use serde_json::{Map, Value};
 
-use crate::base::count::count;
 use crate::base::port_holder::describe;
 use crate::base::status::Status;
 use crate::output::{Color, remark, wall};
-use crate::words::say;
+use crate::words::{self, say};
 
 const HEADINGS: [&str; 8] = ["LOCAL", "REMOTE", "RECV-Q", "SEND-Q", "DROPS", "USER", "PROCESS", ""];
 
 /// The numeric columns, which are right-aligned.
 const NUMBERS: std::ops::Range<usize> = 2..5;
-
-/// Marks a socket with drops in words, because not everyone sees the colour.
-const LOST: &str = "HAS LOST DATA";
 
 /// Time between two reads of `--watch`.
 const EVERY: Duration = Duration::from_millis(500);
@@ -174,19 +170,26 @@ fn lines<'a>(changes: impl Iterator<Item = Change<'a>>, time: &Zoned, as_json: b
             Change::Gone(socket) => ("gone", socket, None),
             Change::Lost(socket, lost) => ("lost", socket, Some(lost)),
         };
+        let shown = match change {
+            Change::Open(_) => say!("tools-sockets-is-open"),
+            Change::New(_) => say!("tools-sockets-is-new"),
+            Change::Gone(_) => say!("tools-sockets-is-gone"),
+            Change::Lost(..) => say!("tools-sockets-has-lost"),
+        };
         if as_json {
             return json(socket, Some((time, word, lost))) + "\n";
         }
         let (clock, holders) = (wall::time_of_day(time), holders(socket));
-        let mut line = format!("{clock} {word:<4}  {}", socket.local);
+        let mut line = format!("{clock} {}  {}", pad(&shown, 4), socket.local);
         if let Some(remote) = socket.remote {
-            line += &format!(" to {remote}");
+            line += &format!(" {}", say!("tools-sockets-to", remote = &remote));
         }
         if !holders.is_empty() {
             line += &format!("  {}", holders.join(", "));
         }
         if let Some(lost) = lost {
-            line += &format!(": {}, {} in all", count(lost, "datagram"), socket.drops);
+            let lost = say!("tools-sockets-lost", lost = lost, all = &socket.drops);
+            line = words::because(line, lost);
         }
         line + "\n"
     };
@@ -207,6 +210,7 @@ fn render(sockets: &[SocketEntry], hidden: bool, color: bool) -> String {
     let columns: [usize; 8] =
         std::array::from_fn(|at| rows.iter().map(|row| width(&row[at])).max().unwrap_or(0));
     let mut text = String::new();
+    let lost = say!("tools-sockets-has-lost-data");
     for row in &rows {
         let cells = row.iter().zip(columns).enumerate().map(|(at, (cell, columns))| match NUMBERS
             .contains(&at)
@@ -216,7 +220,7 @@ fn render(sockets: &[SocketEntry], hidden: bool, color: bool) -> String {
         });
         let line = cells.collect::<Vec<_>>().join("  ");
         let line = line.trim_end();
-        text += &match color && row[7] == LOST {
+        text += &match color && row[7] == lost {
             true => format!("{BOLD_RED}{line}{PLAIN}\n"),
             false => format!("{line}\n"),
         };
@@ -231,8 +235,8 @@ fn row(socket: &SocketEntry, hidden: bool) -> [String; 8] {
     };
     let holders = holders(socket);
     let holders = match holders.is_empty() {
-        true if hidden => "(not visible)".to_string(),
-        true => "(none)".to_string(),
+        true if hidden => say!("tools-sockets-not-visible"),
+        true => say!("tools-sockets-nobody"),
         false => holders.join(", "),
     };
     [
@@ -243,7 +247,8 @@ fn row(socket: &SocketEntry, hidden: bool) -> [String; 8] {
         socket.drops.to_string(),
         user,
         holders,
-        if socket.drops > 0 { LOST } else { "" }.to_string(),
+        // In words too, because not everyone sees the colour.
+        if socket.drops > 0 { say!("tools-sockets-has-lost-data") } else { String::new() },
     ]
 }
 

@@ -153,12 +153,13 @@ impl Request for Ntp {
 fn ntp_text(measured: &Measurement) -> String {
     let now = clock_face::local(None).saturating_add(measured.offset);
     let offset = measured.offset.as_secs_f64();
-    format!(
-        "{}  offset {offset:+.6} s  round trip {:.3} ms  stratum {}  reference {}",
-        clock_face::date_and_millis(&now),
-        measured.delay.as_secs_f64() * 1000.0,
-        measured.stratum,
-        escape(&measured.reference.to_string()),
+    say!(
+        "tools-time-sntp",
+        time = &clock_face::date_and_millis(&now),
+        offset = format!("{offset:+.6}"),
+        delay = format!("{:.3}", measured.delay.as_secs_f64() * 1000.0),
+        stratum = &measured.stratum,
+        reference = &escape(&measured.reference.to_string()),
     )
 }
 

@@ -74,7 +74,7 @@ fn a_wrong_command_line_or_file_is_wrong_usage() {
         (&["relay", "0", target, "--record", nowhere], "cannot write /nowhere/run.pcapng: "),
         (&["replay", nowhere, target], "cannot read /nowhere/run.pcapng: "),
         (&["hub", "--config", nowhere], "cannot read /nowhere/run.pcapng: "),
-        (&["man", "/dev/null/pages"], "cannot make /dev/null/pages: "),
+        (&["man", "/dev/null/pages"], "cannot create /dev/null/pages: "),
         (
             &["listen", "203.0.113.9:0"],
             "203.0.113.9 is not an address of this host; `ip addr` lists",

@@ -12,6 +12,10 @@ history-found = { $count ->
     [one] { $count } message
    *[other] { $count } messages
 } found
+history-missing = { $count ->
+    [one] { $count } message
+   *[other] { $count } messages
+} could not be stored
 history-exported = { $count ->
     [one] { $count } line
    *[other] { $count } lines

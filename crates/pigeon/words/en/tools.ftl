@@ -95,6 +95,9 @@ tools-datagrams = { $count ->
    *[other] { $count } datagrams
 }
 tools-listen-elsewhere = { $count } from elsewhere not shown
+tools-listen-byte = byte
+tools-listen-bytes = bytes
+tools-listen-truncated = , truncated
 tools-group-cannot-listen = cannot listen on { $address }: { $error }
 tools-group-less = not everything wanted can be heard: { $error }
 tools-group-joined = joined { $group } on { $names }
@@ -139,6 +142,7 @@ tools-reply-other-port = reply from { $from }, another port of { $to }, after { 
    *[other] { $tries } attempts
 }, { $millis } ms
 tools-time-useless = { $to }: the reply is of no use: { $why }
+tools-time-sntp = { $time }  offset { $offset } s  round trip { $delay } ms  stratum { $stratum }  reference { $reference }
 tools-bytes = { $count } bytes
 
 ## pigeon sockets
@@ -154,6 +158,22 @@ tools-sockets-kernel = no process here holds { $unseen } of { $all ->
     [one] { $all } socket
    *[other] { $all } sockets
 }: the kernel itself does, or a container
+tools-sockets-has-lost-data = HAS LOST DATA
+tools-sockets-not-visible = (not visible)
+tools-sockets-nobody = (none)
+tools-sockets-to = to { $remote }
+tools-sockets-lost = { $lost ->
+    [one] { $lost } datagram
+   *[other] { $lost } datagrams
+}, { $all } in all
+# fits 4
+tools-sockets-is-open = open
+# fits 4
+tools-sockets-is-new = new
+# fits 4
+tools-sockets-is-gone = gone
+# fits 4
+tools-sockets-has-lost = lost
 
 ## pigeon serve
 
@@ -224,6 +244,7 @@ tools-discover-users = { $count ->
     [one] { $count } user
    *[other] { $count } users
 } answered in { $time }
+tools-discover-other-program = another program
 
 ## pigeon relay: conditions
 
@@ -407,3 +428,66 @@ tools-bench-rate = write a number of datagrams or bits a second, e.g. 10k/s, 10M
 tools-bench-few-bits = { $bits } bit/s are fewer than one datagram of { $size } bytes a second; choose a smaller --size or a higher --rate
 tools-bench-many-bits = { $bits } bit/s are too many datagrams of { $size } bytes
 tools-bench-dscp = write EF, AF11 to AF43, CS0 to CS7, VA, LE, or a number from 0 to 63
+tools-bench-during = { $way } for { $seconds } s
+tools-bench-to = to { $to }
+tools-bench-from = from { $to }
+tools-bench-both = to and from { $to }
+tools-bench-ping = to and back from { $to }
+tools-bench-omitted = the first { $seconds } s left out
+tools-bench-one-by-one = one by one
+tools-bench-unlimited = as fast as it goes
+tools-bench-flows = { $flows } flows
+tools-bench-interval = { $sent }/s sent, { $received }/s ({ $bits }bit/s) received, { $lost } late or lost so far, jitter { $jitter }
+tools-bench-is-omitted = omitted
+# fits 7
+tools-bench-seconds = seconds
+# fits 10
+tools-bench-sent-per-second = sent/s
+# fits 11
+tools-bench-received-per-second = received/s
+# fits 12
+tools-bench-late-or-lost = late or lost
+# fits 6
+tools-bench-there = there
+# fits 6
+tools-bench-back = back
+# fits 17
+tools-bench-there-and-back = there and back
+# fits 21
+tools-bench-sent = sent
+# fits 19
+tools-bench-a-second = a second
+# fits 21
+tools-bench-received = received
+# fits 21
+tools-bench-lost = lost
+# fits 19
+tools-bench-share = share
+# fits 19
+tools-bench-lost-on-way = on the way
+# fits 19
+tools-bench-lost-in-receiver = in the receiver
+# fits 21
+tools-bench-late = late, not lost
+# fits 21
+tools-bench-duplicated = duplicated
+# fits 9
+tools-bench-jitter = jitter
+# fits 21
+tools-bench-unanswered = unanswered
+# fits 21
+tools-bench-damaged = damaged (so lost)
+# fits 21
+tools-bench-too-late = too late to tell
+# fits 21
+tools-bench-unsent = not sent by the host
+# fits 21
+tools-bench-round-trip = round trip
+# fits 17
+tools-bench-since-due = since due
+# fits 17
+tools-bench-since-sent = since sent
+tools-bench-plot-received = received a second
+tools-bench-plot-lost = late or lost so far
+tools-bench-plot-round-trip = round trip, µs
+tools-bench-plot-end = Ctrl-C ends it here

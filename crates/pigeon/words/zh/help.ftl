@@ -546,7 +546,7 @@ help-sockets-more =
     示例：
       pigeon sockets  # 全部 UDP 套接字，按端口排列
       pigeon sockets :9999  # 谁占用了端口 9999？
-      pigeon sockets :9999 --watch  # 之后显示每个变化：new、gone、lost
+      pigeon sockets :9999 --watch  # 之后显示每个变化：新增、关闭、丢失
       pigeon sockets --json | jq -c 'select(.drops > 0)'
 
     各列：

@@ -6,6 +6,7 @@ history-time = 请写时间，例如 2026-11-20、'2026-11-20 21:04'，或多久
 history-nothing = 没有符合的消息
 history-looked-at = 已看过 { $count } 条消息
 history-found = 找到 { $count } 条消息
+history-missing = 有 { $count } 条消息没有存下来
 history-exported = 已导出 { $count } 行到 { $file }
 history-export-incomplete = 到 { $file } 的导出不完整
 history-progress = { $count } 行，{ $megabytes } MB

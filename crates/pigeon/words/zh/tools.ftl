@@ -80,6 +80,9 @@ tools-listen-interface-group = --multicast-interface 需要组播地址：--join
 tools-listen-join-family = --join { $group } 和 { $ip } 的 IP 版本不同
 tools-datagrams = { $count } 个数据报
 tools-listen-elsewhere = 另有 { $count } 个来自别处，没有显示
+tools-listen-byte = 字节
+tools-listen-bytes = 字节
+tools-listen-truncated = ，已截断
 tools-group-cannot-listen = 无法监听 { $address }：{ $error }
 tools-group-less = 有一部分收不到：{ $error }
 tools-group-joined = 已在 { $names } 上加入组播 { $group }
@@ -106,6 +109,7 @@ tools-reply = 收到 { $from } 的回复，试了 { $tries } 次，{ $millis } m
 tools-reply-to = 收到 { $from } 对 { $to } 的回复，试了 { $tries } 次，{ $millis } ms
 tools-reply-other-port = 收到 { $from }（{ $to } 的另一个端口）的回复，试了 { $tries } 次，{ $millis } ms
 tools-time-useless = { $to }：回复没有用处：{ $why }
+tools-time-sntp = { $time }  偏差 { $offset } s  往返 { $delay } ms  层级 { $stratum }  参考 { $reference }
 tools-bytes = { $count } 字节
 
 ## pigeon sockets
@@ -115,6 +119,15 @@ tools-sockets-cannot = 无法列出 UDP 套接字
 tools-sockets-elsewhere = pigeon sockets 读取 Linux 内核的表，而这里是别的系统；在 Windows 上请用：netstat -ano -p UDP
 tools-sockets-hidden = { $all } 个套接字中有 { $unseen } 个看不到是哪个程序的；root 可以看到
 tools-sockets-kernel = { $all } 个套接字中有 { $unseen } 个不属于这里的进程：属于内核或容器
+tools-sockets-has-lost-data = 丢过数据
+tools-sockets-not-visible = （看不到）
+tools-sockets-nobody = （无）
+tools-sockets-to = 对端 { $remote }
+tools-sockets-lost = { $lost } 个数据报，累计 { $all } 个
+tools-sockets-is-open = 已有
+tools-sockets-is-new = 新增
+tools-sockets-is-gone = 关闭
+tools-sockets-has-lost = 丢失
 
 ## pigeon serve
 
@@ -167,6 +180,7 @@ tools-discover-join = 如果知道它在哪里，请直接加入：pigeon join H
 tools-discover-ask = 如果知道它在哪里，请直接问它：pigeon ask HOST PORT TEXT
 tools-discover-no-user = { $time } 内没有人回答：已在 UDP 端口 { $port } 上广播，只到得了本机所在的网络；也可能被某一端的防火墙挡住
 tools-discover-users = { $time } 内有 { $count } 个用户回答
+tools-discover-other-program = 其他程序
 
 ## pigeon relay：线路条件
 
@@ -323,3 +337,42 @@ tools-bench-rate = 请写每秒多少个数据报或比特，例如 10k/s、10Mb
 tools-bench-few-bits = { $bits } bit/s 不够每秒发一个 { $size } 字节的数据报；请用更小的 --size 或更高的 --rate
 tools-bench-many-bits = { $bits } bit/s 的 { $size } 字节数据报太多
 tools-bench-dscp = 请写 EF、AF11 到 AF43、CS0 到 CS7、VA、LE，或 0 到 63 的数
+tools-bench-during = { $way }，共 { $seconds } 秒
+tools-bench-to = 发往 { $to }
+tools-bench-from = 来自 { $to }
+tools-bench-both = 与 { $to } 双向
+tools-bench-ping = 往返 { $to }
+tools-bench-omitted = 前 { $seconds } 秒不计
+tools-bench-one-by-one = 逐个往返
+tools-bench-unlimited = 不限速率
+tools-bench-flows = { $flows } 个流
+tools-bench-interval = 每秒发出 { $sent }，收到 { $received }（{ $bits }bit/s），累计迟到或丢失 { $lost }，抖动 { $jitter }
+tools-bench-is-omitted = 不计
+tools-bench-seconds = 秒
+tools-bench-sent-per-second = 发出/s
+tools-bench-received-per-second = 收到/s
+tools-bench-late-or-lost = 迟到或丢失
+tools-bench-there = 去程
+tools-bench-back = 回程
+tools-bench-there-and-back = 往返
+tools-bench-sent = 发出
+tools-bench-a-second = 每秒
+tools-bench-received = 收到
+tools-bench-lost = 丢失
+tools-bench-share = 比例
+tools-bench-lost-on-way = 在路上
+tools-bench-lost-in-receiver = 在接收方
+tools-bench-late = 迟到，未丢失
+tools-bench-duplicated = 重复
+tools-bench-jitter = 抖动
+tools-bench-unanswered = 未应答
+tools-bench-damaged = 损坏（计入丢失）
+tools-bench-too-late = 太迟，无法判断
+tools-bench-unsent = 本机没有发出
+tools-bench-round-trip = 往返时延
+tools-bench-since-due = 从应发出时起
+tools-bench-since-sent = 从实际发出时起
+tools-bench-plot-received = 每秒收到
+tools-bench-plot-lost = 累计迟到或丢失
+tools-bench-plot-round-trip = 往返时延，µs
+tools-bench-plot-end = 按 Ctrl-C 在此结束

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use pigeon_text::width;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -16,6 +17,7 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph, Widget};
 
 use crate::base::thread;
+use crate::words::say;
 
 /// Maximum number of intervals shown.
 const SHOWN: usize = 300;
@@ -48,7 +50,7 @@ pub(super) struct Point {
     /// Seconds since the start.
     pub(super) at: f64,
     /// Per direction: name, datagrams received per second, and datagrams late or lost so far.
-    pub(super) rates: Vec<(&'static str, f64, f64)>,
+    pub(super) rates: Vec<(String, f64, f64)>,
     /// Median and 99th percentile of the round-trip time, in microseconds.
     pub(super) times: Option<(f64, f64)>,
     /// The interval as text.
@@ -128,9 +130,9 @@ fn draw(title: &str, points: &[Point], buffer: &mut Buffer) {
             .areas(buffer.area);
     Line::styled(title, Style::new().add_modifier(Modifier::BOLD)).render(top, buffer);
     let rows = [
-        ("received a second", rates(points, |(_, received, _)| *received)),
-        ("late or lost so far", rates(points, |(_, _, missing)| *missing)),
-        ("round trip, µs", times(points)),
+        (say!("tools-bench-plot-received"), rates(points, |(_, received, _)| *received)),
+        (say!("tools-bench-plot-lost"), rates(points, |(_, _, missing)| *missing)),
+        (say!("tools-bench-plot-round-trip"), times(points)),
     ];
     let rows: Vec<_> = rows.into_iter().filter(|(_, series)| !series.is_empty()).collect();
     let areas = Layout::vertical(rows.iter().map(|_| Constraint::Fill(1))).split(middle);
@@ -138,21 +140,21 @@ fn draw(title: &str, points: &[Point], buffer: &mut Buffer) {
         draw_chart(name, series, *area, buffer);
     }
     let last = points.last().map_or("", |point| point.line.trim_start());
-    let words = Text::from(vec![Line::from(last), Line::from("Ctrl-C ends it here")]);
+    let words = Text::from(vec![Line::from(last), Line::from(say!("tools-bench-plot-end"))]);
     Paragraph::new(words).wrap(Default::default()).render(bottom, buffer);
 }
 
 /// One series per direction.
-fn rates(points: &[Point], value: impl Fn(&(&'static str, f64, f64)) -> f64) -> Vec<Series> {
-    let names = points.last().map_or(&[][..], |point| &point.rates).iter().map(|(name, ..)| *name);
+fn rates(points: &[Point], value: impl Fn(&(String, f64, f64)) -> f64) -> Vec<Series> {
+    let names = points.last().map_or(&[][..], |point| &point.rates).iter().map(|(name, ..)| name);
     let series = |name: &str| {
         let of = |point: &Point| {
-            let rate = point.rates.iter().find(|(of, ..)| *of == name)?;
+            let rate = point.rates.iter().find(|(of, ..)| of == name)?;
             Some((point.at, value(rate)))
         };
         points.iter().filter_map(of).collect()
     };
-    names.map(|name| (name.to_string(), series(name))).collect()
+    names.map(|name| (name.clone(), series(name))).collect()
 }
 
 fn times(points: &[Point]) -> Vec<Series> {
@@ -208,8 +210,10 @@ fn written(buffer: &Buffer, color: bool) -> Vec<u8> {
             text.push_str("\r\n");
         }
         let mut now = Color::Reset;
-        for x in 0..buffer.area.width {
-            let Some(cell) = buffer.cell((x, y)) else { continue };
+        let mut x = 0;
+        while let Some(cell) = buffer.cell((x, y)) {
+            // The cells behind a wide character are part of it.
+            x += width(cell.symbol()).max(1) as u16;
             if color && cell.fg != now {
                 now = cell.fg;
                 text.push_str(match now {
@@ -242,7 +246,7 @@ mod tests {
     fn points(count: usize) -> Vec<Point> {
         let point = |n: usize| Point {
             at: n as f64,
-            rates: vec![("up", 1e6 + n as f64 * 1e4, n as f64)],
+            rates: vec![("up".into(), 1e6 + n as f64 * 1e4, n as f64)],
             times: Some((12.0, 80.0 + n as f64)),
             line: format!("{n} s  1,000,000/s received"),
         };

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use pigeon_bench::{Mode, OneWay, Snapshot};
+use pigeon_text::{pad, width};
 use serde_json::Value;
 
 use super::plot::Point;
 use crate::output::json;
+use crate::words::{self, key, say};
 
 /// Percentiles shown, with their names in JSON.
 const PERCENTILES: [(f64, &str); 5] =
@@ -128,12 +130,33 @@ pub(super) fn head(mode: Mode) -> String {
     let way = if mode == Mode::Both { "       " } else { "" };
     let last = match mode {
         Mode::Ping => format!("{:>9}{:>9}", "p50", "p99"),
-        _ => format!("{:>10}", "jitter"),
+        _ => right(&say!("tools-bench-jitter"), 10),
     };
-    format!(
-        "{:>8}{way}{:>11}{:>12}{:>9}{:>13}{last}",
-        "seconds", "sent/s", "received/s", "bit/s", "late or lost"
-    )
+    [
+        right(&say!("tools-bench-seconds"), 8).as_str(),
+        way,
+        &right(&say!("tools-bench-sent-per-second"), 11),
+        &right(&say!("tools-bench-received-per-second"), 12),
+        &right("bit/s", 9),
+        &right(&say!("tools-bench-late-or-lost"), 13),
+        &last,
+    ]
+    .concat()
+}
+
+/// Right-aligns a text that may hold wide characters.
+fn right(text: &str, columns: usize) -> String {
+    let missing = columns.saturating_sub(width(text));
+    format!("{:missing$}{text}", "")
+}
+
+/// The name of a direction, from its name in JSON.
+fn way_name(way: &str) -> String {
+    match way {
+        "up" => say!("tools-bench-there"),
+        "down" => say!("tools-bench-back"),
+        _ => say!("tools-bench-there-and-back"),
+    }
 }
 
 /// The CSV header. `lost` of an interval is negative if datagrams counted as missing before arrived
@@ -227,10 +250,10 @@ impl Interval {
         let changes = self.changes();
         let is_both = changes.len() > 1;
         let row = |(name, change): &(&str, Change)| {
-            let way = match *name {
-                "up" if is_both => "  there",
-                "down" if is_both => "   back",
-                _ => "",
+            let way = if is_both { right(&way_name(name), 7) } else { String::new() };
+            let omitted = match self.is_omitted {
+                true => format!(" {}", say!("tools-bench-is-omitted")),
+                false => String::new(),
             };
             let last = match (*name, self.times.histogram()) {
                 ("trip", Some(histogram)) => {
@@ -241,13 +264,12 @@ impl Interval {
                 _ => format!("{:>10}", time(change.jitter.as_nanos() as u64)),
             };
             format!(
-                "{:>8.1}{way}{:>11}{:>12}{:>9}{:>13}{last}{}",
+                "{:>8.1}{way}{:>11}{:>12}{:>9}{:>13}{last}{omitted}",
                 self.to.as_secs_f64(),
                 count(rate(change.sent, during).round() as u64),
                 count(rate(change.received, during).round() as u64),
                 bits(change.bytes, during),
                 count(change.lost_so_far),
-                if self.is_omitted { " omitted" } else { "" },
             )
         };
         changes.iter().map(row).collect()
@@ -258,19 +280,19 @@ impl Interval {
         let during = self.to.saturating_sub(self.from);
         let mut line = format!("{:>6.1} s", self.to.as_secs_f64());
         for (name, change) in self.changes() {
-            let name = match name {
-                "up" => "there: ",
-                "down" => "back: ",
-                _ => "",
-            };
-            line += &format!(
-                "  {name}{}/s sent, {}/s ({}bit/s) received, {} late or lost so far, jitter {}",
-                count(rate(change.sent, during).round() as u64),
-                count(rate(change.received, during).round() as u64),
-                bits(change.bytes, during),
-                count(change.lost_so_far),
-                time(change.jitter.as_nanos() as u64),
+            let said = say!(
+                "tools-bench-interval",
+                sent = count(rate(change.sent, during).round() as u64),
+                received = count(rate(change.received, during).round() as u64),
+                bits = bits(change.bytes, during),
+                lost = count(change.lost_so_far),
+                jitter = time(change.jitter.as_nanos() as u64),
             );
+            line += "  ";
+            line += &match name {
+                "trip" => said,
+                name => words::because(way_name(name), said),
+            };
         }
         if let Some(histogram) = self.times.histogram() {
             let at = |percentile| time(histogram.value_at_percentile(percentile));
@@ -283,12 +305,7 @@ impl Interval {
     pub(super) fn point(&self) -> Point {
         let during = self.to.saturating_sub(self.from);
         let rates = self.changes().into_iter().map(|(name, change)| {
-            let name = match name {
-                "up" => "there",
-                "down" => "back",
-                _ => "there and back",
-            };
-            (name, rate(change.received, during), change.lost_so_far as f64)
+            (way_name(name), rate(change.received, during), change.lost_so_far as f64)
         });
         let micros = |histogram: &Histogram<u64>, percentile| {
             histogram.value_at_percentile(percentile) as f64 / 1e3
@@ -404,27 +421,36 @@ impl Shown {
     pub(super) fn title(&self, duration: Duration) -> String {
         let Shown { to, size, flows, rate, mode, omit } = self;
         let way = match mode {
-            Mode::Up => "to",
-            Mode::Down => "from",
-            Mode::Both => "to and from",
-            Mode::Ping => "to and back from",
+            Mode::Up => say!("tools-bench-to", to = to),
+            Mode::Down => say!("tools-bench-from", to = to),
+            Mode::Both => say!("tools-bench-both", to = to),
+            Mode::Ping => say!("tools-bench-ping", to = to),
         };
+        let comma = words::between_items();
         let pace = match (rate, mode) {
             (Some(rate), _) => {
                 let bytes = u64::from(*rate) * *size as u64;
                 let bits = bits(bytes, Duration::from_secs(1));
-                format!("{}/s, {bits}bit/s", count(u64::from(*rate)))
+                format!("{}/s{comma}{bits}bit/s", count(u64::from(*rate)))
             }
-            (None, Mode::Ping) => "one by one".to_string(),
-            (None, _) => "as fast as it goes".to_string(),
+            (None, Mode::Ping) => say!("tools-bench-one-by-one"),
+            (None, _) => say!("tools-bench-unlimited"),
         };
-        let flows = if *flows == 1 { String::new() } else { format!(", {flows} flows") };
-        let seconds = duration.as_secs_f64();
+        let flows = match flows {
+            1 => String::new(),
+            flows => format!("{comma}{}", say!("tools-bench-flows", flows = flows)),
+        };
         let omitted = match omit.is_zero() {
             true => String::new(),
-            false => format!(", the first {} s left out", omit.as_secs_f64()),
+            false => {
+                let seconds = omit.as_secs_f64();
+                format!("{comma}{}", say!("tools-bench-omitted", seconds = &seconds))
+            }
         };
-        format!("{way} {to} for {seconds} s{omitted}: {size} bytes, {pace}{flows}")
+        let seconds = duration.as_secs_f64();
+        let during = say!("tools-bench-during", way = way, seconds = &seconds) + &omitted;
+        let settings = format!("{}{comma}{pace}{flows}", say!("tools-bytes", count = *size));
+        words::because(during, settings)
     }
 
     /// The summary for people.
@@ -432,51 +458,58 @@ impl Shown {
         let Whole { elapsed, known, times, uncorrected } = whole;
         let elapsed = *elapsed;
         let ways: Vec<(&str, OneWay)> =
-            [("there", known.up), ("back", known.down), ("there and back", known.trip)]
+            [("up", known.up), ("down", known.down), ("trip", known.trip)]
                 .into_iter()
                 .filter_map(|(name, way)| Some((name, way?)))
                 .collect();
-        let row = |name: &str, cell: &dyn Fn(&OneWay) -> String| {
+        let row = |name: String, cell: &dyn Fn(&OneWay) -> String| {
             let cells = ways.iter().map(|(_, way)| format!("{:>18}", cell(way)));
-            format!("{name:<22}{}", cells.collect::<String>())
+            pad(&name, 22) + &cells.collect::<String>()
         };
-        let heads = ways.iter().map(|(name, _)| format!("{name:>18}")).collect::<String>();
+        let part = |name: String, cell: &dyn Fn(&OneWay) -> String| row(format!("  {name}"), cell);
+        let heads = ways.iter().map(|(name, _)| right(&way_name(name), 18)).collect::<String>();
         let per_second = |number: u64| count(rate(number, elapsed).round() as u64);
         let mut lines = vec![
             format!("{:<22}{heads}", ""),
-            row("sent", &|way| count(way.sent)),
-            row("  a second", &|way| per_second(way.sent)),
-            row("  Mbit/s", &|way| {
+            row(say!("tools-bench-sent"), &|way| count(way.sent)),
+            part(say!("tools-bench-a-second"), &|way| per_second(way.sent)),
+            part("Mbit/s".to_string(), &|way| {
                 format!("{:.1}", rate(8 * way.sent * self.size as u64, elapsed) / 1e6)
             }),
-            row("received", &|way| count(way.received)),
-            row("  a second", &|way| per_second(way.received)),
-            row("  Mbit/s", &|way| format!("{:.1}", rate(way.seen.bytes * 8, elapsed) / 1e6)),
-            row("lost", &|way| count(way.lost)),
-            row("  share", &|way| format!("{:.4} %", way.loss_share() * 100.0)),
-            row("  on the way", &|way| count(way.lost_on_way)),
-            row("  in the receiver", &|way| count(way.lost_in_kernel)),
-            row("late, not lost", &|way| count(way.seen.reordered)),
-            row("duplicated", &|way| count(way.seen.duplicated)),
-            row("jitter", &|way| time(way.seen.jitter)),
+            row(say!("tools-bench-received"), &|way| count(way.received)),
+            part(say!("tools-bench-a-second"), &|way| per_second(way.received)),
+            part("Mbit/s".to_string(), &|way| {
+                format!("{:.1}", rate(way.seen.bytes * 8, elapsed) / 1e6)
+            }),
+            row(say!("tools-bench-lost"), &|way| count(way.lost)),
+            part(say!("tools-bench-share"), &|way| format!("{:.4} %", way.loss_share() * 100.0)),
+            part(say!("tools-bench-lost-on-way"), &|way| count(way.lost_on_way)),
+            part(say!("tools-bench-lost-in-receiver"), &|way| count(way.lost_in_kernel)),
+            row(say!("tools-bench-late"), &|way| count(way.seen.reordered)),
+            row(say!("tools-bench-duplicated"), &|way| count(way.seen.duplicated)),
+            row(say!("tools-bench-jitter"), &|way| time(way.seen.jitter)),
         ];
         let rare: [(&str, Count); 4] = [
-            ("unanswered", |way| way.unanswered),
-            ("damaged (so lost)", |way| way.seen.damaged),
-            ("too late to tell", |way| way.seen.beyond_window),
-            ("not sent by the host", |way| way.unsent),
+            (key!("tools-bench-unanswered"), |way| way.unanswered),
+            (key!("tools-bench-damaged"), |way| way.seen.damaged),
+            (key!("tools-bench-too-late"), |way| way.seen.beyond_window),
+            (key!("tools-bench-unsent"), |way| way.unsent),
         ];
         for (name, number) in rare {
             if ways.iter().any(|(_, way)| number(way) > 0) {
-                lines.push(row(name, &|way| count(number(way))));
+                lines.push(row(say!(name), &|way| count(number(way))));
             }
         }
         // Without a rate, a datagram is due when it is sent.
         let uncorrected = if self.rate.is_some() { uncorrected.values() } else { Vec::new() };
         let times = times.values();
         if !times.is_empty() {
-            let second = if uncorrected.is_empty() { "" } else { "since sent" };
-            lines.push(format!("{:<22}{:>18}{second:>18}", "round trip", "since due"));
+            let second = match uncorrected.is_empty() {
+                true => String::new(),
+                false => right(&say!("tools-bench-since-sent"), 18),
+            };
+            let first = right(&say!("tools-bench-since-due"), 18);
+            lines.push(pad(&say!("tools-bench-round-trip"), 22) + &first + &second);
         }
         for (at, (name, _, nanos)) in times.iter().enumerate() {
             let sent = uncorrected.get(at).map_or(String::new(), |(.., nanos)| time(*nanos as u64));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use pigeon_datagram::Instant;
-use pigeon_ipmsg::{ContactView, Event, Messenger, PORT};
+use pigeon_ipmsg::{ContactView, Event, Messenger, PORT, Program};
 use pigeon_net::{Clock, Driver, Host, Io, local_addresses};
 use pigeon_text::{Encoding, escape};
 
@@ -114,7 +114,11 @@ fn line(contact: &ContactView<'_>) -> String {
     let (nick, group) = (escape(nick), escape(group));
     let place = format!("{}@{}", escape(user), escape(host));
     let group = if contact.group.is_empty() { "-".to_string() } else { group.to_string() };
-    format!("{address}  {nick}  {group}  {place}  {}  {}", program_name(*program), writes.encoding)
+    let program = match program {
+        Program::Other => say!("tools-discover-other-program"),
+        program => program_name(*program).to_string(),
+    };
+    format!("{address}  {nick}  {group}  {place}  {program}  {}", writes.encoding)
 }
 
 fn object(contact: &ContactView<'_>) -> String {

@@ -6,15 +6,14 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pigeon_log::{Entry, Position, Query, Reader};
-use pigeon_proto::RoomName;
+use pigeon_proto::{RoomName, sentence};
 use pigeon_text::escape;
 use serde_json::Value;
 
 use super::progress::Progress;
-use crate::base::count::count;
 use crate::base::status::Status;
 use crate::output::{json, remark, wall};
-use crate::words::say;
+use crate::words::{self, say};
 
 /// Entries per read.
 const AT_ONCE: usize = 512;
@@ -147,12 +146,11 @@ fn line(entry: &Entry, with_room: bool) -> String {
             "[{}] {room}{} ({}): {}",
             time(message.wall),
             escape(&*message.speaker),
-            message.link.word(),
+            sentence::link(message.link, words::language()),
             escape(&*message.text)
         ),
         Entry::Gap(gap) => {
-            let missing = count(gap.count, "message");
-            format!("[{}] {room}* {missing} could not be stored", time(gap.wall))
+            format!("[{}] {room}* {}", time(gap.wall), say!("history-missing", count = gap.count))
         }
     }
 }

@@ -11,9 +11,9 @@ use std::time::Duration;
 use pigeon_client::{Arrival, Arrivals};
 
 use crate::base::bind::local_of;
-use crate::base::count::count;
 use crate::base::payload::PayloadFormat;
 use crate::output::{Capture, Spool, json, wall};
+use crate::words::say;
 
 /// The output format.
 #[derive(Clone, Copy)]
@@ -36,6 +36,8 @@ pub(super) struct Printer {
     /// The last formatted time, by its milliseconds since the Unix epoch, and the last address.
     stamp: (u128, String),
     sender: (SocketAddr, String),
+    /// The words for one byte, for several, and for a truncated datagram, said once.
+    words: [String; 3],
 }
 
 impl Printer {
@@ -47,7 +49,9 @@ impl Printer {
         capture: Option<Capture>,
     ) -> Printer {
         let sender = (bound, bound.to_string());
-        Printer { bound, form, format, capture, stamp: (u128::MAX, String::new()), sender }
+        let words =
+            [say!("tools-listen-byte"), say!("tools-listen-bytes"), say!("tools-listen-truncated")];
+        Printer { bound, form, format, capture, stamp: (u128::MAX, String::new()), sender, words }
     }
 
     /// Starts the thread. `closed` is called when the output is closed.
@@ -102,11 +106,12 @@ impl Printer {
             self.sender = (arrival.from, arrival.from.to_string());
         }
         let length = arrival.length;
-        let truncated = if length > arrival.payload.len() { ", truncated" } else { "" };
-        let bytes = count(length, "byte");
+        let [byte, bytes, truncated] = &self.words;
+        let bytes = if length == 1 { byte } else { bytes };
+        let truncated = if length > arrival.payload.len() { truncated.as_str() } else { "" };
         let (time, from) = (&self.stamp.1, &self.sender.1);
         // Writing to a vector cannot fail.
-        let _ = write!(text, "[{time}] {from} {bytes}{truncated}:");
+        let _ = write!(text, "[{time}] {from} {length} {bytes}{truncated}:");
     }
 
     fn json(&mut self, arrival: &Arrival<'_>) -> String {

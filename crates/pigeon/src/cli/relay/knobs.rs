@@ -9,7 +9,7 @@ use pigeon_netsim::path::{
 
 use crate::base::quantity;
 use crate::base::system_error;
-use crate::words::say;
+use crate::words::{because, say};
 
 /// All settings, in the order in which they apply to a datagram.
 pub(super) const KNOBS: [&str; 9] =
@@ -66,7 +66,7 @@ impl std::str::FromStr for Settings {
         let one = |word: &str| {
             let (knob, value) = word.split_once('=').ok_or_else(|| say!("tools-knob-form"))?;
             Setting::parse(knob.trim(), value.trim())
-                .map_err(|error| format!("{}: {error}", pigeon_text::escape(knob.trim())))
+                .map_err(|error| because(pigeon_text::escape(knob.trim()), error))
         };
         Ok(Settings(text.split(',').map(one).collect::<Result<_, _>>()?))
     }
