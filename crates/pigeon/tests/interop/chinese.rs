@@ -4,6 +4,7 @@
 use std::process::Command;
 
 use crate::book::Book;
+use crate::pigeon::address_in;
 use crate::process::{Process, SOON, Voice};
 
 /// Runs `pigeon ARGS…` in a Chinese locale with an empty stdin.
@@ -86,6 +87,8 @@ fn mistakes(port: &str, file: &str) -> Vec<(Vec<String>, &'static str)> {
         ("relay 0 127.0.0.1:9 --queue 10kB", "--queue 不起作用"),
         ("replay /nonexistent 127.0.0.1:9", "无法读取"),
         ("sockets 1", "没有绑定到端口 1"),
+        ("hub 0 --secure x", "--listen 的下一个端口"),
+        ("man /proc/none", "无法创建"),
     ]
     .into_iter()
     .map(|(line, expected)| (words(line), expected))
@@ -134,6 +137,7 @@ fn the_hubs_console_answers_in_chinese_and_its_json_log_stays_english() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
     let mut hub =
         Process::spawn("hub", command.args(["hub", "127.0.0.1:0"]).env("LC_ALL", "zh_CN.UTF-8"));
+    let at = address_in(&hub.expect_status(|line| line.contains("正在监听"), SOON));
     hub.expect_status(|line| line.contains("只有本机可以加入"), SOON);
     hub.expect_status(|line| line.contains("什么都不保存"), SOON);
     for (line, expected) in [
@@ -148,8 +152,15 @@ fn the_hubs_console_answers_in_chinese_and_its_json_log_stays_english() {
         hub.say(line);
         hub.expect_line(|answer| answer.contains(expected), SOON);
     }
+    // Bytes that are not UTF-8.
+    let member = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    member.send_to(b"\xc4\xe3", at).unwrap();
+    hub.expect_status(|line| line.contains("用的不是 UTF-8"), SOON);
+    // Scripts read what members do.
+    hub.expect_status(|line| line.contains("joined address=127.0.0.1:"), SOON);
     hub.say("quit");
     assert_eq!(hub.expect_end(SOON).code(), Some(0));
+    hub.expect_status(|line| line.contains("已停止 received=1 "), SOON);
     assert_eq!(english(&hub.output()), None);
 
     let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
@@ -160,6 +171,65 @@ fn the_hubs_console_answers_in_chinese_and_its_json_log_stays_english() {
     hub.expect_status(|line| line.contains("only this machine can join"), SOON);
     hub.say("quit");
     hub.expect_end(SOON);
+}
+
+#[test]
+fn what_the_tools_print_for_people_is_chinese() {
+    let book = Book::new();
+    let start = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
+        Process::spawn(args[0], command.args(args).env("LC_ALL", "zh_CN.UTF-8"))
+    };
+    let services = start(&["serve", "echo:0", "sntp:0"]);
+    let at = |kind: &str| {
+        let line = services.expect_status(|line| line.starts_with(kind), SOON);
+        address_in(&line).to_string()
+    };
+    let (echo, sntp) = (at("echo"), at("sntp"));
+    let holder = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = holder.local_addr().unwrap().port().to_string();
+    for (args, expected) in [
+        (&["bench", &echo, "--ping", "--for", "300ms", "--interval", "100ms"][..], "迟到，未丢失"),
+        (&["time", &sntp, "--sntp"], "  层级 "),
+        (&["sockets", &port], "PROCESS"),
+    ] {
+        let (status, out, err) = ended(&book, args, "zh_CN.UTF-8");
+        assert_eq!(status, Some(0), "{args:?}: {err}");
+        assert!(out.contains(expected), "{args:?}: {out}");
+        assert_eq!(english(&format!("{err}{out}")), None, "{args:?}");
+    }
+    // Columns of a table line up.
+    let (_, out, err) = ended(
+        &book,
+        &["bench", &echo, "--ping", "--for", "200ms", "--rate", "100/s"],
+        "zh_CN.UTF-8",
+    );
+    let widths: Vec<usize> = out.lines().map(pigeon_text::width).collect();
+    assert!(widths.iter().all(|width| [40, 58].contains(width)), "{widths:?}\n{out}\n{err}");
+
+    let listener = start(&["listen", "127.0.0.1:0", "--count", "1"]);
+    let to = address_in(&listener.expect_status(|line| line.contains("正在监听"), SOON));
+    holder.send_to(b"hello", to).unwrap();
+    listener.expect_line(|line| line.ends_with(" 5 字节: hello"), SOON);
+}
+
+#[test]
+fn history_says_in_chinese_how_a_message_came() {
+    let book = Book::new();
+    let data = book.directory().join("data");
+    let data = data.to_str().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
+    command.args(["hub", "127.0.0.1:0", "--data", data, "--secure", "off"]);
+    let mut hub = Process::spawn("hub", command.env("LC_ALL", "zh_CN.UTF-8"));
+    let at = address_in(&hub.expect_status(|line| line.contains("正在监听"), SOON));
+    let member = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    member.send_to("你好".as_bytes(), at).unwrap();
+    hub.expect_status(|line| line.contains("joined address="), SOON);
+    hub.say("quit");
+    hub.expect_end(SOON);
+    let history = |locale| ended(&book, &["history", "--data", data], locale).1;
+    assert!(history("zh_CN.UTF-8").ends_with(" (明文): 你好\n"), "{}", history("zh_CN.UTF-8"));
+    assert!(history("C.UTF-8").ends_with(" (plain): 你好\n"), "{}", history("C.UTF-8"));
 }
 
 #[test]

@@ -71,7 +71,9 @@ pub(crate) fn relay(target: SocketAddr, args: &[&str]) -> Serving {
 
 impl Serving {
     pub(crate) fn new(process: Process) -> Serving {
-        let line = process.expect_status(|line| line.contains("listening on "), SOON);
+        let listens =
+            |line: &str| ["listening on ", "正在监听 "].iter().any(|words| line.contains(words));
+        let line = process.expect_status(listens, SOON);
         Serving { address: address_in(&line), process }
     }
 
@@ -103,13 +105,10 @@ impl DerefMut for Serving {
     }
 }
 
-/// The address after `listening on `.
+/// The first address in a line.
 pub(crate) fn address_in(line: &str) -> SocketAddr {
-    let address =
-        line.split("listening on ").nth(1).and_then(|rest| rest.split_whitespace().next());
-    address
-        .and_then(|address| address.trim_end_matches([',', ';']).parse().ok())
-        .unwrap_or_else(|| panic!("no address in {line:?}"))
+    let found = line.split([' ', ',', ';', '，']).find_map(|word| word.parse().ok());
+    found.unwrap_or_else(|| panic!("no address in {line:?}"))
 }
 
 /// Sends a padded heartbeat and parses the answer `^hb^ pigeon/1 MEMBERS SECUREPORT`. Skips other
