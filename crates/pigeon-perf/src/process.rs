@@ -18,9 +18,12 @@ use crate::drops;
 /// How long to wait for an expected line.
 const SOON: Duration = Duration::from_secs(10);
 
-/// The `pigeon` that Cargo built with this benchmark. Arguments must not contain spaces.
+/// The `pigeon` that Cargo built with this benchmark, in English in every locale, because benchmarks
+/// wait for its words. Arguments must not contain spaces.
 pub fn pigeon(args: &str) -> Command {
-    words(Command::new(cargo().pigeon), args)
+    let mut command = Command::new(cargo().pigeon);
+    command.env("LC_ALL", "C.UTF-8");
+    words(command, args)
 }
 
 /// This program again, as one of its floors. Arguments must not contain spaces.

@@ -126,15 +126,26 @@ fn both_languages_say_the_same_as_far_as_a_program_can_tell() {
         let [ours, theirs] = [&english, &chinese].map(Page::blocks);
         assert_eq!(ours.len(), theirs.len(), "blocks of {}", chinese.path);
         for (ours, theirs) in ours.iter().zip(&theirs) {
-            // Diagrams and screens contain words to translate.
-            let drawn = ["```text", "```console"].contains(&ours[0])
-                && ours.iter().any(|line| line.contains('│'));
-            match drawn {
-                true => assert_eq!(ours.len(), theirs.len(), "{}: {}", chinese.path, theirs[1]),
-                false => assert_eq!(without_comments(ours), without_comments(theirs)),
+            // Diagrams, screens and sessions contain words to translate.
+            let drawn = ours.iter().any(|line| line.contains('│'));
+            match ours[0] {
+                "```text" | "```console" if drawn => {
+                    assert_eq!(ours.len(), theirs.len(), "{}: {}", chinese.path, theirs[1]);
+                }
+                "```console" => {
+                    assert_eq!(ours.len(), theirs.len(), "{}: {}", chinese.path, theirs[1]);
+                    assert_eq!(typed(ours), typed(theirs), "{}", chinese.path);
+                }
+                _ => assert_eq!(without_comments(ours), without_comments(theirs)),
             }
         }
     }
+}
+
+/// The commands of a session, and what was typed into them.
+fn typed<'a>(block: &[&'a str]) -> Vec<&'a str> {
+    let is_typed = |line: &&&str| ["$ ", "# ", "> "].iter().any(|start| line.starts_with(start));
+    block.iter().filter(is_typed).copied().collect()
 }
 
 /// Comments may be translated.

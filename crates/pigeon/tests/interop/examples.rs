@@ -121,23 +121,26 @@ mod readme {
             return;
         }
         let folder = Folder::new("session");
-        let copy = folder.0.join("README.md");
-        fs::copy(root().join("README.md"), &copy).unwrap();
+        let copies = PAGES[0].map(|name| folder.0.join(name));
+        for (name, copy) in PAGES[0].iter().zip(&copies) {
+            fs::copy(root().join(name), copy).unwrap();
+        }
         let mut recorder = Command::new("python3");
         recorder
             .args([&root().join("docs/record-session.py"), Path::new(env!("CARGO_BIN_EXE_pigeon"))])
-            .arg(&copy)
-            .env("LC_ALL", "C.UTF-8");
+            .args(&copies);
         let mut recorder = Process::spawn("record-session.py", &mut recorder);
         assert!(recorder.expect_end(PATIENCE).success());
-        let kept = page("README.md").example("session").sessions;
-        let now = fs::read_to_string(copy).unwrap();
-        let now = now.split("<!-- session -->").nth(1).unwrap();
-        let now: Vec<&str> = now.split("<!-- /session -->").next().unwrap().lines().collect();
-        for line in kept.iter().flatten().map(|line| without_figures(line)) {
-            let found = now.iter().any(|now| is_like(&without_figures(now), &line));
-            let now = now.join("\n");
-            assert!(found, "run docs/record-session.py: no line like {line:?} in:\n{now}");
+        for (name, copy) in PAGES[0].iter().zip(&copies) {
+            let kept = page(name).example("session").sessions;
+            let now = fs::read_to_string(copy).unwrap();
+            let now = now.split("<!-- session -->").nth(1).unwrap();
+            let now: Vec<&str> = now.split("<!-- /session -->").next().unwrap().lines().collect();
+            for line in kept.iter().flatten().map(|line| without_figures(line)) {
+                let found = now.iter().any(|now| is_like(&without_figures(now), &line));
+                let now = now.join("\n");
+                assert!(found, "run docs/record-session.py: no line like {line:?} in:\n{now}");
+            }
         }
     }
 
@@ -159,7 +162,12 @@ stranger.recv(65535)
         if !installed("python3") {
             return;
         }
-        let example = page("README.md").example("chat");
+        chat_in("README.md", "C.UTF-8");
+        chat_in("README.zh-CN.md", "zh_CN.UTF-8");
+    }
+
+    fn chat_in(path: &str, locale: &str) {
+        let example = page(path).example("chat");
         let lines = &example.sessions[0];
         let commands: String = lines
             .iter()
@@ -168,7 +176,9 @@ stranger.recv(65535)
         let folder = Folder::new("chat");
         fs::write(folder.0.join("here/peers.py"), PEERS).unwrap();
         // Typed input is for the last command: the others do not read stdin.
-        let script = format!("python3 peers.py &\nstarted $!\n{commands}echo the end\n");
+        let script = format!(
+            "export LC_ALL={locale}\npython3 peers.py &\nstarted $!\n{commands}echo the end\n"
+        );
         let Some(mut chat) = run("chat", &folder, "", &script) else { return };
         for line in lines.iter().filter(|line| !line.starts_with("$ ")) {
             match line.strip_prefix("> ") {
