@@ -1,8 +1,9 @@
 //! History, beside the hub that stores it: shown, searched, exported and imported.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use pigeon_log::{Append, Identity, Log, Numbering, Options};
 use pigeon_proto::{LinkKind, RoomName};
@@ -246,7 +247,9 @@ fn of_several_folders_the_last_written_is_read_and_none_or_a_damaged_one_is_said
     let kept = Kept::new("several");
     let other = kept.state.join("hub-any_9998");
     drop(Log::open(&other, Options::default(), |_| ()).unwrap());
-    std::fs::write(other.join("touched"), "").unwrap();
+    // The first log may write after this.
+    let later = SystemTime::now() + Duration::from_secs(60);
+    File::create(other.join("touched")).unwrap().set_modified(later).unwrap();
     assert_eq!(kept.lines(&[]), [""; 0], "the other folder was written last");
     std::fs::remove_file(other.join("touched")).unwrap();
     assert_eq!(kept.lines(&["--listen", "*:9998"]), [""; 0]);

@@ -453,7 +453,8 @@ fn the_console_counts_what_members_with_a_key_do() {
     dog.say("one");
     assert_eq!(expect_json(&dog, "delivery", "text", "one")["state"], "stored");
     hub.process.say("stats");
-    hub.process.expect_line(|line| line.trim().starts_with("bytes written"), SOON);
+    // The last row.
+    hub.process.expect_line(|line| line.trim().starts_with("came to learn"), SOON);
     let lines = hub.process.lines(Voice::Out);
     let count = |name: &str| -> u64 {
         let row = lines.iter().rev().find(|row| row.trim().starts_with(name)).unwrap();

@@ -15,7 +15,7 @@ use crate::process::{Process, SOON, Voice};
 use crate::services::{Services, serve};
 
 /// The largest difference between two readings of one clock on a busy machine, in seconds.
-const NEAR: f64 = 0.1;
+const NEAR: f64 = 1.0;
 
 /// Programs that set clocks are slow.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
@@ -194,7 +194,7 @@ fn what_is_no_ntp_is_not_believed() {
     let services = serve(&["size:0"]);
     let ours = ended(time(services.at("size"), &["--sntp"]), 1);
     let said = ours.lines(Voice::Err).pop().unwrap();
-    for part in ["no reply after 3 attempts in 3.5 s", "3 datagrams came that did not answer it"] {
+    for part in ["no reply after 3 attempts in ", "3 datagrams came that did not answer it"] {
         assert!(said.contains(part), "{said}");
     }
     assert_eq!(ours.output(), "");
