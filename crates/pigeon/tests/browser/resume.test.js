@@ -5,7 +5,7 @@ import { mkdtempSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { chromium as playwright } from 'playwright-core';
-import { Hub, LAN_NAME, Way, browser, checkLedger, figure, numbered, sleep, until } from './harness.js';
+import { Hub, LAN_NAME, Way, afterwards, browser, checkLedger, figure, numbered, sleep, until } from './harness.js';
 import { Person } from './page.js';
 
 const EACH = Number(process.env.PIGEON_PAGE_MESSAGES ?? 1000);
@@ -263,7 +263,8 @@ test('a browser that is killed says what waited when it starts again', async (t)
   ]);
   way.restore();
   context = await start();
-  t.after(() => context.close());
+  // Before its profile is removed with the hub's folder, or it may never end.
+  afterwards(t, () => context.close());
   const after = await Person.open(context, url);
   await join.line('waiting 5', 60_000);
   await after.say('after');
