@@ -114,9 +114,12 @@ fn on_signals(
 /// Whether this process ignores SIGHUP, to outlive its terminal.
 #[cfg(target_os = "linux")]
 fn hangup_is_ignored() -> bool {
-    let status = procfs::process::Process::myself().and_then(|process| process.status());
+    let status = std::fs::read("/proc/self/status").unwrap_or_default();
     // A mask with a bit per signal; SIGHUP is 1 (proc_pid_status(5)).
-    status.is_ok_and(|status| status.sigign & 1 != 0)
+    String::from_utf8_lossy(&status)
+        .lines()
+        .find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok())
+        .is_some_and(|ignored| ignored & 1 != 0)
 }
 
 #[cfg(not(target_os = "linux"))]
