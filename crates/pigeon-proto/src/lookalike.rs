@@ -11,7 +11,8 @@ use std::net::Ipv6Addr;
 
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
-use unicode_security::skeleton;
+
+include!(concat!(env!("OUT_DIR"), "/prototypes.rs"));
 
 /// Blank characters that Unicode counts neither as white space nor as ignorable.
 const BLANK: [char; 6] = [
@@ -48,6 +49,34 @@ pub(crate) fn skeletons(text: &str) -> [Box<str>; 2] {
     [skeleton(&folded).collect(), skeleton(&compatible).default_case_fold().collect()]
 }
 
+/// A text whose confusable characters are replaced by their prototypes, without the ignorable ones.
+///
+/// `unicode_security::skeleton` does the same, from a table with a pointer for each of its 6,700
+/// characters.
+fn skeleton(text: &str) -> impl Iterator<Item = char> {
+    let prototype = |c: char| match CONFUSABLES.binary_search(&c) {
+        Ok(place) => {
+            let [start, end] = [PLACES[place], PLACES[place + 1]].map(usize::from);
+            (None, &PROTOTYPES[start..end])
+        }
+        Err(_) if is_ignorable(c) => (None, ""),
+        Err(_) => (Some(c), ""),
+    };
+    text.chars()
+        .nfd()
+        .flat_map(move |c| {
+            let (same, other) = prototype(c);
+            same.into_iter().chain(other.chars())
+        })
+        .nfd()
+}
+
+/// Whether Unicode counts a character as default-ignorable.
+fn is_ignorable(c: char) -> bool {
+    let after = IGNORABLE.partition_point(|&(_, last)| last < c);
+    IGNORABLE.get(after).is_some_and(|&(first, _)| first <= c)
+}
+
 /// A character's compatibility decomposition (NFKC).
 pub(crate) fn compatible(c: char) -> impl Iterator<Item = char> {
     std::iter::once(c).nfkc()
@@ -55,9 +84,7 @@ pub(crate) fn compatible(c: char) -> impl Iterator<Item = char> {
 
 /// Whether a character is invisible on a display.
 pub(crate) fn is_invisible(c: char) -> bool {
-    // A skeleton omits exactly the default-ignorable characters.
-    let is_ignorable = || skeleton(c.encode_utf8(&mut [0; 4])).next().is_none();
-    !c.is_ascii() && (BLANK.contains(&c) || is_ignorable())
+    !c.is_ascii() && (BLANK.contains(&c) || is_ignorable(c))
 }
 
 /// Whether a text looks like an IP address, with or without a port, in any form of digits and dots.
@@ -88,4 +115,19 @@ fn is_v4(text: &str) -> bool {
 fn is_v6(text: &str) -> bool {
     let ip = text.strip_prefix('[').map_or(text, |rest| rest.split(']').next().unwrap_or(rest));
     ip.parse::<Ipv6Addr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skeletons_are_those_of_unicode_security() {
+        for c in '\0'..=char::MAX {
+            let text = [c, 'l', c].iter().collect::<String>();
+            assert!(skeleton(&text).eq(unicode_security::skeleton(&text)), "{c:?}");
+            let omitted = unicode_security::skeleton(&c.to_string()).next().is_none();
+            assert_eq!(is_ignorable(c), omitted, "{c:?}");
+        }
+    }
 }

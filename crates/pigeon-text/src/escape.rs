@@ -16,7 +16,9 @@
 
 use std::fmt::{self, Write};
 
-use unicode_properties::{GeneralCategory, UnicodeEmoji, UnicodeGeneralCategory};
+// `FATES` and `EMOJI`: ranges of characters, ascending. The tables of `unicode_properties` name
+// every category, and are five times as large.
+include!(concat!(env!("OUT_DIR"), "/categories.rs"));
 
 /// How many combining marks may stand on one character. Vietnamese needs two, Hebrew with
 /// cantillation four or five.
@@ -151,7 +153,7 @@ fn hex(bits: u8) -> u8 {
     b"0123456789abcdef"[usize::from(bits % 16)]
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Plain,
     /// Combines with the character before it, up to [`MAX_MARKS`].
@@ -161,34 +163,33 @@ enum Fate {
 
 /// Decides how to show `c` between its neighbours.
 fn fate(before: Option<char>, c: char, after: Option<char>) -> Fate {
-    use GeneralCategory as Gc;
     if c == ZERO_WIDTH_JOINER {
         // 👩‍🚀 is woman, joiner, rocket. Elsewhere a joiner is invisible.
         let glues = before.is_some_and(joins_left) && after.is_some_and(is_pictograph);
         return if glues { Fate::Plain } else { Fate::Escape };
     }
     if is_variation_selector(c) {
-        let selects = before.is_some_and(|b| b.is_emoji_char() || is_ideograph(b));
+        let selects = before.is_some_and(|b| is_emoji(b) || is_ideograph(b));
         return if selects { Fate::Mark } else { Fate::Escape };
     }
     if is_blank(c) {
         return Fate::Escape;
     }
-    match c.general_category() {
-        Gc::Control
-        | Gc::Format
-        | Gc::LineSeparator
-        | Gc::ParagraphSeparator
-        | Gc::Unassigned
-        | Gc::PrivateUse
-        | Gc::Surrogate => Fate::Escape,
-        Gc::NonspacingMark | Gc::EnclosingMark => Fate::Mark,
-        _ => Fate::Plain,
-    }
+    range(&FATES, c).unwrap_or(Fate::Plain)
+}
+
+/// The value of the range that holds `c`.
+fn range<T: Copy>(ranges: &[(char, char, T)], c: char) -> Option<T> {
+    let &(first, _, value) = ranges.get(ranges.partition_point(|&(_, last, _)| last < c))?;
+    (first <= c).then_some(value)
 }
 
 fn is_pictograph(c: char) -> bool {
-    !c.is_ascii() && c.is_emoji_char()
+    !c.is_ascii() && is_emoji(c)
+}
+
+fn is_emoji(c: char) -> bool {
+    range(&EMOJI, c).is_some()
 }
 
 /// Whether a joiner may follow `c`: a pictograph, or the variation selector after one.
@@ -218,6 +219,21 @@ fn is_blank(c: char) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use unicode_properties::{GeneralCategory as Gc, UnicodeEmoji, UnicodeGeneralCategory};
+
+    #[test]
+    fn ranges_hold_what_unicode_says() {
+        for c in '\0'..=char::MAX {
+            let wanted = match c.general_category() {
+                Gc::NonspacingMark | Gc::EnclosingMark => Some(Fate::Mark),
+                Gc::Control | Gc::Format | Gc::PrivateUse | Gc::Unassigned => Some(Fate::Escape),
+                Gc::LineSeparator | Gc::ParagraphSeparator => Some(Fate::Escape),
+                _ => None,
+            };
+            assert!(range(&FATES, c) == wanted, "{c:?}");
+            assert_eq!(is_emoji(c), c.is_emoji_char(), "{c:?}");
+        }
+    }
 
     fn shown(bytes: impl AsRef<[u8]>) -> String {
         escape(bytes.as_ref()).to_string()
