@@ -7,6 +7,7 @@
 
 mod auto;
 mod charset;
+mod codes;
 mod decode;
 mod encode;
 mod gb2312;
@@ -87,10 +88,13 @@ impl Encoding {
     pub const UTF_8: Encoding = Encoding(0);
     /// GB2312: reads like GBK, writes only its own 7,445 characters.
     pub const GB2312: Encoding = Encoding(1);
+    const GBK: Encoding = Encoding(2);
     /// GB18030, which covers all of Unicode and reads GBK and GB2312.
     pub const GB18030: Encoding = Encoding(3);
+    const BIG5: Encoding = Encoding(4);
     const UTF_16LE: Encoding = Encoding(5);
     const UTF_16BE: Encoding = Encoding(6);
+    const EUC_KR: Encoding = Encoding(10);
 
     /// The number that [`Encoding::from_index`] accepts. It may change between versions of pigeon,
     /// so do not store it in files.
@@ -157,6 +161,9 @@ mod tests {
         assert_eq!(Encoding::default().name(), "utf-8");
         assert_eq!(Encoding::GB2312.name(), "gb2312");
         assert_eq!(Encoding::GB18030.name(), "gb18030");
+        assert_eq!(Encoding::GBK.name(), "gbk");
+        assert_eq!(Encoding::BIG5.name(), "big5");
+        assert_eq!(Encoding::EUC_KR.name(), "euc-kr");
         assert_eq!(Encoding::UTF_16LE.name(), "utf-16le");
         assert_eq!(Encoding::UTF_16BE.name(), "utf-16be");
     }

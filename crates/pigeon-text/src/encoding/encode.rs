@@ -5,6 +5,7 @@ use std::fmt;
 
 use encoding_rs::EncoderResult;
 
+use super::codes::{Code, Codes};
 use super::{Encoding, gb2312};
 use crate::escape::write_escape;
 use crate::is_displayable;
@@ -171,6 +172,8 @@ enum Encoder {
     /// Hand-written: encoding_rs decodes UTF-16, but encodes it as UTF-8 like web forms do.
     Utf16(fn(u16) -> [u8; 2]),
     Gb2312,
+    /// A coder without state, and the codes that it would search for.
+    Ideographs(&'static Codes, encoding_rs::Encoder),
     Whatwg(encoding_rs::Encoder),
 }
 
@@ -180,7 +183,13 @@ impl Encoder {
             Encoding::UTF_16LE => Encoder::Utf16(u16::to_le_bytes),
             Encoding::UTF_16BE => Encoder::Utf16(u16::to_be_bytes),
             Encoding::GB2312 => Encoder::Gb2312,
-            _ => Encoder::Whatwg(encoding.coder().new_encoder()),
+            _ => {
+                let encoder = encoding.coder().new_encoder();
+                match Codes::of(encoding) {
+                    Some(codes) => Encoder::Ideographs(codes, encoder),
+                    None => Encoder::Whatwg(encoder),
+                }
+            }
         }
     }
 
@@ -199,6 +208,7 @@ impl Encoder {
                 None
             }
             Encoder::Gb2312 => append_gb2312(text, out),
+            Encoder::Ideographs(codes, encoder) => append_ideographs(codes, encoder, text, out),
             Encoder::Whatwg(encoder) => append_whatwg(encoder, text, last, out),
         }
     }
@@ -216,6 +226,33 @@ fn append_gb2312<'t>(text: &'t str, out: &mut Vec<u8>) -> Option<(char, &'t str)
             out.extend(code);
         } else {
             return Some((c, chars.as_str()));
+        }
+    }
+    None
+}
+
+fn append_ideographs<'t>(
+    codes: &Codes,
+    encoder: &mut encoding_rs::Encoder,
+    text: &'t str,
+    out: &mut Vec<u8>,
+) -> Option<(char, &'t str)> {
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        match codes.code(c) {
+            Code::TwoBytes(code) => {
+                out.extend(code);
+                rest = &rest[c.len_utf8()..];
+            }
+            Code::Absent => return Some((c, &rest[c.len_utf8()..])),
+            Code::Elsewhere => {
+                let end = rest.find(|c| codes.code(c) != Code::Elsewhere).unwrap_or(rest.len());
+                let (others, more) = rest.split_at(end);
+                if let Some((c, behind)) = append_whatwg(encoder, others, false, out) {
+                    return Some((c, &rest[end - behind.len()..]));
+                }
+                rest = more;
+            }
         }
     }
     None

@@ -5,6 +5,9 @@
 //! —, and every GBK table has them; Python and glibc read the same codes as ・ and ―. Both are
 //! encoded as that code, so the receiver shows its own middle dot and dash. They decode as · and —.
 
+use super::Encoding;
+use super::codes::{Code, Codes};
+
 const MIDDLE_DOT: [u8; 2] = [0xa1, 0xa4];
 const DASH: [u8; 2] = [0xa1, 0xaa];
 
@@ -14,6 +17,12 @@ pub(super) fn code(c: char) -> Option<[u8; 2]> {
         '\u{30fb}' => return Some(MIDDLE_DOT),
         '\u{2015}' => return Some(DASH),
         _ => {}
+    }
+    let codes = Codes::of(Encoding::GB2312)?;
+    match codes.code(c) {
+        Code::TwoBytes([row, cell]) => return is_ours(row, cell).then_some([row, cell]),
+        Code::Absent => return None,
+        Code::Elsewhere => {}
     }
     let mut utf8 = [0; 4];
     // The coder requires space for its longest code: four bytes.
@@ -55,7 +64,6 @@ fn is_ours(row: u8, cell: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Encoding;
     use std::collections::{BTreeMap, BTreeSet};
     use std::io::{self, Write};
     use std::process::Command;
