@@ -181,6 +181,24 @@ fn raw_mode(_newlines: bool) -> io::Result<()> {
     crossterm::terminal::enable_raw_mode()
 }
 
+/// The columns and rows of the terminal. Not crossterm's, which runs `tput` where the terminal does
+/// not answer.
+#[cfg(unix)]
+pub(crate) fn size() -> io::Result<(u16, u16)> {
+    use rustix::termios::tcgetwinsize;
+
+    let size = match std::fs::File::open("/dev/tty") {
+        Ok(terminal) => tcgetwinsize(terminal),
+        Err(_) => tcgetwinsize(io::stdout()),
+    }?;
+    Ok((size.ws_col, size.ws_row))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn size() -> io::Result<(u16, u16)> {
+    crossterm::terminal::size()
+}
+
 /// Whether the terminal interprets escape sequences. A Windows console does since Windows 10, once
 /// a program asks for it.
 #[cfg(windows)]

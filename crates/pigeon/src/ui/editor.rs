@@ -264,7 +264,7 @@ impl Write for Shared {
         }
         out.extend_from_slice(bytes);
         if line.active {
-            let columns = crossterm::terminal::size().map_or(80, |(columns, _)| columns.into());
+            let columns = terminal::size().map_or(80, |(columns, _)| columns.into());
             line.draw(&mut out, if columns == 0 { 80 } else { columns });
         }
         drop(line);

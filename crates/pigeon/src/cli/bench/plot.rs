@@ -105,7 +105,7 @@ fn draw_all(title: &str, color: bool, points: &Receiver<Point>) {
     loop {
         // Some terminals report no size, or 0×0.
         let size =
-            crossterm::terminal::size().ok().filter(|(width, height)| *width > 0 && *height > 0);
+            crate::base::terminal::size().ok().filter(|(width, height)| *width > 0 && *height > 0);
         let (width, height) = size.unwrap_or((80, 24));
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
         draw(title, &all, &mut buffer);

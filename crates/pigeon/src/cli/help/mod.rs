@@ -68,7 +68,7 @@ pub(super) fn translated(command: Command, language: Language) -> Command {
 
 /// The width of the terminal, else `COLUMNS`, else 80.
 fn columns() -> usize {
-    let terminal = std::io::stdout().is_terminal().then(crossterm::terminal::size);
+    let terminal = std::io::stdout().is_terminal().then(crate::base::terminal::size);
     let terminal = terminal.and_then(Result::ok).map(|(columns, _)| usize::from(columns));
     let named = || std::env::var("COLUMNS").ok()?.parse().ok();
     terminal.or_else(named).unwrap_or(80).clamp(MIN_COLUMNS, MAX_COLUMNS)

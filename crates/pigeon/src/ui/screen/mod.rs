@@ -255,7 +255,7 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
     }
 
     fn size(&self) -> (u16, u16) {
-        let size = crossterm::terminal::size().unwrap_or(self.model.size);
+        let size = terminal::size().unwrap_or(self.model.size);
         // Larger sizes than any real screen are capped.
         (size.0.min(1_000), size.1.min(500))
     }
