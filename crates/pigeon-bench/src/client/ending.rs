@@ -107,6 +107,7 @@ impl Client {
                 let deadline = now + stopping.tail;
                 stopping.deadline = stopping.deadline.or(Some(deadline));
                 self.report = report;
+                self.arrivals.kernel_drops(datagram.kernel_drops);
                 // A returned datagram has the number of the original.
                 let numbers = match mode {
                     Mode::Ping => self.stream.as_ref().map_or(0, |stream| stream.sent()[0]),

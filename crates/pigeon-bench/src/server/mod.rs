@@ -299,6 +299,8 @@ impl Server {
             Kind::Stop => {
                 let Some([sent, _]) = wire::read_stop(datagram.payload) else { return };
                 session.arrivals.sender_sent(sent);
+                // It came after the last test datagram, so it knows of all drops before it.
+                session.arrivals.kernel_drops(datagram.kernel_drops);
                 if let Some(stream) = &mut session.stream {
                     stream.stop();
                 }

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use pigeon_bench::{Client, ClientEvent, FarEnd, Kind, Mode, Plan, Server};
-use pigeon_datagram::{Instant, Machine, SocketId};
+use pigeon_datagram::{Instant, Machine, Received, SocketId};
 use pigeon_netsim::path::{Conditions, Jitter, Reorder};
 use pigeon_netsim::simulation::Direction;
 
-use crate::harness::{Bench, CLIENT, SERVER, adds_up, carry, config, lossy, millis, percent, plan};
+use crate::harness::{
+    Bench, CLIENT, SERVER, adds_up, carry, config, lossy, millis, percent, plan, sent_by,
+};
 
 fn unsteady() -> Conditions {
     Conditions { delay: millis(50), jitter: Jitter::Uniform(millis(10)), ..Conditions::default() }
@@ -88,6 +90,32 @@ fn the_kernels_drops_are_told_apart_from_loss_on_the_way() {
     adds_up(&up);
     // If both kinds of loss fall into one gap, it counts for the kernel.
     assert!(up.lost_on_way <= before && up.lost_on_way + 3 > before, "{before} {up:?}");
+}
+
+/// The loop asks the kernel now and then, which may be too late for the last ones.
+#[test]
+fn the_request_to_stop_knows_of_the_last_drops() {
+    let mut server = Server::new(config());
+    let mut client = Client::new(Instant::ORIGIN, SERVER.into(), 1, plan(Mode::Up, 1_000)).unwrap();
+    for at in 0..4_000 {
+        let now = Instant::ORIGIN + millis(at);
+        client.handle_timeout(now);
+        let sent = sent_by(&mut client);
+        for datagram in &sent {
+            let is_test = Kind::of(datagram).is_some_and(Kind::is_test);
+            // The last 200 ms find a full buffer.
+            if is_test && at >= 1_800 {
+                continue;
+            }
+            let kernel_drops = if at >= 1_800 { 200 } else { 0 };
+            let from = Received::new(CLIENT.into(), datagram);
+            server.handle_datagram(now, &Received { kernel_drops, ..from });
+        }
+        carry(now, (&mut server, SERVER.into()), &mut client);
+    }
+    let up = client.snapshot().up.unwrap();
+    adds_up(&up);
+    assert!(up.lost_in_kernel.abs_diff(200) < 3 && up.lost_on_way < 3, "{up:?}");
 }
 
 #[test]

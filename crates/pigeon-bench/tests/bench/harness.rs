@@ -162,6 +162,15 @@ pub(crate) fn adds_up(way: &OneWay) {
     assert_eq!(way.lost, way.lost_in_kernel + way.lost_on_way, "{way:?}");
 }
 
+/// What a machine sends.
+pub(crate) fn sent_by(machine: &mut impl Machine) -> Vec<Vec<u8>> {
+    let mut sent = Vec::new();
+    while let Some(transmit) = machine.poll_transmit() {
+        sent.extend(transmit.datagrams(machine.outbox()).map(<[u8]>::to_vec));
+    }
+    sent
+}
+
 /// Passes one machine's datagrams to another, without a network.
 pub(crate) fn carry(
     now: Instant,
@@ -169,10 +178,7 @@ pub(crate) fn carry(
     to: &mut impl Machine,
 ) -> Vec<Vec<u8>> {
     let (machine, address) = from;
-    let mut carried = Vec::new();
-    while let Some(transmit) = machine.poll_transmit() {
-        carried.extend(transmit.datagrams(machine.outbox()).map(<[u8]>::to_vec));
-    }
+    let carried = sent_by(machine);
     for datagram in &carried {
         to.handle_datagram(now, &Received::new(address, datagram));
     }
