@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, Default)]
 pub(super) struct Point {
     pub(super) at: f64,
-    pub(super) rates: Vec<(&'static str, f64, f64)>,
+    pub(super) rates: Vec<(String, f64, f64)>,
     pub(super) times: Option<(f64, f64)>,
     pub(super) line: String,
 }
