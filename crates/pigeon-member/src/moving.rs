@@ -253,6 +253,29 @@ fn many_dead_hubs_are_tried_a_few_at_a_time() {
 }
 
 #[test]
+fn a_hub_a_second_away_is_reached_among_many_dead_ones() {
+    let mut lives = [Life::Vanished; 20];
+    (lives[0], lives[3]) = (Life::Answers, Life::Answers);
+    let mut world = World::new(&lives);
+    world.hub(3).delay = Duration::from_millis(500);
+    let (hub, after) = world.moves(Life::Vanished);
+    // Two round trips.
+    let most = SILENT + Duration::from_millis(2 * 250 + 2_000);
+    assert!(hub == 3 && after < most, "{after:?}");
+    assert!(world.sockets.len() <= 1, "{:?}", world.sockets);
+}
+
+#[test]
+fn a_hub_behind_more_refusing_and_silent_ones_than_are_tried_at_once_is_reached() {
+    let mut lives = [Life::Vanished; 40];
+    (lives[0], lives[39]) = (Life::Answers, Life::Answers);
+    (1..39).step_by(2).for_each(|n| lives[n] = Life::Refuses);
+    let mut world = World::new(&lives);
+    let (hub, after) = world.moves(Life::Vanished);
+    assert!(hub == 39 && after < SILENT + Duration::from_millis(19 * 250), "{after:?}");
+}
+
+#[test]
 fn a_hub_that_was_only_slow_keeps_its_member() {
     let mut world = World::new(&[Life::Answers; 3]);
     (1..3).for_each(|n| world.hub(n).delay = Duration::from_millis(200));

@@ -14,11 +14,13 @@ use crate::hubs::Target;
 /// Time between the starts of two attempts, unless one fails before (RFC 8305 section 5).
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// Time limit of an attempt, if there are others: several round trips of a slow path.
+/// Time limit of an attempt, if there are others: the two round trips of a handshake on a path of one
+/// second, and half as much again.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Maximum number of attempts at once. The oldest ends for the next one.
-const MOST: usize = 6;
+/// Maximum number of attempts at once: those that begin within the time limit, so that each has it
+/// whole. With fewer, the oldest would end for the next one, and many silent hubs would hide a slow one.
+const MOST: usize = (PATIENCE.as_millis() / STAGGER.as_millis()) as usize;
 
 /// Numbers of sockets, used in turn, so that what is still sent for an ended connection does not go
 /// out at the next one's socket.
@@ -59,14 +61,15 @@ impl Race {
         }
     }
 
-    /// Tries these hubs, the first at once, except for those that are being tried.
+    /// Tries these hubs, the first at once, except for those that are being tried. Those that were left
+    /// before come first, or a race that begins anew would never reach the last of many.
     pub(crate) fn start(&mut self, now: Instant, targets: impl IntoIterator<Item = Target>) {
-        self.left.clear();
-        for target in targets {
-            if self.attempts.iter().all(|attempt| attempt.target != target) {
-                self.left.push_back(target);
-            }
-        }
+        let is_tried =
+            |target: &Target| self.attempts.iter().any(|attempt| attempt.target == *target);
+        let targets = targets.into_iter().filter(|target| !is_tried(target));
+        let (first, then): (Vec<Target>, Vec<Target>) =
+            targets.partition(|target| self.left.contains(target));
+        self.left = first.into_iter().chain(then).collect();
         if self.attempts.is_empty() {
             self.next = now;
         }
@@ -130,11 +133,10 @@ impl Race {
         self.next = self.next.min(now);
     }
 
-    /// Removes an attempt that has to end: it is late, or the next one needs its place.
+    /// Removes an attempt that is late.
     pub(crate) fn late(&mut self, now: Instant) -> Option<Attempt> {
-        let is_full = self.attempts.len() >= MOST && !self.left.is_empty() && self.next <= now;
-        let is_late = |first: &Attempt| first.until <= now && self.has_several;
-        let first = self.attempts.front().filter(|first| is_full || is_late(first))?.socket;
+        let is_late = |first: &&Attempt| first.until <= now && self.has_several;
+        let first = self.attempts.front().filter(is_late)?.socket;
         self.lost(now, first)
     }
 
@@ -146,7 +148,8 @@ impl Race {
 
     /// When [`late`](Race::late) and [`begin`](Race::begin) are due.
     pub(crate) fn due(&self) -> Option<Instant> {
-        let next = (!self.left.is_empty()).then_some(self.next);
+        let has_next = !self.left.is_empty() && self.attempts.len() < MOST;
+        let next = has_next.then_some(self.next);
         let late = self.attempts.front().filter(|_| self.has_several).map(|first| first.until);
         [next, late].into_iter().flatten().min()
     }
