@@ -82,6 +82,40 @@ impl Ledger {
     }
 }
 
+/// Takes from a hub's log what no reliable member has read: tails of epochs with plain messages only.
+/// Returns their number.
+///
+/// Brokers that lose what they have acknowledged use its places again. A hub that had read it alone and
+/// is away then cannot be asked, so its log ends that epoch with other plain messages than the log of a
+/// hub that reads on. A reliable member's message in such a tail would be a fault.
+pub(super) fn cut_lost_tails(
+    hub: &mut Ledger,
+    members: &[Ledger],
+    acknowledged: &Acknowledged,
+) -> usize {
+    let read: Vec<&Line> = members.iter().flat_map(|member| &member.lines).collect();
+    let at: HashMap<u64, &str> =
+        read.iter().map(|line| (line.position, line.identity.as_str())).collect();
+    let of: HashMap<(u64, &str), u64> =
+        read.iter().map(|line| ((line.epoch(), line.identity.as_str()), line.position)).collect();
+    let differs = |line: &Line| {
+        let other = at.get(&line.position).is_some_and(|identity| *identity != line.identity);
+        let key = (line.epoch(), line.identity.as_str());
+        other || of.get(&key).is_some_and(|position| *position != line.position)
+    };
+    let is_plain = |line: &Line| line.said().is_none_or(|it| !acknowledged.contains_key(it.0));
+    let mut lost: BTreeMap<u64, u64> = BTreeMap::new();
+    for line in hub.lines.iter().filter(|line| differs(line)) {
+        lost.entry(line.epoch()).or_insert(line.position);
+    }
+    let is_in = |line: &Line, epoch: u64, from: u64| line.epoch() == epoch && line.position >= from;
+    lost.retain(|epoch, from| {
+        hub.lines.iter().filter(|line| is_in(line, *epoch, *from)).all(is_plain)
+    });
+    hub.lines.retain(|line| lost.get(&line.epoch()).is_none_or(|from| line.position < *from));
+    lost.len()
+}
+
 /// Everything in these ledgers that must not be: what was acknowledged and is missing, what is
 /// there twice, what is out of its author's order, and different orders within an epoch.
 pub(super) fn faults(ledgers: &[Ledger], acknowledged: &Acknowledged) -> Vec<String> {
@@ -208,6 +242,20 @@ fn the_checker_finds_a_fault_put_into_a_ledger_by_hand() {
         line.position += 1 << 40;
     }
     assert_eq!(faults(&ledgers, &acknowledged), Vec::<String>::new());
+    // A hub's own tail is cut, if it is plain; what a member has read is compared as it is.
+    let mut hub = ledger("hub");
+    hub.lines.truncate(35);
+    for line in hub.lines.iter_mut().skip(30) {
+        line.position += 1;
+        line.text = "udp 1".into();
+    }
+    assert!(!faults(&[ledger("a"), hub.clone()], &acknowledged).is_empty());
+    let (mut plain, mut reliable) = (hub.clone(), hub);
+    reliable.lines[34].text = "ann 18".into();
+    assert_eq!(cut_lost_tails(&mut plain, &[ledger("a")], &acknowledged), 1);
+    assert_eq!(plain.lines, lines[..30]);
+    assert_eq!(cut_lost_tails(&mut reliable, &[ledger("a")], &acknowledged), 0);
+    assert_eq!(reliable.lines.len(), 35);
     ledgers[1] = ledger("b");
     finds_faults_put_in_by_hand(&ledgers, &acknowledged);
     // A file holds it as it is.
