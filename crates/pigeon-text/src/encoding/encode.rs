@@ -231,6 +231,11 @@ fn append_gb2312<'t>(text: &'t str, out: &mut Vec<u8>) -> Option<(char, &'t str)
     None
 }
 
+/// How many characters outside the table are encoded in one piece. The end of a piece is searched
+/// anew behind each character that the encoding lacks: unbounded, a datagram of 64 KiB that has only
+/// such characters would take a second.
+const MOST_OTHERS: usize = 32;
+
 fn append_ideographs<'t>(
     codes: &Codes,
     encoder: &mut encoding_rs::Encoder,
@@ -246,7 +251,9 @@ fn append_ideographs<'t>(
             }
             Code::Absent => return Some((c, &rest[c.len_utf8()..])),
             Code::Elsewhere => {
-                let end = rest.find(|c| codes.code(c) != Code::Elsewhere).unwrap_or(rest.len());
+                let others = rest.char_indices().take(MOST_OTHERS);
+                let others = others.take_while(|&(_, c)| codes.code(c) == Code::Elsewhere);
+                let end = others.last().map_or(0, |(start, c)| start + c.len_utf8());
                 let (others, more) = rest.split_at(end);
                 if let Some((c, behind)) = append_whatwg(encoder, others, false, out) {
                     return Some((c, &rest[end - behind.len()..]));
