@@ -1,6 +1,11 @@
 //! What a text costs grows with its length, not with its square: a datagram holds up to 64 KiB of
 //! the worst text that its sender can think of. Compares times within one run, since only their
 //! ratio says anything on a shared machine.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "real time is what is measured"
+)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside of `#[test]`")]
 
 use std::hint::black_box;

@@ -11,6 +11,7 @@ mod admission;
 mod bounds;
 mod commands;
 mod control;
+mod costs;
 mod crowd;
 mod discovery;
 mod doors;
