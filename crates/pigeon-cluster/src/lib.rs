@@ -26,6 +26,6 @@ mod testing;
 
 pub use held::{Found, Held, Read, Resume, Rewind, Round, Saved};
 pub use memory::MemoryLog;
-pub use order::{Order, Outcome, Output, State, Statistics, Stream};
+pub use order::{Order, Outcome, Output, State, Statistics, Stream, Waiting};
 pub use peers::{LEASE, RENEW};
-pub use record::{Again, Numbered, Outbox, Record, Said, Stamp, hash};
+pub use record::{Again, Numbered, Outbox, RECORD, Record, Said, Stamp, hash, largest};

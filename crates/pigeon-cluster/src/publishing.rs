@@ -8,14 +8,16 @@
 //! come while a few records are in flight go out together, as small segments do by Nagle's
 //! algorithm, so a busy hub costs the brokers one record for up to [`MESSAGES`] messages.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use pigeon_datagram::Instant;
 
 use pigeon_proto::Position;
 
-use crate::record::{MESSAGES, Numbered, Outbox, Said, TEXTS};
+use crate::record::{
+    Again, MESSAGES, Numbered, Outbox, RECORD, Said, TEXTS, messages_in, outboxes_in, room_in,
+};
 
 /// Maximum records in flight, so 2 MiB of text.
 pub(crate) const WINDOW: usize = 16;
@@ -56,15 +58,51 @@ pub(crate) struct Missing {
     pub(crate) outbox: u64,
     pub(crate) after: u64,
     pub(crate) joined: Position,
+    /// Whether the message before them is too large for the brokers.
+    pub(crate) is_cut: bool,
 }
 
 impl Item {
-    fn bytes(&self) -> usize {
+    pub(crate) fn said(&self) -> Option<&Said> {
         match self {
-            Item::Again(said) | Item::New { said, .. } => said.message.text.len(),
-            Item::Have { .. } | Item::Done { .. } | Item::Missing(_) => 0,
+            Item::Again(said) | Item::New { said, .. } => Some(said),
+            Item::Have { .. } | Item::Done { .. } | Item::Missing(_) => None,
         }
     }
+
+    fn bytes(&self) -> usize {
+        self.said().map_or(0, |said| said.message.text.len())
+    }
+
+    fn exceeds(&self, limit: usize) -> bool {
+        self.said().is_some_and(|said| said.exceeds(limit).is_some())
+    }
+}
+
+/// Maximum bytes of a record that holds several messages or outboxes, and of a message alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) several: usize,
+    pub(crate) one: usize,
+}
+
+impl Limits {
+    pub(crate) fn of(bytes: usize) -> Limits {
+        Limits { several: bytes, one: bytes }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits::of(RECORD)
+    }
+}
+
+/// New messages of one kind that wait or are in flight.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Load {
+    pub(crate) count: usize,
+    pub(crate) bytes: usize,
 }
 
 /// Which new messages may be published: reliable members', and plain members'.
@@ -99,7 +137,10 @@ pub(crate) struct Publishing {
     plain: VecDeque<Item>,
     /// Whether a plain member's message is next if both kinds wait.
     is_plain_next: bool,
-    pub(crate) new_bytes: usize,
+    /// Reliable members' messages, and plain members'. Each kind has its own share of what may wait.
+    new_load: Load,
+    plain_load: Load,
+    pub(crate) limits: Limits,
     ids: u64,
     /// When the record in flight that was published first is late.
     late_at: Option<Instant>,
@@ -118,13 +159,31 @@ impl Publishing {
             Numbered::Author => &mut self.new,
             Numbered::Hub => &mut self.plain,
         };
+        let numbered = said.numbered;
         let item = Item::New { ticket, said };
-        self.new_bytes += item.bytes();
+        let bytes = item.bytes();
         queue.push_back(item);
+        let load = self.load_mut(numbered);
+        (load.count, load.bytes) = (load.count + 1, load.bytes + bytes);
     }
 
-    pub(crate) fn push_have(&mut self, outboxes: Vec<Outbox>, last: bool) {
-        self.have.push_back(Item::Have { outboxes, last });
+    pub(crate) fn load(&self, numbered: Numbered) -> Load {
+        match numbered {
+            Numbered::Author => self.new_load,
+            Numbered::Hub => self.plain_load,
+        }
+    }
+
+    fn load_mut(&mut self, numbered: Numbered) -> &mut Load {
+        match numbered {
+            Numbered::Author => &mut self.new_load,
+            Numbered::Hub => &mut self.plain_load,
+        }
+    }
+
+    /// Queues what the log holds. It goes out in several records if one is too small.
+    pub(crate) fn push_have(&mut self, outboxes: Vec<Outbox>) {
+        self.have.push_back(Item::Have { outboxes, last: true });
     }
 
     pub(crate) fn push_again(&mut self, item: Item) {
@@ -134,11 +193,6 @@ impl Publishing {
     /// The last number of an outbox that waits or is in flight.
     pub(crate) fn last_of(&self, author: u128, outbox: u64) -> Option<u64> {
         self.lasts.get(&(author, outbox)).map(|(last, _)| *last)
-    }
-
-    pub(crate) fn waiting(&self) -> usize {
-        let flying: usize = self.flight.iter().map(|it| it.items.len()).sum();
-        self.new.len() + self.plain.len() + self.redo.len() + flying
     }
 
     /// Whether nothing of the logs waits to be said again.
@@ -164,15 +218,18 @@ impl Publishing {
         let new = if allows.new { self.new.len() } else { 0 };
         let plain = if allows.plain { self.plain.len() } else { 0 };
         let waits = self.redo.len() + self.have.len() + self.again.len() + new + plain;
-        if self.flight.len() >= if waits < MESSAGES { FEW } else { WINDOW } {
+        let is_few = waits < messages_in(self.limits.several);
+        if self.flight.len() >= if is_few { FEW } else { WINDOW } {
             return None;
         }
-        let (mut items, mut bytes) = (Vec::new(), 0);
+        let (mut items, mut bytes, mut room) = (Vec::new(), 0, room_in(self.limits.several));
+        let outboxes_at_once = outboxes_in(self.limits.several);
         while let Some(queue) = self.queue(allows) {
+            let bound = |item: &Item| item.said().map_or(0, Said::bound);
             let fits = |item: &Item| {
                 let is_message = !matches!(item, Item::Have { .. } | Item::Done { .. });
-                let has_room = items.len() < MESSAGES && bytes + item.bytes() <= TEXTS;
-                items.is_empty() || is_message && has_room
+                let has_texts = items.len() < MESSAGES && bytes + item.bytes() <= TEXTS;
+                items.is_empty() || is_message && has_texts && bound(item) <= room
             };
             if !queue.front().is_some_and(fits) {
                 break;
@@ -183,12 +240,21 @@ impl Publishing {
                     read(missing).into_iter().rev().for_each(|item| self.again.push_front(item));
                 }
                 Some(item) if is_needless(&item) => {}
-                Some(item @ (Item::Have { .. } | Item::Done { .. })) => {
+                Some(Item::Have { mut outboxes, last }) => {
+                    let rest = outboxes.split_off(outboxes.len().min(outboxes_at_once));
+                    let is_whole = rest.is_empty();
+                    if !is_whole {
+                        queue.push_front(Item::Have { outboxes: rest, last });
+                    }
+                    items.push(Item::Have { outboxes, last: last && is_whole });
+                    break;
+                }
+                Some(item @ Item::Done { .. }) => {
                     items.push(item);
                     break;
                 }
                 Some(item) => {
-                    bytes += item.bytes();
+                    (bytes, room) = (bytes + item.bytes(), room.saturating_sub(bound(&item)));
                     items.push(item);
                 }
             }
@@ -248,7 +314,9 @@ impl Publishing {
 
     fn forget(&mut self, item: &Item) {
         let Item::New { said, .. } = item else { return };
-        self.new_bytes = self.new_bytes.saturating_sub(item.bytes());
+        let load = self.load_mut(said.numbered);
+        load.count = load.count.saturating_sub(1);
+        load.bytes = load.bytes.saturating_sub(item.bytes());
         let key = (said.identity().author, said.identity().outbox);
         if let Some(last) = self.lasts.get_mut(&key) {
             last.1 -= 1;
@@ -274,6 +342,65 @@ impl Publishing {
             }
         }
         taken.iter().for_each(|item| self.forget(item));
+        taken
+    }
+
+    /// Lowers the limits after the broker has refused a record of this many bytes for its size. Returns
+    /// whether the record is in flight.
+    pub(crate) fn too_large(&mut self, id: u64, bytes: usize) -> bool {
+        let Ok(place) = self.flight.binary_search_by_key(&id, |it| it.id) else { return false };
+        let Limits { several, one } = &mut self.limits;
+        match &*self.flight[place].items {
+            [Item::New { .. } | Item::Again(_)] => *one = (*one).min(bytes.saturating_sub(1)),
+            _ => *several = (*several).min(bytes / 2),
+        }
+        true
+    }
+
+    /// Takes waiting messages that are too large for the brokers, and the new ones that follow them in
+    /// their outboxes, unless the log has the large one. Messages that are said again go on as if the
+    /// log held nothing before them.
+    pub(crate) fn take_too_large(&mut self, mut is_held: impl FnMut(&Said) -> bool) -> Vec<Item> {
+        let limit = self.limits.one;
+        let (mut taken, mut lasts) = (Vec::new(), BTreeMap::new());
+        let mut cut = BTreeSet::new();
+        for queue in [&mut self.redo, &mut self.again, &mut self.new, &mut self.plain] {
+            for mut item in std::mem::take(queue) {
+                let is_large = item.exceeds(limit);
+                let is_taken = match &mut item {
+                    Item::New { said, .. } if said.numbered == Numbered::Author => {
+                        let (identity, after) = (said.identity(), said.after);
+                        let key = (identity.author, identity.outbox);
+                        if is_large && !lasts.contains_key(&key) && !is_held(said) {
+                            lasts.insert(key, after);
+                        }
+                        is_large || lasts.contains_key(&key)
+                    }
+                    Item::Again(said) => {
+                        let key = (said.identity().author, said.identity().outbox);
+                        if cut.remove(&key) && !is_large {
+                            said.again = Again::Oldest;
+                        }
+                        if is_large {
+                            cut.insert(key);
+                        }
+                        is_large
+                    }
+                    Item::Missing(missing) => {
+                        missing.is_cut |= cut.remove(&(missing.author, missing.outbox));
+                        false
+                    }
+                    _ => is_large,
+                };
+                if is_taken { taken.push(item) } else { queue.push_back(item) }
+            }
+        }
+        taken.iter().for_each(|item| self.forget(item));
+        for (key, after) in lasts {
+            if let Some(last) = self.lasts.get_mut(&key) {
+                last.0 = after;
+            }
+        }
         taken
     }
 
@@ -328,7 +455,6 @@ impl Publishing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Again;
     use crate::testing::message;
 
     fn said(number: u64, text: &str) -> Said {
@@ -366,7 +492,7 @@ mod tests {
         assert_eq!(steps, [(0, 0, 1), (0, 1, 1)]);
         assert_eq!(publishing.appeared(Instant::ORIGIN, 0, 0).len(), 1);
         assert_eq!(publish(&mut publishing, Instant::ORIGIN), [(0, 2, 98)]);
-        assert_eq!(publishing.waiting(), 99);
+        assert_eq!(publishing.load(Numbered::Author).count, 99);
     }
 
     #[test]
@@ -391,6 +517,64 @@ mod tests {
         let text = "x".repeat(TEXTS / 2);
         (1..=3).for_each(|number| publishing.push_new(None, said(number, &text)));
         assert_eq!(publish(&mut publishing, Instant::ORIGIN), [(0, 0, 2), (0, 1, 1)]);
+    }
+
+    #[test]
+    fn records_are_as_small_as_the_brokers_want_them() {
+        let limit = 64 << 10;
+        let mut publishing = publishing(300);
+        publishing.limits = Limits::of(limit);
+        let mut sizes = Vec::new();
+        let now = Instant::ORIGIN;
+        while let Some((.., items)) = publishing.next(now, 0, ALL, |_| false, |_| Vec::new()) {
+            sizes.push(items.iter().filter_map(Item::said).map(Said::bound).sum::<usize>());
+        }
+        assert!(sizes.len() > FEW && sizes.iter().all(|size| *size <= room_in(limit)), "{sizes:?}");
+        let mut publishing = Publishing { limits: Limits::of(1_024), ..Publishing::default() };
+        publishing.push_have(vec![Outbox { author: 1, outbox: 2, last: 3 }; 9]);
+        let mut parts = Vec::new();
+        for step in 0..2 {
+            match publishing.next(now, 0, ALL, |_| false, |_| Vec::new()) {
+                Some((.., [Item::Have { outboxes, last }])) => parts.push((outboxes.len(), *last)),
+                other => panic!("{other:?}"),
+            }
+            publishing.appeared(now, 0, step);
+        }
+        assert_eq!(parts, [(5, false), (4, true)]);
+    }
+
+    #[test]
+    fn what_follows_a_message_that_is_too_large_in_its_outbox_goes_back_with_it() {
+        let mut publishing = publishing(2);
+        publishing.push_new(Some(3), said(3, &"x".repeat(9_000)));
+        publishing.push_new(Some(4), said(4, "x"));
+        let other = Said { message: message(1, 7, 1, "x"), ..said(1, "x") };
+        publishing.push_new(Some(5), other);
+        publishing.push_new(None, Said { numbered: Numbered::Hub, ..said(9, &"x".repeat(9_000)) });
+        publishing.limits = Limits::of(8_192);
+        let taken = publishing.take_too_large(|_| false);
+        let numbers = taken.iter().filter_map(Item::said).map(|said| said.message.identity.number);
+        assert_eq!(numbers.collect::<Vec<_>>(), [3, 4, 9]);
+        assert_eq!((publishing.last_of(1, 2), publishing.last_of(1, 7)), (Some(2), Some(1)));
+        let loads = [Numbered::Author, Numbered::Hub].map(|kind| publishing.load(kind));
+        assert_eq!(loads.map(|load| (load.count, load.bytes)), [(3, 3), (0, 0)]);
+    }
+
+    #[test]
+    fn what_is_said_again_after_a_message_that_is_too_large_begins_anew() {
+        let again =
+            |number: u64, text: &str| Item::Again(Said { again: Again::Yes, ..said(number, text) });
+        let mut publishing = Publishing { limits: Limits::of(8_192), ..Publishing::default() };
+        publishing.push_again(again(1, "x"));
+        publishing.push_again(again(2, &"x".repeat(9_000)));
+        publishing.push_again(again(3, "x"));
+        publishing.push_again(again(4, "x"));
+        assert_eq!(publishing.take_too_large(|_| false).len(), 1);
+        let next = publishing.next(Instant::ORIGIN, 0, ALL, |_| false, |_| Vec::new());
+        let said = next.into_iter().flat_map(|(.., items)| items).filter_map(Item::said);
+        let all: Vec<(u64, Again)> =
+            said.map(|said| (said.message.identity.number, said.again)).collect();
+        assert_eq!(all, [(1, Again::Yes), (3, Again::Oldest), (4, Again::Yes)]);
     }
 
     #[test]

@@ -16,9 +16,41 @@ pub(crate) const OUTBOXES: usize = 1_000;
 /// Maximum messages in one record.
 pub(crate) const MESSAGES: usize = 256;
 
-/// Maximum bytes of their texts, unless it is one message. JSON escapes a byte with up to six, so a
-/// record stays below the 1 MiB that brokers accept.
+/// Maximum bytes of their texts, unless it is one message.
 pub(crate) const TEXTS: usize = 128 << 10;
+
+/// Maximum bytes of a record, which is what brokers accept without configuration.
+pub const RECORD: usize = 1 << 20;
+
+/// Maximum bytes of a record besides its messages or outboxes, of a message besides its text, and of
+/// an outbox.
+const STAMP: usize = 300;
+const FIELDS: usize = 1_000;
+const OUTBOX: usize = 128;
+
+/// Maximum bytes that JSON's escapes add to a text. One with more of them is written in base64.
+const ESCAPES: usize = 32 << 10;
+
+/// Maximum outboxes in one `have` of so many bytes.
+pub(crate) fn outboxes_in(bytes: usize) -> usize {
+    (bytes.saturating_sub(STAMP) / OUTBOX).clamp(1, OUTBOXES)
+}
+
+/// Maximum messages in one record of so many bytes.
+pub(crate) fn messages_in(bytes: usize) -> usize {
+    (room_in(bytes) / FIELDS).clamp(1, MESSAGES)
+}
+
+/// The largest record of one message with a text of so many bytes.
+pub fn largest(text: usize) -> usize {
+    let (escaped, base64) = (text + (text * 5).min(ESCAPES), text * 4 / 3 + 4);
+    STAMP + FIELDS + escaped.max(base64)
+}
+
+/// The number of bytes that a record has for messages.
+pub(crate) fn room_in(bytes: usize) -> usize {
+    bytes.saturating_sub(STAMP)
+}
 
 /// A record of the stream.
 ///
@@ -179,6 +211,28 @@ impl Said {
     pub(crate) fn identity(&self) -> Identity {
         self.message.identity
     }
+
+    /// An upper bound of its bytes in a record. Encoding it only to count them was rejected: that costs
+    /// as much as publishing it.
+    pub(crate) fn bound(&self) -> usize {
+        largest(self.message.text.len()) - STAMP
+    }
+
+    /// The size of a record with this message alone, if it is above a limit.
+    pub(crate) fn exceeds(&self, limit: usize) -> Option<usize> {
+        if self.bound() <= room_in(limit) {
+            return None;
+        }
+        // What fits now has to fit when it is said again, with one more field.
+        let again = if self.again.is_new() { r#","again":"oldest""#.len() } else { 0 };
+        let size = STAMP + again + serde_json::to_vec(self).map_or(0, |bytes| bytes.len());
+        (size > limit).then_some(size)
+    }
+}
+
+/// The approximate length of a text that fits a limit, from one that needs a record of a larger size.
+pub(crate) fn longest_text(text: usize, size: usize, limit: usize) -> usize {
+    text * limit.saturating_sub(STAMP + FIELDS) / size.max(1)
 }
 
 /// A stable 64-bit hash (FNV-1a) of a record's bytes. Finds differences between streams; brokers
@@ -237,8 +291,39 @@ mod tests {
                 let message =
                     Message { text: text.into(), identity, speaker, ..message(1, 2, 3, "") };
                 let said = Said { message, after: u64::MAX, numbered, again };
+                let bound = room_in(RECORD) >= count * said.bound();
                 let record = Record::Said { stamp, messages: vec![said; count] };
-                assert!(record.to_bytes().len() < 1 << 20, "{count} of {byte}");
+                assert!(record.to_bytes().len() < RECORD && bound, "{count} of {byte}");
+            }
+        }
+        let outbox = Outbox { author: u128::MAX, outbox: u64::MAX, last: u64::MAX };
+        for limit in [1_024, 64 << 10, RECORD] {
+            let outboxes = vec![outbox; outboxes_in(limit)];
+            let have = Record::Have { stamp, outboxes, joined: u64::MAX, last: false };
+            assert!(have.to_bytes().len() <= limit, "{limit}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_exceeds_a_limit_is_found_by_its_encoded_size() {
+        let (numbered, again) = (Numbered::Author, Again::No);
+        let (epoch, round, step, seen) = (u64::MAX, u64::MAX, u64::MAX, u64::MAX);
+        let stamp = Stamp { hub: 7, epoch, round, step, seen, digest: 0 };
+        let said = |text: &str| Said { message: message(1, 2, 3, text), after: 2, numbered, again };
+        let (plain, escaped) = (said(&"x".repeat(8_192)), said(&"\u{1}".repeat(8_192)));
+        assert_eq!(plain.exceeds(16 << 10), None);
+        let size = escaped.exceeds(9 << 10).unwrap();
+        assert!((8_192..largest(8_192)).contains(&size), "{size}");
+        let size = plain.exceeds(8_192).unwrap();
+        let fits = said(&"x".repeat(longest_text(8_192, size, 8_192)));
+        assert_eq!(fits.exceeds(8_192), None);
+        for text in [0, 100, 6_000, 7_000, 8_192, 40_000, 100_000] {
+            for byte in ["\"", "\u{1}", "x", "\u{1}xxxxxxx"] {
+                let said = said(&byte.repeat(text / byte.len()));
+                let again = Said { again: Again::Oldest, ..said };
+                let record = Record::Said { stamp, messages: vec![again.clone()] };
+                let (size, record) = (again.exceeds(0).unwrap(), record.to_bytes().len());
+                assert!(size <= largest(text) && record <= size, "{text} of {byte:?}: {record}");
             }
         }
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::pull::{Config as ConsumerConfig, Stream as Messages};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
 use async_nats::jetstream::context::{
-    CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind,
+    CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind, PublishError,
+    PublishErrorKind,
 };
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{Config, Stream};
@@ -13,7 +14,7 @@ use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{Client, ClientError, ConnectOptions, ServerAddr};
 use bytes::Bytes;
 use futures_util::future::ready;
-use pigeon_cluster::{Record, hash};
+use pigeon_cluster::{RECORD, Record, hash};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::credentials;
@@ -136,11 +137,15 @@ pub(crate) async fn open(
 
 /// Where a hub is in the stream.
 pub(crate) async fn describe(
+    client: &Client,
     stream: &Stream,
     settings: &Settings,
     cursor: u64,
 ) -> Result<pigeon_cluster::Stream, Error> {
-    let state = stream.get_info().await?.state;
+    let jetstream::stream::Info { state, config, .. } = stream.get_info().await?;
+    // A limit of 0 or less is none.
+    let of_stream = usize::try_from(config.max_message_size).ok().filter(|most| *most > 0);
+    let record = client.max_payload().min(of_stream.unwrap_or(RECORD)).min(RECORD);
     let at_cursor = record_at(stream, cursor).await?;
     let register = match stream.get_last_raw_message_by_subject(&settings.epoch()).await {
         Ok(message) => match Record::parse(&message.payload) {
@@ -155,6 +160,7 @@ pub(crate) async fn describe(
         last: state.last_sequence,
         at_cursor,
         register,
+        record,
     })
 }
 
@@ -219,13 +225,45 @@ pub(crate) async fn read(stream: &Stream, after: u64) -> Result<Messages, Error>
     Ok(messages)
 }
 
-/// Publishes a record. The future is the broker's answer.
+/// Why a record was not published.
+pub(crate) enum Unpublished {
+    /// It has more bytes than the brokers accept.
+    TooLarge,
+    /// Another hub's opening was first.
+    Late,
+    /// The brokers refuse it, and say why.
+    Refused(String),
+    /// No answer came, or none that concerns the record.
+    Unanswered(String),
+}
+
+impl From<PublishError> for Unpublished {
+    fn from(error: PublishError) -> Unpublished {
+        let source = std::error::Error::source(&error);
+        let refusal = source.and_then(|it| it.downcast_ref::<jetstream::Error>());
+        match (error.kind(), refusal.map(jetstream::Error::error_code)) {
+            (PublishErrorKind::MaxPayloadExceeded, _)
+            | (_, Some(ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM)) => Unpublished::TooLarge,
+            (PublishErrorKind::WrongLastSequence, _) => Unpublished::Late,
+            (_, Some(_)) => Unpublished::Refused(error.to_string()),
+            (_, None) => Unpublished::Unanswered(error.to_string()),
+        }
+    }
+}
+
+impl From<tokio::time::error::Elapsed> for Unpublished {
+    fn from(_: tokio::time::error::Elapsed) -> Unpublished {
+        Unpublished::Unanswered("timed out".into())
+    }
+}
+
+/// Publishes a record. The future is the broker's answer: its sequence.
 pub(crate) async fn publish(
     context: &Context,
     subject: String,
     payload: Bytes,
     expect: Option<u64>,
-) -> Result<impl Future<Output = Option<u64>> + Send + 'static, Error> {
+) -> Result<impl Future<Output = Result<u64, Unpublished>> + Send + 'static, Unpublished> {
     let mut message = PublishMessage::build().payload(payload);
     if let Some(expect) = expect {
         message = message.expected_last_subject_sequence(expect);
@@ -233,7 +271,7 @@ pub(crate) async fn publish(
     let sending = context.send_publish(subject, message);
     let answer = tokio::time::timeout(Duration::from_secs(1), sending).await??;
     Ok(async move {
-        let answer = tokio::time::timeout(ANSWER, answer.into_future()).await;
-        answer.ok().and_then(Result::ok).map(|ack| ack.sequence)
+        let answer = tokio::time::timeout(ANSWER, answer.into_future()).await??;
+        Ok(answer.sequence)
     })
 }

@@ -14,24 +14,30 @@ use async_nats::jetstream::stream::Stream;
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, Subscriber};
 use futures_util::StreamExt as _;
-use pigeon_cluster::{Held, Order, Outcome, Output, RENEW, Rewind, Said, Saved, State, Statistics};
+use pigeon_cluster::{
+    Held, Order, Outcome, Output, RENEW, Rewind, Said, Saved, State, Statistics, Waiting,
+};
 use pigeon_datagram::Instant;
 use pigeon_proto::{Message, Position};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::connection::{self, Error, Sign};
+use crate::connection::{self, Error, Sign, Unpublished};
 use crate::settings::Settings;
 
 /// Delay before the stream is opened again.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Maximum memory of inputs that wait. The thread takes none while the hub's log does not answer.
-const WAITING: usize = 32 << 20;
+/// Maximum memory of inputs that wait: of reliable members' messages, and of all others. The thread
+/// takes none while the hub's log does not answer.
+const WAITING: usize = 16 << 20;
 
-/// Memory of an input, besides its text. It bounds their number to 65,536.
+/// Memory of an input, besides its text. It bounds the number of each kind to 32,768.
 const INPUT: usize = 512;
+
+/// Time for which no record gets an answer, until that is reported. Brokers elect a leader sooner.
+const UNANSWERED: Duration = Duration::from_secs(15);
 
 /// Maximum inputs that are taken at once. Messages among them go out together.
 const AT_ONCE: usize = 1_024;
@@ -100,12 +106,14 @@ pub enum Event {
     },
     /// The brokers or the stream cannot be reached, or refuse. Broadcast once for each reason.
     Trouble(String),
+    /// The brokers accept records and what is told up to this many bytes.
+    Limit(usize),
     /// Once a second: the counters, and how many messages wait for their place.
     Counts {
         /// The counters.
         statistics: Statistics,
         /// The number of messages.
-        waiting: usize,
+        waiting: Waiting,
     },
 }
 
@@ -124,8 +132,10 @@ pub struct Inputs {
 
 #[derive(Default)]
 struct Shared {
-    /// Memory of the inputs that wait.
-    waiting: AtomicUsize,
+    /// Memory of the inputs that wait: reliable members' messages, and all others. A common limit was
+    /// rejected: plain members could leave reliable ones no room.
+    reliable: AtomicUsize,
+    others: AtomicUsize,
     /// What the other hubs hear about this one.
     about: Mutex<Value>,
 }
@@ -139,10 +149,12 @@ impl Inputs {
     /// Hands something in. False if too much waits, or the thread has ended.
     pub fn input(&self, input: Input) -> bool {
         let memory = input.memory();
-        let waiting = self.shared.waiting.fetch_add(memory, Ordering::Relaxed);
-        let has_room = memory == 0 || waiting + memory <= WAITING;
+        let share = self.shared.of(&input);
+        let waiting = share.fetch_add(memory, Ordering::Relaxed);
+        // The largest input has room if nothing else waits.
+        let has_room = memory == 0 || waiting == 0 || waiting + memory <= WAITING;
         if !has_room {
-            self.shared.waiting.fetch_sub(memory, Ordering::Relaxed);
+            share.fetch_sub(memory, Ordering::Relaxed);
         }
         has_room && self.queue.send(input).is_ok()
     }
@@ -154,6 +166,14 @@ impl Inputs {
 }
 
 impl Shared {
+    /// What an input is charged to.
+    fn of(&self, input: &Input) -> &AtomicUsize {
+        match input {
+            Input::Say { .. } => &self.reliable,
+            _ => &self.others,
+        }
+    }
+
     fn about(&self) -> MutexGuard<'_, Value> {
         self.about.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -247,7 +267,7 @@ type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
 /// What tasks report, with the number of the connection that they belong to.
 enum Done {
-    Published { id: u64, sequence: Option<u64> },
+    Published { id: u64, bytes: usize, answer: Result<u64, Unpublished> },
     Looked { cursor: u64, record: Option<u64>, last: u64 },
 }
 
@@ -271,6 +291,12 @@ struct Driver {
     told: (Option<State>, usize),
     trouble: Option<String>,
     differences: Vec<String>,
+    /// The limit that was reported last.
+    limit: usize,
+    /// Since when no record has got an answer.
+    unanswered: Option<Instant>,
+    /// Number of things to be told that were too large for the brokers.
+    too_large: u64,
     shared: Arc<Shared>,
     /// What the other hubs have said about themselves.
     others: BTreeMap<u128, Value>,
@@ -323,6 +349,9 @@ impl Driver {
             told: (None, usize::MAX),
             trouble: None,
             differences: Vec::new(),
+            limit: 0,
+            unanswered: None,
+            too_large: 0,
             shared,
             others: BTreeMap::new(),
             tells: Vec::new(),
@@ -393,7 +422,7 @@ impl Driver {
     fn inputs(&mut self, inputs: impl Iterator<Item = Input>) {
         let now = self.now();
         for input in inputs {
-            self.shared.waiting.fetch_sub(input.memory(), Ordering::Relaxed);
+            self.shared.of(&input).fetch_sub(input.memory(), Ordering::Relaxed);
             match input {
                 Input::Say { ticket, said } => self.order.say(ticket, said, &*self.held),
                 Input::Plain(messages) => {
@@ -436,7 +465,7 @@ impl Driver {
             let cursor = self.order.cursor();
             self.opening = Some(Box::pin(async move {
                 let (stream, differences) = connection::open(&client, &settings).await?;
-                let place = connection::describe(&stream, &settings, cursor).await?;
+                let place = connection::describe(&client, &stream, &settings, cursor).await?;
                 Ok((stream, differences, place))
             }));
         }
@@ -451,12 +480,22 @@ impl Driver {
                     (self.report)(Event::Differs(differences.clone()));
                 }
                 self.differences = differences;
-                self.trouble = None;
+                (self.trouble, self.unanswered) = (None, None);
                 self.generation += 1;
                 self.stream = Some(stream);
                 self.order.connected(self.now(), place, &*self.held);
+                self.limited();
             }
             Err(error) => self.close(Some(error)),
+        }
+    }
+
+    /// Reports the limit if it has changed.
+    fn limited(&mut self) {
+        let limit = self.order.limit();
+        if limit != self.limit {
+            self.limit = limit;
+            (self.report)(Event::Limit(limit));
         }
     }
 
@@ -486,12 +525,32 @@ impl Driver {
         }
         let now = self.now();
         match done {
-            Done::Published { id, sequence: Some(sequence) } => {
+            Done::Published { id, answer: Ok(sequence), .. } => {
+                self.unanswered = None;
                 self.order.acknowledged(now, id, sequence, &*self.held);
             }
-            Done::Published { id, sequence: None } => self.order.refused(now, id, &*self.held),
+            Done::Published { id, bytes, answer: Err(why) } => self.unpublished(id, bytes, why),
             Done::Looked { cursor, record, last } => self.order.looked(now, cursor, record, last),
         }
+    }
+
+    /// A record was not published. One that goes on like this is reported: nothing passes it.
+    fn unpublished(&mut self, id: u64, bytes: usize, why: Unpublished) {
+        let now = self.now();
+        if let Unpublished::TooLarge = why {
+            self.order.too_large(now, id, bytes, &*self.held);
+            return self.limited();
+        }
+        match why {
+            Unpublished::Refused(why) => self.trouble(why),
+            Unpublished::Unanswered(why) => {
+                if *self.unanswered.get_or_insert(now) + UNANSWERED <= now {
+                    self.trouble(why);
+                }
+            }
+            Unpublished::Late | Unpublished::TooLarge => {}
+        }
+        self.order.refused(now, id, &*self.held);
     }
 
     fn lease(&mut self, payload: &[u8]) {
@@ -537,13 +596,15 @@ impl Driver {
             }
             let tell = Tell { hub: format!("{:032x}", self.hub), body };
             let payload = serde_json::to_vec(&tell).unwrap_or_default();
+            self.too_large += u64::from(payload.len() > self.client.max_payload());
             let sending = self.client.publish(self.settings.tell(), payload.into());
             let _ = tokio::time::timeout(Duration::from_secs(1), sending).await;
         }
     }
 
     fn count(&mut self) {
-        let (statistics, waiting) = (self.order.statistics(), self.order.waiting());
+        let (mut statistics, waiting) = (self.order.statistics(), self.order.waiting());
+        statistics.too_large += self.too_large;
         (self.report)(Event::Counts { statistics, waiting });
     }
 
@@ -624,16 +685,17 @@ impl Driver {
 
     async fn publish(&mut self, id: u64, record: pigeon_cluster::Record, expect: Option<u64>) {
         let subject = if expect.is_some() { self.settings.epoch() } else { self.settings.log() };
-        let payload = record.to_bytes().into();
-        match connection::publish(&self.context, subject, payload, expect).await {
+        let payload = record.to_bytes();
+        let bytes = payload.len();
+        match connection::publish(&self.context, subject, payload.into(), expect).await {
             Ok(answer) => {
                 let (done, generation) = (self.done.clone(), self.generation);
                 tokio::spawn(async move {
-                    let sequence = answer.await;
-                    let _ = done.send((generation, Done::Published { id, sequence }));
+                    let answer = answer.await;
+                    let _ = done.send((generation, Done::Published { id, bytes, answer }));
                 });
             }
-            Err(_) => self.order.refused(self.now(), id, &*self.held),
+            Err(why) => self.unpublished(id, bytes, why),
         }
     }
 
@@ -668,6 +730,7 @@ async fn next_of(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pigeon_cluster::{Again, Numbered};
     use pigeon_proto::{Identity, LinkKind, RoomName};
 
     fn plain(text: &[u8]) -> Input {
@@ -682,17 +745,30 @@ mod tests {
         }])
     }
 
+    fn say() -> Input {
+        let Input::Plain(mut messages) = plain(b"") else { panic!() };
+        let (numbered, again) = (Numbered::Author, Again::No);
+        let said = Said { message: messages.remove(0), after: 0, numbered, again };
+        Input::Say { ticket: 1, said }
+    }
+
     #[test]
     fn what_waits_for_a_thread_that_takes_nothing_is_bounded() {
         let (inputs, mut queue) = Inputs::new();
-        assert_eq!((0..100_000).take_while(|_| inputs.input(plain(b""))).count(), 65_536);
+        assert_eq!((0..100_000).take_while(|_| inputs.input(plain(b""))).count(), 32_768);
         assert!(!inputs.input(Input::Tell(Value::Null)));
         assert!(inputs.input(Input::Stored(true)), "the log's answer always has room");
+        assert_eq!((0..100_000).take_while(|_| inputs.input(say())).count(), 32_768);
         let taken = queue.try_recv().unwrap();
-        inputs.shared.waiting.fetch_sub(taken.memory(), Ordering::Relaxed);
+        inputs.shared.of(&taken).fetch_sub(taken.memory(), Ordering::Relaxed);
         assert!(inputs.input(plain(b"")) && !inputs.input(plain(b"")));
+        assert!(!inputs.input(say()));
         let (inputs, _queue) = Inputs::new();
         let text = vec![b'x'; 64 << 10];
-        assert!((0..100_000).take_while(|_| inputs.input(plain(&text))).count() < 512);
+        assert!((0..100_000).take_while(|_| inputs.input(plain(&text))).count() < 256);
+        let (inputs, _queue) = Inputs::new();
+        let Input::Plain(mut messages) = plain(&text) else { panic!() };
+        let largest = vec![messages.remove(0); 256];
+        assert!(inputs.input(Input::Plain(largest)));
     }
 }

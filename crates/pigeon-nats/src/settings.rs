@@ -7,6 +7,8 @@ use std::time::Duration;
 use async_nats::ConnectOptions;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 
+use pigeon_cluster::RECORD;
+
 use crate::credentials;
 
 /// The brokers and the stream of a cluster of hubs.
@@ -60,9 +62,6 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Maximum bytes of a record, which is what brokers accept without configuration.
-const RECORD: i32 = 1 << 20;
-
 impl Settings {
     /// Whether a cluster may have this name: it is a part of subjects.
     pub fn is_name(name: &str) -> bool {
@@ -102,7 +101,7 @@ impl Settings {
             max_bytes: self.keep_size.and_then(|size| i64::try_from(size).ok()).unwrap_or(-1),
             max_messages: -1,
             max_messages_per_subject: -1,
-            max_message_size: RECORD,
+            max_message_size: i32::try_from(RECORD).unwrap_or(i32::MAX),
             num_replicas: if servers >= 3 { 3 } else { 1 },
             ..Config::default()
         }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pigeon_cluster::{
-    Again, Found, Held, MemoryLog, Numbered, Outbox, Outcome, Said, Saved, State,
+    Again, Found, Held, MemoryLog, Numbered, Outbox, Outcome, Said, Saved, State, Statistics,
 };
 use pigeon_nats::{Credentials, Event, Input, Link, Settings};
 use pigeon_proto::{Identity, LinkKind, Message, Position, RoomName};
@@ -26,9 +26,18 @@ struct Broker {
 
 impl Broker {
     fn start(port: u16, folder: &Path) -> Option<Broker> {
+        Broker::with(port, folder, "")
+    }
+
+    /// With lines of its configuration.
+    fn with(port: u16, folder: &Path, config: &str) -> Option<Broker> {
+        let file = folder.with_extension("conf");
+        std::fs::write(&file, format!("{config}\n")).unwrap();
         let child = Command::new("nats-server")
             .args(["-a", "127.0.0.1", "-js", "-p", &port.to_string(), "-sd"])
             .arg(folder)
+            .arg("-c")
+            .arg(&file)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
@@ -92,6 +101,9 @@ struct Seen {
     heard: Vec<Identity>,
     state: Option<State>,
     others: usize,
+    limit: usize,
+    troubles: Vec<String>,
+    statistics: Statistics,
 }
 
 struct Hub {
@@ -101,6 +113,9 @@ struct Hub {
     run: u128,
     /// Numbers that wait for their outcome.
     waiting: BTreeSet<u64>,
+    /// Numbers that were refused for good, and those that are to be said again.
+    too_long: Vec<u64>,
+    again: BTreeSet<u64>,
 }
 
 impl Hub {
@@ -128,7 +143,12 @@ impl Hub {
                         (seen.state, seen.others) = (Some(state), others);
                     }
                     Event::Differs(what) => panic!("{what:?}"),
-                    Event::Trouble(why) => println!("{run}: {why}"),
+                    Event::Trouble(why) => {
+                        println!("{run}: {why}");
+                        seen.troubles.push(why);
+                    }
+                    Event::Limit(limit) => seen.limit = limit,
+                    Event::Counts { statistics, .. } => seen.statistics = statistics,
                     _ => {}
                 }
             }
@@ -139,11 +159,15 @@ impl Hub {
         };
         let held = Box::new(log.clone());
         let link = Link::start(settings, run, saved, newest, held, Box::new(report)).unwrap();
-        Hub { link, log, seen, run, waiting: BTreeSet::new() }
+        let (waiting, too_long, again) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
+        Hub { link, log, seen, run, waiting, too_long, again }
     }
 
     fn say(&mut self, author: u128, number: u64) {
-        let text = format!("{author} {number}").into_bytes();
+        self.say_text(author, number, format!("{author} {number}").into_bytes());
+    }
+
+    fn say_text(&mut self, author: u128, number: u64, text: Vec<u8>) {
         let message = message(Identity { author, outbox: 7, number }, LinkKind::Key, text);
         let (after, numbered) = (number - 1, Numbered::Author);
         self.waiting.insert(number);
@@ -170,7 +194,12 @@ impl Hub {
             self.link.input(Input::Stored(true));
         }
         for (number, outcome) in settled {
-            assert!(matches!(outcome, Outcome::Stored | Outcome::Again), "{number}: {outcome:?}");
+            match outcome {
+                Outcome::Stored | Outcome::Again => {}
+                Outcome::TooLong { .. } => self.too_long.push(number),
+                Outcome::Expected(_) => drop(self.again.insert(number)),
+                other => panic!("{number}: {other:?}"),
+            }
             self.waiting.remove(&number);
         }
     }
@@ -295,6 +324,61 @@ fn hubs_store_the_same_in_one_order_whatever_becomes_of_the_broker() {
     broker.kill();
 }
 
+/// Says messages of one outbox, one of them larger than the broker accepts, which is refused alone.
+fn say_around(hubs: &mut [Hub], first: u64, large: u64, last: u64) {
+    (first..large).for_each(|number| hubs[0].say_text(100, number, vec![b'x'; 1_000]));
+    hubs[0].say_text(100, large, vec![b'x'; 100_000]);
+    (large + 1..=last).for_each(|number| hubs[0].say_text(100, number, vec![b'y'; 1_000]));
+    until("all but one settled", hubs, are_settled);
+    assert_eq!(std::mem::take(&mut hubs[0].too_long), [large]);
+    let again = std::mem::take(&mut hubs[0].again);
+    assert!(again.into_iter().eq(large + 1..=last), "they follow one that has no number");
+    (large..last).for_each(|number| hubs[0].say_text(100, number, vec![b'y'; 1_000]));
+    until("the others follow", hubs, are_settled);
+    until("everywhere", hubs, |hubs| have(hubs, last as usize - 1));
+    assert!(hubs[0].too_long.is_empty() && hubs[0].again.is_empty());
+}
+
+#[test]
+fn a_broker_that_accepts_only_small_records_gets_small_ones_and_what_it_cannot_take_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (port, store) = (free_port(), folder.path().join("store"));
+    let Some(broker) = Broker::with(port, &store, "max_payload: 65536") else { return };
+    let mut hubs = [1, 2].map(|run| Hub::start(run, port, Shared::default()));
+    until("in order", &mut hubs, are_in_order);
+    assert_eq!(hubs[0].seen.lock().unwrap().limit, 65_536);
+    say_around(&mut hubs, 1, 500, 600);
+    // A list that it cannot take is counted.
+    hubs[1].link.input(Input::Tell("x".repeat(70_000).into()));
+    until("counted", &mut hubs, |hubs| {
+        let too_large = |hub: &Hub| hub.seen.lock().unwrap().statistics.too_large;
+        (too_large(&hubs[0]), too_large(&hubs[1])) == (1, 1)
+    });
+    let troubles = |hubs: &[Hub]| hubs[0].seen.lock().unwrap().troubles.clone();
+    assert_eq!(troubles(&hubs), Vec::<String>::new());
+
+    // The stream itself accepts less from now on, which the hubs learn by a refusal only.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = async_nats::connect(format!("127.0.0.1:{port}")).await.unwrap();
+        let context = async_nats::jetstream::new(client);
+        let stream = context.get_stream("pigeon-test").await.unwrap();
+        let config = stream.cached_info().config.clone();
+        let less = async_nats::jetstream::stream::Config { max_message_size: 20_000, ..config };
+        context.update_stream(less).await.unwrap();
+    });
+    (600..=699).for_each(|number| hubs[0].say_text(100, number, vec![b'z'; 1_000]));
+    hubs[0].say_text(100, 700, vec![b'z'; 30_000]);
+    until("all but one settled", &mut hubs, are_settled);
+    assert_eq!((&hubs[0].too_long[..], hubs[0].again.len()), (&[700][..], 0));
+    hubs[0].say(100, 700);
+    until("and the next one", &mut hubs, are_settled);
+    until("everywhere", &mut hubs, |hubs| have(hubs, 700));
+    assert!(hubs[0].seen.lock().unwrap().limit < 65_536, "it is told");
+    drop(hubs);
+    broker.kill();
+}
+
 #[test]
 fn what_a_hub_hands_in_is_bounded_while_its_log_does_not_answer() {
     let folder = tempfile::tempdir().unwrap();
@@ -310,17 +394,19 @@ fn what_a_hub_hands_in_is_bounded_while_its_log_does_not_answer() {
     };
     let taken = (1..100_000).take_while(|number| hubs[0].link.input(plain(*number))).count();
     assert!(taken < 65_536, "{taken}");
-    let identity = Identity { author: 100, outbox: 7, number: 2 };
-    let said = Said {
-        message: message(identity, LinkKind::Key, b"refused".to_vec()),
-        after: 1,
-        numbered: Numbered::Author,
-        again: Again::No,
+    // Plain members' messages have used up their share, and not that of the reliable ones.
+    let said = |number| {
+        let identity = Identity { author: 100, outbox: 7, number };
+        let (after, numbered, again) = (number - 1, Numbered::Author, Again::No);
+        let message = message(identity, LinkKind::Key, format!("100 {number}").into_bytes());
+        Input::Say { ticket: number, said: Said { message, after, numbered, again } }
     };
-    assert!(!hubs[0].link.input(Input::Say { ticket: 2, said }), "refused, so said again");
+    let taken = (2..100_000).take_while(|number| hubs[0].link.input(said(*number))).count() as u64;
+    assert!((30_000..65_536).contains(&taken), "{taken}");
+    hubs[0].waiting.extend(2..taken + 2);
     drop(hanging);
     until("settled", &mut hubs, are_settled);
-    hubs[0].say(100, 2);
+    hubs[0].say(100, taken + 2);
     until("settled once there is room", &mut hubs, are_settled);
     drop(hubs);
     broker.kill();

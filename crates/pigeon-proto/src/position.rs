@@ -41,7 +41,7 @@ impl Position {
     }
 
     /// The epoch.
-    pub fn epoch(self) -> u64 {
+    pub const fn epoch(self) -> u64 {
         self.0 >> SEQUENCE_BITS
     }
 

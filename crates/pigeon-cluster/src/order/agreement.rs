@@ -6,7 +6,7 @@ use pigeon_proto::Position;
 use super::{Have, Order, Phase};
 use crate::held::Held;
 use crate::publishing::{Allows, Item, Missing};
-use crate::record::{Again, Numbered, OUTBOXES, Outbox, Said};
+use crate::record::{Again, Numbered, Outbox, Said};
 
 /// Maximum messages read from the log at once to be said again.
 const PART: usize = 256;
@@ -36,14 +36,7 @@ impl Order {
         }
         self.said_have = true;
         let joined = Position::new(self.chain.saved.joined).unwrap_or_default();
-        let outboxes = held.outboxes(joined);
-        let mut parts = outboxes.chunks(OUTBOXES).peekable();
-        if parts.peek().is_none() {
-            self.publishing.push_have(Vec::new(), true);
-        }
-        while let Some(part) = parts.next() {
-            self.publishing.push_have(part.to_vec(), parts.peek().is_none());
-        }
+        self.publishing.push_have(held.outboxes(joined));
         let whole: Vec<u128> =
             self.haves.iter().filter(|(_, have)| have.is_whole).map(|(hub, _)| *hub).collect();
         whole.into_iter().for_each(|hub| self.answer(hub, held));
@@ -104,7 +97,8 @@ impl Order {
         for Outbox { author, outbox, last } in held.outboxes(have.joined) {
             let after = theirs.get(&(author, outbox)).copied().unwrap_or(0);
             if after < last {
-                let missing = Missing { author, outbox, after, joined: have.joined };
+                let joined = have.joined;
+                let missing = Missing { author, outbox, after, joined, is_cut: false };
                 self.publishing.push_again(Item::Missing(missing));
             }
         }
@@ -130,25 +124,32 @@ impl Order {
     }
 }
 
-/// A part of what another hub lacks, and the rest of it.
-pub(super) fn read_missing(missing: Missing, held: &dyn Held) -> Vec<Item> {
-    let Missing { author, outbox, after, joined } = missing;
+/// Reads a part of what another hub lacks. The last item stands for the rest. Messages that exceed a
+/// limit are left out; the number is how many.
+pub(super) fn read_missing(missing: Missing, limit: usize, held: &dyn Held) -> (Vec<Item>, u64) {
+    let Missing { author, outbox, after, joined, mut is_cut } = missing;
     let mut before = held.number_before(author, outbox, after + 1);
     let messages = held.of_outbox(author, outbox, after, PART);
     let is_whole = messages.len() < PART;
-    let (mut items, mut last) = (Vec::new(), after);
+    let (mut items, mut last, mut too_large) = (Vec::new(), after, 0);
     for message in messages {
         last = message.identity.number;
         if message.position <= joined {
             before = None;
             continue;
         }
-        let again = if before.is_none() { Again::Oldest } else { Again::Yes };
+        let is_oldest = before.is_none() || is_cut;
         let after = before.replace(last).unwrap_or(0);
-        items.push(Item::Again(Said { message, after, numbered: Numbered::Author, again }));
+        let again = if is_oldest { Again::Oldest } else { Again::Yes };
+        let said = Said { message, after, numbered: Numbered::Author, again };
+        is_cut = said.exceeds(limit).is_some();
+        match is_cut {
+            true => too_large += 1,
+            false => items.push(Item::Again(said)),
+        }
     }
     if !is_whole {
-        items.push(Item::Missing(Missing { author, outbox, after: last, joined }));
+        items.push(Item::Missing(Missing { author, outbox, after: last, joined, is_cut }));
     }
-    items
+    (items, too_large)
 }

@@ -42,7 +42,7 @@ use crate::chain::Chain;
 use crate::held::{Held, Rewind, Saved};
 use crate::peers::Peers;
 use crate::publishing::{Item, Publishing};
-use crate::record::{Record, Said, Stamp};
+use crate::record::{Numbered, Record, Said, Stamp};
 
 /// Maximum messages in one [`Output::Store`].
 const BATCH: usize = 2_048;
@@ -76,6 +76,8 @@ pub struct Stream {
     pub at_cursor: Option<u64>,
     /// The sequence and the epoch of the last opening, if the stream holds one.
     pub register: Option<(u64, u64)>,
+    /// Maximum bytes of a record that the brokers accept.
+    pub record: usize,
 }
 
 /// What the order wants to be done.
@@ -137,6 +139,11 @@ pub enum Outcome {
     Expected(u64),
     /// Too much waits.
     Full,
+    /// Too large for the brokers, for good: a text of about this many bytes is not.
+    TooLong {
+        /// The number of bytes.
+        most: u64,
+    },
 }
 
 /// The state of the connection and of the epoch, for people.
@@ -171,6 +178,21 @@ pub struct Statistics {
     pub said_again: u64,
     /// Plain members' messages that had no room to wait.
     pub dropped: u64,
+    /// Reliable members' messages that had no room to wait.
+    pub refused: u64,
+    /// Messages that were too large for the brokers.
+    pub too_large: u64,
+    /// Messages and epochs without a position, because an epoch's number was too great.
+    pub unplaced: u64,
+}
+
+/// Number of messages that wait for their place. Each kind has its own share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Of reliable members.
+    pub reliable: usize,
+    /// Of plain members.
+    pub plain: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,6 +229,8 @@ pub struct Order {
     listened_at: Instant,
     peers: Peers,
     publishing: Publishing,
+    /// Whether messages that wait may be too large for the brokers.
+    is_limit_lower: bool,
     /// The last number of outboxes, also of messages that are not stored yet.
     lasts: BTreeMap<(u128, u64), u64>,
     ready: VecDeque<Ready>,
@@ -281,6 +305,7 @@ impl Order {
             listened_at: Instant::ORIGIN,
             peers: Peers::default(),
             publishing: Publishing::default(),
+            is_limit_lower: false,
             lasts: BTreeMap::new(),
             ready: VecDeque::new(),
             ready_bytes: 0,
@@ -335,8 +360,18 @@ impl Order {
     }
 
     /// Number of messages that wait for their place.
-    pub fn waiting(&self) -> usize {
-        self.publishing.waiting() + self.deferred.len()
+    pub fn waiting(&self) -> Waiting {
+        let load = |numbered| self.publishing.load(numbered).count;
+        Waiting {
+            reliable: load(Numbered::Author) + self.deferred.len(),
+            plain: load(Numbered::Hub),
+        }
+    }
+
+    /// Maximum bytes of a record, as far as is known.
+    pub fn limit(&self) -> usize {
+        let limits = self.publishing.limits;
+        limits.several.min(limits.one)
     }
 
     /// Hubs that are alive.
@@ -491,17 +526,21 @@ impl Order {
         if !self.is_live() {
             return;
         }
+        self.drop_too_large(held);
+        let limit = self.publishing.limits.one;
         loop {
             let allows = self.allows();
             let saved = &self.chain.saved;
-            let (said_again, count) = (&self.said_again, &mut self.statistics.said_again);
+            let (said_again, counted) = (&self.said_again, &mut self.statistics);
             let is_needless = |item: &Item| match item {
                 Item::Again(said) => said_again.contains(&said.identity()),
                 _ => false,
             };
             let read = |missing| {
-                let items = read_missing(missing, held);
-                *count += items.iter().filter(|item| matches!(item, Item::Again(_))).count() as u64;
+                let (items, too_large) = read_missing(missing, limit, held);
+                let again = items.iter().filter(|item| matches!(item, Item::Again(_)));
+                counted.said_again += again.count() as u64;
+                counted.too_large += too_large;
                 items
             };
             let Some((id, round, step, items)) =
@@ -570,7 +609,7 @@ mod tests {
     use super::stream::RECORDS;
     use super::*;
     use crate::MemoryLog;
-    use crate::record::{Again, MESSAGES, Numbered};
+    use crate::record::{Again, MESSAGES, RECORD};
     use crate::testing::message;
 
     const NOW: Instant = Instant::ORIGIN;
@@ -581,9 +620,13 @@ mod tests {
         let place = Saved { epoch: 3, opened: 10, cursor, record: 5, ..Saved::default() };
         let saved = Saved { released: true, ..place };
         let mut order = Order::new(1, saved, Position::START);
-        let stream = Stream { first: 1, last: cursor, at_cursor: Some(5), register: Some((10, 3)) };
-        order.connected(NOW, stream, &MemoryLog::default());
+        order.connected(NOW, stream(cursor), &MemoryLog::default());
         order
+    }
+
+    fn stream(cursor: u64) -> Stream {
+        let register = Some((10, 3));
+        Stream { first: 1, last: cursor, at_cursor: Some(5), register, record: RECORD }
     }
 
     /// A record of another hub.
@@ -634,6 +677,154 @@ mod tests {
         order.delivered(NOW, 12, &record(0, &[1]), &log);
         assert_eq!(stored(&mut order).len(), 1);
         assert_eq!(order.statistics().invalid, 1);
+    }
+
+    fn said(outbox: u64, number: u64, text: &str) -> Said {
+        let (after, numbered, again) = (number - 1, Numbered::Author, Again::No);
+        Said { message: message(7, outbox, number, text), after, numbered, again }
+    }
+
+    fn settled(order: &mut Order) -> Vec<(u64, Outcome)> {
+        let outputs = std::iter::from_fn(|| order.poll_output());
+        let settled = outputs.filter_map(|output| match output {
+            Output::Settled { ticket, outcome } => Some((ticket, outcome)),
+            _ => None,
+        });
+        settled.collect()
+    }
+
+    /// The records that are published, each with its id and its size.
+    fn published(order: &mut Order) -> Vec<(u64, Vec<u64>, usize)> {
+        let outputs = std::iter::from_fn(|| order.poll_output());
+        let records = outputs.filter_map(|output| match output {
+            Output::Publish { id, record, .. } => Some((id, record)),
+            _ => None,
+        });
+        let numbers = |record: &Record| match record {
+            Record::Said { messages, .. } => {
+                messages.iter().map(|it| it.message.identity.number).collect()
+            }
+            _ => Vec::new(),
+        };
+        records.map(|(id, record)| (id, numbers(&record), record.to_bytes().len())).collect()
+    }
+
+    #[test]
+    fn a_message_that_the_brokers_do_not_accept_is_refused_and_the_next_one_is_said() {
+        let (mut order, log) = (reading(0), MemoryLog::default());
+        order.disconnected(NOW);
+        order.connected(NOW, Stream { record: 8_192, ..stream(10) }, &log);
+        order.say(1, said(1, 1, &"x".repeat(8_192)), &log);
+        order.say(2, said(1, 2, "x"), &log);
+        let outcomes = settled(&mut order);
+        let [(1, Outcome::TooLong { most }), (2, Outcome::Expected(1))] = outcomes[..] else {
+            panic!("{outcomes:?}")
+        };
+        order.say(3, said(1, 1, &"x".repeat(most as usize)), &log);
+        order.say_plain(message(7, 0, 1, &"x".repeat(8_192)));
+        order.handle_timeout(NOW + Duration::from_secs(5), &log);
+        let [(_, numbers, size)] = &published(&mut order)[..] else { panic!("one record") };
+        assert_eq!(numbers, &[1]);
+        assert!(*size <= 8_192, "{size}");
+        assert_eq!(order.statistics().too_large, 2);
+    }
+
+    #[test]
+    fn a_record_that_is_refused_for_its_size_is_halved_until_only_its_largest_message_is_left_out()
+    {
+        let (mut order, log) = (reading(0), MemoryLog::default());
+        order.handle_timeout(NOW + Duration::from_secs(5), &log);
+        for number in 1..=8 {
+            let text = "x".repeat(if number == 5 { 9_000 } else { 100 });
+            order.say(number, said(number, 1, &text), &log);
+        }
+        let (mut now, mut sequence, mut outcomes) = (NOW, 10, Vec::new());
+        for _ in 0..200 {
+            now = now + Duration::from_millis(100);
+            order.handle_timeout(now, &log);
+            while let Some(output) = order.poll_output() {
+                match output {
+                    Output::Publish { id, record, .. } => match record.to_bytes() {
+                        bytes if bytes.len() > 4_096 => {
+                            order.too_large(now, id, bytes.len(), &log);
+                        }
+                        bytes => {
+                            sequence += 1;
+                            order.acknowledged(now, id, sequence, &log);
+                            order.delivered(now, sequence, &bytes, &log);
+                        }
+                    },
+                    Output::Store { .. } => order.stored(now, true, &log),
+                    Output::Settled { ticket, outcome } => outcomes.push((ticket, outcome)),
+                    _ => {}
+                }
+            }
+        }
+        outcomes.sort_by_key(|(ticket, _)| *ticket);
+        assert_eq!(outcomes.len(), 8);
+        for (ticket, outcome) in outcomes {
+            match ticket {
+                5 => assert!(matches!(outcome, Outcome::TooLong { .. }), "{outcome:?}"),
+                _ => assert_eq!(outcome, Outcome::Stored, "{ticket}"),
+            }
+        }
+        assert_eq!(order.waiting(), Waiting::default());
+    }
+
+    #[test]
+    fn plain_members_who_talk_while_the_hub_is_cut_off_leave_reliable_ones_their_room() {
+        let (mut order, log) = (reading(0), MemoryLog::default());
+        order.disconnected(NOW);
+        for number in 1..=70_000 {
+            order.say_plain(message(7, 0, number, "x"));
+        }
+        for outbox in 1..=60_000 {
+            order.say(outbox, said(outbox, 1, "x"), &log);
+        }
+        assert_eq!(order.waiting(), Waiting { reliable: 60_000, plain: 65_536 });
+        assert_eq!((order.statistics().dropped, order.statistics().refused), (70_000 - 65_536, 0));
+        order.connected(NOW, stream(10), &log);
+        order.handle_timeout(NOW + Duration::from_secs(5), &log);
+        assert_eq!(settled(&mut order), []);
+        assert_eq!(order.waiting(), Waiting { reliable: 60_000, plain: 65_536 });
+        // And the other way round.
+        for outbox in 60_001..=70_000 {
+            order.say(outbox, said(outbox, 1, "x"), &log);
+        }
+        assert_eq!(order.statistics().refused, 70_000 - 65_536);
+        assert!(settled(&mut order).iter().all(|(_, outcome)| *outcome == Outcome::Full));
+    }
+
+    #[test]
+    fn an_epoch_without_positions_is_counted_and_the_hub_goes_on() {
+        let (mut order, log) = (reading(0), MemoryLog::default());
+        let faulty = Record::Epoch { epoch: u64::MAX, hub: 9 }.to_bytes();
+        order.delivered(NOW, 11, &faulty, &log);
+        order.delivered(NOW, 12, &record(0, &[1]), &log);
+        assert_eq!(stored(&mut order).len(), 1);
+        assert_eq!((order.statistics().unplaced, order.statistics().lost), (1, 0));
+        // After a new connection its opening is still the last one.
+        order.disconnected(NOW);
+        let register = Some((11, u64::MAX));
+        order.connected(NOW, Stream { register, ..stream(12) }, &log);
+        let opens = std::iter::from_fn(|| order.poll_output()).any(|output| match output {
+            Output::Publish { record: Record::Epoch { epoch, .. }, expect, .. } => {
+                (epoch, expect) == (4, Some(11))
+            }
+            _ => false,
+        });
+        assert!(opens);
+    }
+
+    #[test]
+    fn after_the_last_epoch_none_is_opened_and_that_is_counted() {
+        let last = Position::END.epoch();
+        let saved = Saved { epoch: last, opened: 10, cursor: 10, ..Saved::default() };
+        let (mut order, log) = (Order::new(1, saved, Position::START), MemoryLog::default());
+        order.connected(NOW, stream(20), &log);
+        assert_eq!(published(&mut order), []);
+        assert_eq!(order.statistics().unplaced, 1);
+        assert_eq!(order.state(), State::CatchingUp);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use pigeon_proto::{Identity, Message, Position};
 
 use super::{Check, OPENING, Order, Outcome, Output, Phase, RENEW_READING, Ready, STALLED, Stream};
 use crate::held::{Found, Held, Rewind};
-use crate::publishing::Item;
+use crate::publishing::{Item, Limits};
 use crate::record::{Again, MESSAGES, Numbered, Record};
 
 /// How long new messages wait in a new epoch for a hub that does not say what it holds.
@@ -19,6 +19,9 @@ const LISTEN: Duration = Duration::from_millis(1_000);
 
 /// Maximum records of an epoch: half of those whose positions fit it.
 pub(super) const RECORDS: u64 = 1 << 31;
+
+/// The last epoch that positions have room for.
+pub(super) const LAST_EPOCH: u64 = Position::END.epoch();
 
 /// Records this close to the end of the stream at the time of connecting are relayed to plain
 /// members; older ones are history. Each may hold many messages.
@@ -39,9 +42,13 @@ impl Order {
         self.peers.thaw(now);
         self.renew(now);
         self.publishing.go_back(now);
+        self.is_limit_lower |= stream.record < self.publishing.limits.one;
+        self.publishing.limits = Limits::of(stream.record);
         (self.behind, self.opening, self.opening_late_at) = (None, None, None);
         self.live_at = stream.last;
         let (register, epoch) = stream.register.unwrap_or((0, 0));
+        // No message can have a position in a later epoch.
+        let epoch = if epoch > LAST_EPOCH { 0 } else { epoch };
         self.register = register;
         let saved = &self.chain.saved;
         let is_same = saved.epoch > 0
@@ -100,9 +107,15 @@ impl Order {
             return;
         }
         self.statistics.read += 1;
-        let record = Record::parse(bytes);
+        let mut record = Record::parse(bytes);
         if let Some(Record::Epoch { epoch, .. }) = record {
             self.register = sequence;
+            if epoch > LAST_EPOCH {
+                self.statistics.unplaced += 1;
+                record = None;
+            }
+        }
+        if let Some(Record::Epoch { epoch, .. }) = record {
             match epoch > self.top {
                 true => self.enter(now, epoch, sequence, bytes),
                 // From a hub that knew less. Positions must not be used again.
@@ -173,6 +186,14 @@ impl Order {
         self.pump(now, held);
     }
 
+    /// The broker has refused a record for its size in bytes: it accepts less than [`Stream::record`].
+    pub fn too_large(&mut self, now: Instant, id: u64, bytes: usize, held: &dyn Held) {
+        if id & OPENING == 0 && self.publishing.too_large(id / 2, bytes) {
+            self.is_limit_lower = true;
+        }
+        self.refused(now, id, held);
+    }
+
     /// Whether the message before one of a record's messages exists and this log lacks it.
     fn lacks(&mut self, record: Option<&Record>, held: &dyn Held) -> bool {
         let Some(Record::Said { stamp, messages }) = record else { return false };
@@ -202,6 +223,11 @@ impl Order {
         self.phase = Phase::Lost;
         self.behind = None;
         if self.opening.is_some() {
+            return;
+        }
+        if self.top >= LAST_EPOCH {
+            // No epoch is left. Beginning again at the first one would use positions twice.
+            self.statistics.unplaced += 1;
             return;
         }
         self.ids += 1;
@@ -259,7 +285,8 @@ impl Order {
                     let ticket = tickets.next().flatten();
                     let place = distance * MESSAGES as u64 + index as u64;
                     let Some(position) = Position::at(self.chain.saved.epoch, place) else {
-                        return;
+                        self.statistics.unplaced += 1;
+                        continue;
                     };
                     said.message.position = position;
                     // Plain members of this hub have heard each other at once.
@@ -318,6 +345,11 @@ impl Order {
         for ticket in tickets {
             self.settle(ticket, Outcome::Expected(number));
         }
+        self.expect_checks(author, outbox, number);
+    }
+
+    /// Sends an author back for the messages in `checks` from a number on.
+    pub(super) fn expect_checks(&mut self, author: u128, outbox: u64, number: u64) {
         let is_of = |check: &Check| {
             let identity = check.said.identity();
             identity.author == author && identity.outbox == outbox && identity.number >= number

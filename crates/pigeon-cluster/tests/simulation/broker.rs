@@ -2,12 +2,13 @@
 
 use pigeon_cluster::{Record, Stream, hash};
 
-#[derive(Default)]
 pub struct Broker {
     /// Sequences from 1.
     pub records: Vec<Vec<u8>>,
     /// Whether conditions of openings are ignored: a planted fault.
     pub ignores_conditions: bool,
+    /// Maximum bytes of a record, and the number that hubs are told.
+    pub limits: (usize, usize),
 }
 
 impl Broker {
@@ -47,6 +48,7 @@ impl Broker {
             last: self.last(),
             at_cursor: self.get(cursor).map(|bytes| hash(bytes)),
             register: self.register(),
+            record: self.limits.1,
         }
     }
 }

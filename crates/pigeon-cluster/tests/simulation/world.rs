@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pigeon_cluster::MemoryLog as Disk;
 use pigeon_cluster::{
-    Again, Numbered, Order, Outcome, Output, RENEW, Record, Resume, Rewind, Said, Saved,
+    Again, Numbered, Order, Outcome, Output, RECORD, RENEW, Record, Resume, Rewind, Said, Saved,
 };
 use pigeon_datagram::Instant;
 use pigeon_proto::{Identity, LinkKind, Message, Position, RoomName};
@@ -209,6 +209,7 @@ enum Event {
     Noticed { hub: usize, link: u64 },
     Published { hub: usize, link: u64, id: u64, record: Box<Record>, expect: Option<u64> },
     Answered { hub: usize, link: u64, id: u64, sequence: Option<u64> },
+    TooLarge { hub: usize, link: u64, id: u64, bytes: usize },
     Read { hub: usize, link: u64 },
     Delivered { hub: usize, link: u64, sequence: u64, bytes: Vec<u8> },
     Stored { hub: usize, run: u128, is_stored: bool },
@@ -295,8 +296,14 @@ impl World {
             queued: BTreeMap::new(),
             serial: 0,
             broker: Broker {
+                records: Vec::new(),
                 ignores_conditions: fault == Some(Fault::OpensTwice),
-                ..Broker::default()
+                // Some accept only small records, and some of them do not say so.
+                limits: match seed % 5 {
+                    3 => (6_000, 6_000),
+                    4 => (6_000, RECORD),
+                    _ => (RECORD, RECORD),
+                },
             },
             hubs: (0..HUBS).map(|_| hub()).collect(),
             clients: (1..=CLIENTS).map(|it| Client::new(u128::from(it), messages)).collect(),
@@ -440,6 +447,11 @@ impl World {
                 self.published(hub, link, id, *record, expect);
             }
             Event::Answered { hub, link, id, sequence } => self.answered(hub, link, id, sequence),
+            Event::TooLarge { hub, link, id, bytes } => {
+                if self.hubs[hub].link == link && !self.hubs[hub].is_cut {
+                    self.with(hub, |order, now, disk| order.too_large(now, id, bytes, disk));
+                }
+            }
             Event::Read { hub, link } => self.read(hub, link),
             Event::Delivered { hub, link, sequence, bytes } => {
                 if self.delays(hub, || Event::Delivered {
@@ -650,7 +662,12 @@ impl World {
         if is_lost || !self.is_linked(hub) && self.hubs[hub].link == link {
             return;
         }
-        let sequence = self.broker.publish(record.to_bytes(), expect);
+        let payload = record.to_bytes();
+        let bytes = payload.len();
+        if bytes > self.broker.limits.0 {
+            return self.later(1, 20, Event::TooLarge { hub, link, id, bytes });
+        }
+        let sequence = self.broker.publish(payload, expect);
         sequence.into_iter().for_each(|sequence| self.use_again(sequence));
         self.later(1, 20, Event::Answered { hub, link, id, sequence });
         if self.fault == Some(Fault::BelievesTheBroker)
@@ -934,7 +951,7 @@ impl World {
             }
             Outcome::Expected(number) => it.next = it.next.min(number),
             Outcome::Full => it.next = it.next.min(identity.number),
-            Outcome::Conflict | Outcome::Deleted => {
+            Outcome::Conflict | Outcome::Deleted | Outcome::TooLong { .. } => {
                 self.failure = Some(format!("{identity:?}: {outcome:?}"));
             }
         }

@@ -168,6 +168,21 @@ fn a_broker_without_tls_is_named_where_it_is_asked_for() {
     says_once(&hub(&folder, &address, &["--cluster-authority", &ours]), "no encrypted connection");
 }
 
+#[test]
+fn a_broker_that_is_too_small_for_the_largest_message_is_named() {
+    let Some(folder) = folder("small") else { return };
+    let broker = Broker::start(&folder, "max_payload: 32768");
+    let address = format!("nats://127.0.0.1:{}", broker.port);
+    let small = hub(&folder, &address, &[]);
+    let says = "at most 32768 bytes go through the cluster at once";
+    small.expect_status(|line| line.contains(says) && line.contains("max_payload"), PATIENCE);
+    is_in_order(&small);
+    drop(small);
+    let fits = hub(&folder, &address, &["--max-text", "4KiB"]);
+    is_in_order(&fits);
+    assert!(!fits.lines(Voice::Err).iter().any(|line| line.contains(says)));
+}
+
 /// A JSON web token as nats-server reads it, signed with a key.
 fn token(issuer: &KeyPair, subject: &KeyPair, name: &str, claims: Value) -> String {
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());

@@ -19,8 +19,8 @@ use pigeon_log::{
     Position, Report, Trouble,
 };
 use pigeon_net::Waker;
-use pigeon_proto::RoomName;
 use pigeon_proto::frame::OtherHub;
+use pigeon_proto::{Reason, RoomName};
 use tracing::{error, info, warn};
 
 use self::facts::{change, keep_of};
@@ -74,7 +74,8 @@ pub(super) struct Unstored {
 pub(super) struct Settled {
     pub(super) id: SayId,
     pub(super) message: Message,
-    pub(super) outcome: Outcome,
+    /// `Err`: refused for good.
+    pub(super) outcome: Result<Outcome, Reason>,
 }
 
 impl Archive {
@@ -275,7 +276,7 @@ impl Archive {
     fn say_in_memory(&self, memory: &Memory, link: LinkId, says: Vec<Unstored>) {
         let mut log = memory.lock();
         let settled = says.into_iter().map(|Unstored { id, message, after }| {
-            let outcome = relayed(log.append(in_memory(&message, Some(after))));
+            let outcome = Ok(relayed(log.append(in_memory(&message, Some(after)))));
             Settled { id, message, outcome }
         });
         self.shared.lock().settled.entry(link).or_default().extend(settled);

@@ -80,7 +80,7 @@ impl Shared {
         for (ticket, outcome) in outcomes {
             if let Some(Unsettled { link, id, message, since }) = inner.says.remove(ticket) {
                 inner.lag = inner.lag.max(since.elapsed());
-                let settled = Settled { id, message, outcome: *outcome };
+                let settled = Settled { id, message, outcome: Ok(*outcome) };
                 inner.settled.entry(link).or_default().push(settled);
                 continue;
             }

@@ -10,16 +10,19 @@ use ipnet::IpNet;
 use pigeon_hub::Banned;
 use serde_json::{Value, json};
 
-/// Maximum number of lifted bans that are remembered: the latest.
+/// Maximum number of lifted bans that are remembered: the latest. A hub that was away while more were
+/// lifted brings earlier bans back. Treating an unknown old ban as lifted was rejected: bans of a hub
+/// that was cut off would be lost.
 const MOST_LIFTED: usize = 1_000;
 
-/// Maximum number of bans, and of those that are told at once.
+/// Maximum number of bans.
 const MOST: usize = 10_000;
-const PART: usize = 1_000;
 
-/// How much greater than every known version one from another hub may be. A faulty hub cannot use up
-/// all versions at once.
+/// How much greater than every known version one from another hub may be, and the last one. A faulty
+/// hub cannot use up all versions at once. Greater ones are not taken, but each list with such moves
+/// the limit, so that a new hub soon takes those of an old cluster.
 const FURTHEST: u64 = 1 << 20;
+const LAST: u64 = 1 << 53;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Record {
@@ -33,6 +36,9 @@ pub(super) struct Bans {
     newest: u64,
     digest: u64,
     is_unstored: bool,
+    /// Numbers of versions that were too great, and of lifted bans that were forgotten.
+    excessive: u64,
+    forgotten: u64,
 }
 
 impl Bans {
@@ -41,7 +47,7 @@ impl Bans {
     pub(super) fn start(stored: Option<&str>, bans: impl Iterator<Item = Banned>) -> Bans {
         let mut own = Bans::default();
         if let Some(rows) = stored.and_then(|text| serde_json::from_str::<Value>(text).ok()) {
-            own.heard(&rows);
+            own.take(&rows, LAST);
         }
         own.is_unstored = false;
         bans.for_each(|banned| {
@@ -71,7 +77,7 @@ impl Bans {
         if !is_shared(&banned) || known == is_banned {
             return None;
         }
-        self.newest += 1;
+        self.newest = (self.newest + 1).min(LAST);
         let record = Record { version: self.newest, is_banned };
         self.records.insert(banned, record);
         Some(record)
@@ -79,9 +85,16 @@ impl Bans {
 
     /// What another hub has told. Returns what has changed by it: whether each is banned.
     pub(super) fn heard(&mut self, rows: &Value) -> Vec<(Banned, bool)> {
+        self.take(rows, (self.newest + FURTHEST).min(LAST))
+    }
+
+    /// Takes rows up to this version.
+    fn take(&mut self, rows: &Value, furthest: u64) -> Vec<(Banned, bool)> {
         let mut changes = Vec::new();
         for (banned, told) in rows.as_array().into_iter().flatten().filter_map(record) {
-            if told.version > self.newest + FURTHEST {
+            if told.version > furthest {
+                self.excessive += 1;
+                self.newest = furthest;
                 continue;
             }
             self.newest = self.newest.max(told.version);
@@ -103,10 +116,20 @@ impl Bans {
     }
 
     /// All records, in parts.
-    pub(super) fn rows(&self) -> Vec<Value> {
+    pub(super) fn rows(&self, part: usize) -> Vec<Value> {
         let rows: Vec<Value> =
             self.records.iter().map(|(banned, record)| row(banned, *record)).collect();
-        rows.chunks(PART).map(|rows| Value::Array(rows.to_vec())).collect()
+        rows.chunks(part).map(|rows| Value::Array(rows.to_vec())).collect()
+    }
+
+    /// Number of versions of other hubs that were too great.
+    pub(super) fn excessive(&self) -> u64 {
+        self.excessive
+    }
+
+    /// Number of lifted bans that are not remembered any more.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     /// Equal at hubs with the same records.
@@ -132,6 +155,7 @@ impl Bans {
         lifted.sort_unstable();
         for (_, banned) in lifted.iter().rev().skip(MOST_LIFTED) {
             self.records.remove(banned);
+            self.forgotten += 1;
         }
         // FNV-1a: the same at every hub, whatever it was built with.
         let digest = self.text().bytes().fold(0xcbf2_9ce4_8422_2325, |digest: u64, byte| {
@@ -184,7 +208,7 @@ mod tests {
 
     /// Tells everything from one hub to the other.
     fn meet(from: &Bans, to: &mut Bans) -> Vec<(Banned, bool)> {
-        from.rows().iter().flat_map(|rows| to.heard(rows)).collect()
+        from.rows(1_000).iter().flat_map(|rows| to.heard(rows)).collect()
     }
 
     #[test]
@@ -245,9 +269,38 @@ mod tests {
     #[test]
     fn a_faulty_hub_cannot_use_up_all_versions() {
         let mut bans = Bans::default();
-        assert_eq!(bans.heard(&json!([[KEY, (1_u64 << 53) - 1, 1]])), []);
+        for version in [(1_u64 << 53) - 1, 1 << 53, u64::MAX] {
+            assert_eq!(bans.heard(&json!([[KEY, version, 1]])), []);
+        }
         assert!(bans.changed(banned(KEY), true).is_some());
-        assert_eq!(bans.newest, 1);
+        assert_eq!((bans.newest, bans.excessive()), (3 * FURTHEST + 1, 3));
+        let again = Bans::start(bans.take_unstored().as_deref(), [banned(KEY)].into_iter());
+        assert_eq!(again.newest, bans.newest, "an own version is taken back after a restart");
+    }
+
+    #[test]
+    fn a_new_hub_takes_the_bans_of_an_old_cluster_within_a_few_lists() {
+        let mut new = Bans::default();
+        let told = json!([[KEY, 3 * FURTHEST, 1]]);
+        let lists = (1..=3).find(|_| new.heard(&told) == [(banned(KEY), true)]);
+        assert_eq!(lists, Some(3));
+    }
+
+    #[test]
+    fn a_hub_that_was_away_brings_back_bans_that_were_lifted_too_long_ago_to_be_remembered() {
+        let (mut a, mut away) = (Bans::default(), Bans::default());
+        for n in [1, 2] {
+            let told = a.changed(Banned::Key(n), true).unwrap();
+            away.heard(&told);
+        }
+        a.changed(Banned::Key(1), false).unwrap();
+        for n in 3..MOST_LIFTED as u128 + 2 {
+            a.changed(Banned::Key(n), true).unwrap();
+            a.changed(Banned::Key(n), false).unwrap();
+        }
+        assert_eq!((a.forgotten(), meet(&away, &mut a)), (0, vec![]));
+        a.changed(Banned::Key(2), false).unwrap();
+        assert_eq!((a.forgotten(), meet(&away, &mut a)), (1, vec![(Banned::Key(1), true)]));
     }
 
     #[test]

@@ -11,12 +11,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use pigeon_cluster::{Outcome as Decided, Rewind, Said, Saved, State, Statistics};
+use pigeon_cluster::{Outcome as Decided, Rewind, Said, Saved, State, Statistics, Waiting};
 use pigeon_hub::{LinkId, Message};
 use pigeon_log::{Append, DecidedEntries, Fact, Numbering, Outcome, Ticket};
 use pigeon_nats::{Event, Input, Inputs};
 use pigeon_net::Waker;
-use pigeon_proto::Position;
+use pigeon_proto::{Position, Reason};
 use serde_json::Value;
 use tracing::error;
 
@@ -39,6 +39,8 @@ pub(super) enum News {
     State(State, usize),
     Differs(Vec<String>),
     Trouble(String),
+    /// The maximum bytes that the brokers accept at once.
+    Limit(usize),
     /// What another hub says about itself.
     About(u128, Value),
     Broadcast(u128, Value),
@@ -59,11 +61,32 @@ struct Inner {
     /// The longest time until an outcome, since it was last asked for.
     lag: Duration,
     heard: VecDeque<Message>,
-    lost: u64,
     rewinds: Vec<Rewind>,
     news: Vec<News>,
-    statistics: Statistics,
-    waiting: usize,
+    counts: Counts,
+}
+
+/// Counters.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) order: Statistics,
+    pub(super) waiting: Waiting,
+    /// Plain members' messages, of this hub or of others, that had no room before or after the order.
+    lost: u64,
+    /// Reliable members' messages that had no room before the order.
+    refused: u64,
+}
+
+impl Counts {
+    /// Plain members' messages that had no room to wait.
+    pub(super) fn dropped(&self) -> u64 {
+        self.lost + self.order.dropped
+    }
+
+    /// Reliable members' messages that had no room to wait.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused + self.order.refused
+    }
 }
 
 struct Unsettled {
@@ -127,9 +150,10 @@ impl Desk {
             Event::Gone(hub) => self.tell(News::Gone(hub)),
             Event::Differs(what) => self.tell(News::Differs(what)),
             Event::Trouble(why) => self.tell(News::Trouble(why)),
+            Event::Limit(bytes) => self.tell(News::Limit(bytes)),
             Event::Counts { statistics, waiting } => {
-                let mut inner = self.lock();
-                (inner.statistics, inner.waiting) = (statistics, waiting);
+                let counts = &mut self.lock().counts;
+                (counts.order, counts.waiting) = (statistics, waiting);
                 return;
             }
         }
@@ -159,12 +183,15 @@ impl Desk {
             inner.lag = inner.lag.max(since.elapsed());
             let position = Position::START;
             let outcome = match decided {
-                Decided::Stored => Outcome::Stored { position },
-                Decided::Again => Outcome::Again { position: Some(position) },
-                Decided::Deleted => Outcome::Again { position: None },
-                Decided::Conflict => Outcome::Conflict { position },
-                Decided::Expected(expected) => Outcome::Gap { expected },
-                Decided::Full => Outcome::NotStored,
+                Decided::Stored => Ok(Outcome::Stored { position }),
+                Decided::Again => Ok(Outcome::Again { position: Some(position) }),
+                Decided::Deleted => Ok(Outcome::Again { position: None }),
+                Decided::Conflict => Ok(Outcome::Conflict { position }),
+                Decided::Expected(expected) => Ok(Outcome::Gap { expected }),
+                Decided::Full => Ok(Outcome::NotStored),
+                Decided::TooLong { most } => {
+                    Err(Reason::TooLong { length: message.text.len() as u64, most })
+                }
             };
             inner.settled.entry(link).or_default().push(Settled { id, message, outcome });
         }
@@ -173,7 +200,7 @@ impl Desk {
     fn hear(&self, messages: Vec<pigeon_proto::Message>) {
         let mut inner = self.lock();
         let room = MOST_HEARD.saturating_sub(inner.heard.len());
-        inner.lost += messages.len().saturating_sub(room) as u64;
+        inner.counts.lost += messages.len().saturating_sub(room) as u64;
         inner.heard.extend(messages.into_iter().take(room).map(heard));
     }
 
@@ -210,6 +237,7 @@ impl Desk {
     pub(super) fn say(&self, link: LinkId, unstored: Unstored, said: Said) -> bool {
         let mut inner = self.lock();
         if inner.says.len() >= MOST_SAYS {
+            inner.counts.refused += 1;
             return false;
         }
         inner.tickets += 1;
@@ -218,7 +246,9 @@ impl Desk {
         drop(inner);
         let is_taken = self.input(Input::Say { ticket, said });
         if !is_taken {
-            self.lock().says.remove(&ticket);
+            let mut inner = self.lock();
+            inner.says.remove(&ticket);
+            inner.counts.refused += 1;
         }
         is_taken
     }
@@ -226,7 +256,7 @@ impl Desk {
     pub(super) fn say_plain(&self, messages: Vec<pigeon_proto::Message>) {
         let count = messages.len() as u64;
         if !self.input(Input::Plain(messages)) {
-            self.lock().lost += count;
+            self.lock().counts.lost += count;
         }
     }
 
@@ -262,11 +292,8 @@ impl Desk {
         (lag, inner.says.len())
     }
 
-    /// The counters, the number of messages that wait for their place, and of those that had no room
-    /// to wait.
-    pub(super) fn counts(&self) -> (Statistics, usize, u64) {
-        let inner = self.lock();
-        (inner.statistics, inner.waiting, inner.lost + inner.statistics.dropped)
+    pub(super) fn counts(&self) -> Counts {
+        self.lock().counts
     }
 }
 

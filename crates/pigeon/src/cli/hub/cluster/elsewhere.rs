@@ -40,13 +40,19 @@ const PROBE: Duration = Duration::from_secs(2);
 const MOST: usize = 10_000;
 const PART: usize = 1_000;
 
+/// Maximum bytes of a member or a ban in a list.
+const ROW: usize = 512;
+
 /// Maximum number of other hubs.
 const MOST_HUBS: usize = 64;
 
 /// Number of a hub's own earlier runs that it tells.
 const RUNS: usize = 8;
 
-/// Greater numbers of joins are not of a hub.
+/// How much greater than every known number of a join one from another hub may be, and the last one.
+/// A faulty hub cannot use up all numbers. A greater one counts as 0, but each list with such moves
+/// the limit, so that a hub that was restarted soon takes those of an old cluster.
+const FURTHEST: u64 = 1 << 20;
 const LAST_JOIN: u64 = 1 << 53;
 
 /// Subjects of what is stored.
@@ -140,6 +146,10 @@ pub(super) struct Elsewhere {
     /// The members that were told last.
     told: Vec<Present>,
     told_at: Option<Instant>,
+    /// The number of rows in one part of a list, which the brokers accept.
+    part: usize,
+    /// Numbers of joins of other hubs that were too great.
+    excessive: u64,
     version: u64,
     seen_version: Option<u64>,
     bans_told_at: Option<Instant>,
@@ -203,6 +213,21 @@ impl Elsewhere {
     pub(super) fn next(&self) -> Option<Instant> {
         self.next
     }
+
+    /// The brokers accept so many bytes at once.
+    pub(super) fn set_limit(&mut self, bytes: usize) {
+        self.part = (bytes / ROW).clamp(1, PART);
+    }
+
+    /// Numbers of joins and of bans of other hubs that were too great.
+    pub(super) fn excessive(&self) -> u64 {
+        self.excessive + self.bans.excessive()
+    }
+
+    /// Number of lifted bans that are not remembered any more.
+    pub(super) fn forgotten_unbans(&self) -> u64 {
+        self.bans.forgotten()
+    }
 }
 
 /// Other hubs.
@@ -262,9 +287,17 @@ impl Elsewhere {
             other.parts.clear();
         }
         let rows = body.get("members").and_then(Value::as_array);
-        let members = rows.into_iter().flatten().filter_map(present).take(PART).collect();
-        if part >= parts || parts > (MOST / PART) as u64 {
+        let members = rows.into_iter().flatten().filter_map(present).take(PART);
+        let mut members: Vec<Present> = members.collect();
+        let before: usize = other.parts.values().map(Vec::len).sum();
+        if part >= parts || parts > MOST as u64 || before + members.len() > MOST {
             return;
+        }
+        let furthest = (self.here.clock + FURTHEST).min(LAST_JOIN);
+        for member in members.iter_mut().filter(|it| it.join > furthest) {
+            member.join = 0;
+            self.excessive += 1;
+            self.here.clock = furthest;
         }
         other.parts.insert(part, members);
         if other.parts.len() as u64 == parts {
@@ -492,6 +525,7 @@ impl Elsewhere {
             bans,
             runs,
             next: Some(now),
+            part: PART,
             ..Elsewhere::default()
         };
         for kind in LinkKind::ALL {
@@ -515,7 +549,7 @@ impl Elsewhere {
         match event {
             Event::Joined { member, .. } if !self.members.contains_key(member) => {
                 if let Some(author) = hub.member(*member).and_then(|view| view.author) {
-                    self.here.clock += 1;
+                    self.here.clock = (self.here.clock + 1).min(LAST_JOIN);
                     self.here.by_author.insert(author, (*member, self.here.clock));
                     self.here.authors.insert(*member, author);
                     self.settle(hub, now, &Who::Key(author));
@@ -614,7 +648,7 @@ impl Elsewhere {
             return;
         }
         self.bans_told_at = Some(now);
-        let parts = self.bans.rows().into_iter();
+        let parts = self.bans.rows(self.part).into_iter();
         self.tells.extend(parts.map(|rows| json!({ "kind": "bans", "rows": rows })));
     }
 
@@ -634,9 +668,9 @@ impl Elsewhere {
         }
         self.told_at = Some(now);
         self.version += 1;
-        let parts = self.told.len().div_ceil(PART).max(1);
+        let parts = self.told.len().div_ceil(self.part).max(1);
         for part in 0..parts {
-            let members = self.told.iter().skip(part * PART).take(PART);
+            let members = self.told.iter().skip(part * self.part).take(self.part);
             let rows: Vec<Value> = members.map(row).collect();
             self.tells.push(json!({
                 "kind": "members", "version": self.version, "part": part, "parts": parts,
@@ -669,9 +703,10 @@ fn hex(number: u128) -> String {
 
 fn row(present: &Present) -> Value {
     let Present { name, room, link, is_person, author, join } = present;
+    let is_person = u8::from(*is_person);
     match author {
-        Some(author) => json!([name, room, link, u8::from(*is_person), hex(*author), join]),
-        None => json!([name, room, link, u8::from(*is_person)]),
+        Some(author) => json!([name, room, link, is_person, hex(*author), join]),
+        None => json!([name, room, link, is_person]),
     }
 }
 
@@ -686,7 +721,7 @@ fn present(row: &Value) -> Option<Present> {
         link: kind.word(),
         is_person: number(3) == Some(1),
         author,
-        join: number(5).filter(|join| *join < LAST_JOIN).unwrap_or(0),
+        join: number(5).unwrap_or(0),
     })
 }
 

@@ -22,7 +22,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
-use pigeon_cluster::{Again, Numbered, Saved, State};
+use pigeon_cluster::{Again, Numbered, Saved, State, Statistics};
 use pigeon_datagram::Instant;
 use pigeon_hub::reliable::SayId;
 use pigeon_hub::{Event, Hub, LinkId, MemberId, Message};
@@ -53,6 +53,9 @@ const PLAIN: usize = 256;
 /// How long other hubs must be out of reach until members are told.
 const TOLD_AFTER: Duration = Duration::from_secs(2);
 
+/// Time between two reports of what was lost.
+const LOSSES_EVERY: Duration = Duration::from_secs(60);
+
 /// A hub's part in its cluster.
 pub(super) struct Cluster {
     desk: Arc<Desk>,
@@ -70,6 +73,16 @@ pub(super) struct Cluster {
     about: Value,
     /// The brokers, for people.
     brokers: String,
+    /// What was counted when it was told last, and when it is told next.
+    told: Losses,
+    told_next: Instant,
+}
+
+/// What no member of another hub gets.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Losses {
+    too_large: u64,
+    unplaced: u64,
 }
 
 /// For the log's writer.
@@ -134,6 +147,8 @@ impl Cluster {
             plain: Vec::new(),
             about,
             brokers,
+            told: Losses::default(),
+            told_next: now,
         })
     }
 
@@ -198,6 +213,7 @@ impl Cluster {
                 News::About(run, about) => self.elsewhere.about_other(hub, now, run, &about),
                 News::Broadcast(run, body) => self.elsewhere.told(hub, now, run, &body),
                 News::Gone(run) => self.elsewhere.gone(hub, now, run),
+                News::Limit(limit) => self.limited(hub, limit),
                 News::Trouble(why) => {
                     let brokers = &self.brokers;
                     warn!(
@@ -209,6 +225,34 @@ impl Cluster {
         }
         if is_news {
             self.hand_in(hub);
+        }
+    }
+
+    /// The brokers accept so much at once. A record holds any message only if that is enough.
+    fn limited(&mut self, hub: &Hub, limit: usize) {
+        self.elsewhere.set_limit(limit);
+        let config = hub.config();
+        let text = config.doors.iter().map(|door| config.most_text(door.format)).max();
+        let needed = pigeon_cluster::largest(text.unwrap_or_default());
+        if limit < needed {
+            warn!("{}", say!("hub-cluster-limit", limit = limit, needed = needed));
+        }
+    }
+
+    /// Tells what was lost since the last time, once a minute.
+    fn tell_losses(&mut self, now: Instant) {
+        let Statistics { too_large, unplaced, .. } = self.desk.counts().order;
+        let losses = Losses { too_large, unplaced };
+        if losses == self.told || now < self.told_next {
+            return;
+        }
+        let before = std::mem::replace(&mut self.told, losses);
+        self.told_next = now + LOSSES_EVERY;
+        if too_large > before.too_large {
+            warn!("{}", say!("hub-cluster-too-large", count = too_large - before.too_large));
+        }
+        if unplaced > before.unplaced {
+            error!("{}", say!("hub-cluster-unplaced", last = Position::END.epoch()));
         }
     }
 
@@ -230,7 +274,8 @@ impl Cluster {
 
     /// For `/metrics`: name, description, whether it is a sum, value.
     pub(super) fn figures(&self) -> Vec<Figure> {
-        let (counted, waiting, dropped) = self.desk.counts();
+        let counts = self.desk.counts();
+        let counted = counts.order;
         let state = match self.state.0 {
             State::CutOff => 0.0,
             State::CatchingUp => 1.0,
@@ -241,12 +286,50 @@ impl Cluster {
         vec![
             level("pigeon_cluster_state", "0 cut off, 1 catching up, 2 in order", state),
             level("pigeon_cluster_hubs", "Other hubs that are alive", self.state.1 as f64),
-            level("pigeon_cluster_waiting", "Messages that wait for a place", waiting as f64),
+            level(
+                "pigeon_cluster_waiting",
+                "Reliable members' messages that wait for a place",
+                counts.waiting.reliable as f64,
+            ),
+            level(
+                "pigeon_cluster_waiting_plain",
+                "Plain members' messages that wait for a place",
+                counts.waiting.plain as f64,
+            ),
             sum("pigeon_cluster_read", "Records read from the stream", counted.read),
             sum("pigeon_cluster_doubles", "Messages that the log held already", counted.doubles),
             sum("pigeon_cluster_epochs", "Epochs entered", counted.epochs),
             sum("pigeon_cluster_said_again", "Messages said again", counted.said_again),
-            sum("pigeon_cluster_dropped", "Messages without room to wait", dropped),
+            sum(
+                "pigeon_cluster_dropped",
+                "Plain members' messages without room to wait",
+                counts.dropped(),
+            ),
+            sum(
+                "pigeon_cluster_refused",
+                "Reliable members' messages without room to wait",
+                counts.refused(),
+            ),
+            sum(
+                "pigeon_cluster_too_large",
+                "Messages and lists too large for the NATS servers",
+                counted.too_large,
+            ),
+            sum(
+                "pigeon_cluster_unplaced",
+                "Messages and epochs without a position",
+                counted.unplaced,
+            ),
+            sum(
+                "pigeon_cluster_excessive",
+                "Numbers of joins and bans from other hubs that were too great",
+                self.elsewhere.excessive(),
+            ),
+            sum(
+                "pigeon_cluster_unbans_forgotten",
+                "Lifted bans that are not remembered any more",
+                self.elsewhere.forgotten_unbans(),
+            ),
         ]
     }
 
@@ -327,6 +410,7 @@ impl Cluster {
             hub.announce_cluster(now, false);
         }
         self.elsewhere.tick(hub, now);
+        self.tell_losses(now);
         self.hand_in(hub);
     }
 
@@ -343,7 +427,8 @@ impl Cluster {
 
     /// The rows of the console's statistics.
     pub(super) fn statistics(&self) -> Vec<[String; 2]> {
-        let (counted, waiting, dropped) = self.desk.counts();
+        let counts = self.desk.counts();
+        let counted = counts.order;
         let state = match self.state.0 {
             State::CutOff => say!("hub-cluster-cut-off"),
             State::CatchingUp => say!("hub-cluster-catching-up"),
@@ -354,12 +439,18 @@ impl Cluster {
             [say!("hub-stat-cluster"), state],
             row(say!("hub-stat-cluster-others"), self.state.1 as u64),
             row(say!("hub-stat-cluster-members"), self.elsewhere.count() as u64),
-            row(say!("hub-stat-cluster-waiting"), waiting as u64),
+            row(say!("hub-stat-cluster-waiting"), counts.waiting.reliable as u64),
+            row(say!("hub-stat-cluster-waiting-plain"), counts.waiting.plain as u64),
             row(say!("hub-stat-cluster-read"), counted.read),
             row(say!("hub-stat-cluster-doubles"), counted.doubles),
             row(say!("hub-stat-cluster-epochs"), counted.epochs),
             row(say!("hub-stat-cluster-said-again"), counted.said_again),
-            row(say!("hub-stat-cluster-dropped"), dropped),
+            row(say!("hub-stat-cluster-refused"), counts.refused()),
+            row(say!("hub-stat-cluster-dropped"), counts.dropped()),
+            row(say!("hub-stat-cluster-too-large"), counted.too_large),
+            row(say!("hub-stat-cluster-unplaced"), counted.unplaced),
+            row(say!("hub-stat-cluster-excessive"), self.elsewhere.excessive()),
+            row(say!("hub-stat-cluster-unbans-forgotten"), self.elsewhere.forgotten_unbans()),
         ]
     }
 

@@ -217,15 +217,16 @@ impl Link {
         let settled = settled.into_iter().map(|Settled { id, message, outcome }| {
             use pigeon_log::Outcome as Log;
             let outcome = match outcome {
-                Log::Stored { .. } => {
+                Ok(Log::Stored { .. }) => {
                     hub.relay(now, message);
                     Outcome::Stored
                 }
-                Log::Again { position: Some(_) } => Outcome::Stored,
-                Log::Again { position: None } => Outcome::Deleted,
-                Log::Conflict { .. } => Outcome::Conflict,
-                Log::Gap { expected } => Outcome::Expected(expected),
-                Log::Kept | Log::NotStored => Outcome::refused(Reason::NotStored),
+                Ok(Log::Again { position: Some(_) }) => Outcome::Stored,
+                Ok(Log::Again { position: None }) => Outcome::Deleted,
+                Ok(Log::Conflict { .. }) => Outcome::Conflict,
+                Ok(Log::Gap { expected }) => Outcome::Expected(expected),
+                Ok(Log::Kept | Log::NotStored) => Outcome::refused(Reason::NotStored),
+                Err(why) => Outcome::refused(why),
             };
             ToLink::Settled { id, outcome }
         });

@@ -289,7 +289,7 @@ fn a_ban_and_its_lift_that_are_heard_at_once_are_not_told_back() {
     world.turns(20);
     for n in 0..3 {
         assert_eq!(world.sites[n].hub.bans().count(), 0, "hub{n}");
-        let rows = world.sites[n].elsewhere.bans.rows();
+        let rows = world.sites[n].elsewhere.bans.rows(PART);
         assert_eq!(rows, [json!([[key.to_string(), 4, 0]])], "hub{n}");
     }
 }
@@ -331,4 +331,69 @@ fn a_banned_key_is_kept_out_everywhere_and_let_in_again_also_by_a_hub_that_was_a
     world.join(1, 7, "ann");
     world.turns(2);
     world.expect(&["ann"]);
+}
+
+impl World {
+    /// A hub that is not of this test tells its members.
+    fn faulty(&mut self, n: usize, author: u128, join: u64) {
+        let (run, now) = (99, self.now);
+        let Site { hub, elsewhere, .. } = &mut self.sites[n];
+        elsewhere.about_other(hub, now, run, &json!({ "name": "faulty" }));
+        let rows = json!([["key2", "lobby", "key", 1, hex(author), join]]);
+        let version = join.wrapping_add(1);
+        let list = json!({
+            "kind": "members", "version": version, "part": 0, "parts": 1, "members": rows,
+        });
+        elsewhere.told(hub, now, run, &list);
+        self.drain(n);
+    }
+}
+
+#[test]
+fn the_number_of_a_join_from_a_faulty_hub_wrecks_nothing() {
+    let mut world = World::new(3);
+    let first = world.join(0, 7, "key2");
+    world.turns(2);
+    for join in [LAST_JOIN - 1, LAST_JOIN, u64::MAX] {
+        (0..3).for_each(|n| world.faulty(n, 7, join));
+    }
+    let second = world.join(1, 7, "key2");
+    world.say(0, first, "join one");
+    world.say(1, second, "join two");
+    world.turns(8);
+    assert_eq!((world.who(2, "one").len(), world.who(2, "two").len()), (0, 1));
+    for site in &world.sites {
+        assert_eq!(site.elsewhere.excessive(), 3);
+        assert!(site.elsewhere.here.clock < 4 * FURTHEST);
+    }
+}
+
+#[test]
+fn a_hub_that_was_restarted_soon_orders_joins_as_an_old_cluster_does() {
+    let mut world = World::new(3);
+    world.sites[0].elsewhere.here.clock = 3 * FURTHEST;
+    let first = world.join(0, 7, "key2");
+    world.say(0, first, "join one");
+    world.turns(25);
+    let second = world.join(1, 7, "key2");
+    world.say(1, second, "join two");
+    world.turns(2);
+    assert_eq!((world.who(2, "one").len(), world.who(2, "two").len()), (0, 1));
+}
+
+#[test]
+fn a_list_goes_in_as_many_parts_as_the_brokers_want() {
+    let mut world = World::new(2);
+    world.sites[0].elsewhere.set_limit(4 * ROW);
+    for n in 0..20 {
+        world.join(0, 100 + n, &format!("member{n}"));
+    }
+    world.turns(3);
+    assert_eq!(world.who(1, "lobby").len(), 20);
+    world.sites[0].elsewhere.told_at = None;
+    let Site { hub, elsewhere, .. } = &mut world.sites[0];
+    elsewhere.tick(hub, world.now + LOOK);
+    let lists = elsewhere.take_tells();
+    assert_eq!(lists.len(), 5);
+    assert!(lists.iter().all(|list| list.to_string().len() < 4 * ROW));
 }
