@@ -346,12 +346,13 @@ impl Publishing {
     }
 
     /// Lowers the limits after the broker has refused a record of this many bytes for its size. Returns
-    /// whether the record is in flight.
+    /// whether the record is in flight. A message that was refused alone exceeds the new limit, and a
+    /// shorter one, which may be in the stream, does not.
     pub(crate) fn too_large(&mut self, id: u64, bytes: usize) -> bool {
         let Ok(place) = self.flight.binary_search_by_key(&id, |it| it.id) else { return false };
         let Limits { several, one } = &mut self.limits;
         match &*self.flight[place].items {
-            [Item::New { .. } | Item::Again(_)] => *one = (*one).min(bytes.saturating_sub(1)),
+            [Item::New { said, .. } | Item::Again(said)] => *one = (*one).min(said.size() - 1),
             _ => *several = (*several).min(bytes / 2),
         }
         true
@@ -359,8 +360,12 @@ impl Publishing {
 
     /// Takes waiting messages that are too large for the brokers, and the new ones that follow them in
     /// their outboxes, unless the log has the large one. Messages that are said again go on as if the
-    /// log held nothing before them.
-    pub(crate) fn take_too_large(&mut self, mut is_held: impl FnMut(&Said) -> bool) -> Vec<Item> {
+    /// log held nothing before them. Without `with_new`, new messages stay.
+    pub(crate) fn take_too_large(
+        &mut self,
+        with_new: bool,
+        mut is_held: impl FnMut(&Said) -> bool,
+    ) -> Vec<Item> {
         let limit = self.limits.one;
         let (mut taken, mut lasts) = (Vec::new(), BTreeMap::new());
         let mut cut = BTreeSet::new();
@@ -368,6 +373,7 @@ impl Publishing {
             for mut item in std::mem::take(queue) {
                 let is_large = item.exceeds(limit);
                 let is_taken = match &mut item {
+                    Item::New { .. } if !with_new => false,
                     Item::New { said, .. } if said.numbered == Numbered::Author => {
                         let (identity, after) = (said.identity(), said.after);
                         let key = (identity.author, identity.outbox);
@@ -552,7 +558,7 @@ mod tests {
         publishing.push_new(Some(5), other);
         publishing.push_new(None, Said { numbered: Numbered::Hub, ..said(9, &"x".repeat(9_000)) });
         publishing.limits = Limits::of(8_192);
-        let taken = publishing.take_too_large(|_| false);
+        let taken = publishing.take_too_large(true, |_| false);
         let numbers = taken.iter().filter_map(Item::said).map(|said| said.message.identity.number);
         assert_eq!(numbers.collect::<Vec<_>>(), [3, 4, 9]);
         assert_eq!((publishing.last_of(1, 2), publishing.last_of(1, 7)), (Some(2), Some(1)));
@@ -569,7 +575,7 @@ mod tests {
         publishing.push_again(again(2, &"x".repeat(9_000)));
         publishing.push_again(again(3, "x"));
         publishing.push_again(again(4, "x"));
-        assert_eq!(publishing.take_too_large(|_| false).len(), 1);
+        assert_eq!(publishing.take_too_large(true, |_| false).len(), 1);
         let next = publishing.next(Instant::ORIGIN, 0, ALL, |_| false, |_| Vec::new());
         let said = next.into_iter().flat_map(|(.., items)| items).filter_map(Item::said);
         let all: Vec<(u64, Again)> =

@@ -28,6 +28,12 @@ const STAMP: usize = 300;
 const FIELDS: usize = 1_000;
 const OUTBOX: usize = 128;
 
+/// Maximum bytes of a speaker's name that `FIELDS` has room for. A faulty hub's name may be longer.
+const NAME: usize = 64;
+
+/// Maximum bytes of one byte in a JSON string.
+const ESCAPE: usize = 6;
+
 /// Maximum bytes that JSON's escapes add to a text. One with more of them is written in base64.
 const ESCAPES: usize = 32 << 10;
 
@@ -215,7 +221,15 @@ impl Said {
     /// An upper bound of its bytes in a record. Encoding it only to count them was rejected: that costs
     /// as much as publishing it.
     pub(crate) fn bound(&self) -> usize {
-        largest(self.message.text.len()) - STAMP
+        let name = self.message.speaker.len().saturating_sub(NAME) * ESCAPE;
+        largest(self.message.text.len()) - STAMP + name
+    }
+
+    /// The size of a record with this message alone, with the longest stamp.
+    pub(crate) fn size(&self) -> usize {
+        // What fits now has to fit when it is said again, with one more field.
+        let again = if self.again.is_new() { r#","again":"oldest""#.len() } else { 0 };
+        STAMP + again + serde_json::to_vec(self).map_or(0, |bytes| bytes.len())
     }
 
     /// The size of a record with this message alone, if it is above a limit.
@@ -223,10 +237,7 @@ impl Said {
         if self.bound() <= room_in(limit) {
             return None;
         }
-        // What fits now has to fit when it is said again, with one more field.
-        let again = if self.again.is_new() { r#","again":"oldest""#.len() } else { 0 };
-        let size = STAMP + again + serde_json::to_vec(self).map_or(0, |bytes| bytes.len());
-        (size > limit).then_some(size)
+        Some(self.size()).filter(|size| *size > limit)
     }
 }
 
@@ -325,6 +336,17 @@ mod tests {
                 let (size, record) = (again.exceeds(0).unwrap(), record.to_bytes().len());
                 assert!(size <= largest(text) && record <= size, "{text} of {byte:?}: {record}");
             }
+        }
+    }
+
+    #[test]
+    fn the_bound_of_a_message_counts_a_long_name() {
+        for name in ["\u{1}".repeat(64), "\u{1}".repeat(65), "\u{1}".repeat(100_000)] {
+            let message = Message { speaker: name.into(), ..message(u128::MAX, 2, 3, "x") };
+            let said = Said { message, after: 2, numbered: Numbered::Hub, again: Again::No };
+            let size = said.size();
+            assert!(size <= STAMP + said.bound());
+            assert_eq!((said.exceeds(size - 1), said.exceeds(size)), (Some(size), None));
         }
     }
 

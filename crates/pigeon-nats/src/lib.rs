@@ -10,13 +10,15 @@
 //! ```
 //!
 //! `settings`: brokers and the stream's configuration. `connection`: what is asked of the brokers.
-//! `credentials`: how a hub proves itself with a file. `link`: the thread.
+//! `credentials`: how a hub proves itself with a file. `trouble`: what is reported of them. `link`: the
+//! thread.
 #![forbid(unsafe_code)]
 
 mod connection;
 mod credentials;
 mod link;
 mod settings;
+mod trouble;
 
 pub use link::{Event, Input, Inputs, Link};
 pub use settings::{Credentials, Settings};

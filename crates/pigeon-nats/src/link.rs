@@ -25,6 +25,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::connection::{self, Error, Sign, Unpublished};
 use crate::settings::Settings;
+use crate::trouble::Troubles;
 
 /// Delay before the stream is opened again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -35,9 +36,6 @@ const WAITING: usize = 16 << 20;
 
 /// Memory of an input, besides its text. It bounds the number of each kind to 32,768.
 const INPUT: usize = 512;
-
-/// Time for which no record gets an answer, until that is reported. Brokers elect a leader sooner.
-const UNANSWERED: Duration = Duration::from_secs(15);
 
 /// Maximum inputs that are taken at once. Messages among them go out together.
 const AT_ONCE: usize = 1_024;
@@ -104,7 +102,7 @@ pub enum Event {
         /// What it has told.
         body: Value,
     },
-    /// The brokers or the stream cannot be reached, or refuse. Broadcast once for each reason.
+    /// The brokers or the stream cannot be reached, or refuse. Reported once for each reason.
     Trouble(String),
     /// The brokers accept records and what is told up to this many bytes.
     Limit(usize),
@@ -289,12 +287,12 @@ struct Driver {
     messages: Option<Messages>,
     done: UnboundedSender<(u64, Done)>,
     told: (Option<State>, usize),
-    trouble: Option<String>,
+    troubles: Troubles,
     differences: Vec<String>,
     /// The limit that was reported last.
     limit: usize,
-    /// Since when no record has got an answer.
-    unanswered: Option<Instant>,
+    /// Delay before the next connection that the order wants.
+    delay: Duration,
     /// Number of things to be told that were too large for the brokers.
     too_large: u64,
     shared: Arc<Shared>,
@@ -347,10 +345,10 @@ impl Driver {
             messages: None,
             done,
             told: (None, usize::MAX),
-            trouble: None,
+            troubles: Troubles::default(),
             differences: Vec::new(),
             limit: 0,
-            unanswered: None,
+            delay: Duration::ZERO,
             too_large: 0,
             shared,
             others: BTreeMap::new(),
@@ -441,17 +439,19 @@ impl Driver {
         match sign {
             Sign::Connected => self.open_at = Some(self.now()),
             Sign::Disconnected => {
+                self.troubles.disconnected();
                 self.close(None);
                 self.open_at = None;
             }
-            Sign::Trouble(why) => self.trouble(why),
+            Sign::Trouble(why) => {
+                let why = self.troubles.not_opened(why);
+                self.trouble(why);
+            }
         }
     }
 
-    /// Reports a reason once, until another one or until all is well.
-    fn trouble(&mut self, why: String) {
-        if self.trouble.as_ref() != Some(&why) {
-            self.trouble = Some(why.clone());
+    fn trouble(&mut self, why: Option<String>) {
+        if let Some(why) = why {
             (self.report)(Event::Trouble(why));
         }
     }
@@ -480,7 +480,7 @@ impl Driver {
                     (self.report)(Event::Differs(differences.clone()));
                 }
                 self.differences = differences;
-                (self.trouble, self.unanswered) = (None, None);
+                self.troubles.opened();
                 self.generation += 1;
                 self.stream = Some(stream);
                 self.order.connected(self.now(), place, &*self.held);
@@ -502,7 +502,8 @@ impl Driver {
     /// Ends the connection to the stream, and opens it again soon.
     fn close(&mut self, error: Option<Error>) {
         if let Some(error) = error {
-            self.trouble(error.to_string());
+            let why = self.troubles.not_opened(error.to_string());
+            self.trouble(why);
         }
         self.generation += 1;
         (self.opening, self.reading, self.messages) = (None, None, None);
@@ -526,7 +527,7 @@ impl Driver {
         let now = self.now();
         match done {
             Done::Published { id, answer: Ok(sequence), .. } => {
-                self.unanswered = None;
+                self.troubles.published(now);
                 self.order.acknowledged(now, id, sequence, &*self.held);
             }
             Done::Published { id, bytes, answer: Err(why) } => self.unpublished(id, bytes, why),
@@ -534,22 +535,17 @@ impl Driver {
         }
     }
 
-    /// A record was not published. One that goes on like this is reported: nothing passes it.
     fn unpublished(&mut self, id: u64, bytes: usize, why: Unpublished) {
         let now = self.now();
         if let Unpublished::TooLarge = why {
             self.order.too_large(now, id, bytes, &*self.held);
             return self.limited();
         }
-        match why {
-            Unpublished::Refused(why) => self.trouble(why),
-            Unpublished::Unanswered(why) => {
-                if *self.unanswered.get_or_insert(now) + UNANSWERED <= now {
-                    self.trouble(why);
-                }
-            }
-            Unpublished::Late | Unpublished::TooLarge => {}
-        }
+        let reported = self.troubles.unpublished(now, &why);
+        self.trouble(reported);
+        // Another hub's opening is read at once. One that the brokers do not take is not repeated at
+        // full speed.
+        self.delay = if let Unpublished::Late = why { Duration::ZERO } else { RETRY };
         self.order.refused(now, id, &*self.held);
     }
 
@@ -653,7 +649,7 @@ impl Driver {
                 Output::Publish { id, record, expect } => self.publish(id, record, expect).await,
                 Output::Connect => {
                     self.close(None);
-                    self.open_at = Some(self.now());
+                    self.open_at = Some(self.now() + std::mem::take(&mut self.delay));
                 }
                 Output::Store { messages, saved } => {
                     (self.report)(Event::Store { messages, saved })

@@ -18,6 +18,9 @@ use pigeon_proto::{Identity, LinkKind, Message, Position, RoomName};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The run of a hub whose stream is not as it should be.
+const FULL: u128 = 9;
+
 /// A broker, or `None` where nats-server is not installed.
 struct Broker {
     child: Child,
@@ -142,7 +145,7 @@ impl Hub {
                     Event::State { state, others } => {
                         (seen.state, seen.others) = (Some(state), others);
                     }
-                    Event::Differs(what) => panic!("{what:?}"),
+                    Event::Differs(what) => assert_eq!(run, FULL, "{what:?}"),
                     Event::Trouble(why) => {
                         println!("{run}: {why}");
                         seen.troubles.push(why);
@@ -375,6 +378,38 @@ fn a_broker_that_accepts_only_small_records_gets_small_ones_and_what_it_cannot_t
     until("and the next one", &mut hubs, are_settled);
     until("everywhere", &mut hubs, |hubs| have(hubs, 700));
     assert!(hubs[0].seen.lock().unwrap().limit < 65_536, "it is told");
+    drop(hubs);
+    broker.kill();
+}
+
+#[test]
+fn brokers_that_refuse_the_first_epoch_are_reported_once_and_are_not_asked_at_full_speed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (port, store) = (free_port(), folder.path().join("store"));
+    let Some(broker) = Broker::with(port, &store, "") else { return };
+    let mut hubs = [Hub::start(1, port, Shared::default())];
+    until("in order", &mut hubs, are_in_order);
+    drop(hubs);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = async_nats::connect(format!("127.0.0.1:{port}")).await.unwrap();
+        let context = async_nats::jetstream::new(client);
+        let stream = context.get_stream("pigeon-test").await.unwrap();
+        stream.purge().await.unwrap();
+        let config = stream.cached_info().config.clone();
+        let full = async_nats::jetstream::stream::Config {
+            max_bytes: 1,
+            discard: async_nats::jetstream::stream::DiscardPolicy::New,
+            ..config
+        };
+        context.update_stream(full).await.unwrap();
+    });
+    let mut hubs = [Hub::start(FULL, port, Shared::default())];
+    let troubles = |hub: &Hub| hub.seen.lock().unwrap().troubles.clone();
+    until("reported", &mut hubs, |hubs| !troubles(&hubs[0]).is_empty());
+    std::thread::sleep(Duration::from_secs(3));
+    let all = troubles(&hubs[0]);
+    assert_eq!(all.len(), 1, "{all:?}");
     drop(hubs);
     broker.kill();
 }

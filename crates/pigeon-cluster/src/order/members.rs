@@ -87,14 +87,15 @@ impl Order {
         Some(longest_text(said.message.text.len(), size, limit) as u64)
     }
 
-    /// Removes waiting messages that are too large for the brokers. The stream may hold some of them, so
-    /// this is called after everything in it was read.
+    /// Removes waiting messages that are too large for the brokers. The stream or another hub's log may
+    /// hold a new one, so those stay until this hub is in order.
     pub(super) fn drop_too_large(&mut self, held: &dyn Held) {
-        if !std::mem::take(&mut self.is_limit_lower) {
+        let with_new = self.is_in_order() && std::mem::take(&mut self.is_new_unchecked);
+        if !std::mem::take(&mut self.is_again_unchecked) && !with_new {
             return;
         }
         let lasts = &mut self.lasts;
-        let taken = self.publishing.take_too_large(|said| {
+        let taken = self.publishing.take_too_large(with_new, |said| {
             let Identity { author, outbox, number } = said.identity();
             let last = lasts.entry((author, outbox));
             number <= *last.or_insert_with(|| held.last_number(author, outbox))

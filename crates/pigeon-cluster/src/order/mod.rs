@@ -38,6 +38,7 @@ use pigeon_datagram::Instant;
 use pigeon_proto::{Identity, Message, Position};
 
 use self::agreement::read_missing;
+use self::stream::most_after;
 use crate::chain::Chain;
 use crate::held::{Held, Rewind, Saved};
 use crate::peers::Peers;
@@ -182,8 +183,10 @@ pub struct Statistics {
     pub refused: u64,
     /// Messages that were too large for the brokers.
     pub too_large: u64,
-    /// Messages and epochs without a position, because an epoch's number was too great.
+    /// Messages and epochs that were ignored, because an epoch's number was too great.
     pub unplaced: u64,
+    /// Epochs that could not be opened, because none is left.
+    pub exhausted: u64,
 }
 
 /// Number of messages that wait for their place. Each kind has its own share.
@@ -221,6 +224,8 @@ pub struct Order {
     announced: u64,
     /// The highest epoch known anywhere.
     top: u64,
+    /// The last epoch that is entered.
+    most: u64,
     /// The sequence of the last opening.
     register: u64,
     /// The end of the stream at the time of connecting.
@@ -229,8 +234,9 @@ pub struct Order {
     listened_at: Instant,
     peers: Peers,
     publishing: Publishing,
-    /// Whether messages that wait may be too large for the brokers.
-    is_limit_lower: bool,
+    /// Whether messages that wait may be too large for the brokers: new ones, and those said again.
+    is_new_unchecked: bool,
+    is_again_unchecked: bool,
     /// The last number of outboxes, also of messages that are not stored yet.
     lasts: BTreeMap<(u128, u64), u64>,
     ready: VecDeque<Ready>,
@@ -300,12 +306,14 @@ impl Order {
             announced: 0,
             chain: Chain::new(saved),
             top,
+            most: most_after(top),
             register: 0,
             live_at: u64::MAX,
             listened_at: Instant::ORIGIN,
             peers: Peers::default(),
             publishing: Publishing::default(),
-            is_limit_lower: false,
+            is_new_unchecked: false,
+            is_again_unchecked: false,
             lasts: BTreeMap::new(),
             ready: VecDeque::new(),
             ready_bytes: 0,
@@ -817,13 +825,91 @@ mod tests {
     }
 
     #[test]
+    fn an_epoch_far_beyond_the_known_ones_is_not_entered_at_once() {
+        let (mut order, log) = (reading(0), MemoryLog::default());
+        let epoch = |epoch| Record::Epoch { epoch, hub: 9 }.to_bytes();
+        order.delivered(NOW, 11, &epoch(Position::END.epoch()), &log);
+        order.delivered(NOW, 12, &record(0, &[1]), &log);
+        assert_eq!(stored(&mut order).len(), 1, "the hub goes on");
+        assert_eq!((order.statistics().unplaced, order.place().epoch), (1, 3));
+        order.delivered(NOW, 13, &epoch(3 + 1_024), &log);
+        assert_eq!(order.place().epoch, 3 + 1_024);
+        // A hub that was away for thousands of epochs reaches the others.
+        let (mut order, mut sequence) = (reading(0), 11);
+        while order.place().epoch < 8_000 {
+            order.delivered(NOW, sequence, &epoch(8_000), &log);
+            sequence += 1;
+        }
+        assert_eq!(order.statistics().unplaced, 7);
+        // A new one enters at once.
+        let mut order = Order::new(1, Saved::default(), Position::START);
+        order.connected(NOW, Stream { register: Some((10, 8_000)), ..stream(10) }, &log);
+        order.delivered(NOW, 10, &epoch(8_000), &log);
+        assert_eq!((order.place().epoch, order.statistics().unplaced), (8_000, 0));
+    }
+
+    #[test]
+    fn a_message_that_was_published_stays_although_it_may_be_too_large_until_the_hub_is_in_order() {
+        let (mut order, log) = (reading(0), MemoryLog::default());
+        order.handle_timeout(NOW + Duration::from_secs(5), &log);
+        order.say(1, said(1, 1, &"x".repeat(9_000)), &log);
+        order.pump(NOW, &log);
+        assert_eq!(published(&mut order).len(), 1);
+        // The stream was created anew, and takes less.
+        order.disconnected(NOW);
+        let place = Stream { record: 8_192, last: 0, at_cursor: None, register: None, first: 1 };
+        order.connected(NOW, place, &log);
+        order.delivered(NOW, 1, &Record::Epoch { epoch: 4, hub: 9 }.to_bytes(), &log);
+        assert_eq!(order.state(), State::CatchingUp);
+        assert_eq!(settled(&mut order), [], "another log may hold it");
+        // It does.
+        let stamp = Stamp { hub: 9, epoch: 4, round: 0, step: 0, seen: 1, digest: 0 };
+        let again = Said { again: Again::Oldest, ..said(1, 1, &"x".repeat(9_000)) };
+        let stamp = Stamp { digest: order.place().digest, ..stamp };
+        order.delivered(NOW, 2, &Record::Said { stamp, messages: vec![again] }.to_bytes(), &log);
+        assert_eq!(order.waiting().reliable, 1);
+        order.handle_timeout(NOW + Duration::from_secs(10), &log);
+        assert!(settled(&mut order).iter().all(|(_, it)| !matches!(it, Outcome::TooLong { .. })));
+    }
+
+    #[test]
+    fn only_messages_as_large_as_the_one_that_was_refused_are_refused_with_it() {
+        let (mut order, log) = (reading(0), MemoryLog::default());
+        order.handle_timeout(NOW + Duration::from_secs(5), &log);
+        order.say(1, said(1, 1, &"x".repeat(8_950)), &log);
+        order.pump(NOW, &log);
+        order.say(2, said(2, 1, &"x".repeat(9_000)), &log);
+        order.pump(NOW, &log);
+        let [(_, _, first), (id, _, bytes)] = published(&mut order)[..] else { panic!() };
+        assert!(first < bytes);
+        order.too_large(NOW, id, bytes, &log);
+        let outcomes = settled(&mut order);
+        assert!(matches!(outcomes[..], [(2, Outcome::TooLong { .. })]), "{outcomes:?}");
+        assert_eq!(order.waiting().reliable, 1);
+    }
+
+    #[test]
+    fn a_message_with_a_long_name_that_is_refused_is_not_said_for_ever() {
+        let (mut order, log) = (reading(0), MemoryLog::default());
+        order.handle_timeout(NOW + Duration::from_secs(5), &log);
+        let mut long = said(1, 1, "x");
+        long.message.speaker = "n".repeat(20_000).into();
+        order.say(1, long, &log);
+        order.pump(NOW, &log);
+        let [(id, _, bytes)] = published(&mut order)[..] else { panic!() };
+        order.too_large(NOW, id, bytes, &log);
+        let outcomes = settled(&mut order);
+        assert!(matches!(outcomes[..], [(1, Outcome::TooLong { .. })]), "{outcomes:?}");
+    }
+
+    #[test]
     fn after_the_last_epoch_none_is_opened_and_that_is_counted() {
         let last = Position::END.epoch();
         let saved = Saved { epoch: last, opened: 10, cursor: 10, ..Saved::default() };
         let (mut order, log) = (Order::new(1, saved, Position::START), MemoryLog::default());
         order.connected(NOW, stream(20), &log);
         assert_eq!(published(&mut order), []);
-        assert_eq!(order.statistics().unplaced, 1);
+        assert_eq!((order.statistics().exhausted, order.statistics().unplaced), (1, 0));
         assert_eq!(order.state(), State::CatchingUp);
     }
 

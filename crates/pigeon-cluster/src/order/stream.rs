@@ -23,6 +23,10 @@ pub(super) const RECORDS: u64 = 1 << 31;
 /// The last epoch that positions have room for.
 pub(super) const LAST_EPOCH: u64 = Position::END.epoch();
 
+/// How far beyond the highest known epoch one is entered: a faulty hub's record cannot use up all. Each
+/// epoch that is ignored moves the limit, so that a hub that was away for longer soon enters.
+const FURTHEST: u64 = 1_024;
+
 /// Records this close to the end of the stream at the time of connecting are relayed to plain
 /// members; older ones are history. Each may hold many messages.
 const RECENT: u64 = 64;
@@ -33,6 +37,11 @@ const SAVE_EVERY: Duration = Duration::from_secs(5);
 /// Maximum identities that were said again and are remembered, so that they are said once.
 const SAID_AGAIN: usize = 100_000;
 
+/// The last epoch that is entered after an epoch. A new hub knows none and enters any.
+pub(super) fn most_after(epoch: u64) -> u64 {
+    if epoch == 0 { LAST_EPOCH } else { epoch.saturating_add(FURTHEST).min(LAST_EPOCH) }
+}
+
 impl Order {
     /// Connected to the stream.
     pub fn connected(&mut self, now: Instant, stream: Stream, held: &dyn Held) {
@@ -42,13 +51,12 @@ impl Order {
         self.peers.thaw(now);
         self.renew(now);
         self.publishing.go_back(now);
-        self.is_limit_lower |= stream.record < self.publishing.limits.one;
+        self.limit_is_lower(stream.record < self.publishing.limits.one);
         self.publishing.limits = Limits::of(stream.record);
         (self.behind, self.opening, self.opening_late_at) = (None, None, None);
         self.live_at = stream.last;
         let (register, epoch) = stream.register.unwrap_or((0, 0));
-        // No message can have a position in a later epoch.
-        let epoch = if epoch > LAST_EPOCH { 0 } else { epoch };
+        let epoch = if epoch > self.most { 0 } else { epoch };
         self.register = register;
         let saved = &self.chain.saved;
         let is_same = saved.epoch > 0
@@ -110,8 +118,9 @@ impl Order {
         let mut record = Record::parse(bytes);
         if let Some(Record::Epoch { epoch, .. }) = record {
             self.register = sequence;
-            if epoch > LAST_EPOCH {
+            if epoch > self.most {
                 self.statistics.unplaced += 1;
+                self.most = most_after(self.most);
                 record = None;
             }
         }
@@ -189,9 +198,14 @@ impl Order {
     /// The broker has refused a record for its size in bytes: it accepts less than [`Stream::record`].
     pub fn too_large(&mut self, now: Instant, id: u64, bytes: usize, held: &dyn Held) {
         if id & OPENING == 0 && self.publishing.too_large(id / 2, bytes) {
-            self.is_limit_lower = true;
+            self.limit_is_lower(true);
         }
         self.refused(now, id, held);
+    }
+
+    fn limit_is_lower(&mut self, is_lower: bool) {
+        self.is_new_unchecked |= is_lower;
+        self.is_again_unchecked |= is_lower;
     }
 
     /// Whether the message before one of a record's messages exists and this log lacks it.
@@ -227,7 +241,7 @@ impl Order {
         }
         if self.top >= LAST_EPOCH {
             // No epoch is left. Beginning again at the first one would use positions twice.
-            self.statistics.unplaced += 1;
+            self.statistics.exhausted += 1;
             return;
         }
         self.ids += 1;
@@ -247,7 +261,8 @@ impl Order {
         }
         self.statistics.epochs += 1;
         self.phase = Phase::Reading;
-        self.top = epoch;
+        let most = if self.top == 0 { 0 } else { self.most };
+        (self.top, self.most) = (epoch, most.max(most_after(epoch)));
         (self.opening, self.opening_late_at, self.behind) = (None, None, None);
         self.chain.open(epoch, sequence, bytes);
         self.furthest = sequence;

@@ -78,11 +78,12 @@ pub(super) struct Cluster {
     told_next: Instant,
 }
 
-/// What no member of another hub gets.
+/// What no member of another hub gets, and numbers of epochs that leave no room for more.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Losses {
     too_large: u64,
     unplaced: u64,
+    exhausted: u64,
 }
 
 /// For the log's writer.
@@ -241,8 +242,8 @@ impl Cluster {
 
     /// Tells what was lost since the last time, once a minute.
     fn tell_losses(&mut self, now: Instant) {
-        let Statistics { too_large, unplaced, .. } = self.desk.counts().order;
-        let losses = Losses { too_large, unplaced };
+        let Statistics { too_large, unplaced, exhausted, .. } = self.desk.counts().order;
+        let losses = Losses { too_large, unplaced, exhausted };
         if losses == self.told || now < self.told_next {
             return;
         }
@@ -252,7 +253,10 @@ impl Cluster {
             warn!("{}", say!("hub-cluster-too-large", count = too_large - before.too_large));
         }
         if unplaced > before.unplaced {
-            error!("{}", say!("hub-cluster-unplaced", last = Position::END.epoch()));
+            warn!("{}", say!("hub-cluster-unplaced", count = unplaced - before.unplaced));
+        }
+        if exhausted > before.exhausted {
+            error!("{}", say!("hub-cluster-exhausted", last = Position::END.epoch()));
         }
     }
 
@@ -318,7 +322,7 @@ impl Cluster {
             sum(
                 "pigeon_cluster_unplaced",
                 "Messages and epochs without a position",
-                counted.unplaced,
+                counted.unplaced + counted.exhausted,
             ),
             sum(
                 "pigeon_cluster_excessive",
@@ -448,7 +452,7 @@ impl Cluster {
             row(say!("hub-stat-cluster-refused"), counts.refused()),
             row(say!("hub-stat-cluster-dropped"), counts.dropped()),
             row(say!("hub-stat-cluster-too-large"), counted.too_large),
-            row(say!("hub-stat-cluster-unplaced"), counted.unplaced),
+            row(say!("hub-stat-cluster-unplaced"), counted.unplaced + counted.exhausted),
             row(say!("hub-stat-cluster-excessive"), self.elsewhere.excessive()),
             row(say!("hub-stat-cluster-unbans-forgotten"), self.elsewhere.forgotten_unbans()),
         ]
