@@ -30,10 +30,13 @@ pub(crate) fn without_feiq(text: &str) -> String {
     };
     let mut kept = String::with_capacity(cut.len());
     let mut rest = cut;
+    // No picture begins behind it, so that nothing searches the end of one there in vain.
+    let last = cut.rfind(PICTURE.1).unwrap_or(0);
     while let Some(slash) = rest.find('/') {
         let (before, from) = rest.split_at(slash);
         kept.push_str(before);
-        match length_of_feiq(from, before.chars().next_back()) {
+        let may_end = cut.len() - from.len() < last;
+        match length_of_feiq(from, before.chars().next_back(), may_end) {
             Some(length) => rest = &from[length..],
             None => {
                 kept.push('/');
@@ -45,11 +48,15 @@ pub(crate) fn without_feiq(text: &str) -> String {
     kept
 }
 
-/// The length in bytes of an emoticon or picture at the start of a text.
-fn length_of_feiq(text: &str, before: Option<char>) -> Option<usize> {
-    const PICTURE: (&str, &str) = ("/~#>", "<B~");
+/// How a picture begins and ends.
+const PICTURE: (&str, &str) = ("/~#>", "<B~");
+
+/// The length in bytes of an emoticon or picture at the start of a text. `may_end`: the end of a
+/// picture follows.
+fn length_of_feiq(text: &str, before: Option<char>, may_end: bool) -> Option<usize> {
     if text.starts_with(PICTURE.0) {
-        return text.find(PICTURE.1).map(|end| end + PICTURE.1.len());
+        let end = if may_end { text.find(PICTURE.1) } else { None };
+        return end.map(|end| end + PICTURE.1.len());
     }
     let name = text.strip_prefix("/:")?;
     // Excludes paths such as `a/:b`; `http://…` has no colon after its slash.
@@ -136,11 +143,30 @@ mod tests {
             ("好/:weixiao吧/:)".into(), "好吧"),
             ("图/~#>abc123<B~完".into(), "图完"),
             ("/~#>没有结尾".into(), "/~#>没有结尾"),
+            ("<B~/~#>".into(), "<B~/~#>"),
+            ("/~#><B~/~#>".into(), "/~#>"),
             ("http://a/b 1/2 a/:b /: x".into(), "http://a/b 1/2 a/:b /: x"),
             ("{/font;".into(), "{/font;"),
             ("/".into(), "/"),
         ] {
             assert_eq!(without_feiq(&text), expected, "{text}");
+        }
+    }
+
+    /// Eight times the length takes eight times as long if the cost is linear, 64 times if quadratic.
+    #[test]
+    #[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "measures real time")]
+    fn what_begins_like_feiqs_markup_again_and_again_is_cut_in_one_go() {
+        for piece in ["/~#>", "/~#><B~", "/:", "/", "{/font;", "{/font;;}", "<B~", "/~#>/:a"] {
+            let cost = |length: usize| {
+                let text = piece.repeat(length / piece.len());
+                let start = std::time::Instant::now();
+                std::hint::black_box(without_feiq(&text));
+                start.elapsed().as_secs_f64()
+            };
+            // A pause of the machine is no fault.
+            let mut ratios = (0..5).map(|_| cost(64_000) / cost(8_000).max(20e-6));
+            assert!(ratios.any(|ratio| ratio < 24.0), "{piece}");
         }
     }
 

@@ -53,17 +53,32 @@ export const escape = (text) => runs(text).map(([, piece]) => piece).join("");
 
 const LINK = /https?:\/\/[^\s<>"'`\\^{|}，。；：！？、（）【】「」『』《》“”‘’…]+/giu;
 
+/**
+ * Where a link ends: before punctuation, and before a closing bracket that it does not open. Looks at
+ * each character twice at most; an expression such as /[.,]+$/ looks at a row of dots once for each dot.
+ */
+function endOf(link) {
+  const excess = { ")": 0, "]": 0 };
+  for (const c of link) {
+    if (c in excess) excess[c] += 1;
+    else if (c === "(") excess[")"] -= 1;
+    else if (c === "[") excess["]"] -= 1;
+  }
+  let end = link.length;
+  for (; end > 0; end -= 1) {
+    const c = link[end - 1];
+    if (excess[c] > 0) excess[c] -= 1;
+    else if (!".,;:!?".includes(c)) break;
+  }
+  return end;
+}
+
 /** The parts of a text between and within links: `{text}` or `{text, href}`. */
 export function links(text) {
   const out = [];
   let from = 0;
   for (const { 0: match, index } of text.matchAll(LINK)) {
-    let found = match.replace(/[.,;:!?]+$/u, "");
-    // A closing bracket belongs to the text unless the link opens it.
-    for (const [open, close] of ["()", "[]"]) {
-      const count = (c) => found.split(c).length - 1;
-      while (found.endsWith(close) && count(close) > count(open)) found = found.slice(0, -1);
-    }
+    const found = match.slice(0, endOf(match));
     const href = safeLink(found);
     if (!href) continue;
     if (index > from) out.push({ text: text.slice(from, index) });

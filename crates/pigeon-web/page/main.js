@@ -618,7 +618,8 @@ function fit() {
 }
 
 function speak() {
-  const typed = $("text").value.replace(/[\r\n]+$/, "");
+  let typed = $("text").value;
+  while (typed.endsWith("\n")) typed = typed.slice(0, -1);
   if (typed.trim() === "") return;
   if (typed.startsWith("/") || typed.startsWith("／")) {
     if (!command(`/${typed.slice(1)}`)) return;
@@ -709,7 +710,7 @@ function settleRefused(mine) {
 // ---- Private messages: not kept, not acknowledged but by their copy ----
 
 function sayDirect(room, text) {
-  const line = text.replace(/\s*\n\s*/g, " ");
+  const line = text.split("\n").map((part) => part.trim()).filter(Boolean).join(" ");
   const entry = { name: me.name, own: true, isDirect: true, text: line, time: Date.now(), status: "sending" };
   if (bytes(line) > session.maxText) {
     $("say-problem").textContent = words.sayErrors["too-long"]({ size: bytes(line), most: session.maxText });

@@ -33,8 +33,28 @@ test("what is invisible or misleading is escaped", () => {
 test("links are http or https, and end where a reader would end them", () => {
   const found = (text) => links(text).filter((it) => it.href).map((it) => it.text);
   assert.deepEqual(found("see https://a.example/x?y=1, (http://b.example/(c)) and http://c.example。好"), ["https://a.example/x?y=1", "http://b.example/(c)", "http://c.example"]);
+  assert.deepEqual(found("(http://a.example/x.). [http://b.example/[1]/(2)],) http://c.example/())"), ["http://a.example/x", "http://b.example/[1]/(2)", "http://c.example/()"]);
   assert.deepEqual(found("javascript:alert(1) data:text/html,x file:///etc ftp://x https:// http://bank.example@evil.example/"), []);
   assert.equal(links("x https://a.example y").map((it) => it.text).join(""), "x https://a.example y");
+});
+
+test("a text costs what its length says, whatever is repeated", () => {
+  const cost = (run) => {
+    const start = performance.now();
+    run();
+    return performance.now() - start;
+  };
+  const pieces = [")", "]", ")]", "(", ".", ".a", "?", "http://", "http://a ", "http://a)", "https://a,", "\u202e", "e\u0301", "👩\u200d", "中", "%", "@", "a\n", " "];
+  for (const piece of pieces) {
+    for (const [before, after] of [["", ""], ["http://a", ""], ["http://a/", "x"], ["http://a", " x"]]) {
+      const make = (length) => before + piece.repeat(length / piece.length) + after;
+      const [short, long] = [make(1_000), make(8_000)];
+      const run = (text) => [links(text), runs(text, { lines: true }), escape(text), hits(text, [piece, "a"])];
+      // Eight times the cost if linear, 64 times if quadratic. A pause of the machine is no fault.
+      const ratio = () => cost(() => run(long)) / Math.max(cost(() => run(short)), 0.2);
+      assert.ok(Array.from({ length: 5 }).some(() => ratio() < 24), JSON.stringify([before, piece, after]));
+    }
+  }
 });
 
 test("hits are marked in any case, and never as an expression", () => {
