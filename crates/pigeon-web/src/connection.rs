@@ -32,6 +32,9 @@ pub(crate) struct Connection {
     pub(crate) is_dirty: bool,
     /// Whether it has answered a request. The next one may take longer to begin.
     pub(crate) is_kept: bool,
+    /// Whether a request waits until the answer to the one before was sent. Nothing is read until then:
+    /// answers are a thousand times as large as requests.
+    pub(crate) is_waiting: bool,
 }
 
 pub(crate) enum Phase {
@@ -69,6 +72,7 @@ impl Connection {
             is_readable: true,
             is_dirty: false,
             is_kept: false,
+            is_waiting: false,
         }
     }
 

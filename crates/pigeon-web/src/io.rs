@@ -270,6 +270,7 @@ impl Io {
                     if flushed.payload > 0 {
                         accepted.push((socket, flushed.payload));
                     }
+                    let is_resumed = connection.is_waiting && !connection.stream.has_queued();
                     if let Phase::Closing { is_finished } = &mut connection.phase
                         && is_empty
                         && !std::mem::replace(is_finished, true)
@@ -278,6 +279,9 @@ impl Io {
                         connection.stream.finish();
                     }
                     self.statistics.written += flushed.bytes as u64;
+                    if is_resumed {
+                        self.readable.push(socket);
+                    }
                 }
                 Err(_) => lost.push(socket),
             }
@@ -305,7 +309,8 @@ impl Io {
             let is_stuck = !connection.stream.is_empty() && since(connection.taken) > STUCK;
             let is_silent = match &connection.phase {
                 Phase::Request(begun) => {
-                    let is_idle = begun.is_empty() && connection.is_kept;
+                    let has_begun = !begun.is_empty() && !connection.is_waiting;
+                    let is_idle = !has_begun && connection.is_kept;
                     since(connection.since) > if is_idle { IDLE } else { REQUEST }
                 }
                 Phase::WebSocket(_) => since(connection.heard) > SILENT,

@@ -330,9 +330,15 @@ impl<A: Application> Turn<'_, A> {
     /// Reads a connection. Fails if it is lost.
     fn read_one(&mut self, socket: SocketId) -> io::Result<()> {
         let (mut budget, now) = (READ, self.io.now);
+        if self.io.get_mut(socket).is_some_and(|connection| connection.is_waiting) {
+            self.requests(socket);
+        }
         loop {
             let Some(connection) = self.io.get_mut(socket) else { return Ok(()) };
-            let wants = !connection.is_websocket() || self.application.wants(socket);
+            let wants = match connection.is_websocket() {
+                true => self.application.wants(socket),
+                false => !connection.is_waiting,
+            };
             if !connection.is_readable || !wants {
                 return Ok(());
             }
@@ -402,13 +408,18 @@ impl<A: Application> Turn<'_, A> {
         }
     }
 
-    /// Answers complete requests.
+    /// Answers complete requests, each once the answer before was sent.
     fn requests(&mut self, socket: SocketId) {
         let now = self.io.now;
         loop {
             let Some(connection) = self.io.get_mut(socket) else { return };
+            connection.is_waiting = false;
             let Phase::Request(bytes) = &mut connection.phase else { return };
             if bytes.is_empty() {
+                return;
+            }
+            if connection.stream.has_queued() {
+                connection.is_waiting = true;
                 return;
             }
             let request = match Request::parse(bytes) {

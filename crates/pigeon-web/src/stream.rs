@@ -160,6 +160,11 @@ impl Stream {
         self.pieces.push_back(Piece { head, payload, sent: 0, is_counted: true });
     }
 
+    /// Whether anything queued was not sent. Bytes of TLS do not count.
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.pieces.is_empty() && self.tls.as_ref().is_none_or(|tls| !tls.wants_write())
     }

@@ -238,6 +238,30 @@ fn hostile_clients_of_the_page_cost_plain_members_nothing() {
     assert!(figure("pigeon_page_connections ") <= 4_096.0, "{figures}");
 }
 
+#[test]
+fn whoever_asks_much_and_reads_nothing_waits_and_gets_all_of_it_in_the_end() {
+    const REQUESTS: usize = 2_000;
+    let (hub, page) = hub_with_page("much", &[]);
+    let request = |end| format!("GET /assets/main.js HTTP/1.1\nHost: {page}\n{end}\n");
+    let one = ask(page, &request("Connection: close\n")).len();
+    let before = resident_bytes(hub.id());
+    let mut stream = TcpStream::connect(page).unwrap();
+    let all = request("").repeat(REQUESTS - 1) + &request("Connection: close\n");
+    stream.write_all(all.replace('\n', "\r\n").as_bytes()).unwrap();
+    // The hub has read what it reads of it once it has answered others.
+    for _ in 0..3 {
+        ask(page, &format!("GET /healthz HTTP/1.1\nHost: {page}\nConnection: close\n\n"));
+    }
+    let grown = resident_bytes(hub.id()).saturating_sub(before) >> 20;
+    assert!(grown < 20, "{grown} MiB for {} KiB of requests", all.len() >> 10);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answers = Vec::new();
+    stream.read_to_end(&mut answers).unwrap();
+    let count = answers.windows(15).filter(|it| *it == b"HTTP/1.1 200 OK").count();
+    assert_eq!(count, REQUESTS);
+    assert!(answers.len() > REQUESTS * (one - 100), "{} of {one} bytes each", answers.len());
+}
+
 /// Connections whose requests come a byte at a time.
 fn slow(page: SocketAddr) -> Attack {
     Attack::start(1, move |is_over, count| {
