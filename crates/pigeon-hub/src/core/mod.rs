@@ -9,8 +9,8 @@
 //! - [`state`]: [`Core`] and its operations. Its parts own their data: [`members`], [`names`],
 //!   [`grants`] (reclaiming names), [`rooms`], [`presence`] (collected joins and leaves), [`bans`],
 //!   [`kicks`], [`mutes`], [`capacity`] (counted by [`per_address`]), [`guesses`] of the password,
-//!   [`rates`] of all members together, [`history`] (requests for earlier messages), [`tallies`]
-//!   (messages per member). [`kept`]: persistent state.
+//!   [`guests`] (members of other links), [`rates`] of all members together, [`history`] (requests
+//!   for earlier messages), [`tallies`] (messages per member). [`kept`]: persistent state.
 //! - [`commands`]: applies members' commands.
 //! - [`message`]: a message as data, and the batch between two drains.
 //! - [`input`] and [`output`]: data from and to links. [`id`]: identifiers.
@@ -20,6 +20,7 @@ pub(crate) mod capacity;
 mod commands;
 mod grants;
 mod guesses;
+mod guests;
 pub(crate) mod history;
 pub(crate) mod id;
 pub(crate) mod input;

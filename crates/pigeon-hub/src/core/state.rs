@@ -30,6 +30,7 @@ use super::bans::{Banned, Bans};
 use super::capacity::Capacity;
 use super::grants::Grants;
 use super::guesses::Guesses;
+use super::guests::Guests;
 use super::history::Askers;
 use super::id::{LinkId, MemberId, RoomId, Slot};
 use super::input::{Context, Source};
@@ -55,19 +56,6 @@ const RESERVED: [&str; 3] = ["operator", "管理员", "操作者"];
 /// Slots have 32 bits, two of them reserved; memory runs out long before.
 const MAX_MEMBERS: usize = 1 << 30;
 
-/// A member of another link than the plain one. Its data is kept here, because that link has no
-/// table in the hub.
-struct Guest {
-    label: Label,
-    source: Source,
-    /// The author of the member's key, if it has one.
-    author: Option<u128>,
-    /// Whether it is a member of another hub.
-    is_elsewhere: bool,
-    /// Rate of messages accepted by [`Core::admit`].
-    said: Buckets,
-}
-
 /// Members of all links, rooms, names, and message order.
 pub(crate) struct Core {
     config: Config,
@@ -87,7 +75,7 @@ pub(crate) struct Core {
     /// The state of the hub's own rates.
     rates: PerOrigin<Buckets>,
     work: Work,
-    guests: HashMap<Slot, Guest, RandomState>,
+    guests: Guests,
     /// The links' kinds, by number.
     links: Vec<LinkKind>,
     token_key: TokenKey,
@@ -125,7 +113,7 @@ impl Core {
             newest: HashMap::with_hasher(RandomState::with_seeds(b, a, d, c)),
             rates: PerOrigin::default(),
             work: Work::new(keys),
-            guests: HashMap::with_hasher(RandomState::with_seeds(b, c, d, a)),
+            guests: Guests::new(keys),
             links: vec![LinkKind::Plain],
             token_key,
             wall: WallClock::new(Duration::ZERO, Instant::ORIGIN),
@@ -245,7 +233,7 @@ impl Core {
     /// What a ban of a member is of: its key if it joined with one, else its address. A page's key
     /// does not count, because a private window has a new one. `None`: the member's own hub knows.
     pub(crate) fn to_ban(&self, cx: &Context<'_>, slot: Slot) -> Option<Banned> {
-        let guest = self.guests.get(&slot);
+        let guest = self.guests.get(slot);
         let is_key = self.link_kind(slot) == LinkKind::Key;
         match guest.and_then(|guest| guest.author).filter(|_| is_key) {
             Some(author) => Some(Banned::Key(author)),
@@ -259,7 +247,7 @@ impl Core {
         match banned {
             Banned::Key(author) => self.author(slot) == Some(author),
             // The address of a member of another hub is not its own.
-            Banned::Net(_) if self.guests.get(&slot).is_some_and(|guest| guest.is_elsewhere) => {
+            Banned::Net(_) if self.guests.get(slot).is_some_and(|guest| guest.is_elsewhere) => {
                 false
             }
             Banned::Net(net) => net.contains(&self.source(cx, slot).ip),
@@ -268,14 +256,14 @@ impl Core {
 
     /// Marks a member as one of another hub.
     pub(crate) fn set_elsewhere(&mut self, slot: Slot) {
-        if let Some(guest) = self.guests.get_mut(&slot) {
+        if let Some(guest) = self.guests.get_mut(slot) {
             guest.is_elsewhere = true;
         }
     }
 
     /// A member's source.
     pub(crate) fn source(&self, cx: &Context<'_>, slot: Slot) -> Source {
-        let guest = self.guests.get(&slot).map(|guest| guest.source);
+        let guest = self.guests.get(slot).map(|guest| guest.source);
         guest.unwrap_or_else(|| cx.plain.source(slot))
     }
 
@@ -290,7 +278,7 @@ impl Core {
 
     /// A member's label at its link.
     pub(crate) fn link_label(&self, cx: &Context<'_>, slot: Slot) -> Label {
-        let guest = self.guests.get(&slot).map(|guest| guest.label.clone());
+        let guest = self.guests.get(slot).map(|guest| guest.label().clone());
         guest.unwrap_or_else(|| cx.plain.label(slot))
     }
 
@@ -307,8 +295,7 @@ impl Core {
 
     /// Finds a member by its link's label.
     fn find_by_label(&self, cx: &Context<'_>, label: &str) -> Option<Slot> {
-        let guest = || self.guests.iter().find(|(_, guest)| guest.label.as_str() == label);
-        cx.plain.find(label).or_else(|| guest().map(|(slot, _)| *slot))
+        cx.plain.find(label).or_else(|| self.guests.find(label))
     }
 
     /// Whether a newcomer with this label, from this address, is locked out after a kick.

@@ -6,15 +6,15 @@ use std::time::Duration;
 use pigeon_datagram::Instant;
 use pigeon_proto::{Change, Label, Language, Reason, RoomName, Subject};
 
-use super::{Core, Guest};
+use super::Core;
 use crate::core::grants::Gone;
+use crate::core::guests::Guest;
 use crate::core::id::{LinkId, MemberId, RoomId, Slot};
 use crate::core::input::{Context, Source};
 use crate::core::kept::{Keep, KeptKick, KeptName};
 use crate::core::kicks::{self, Kick};
 use crate::core::members::Trait;
 use crate::core::output::Output;
-use crate::core::rates::Buckets;
 use crate::core::rooms::Room;
 use crate::statistics::{Dropped, Left};
 
@@ -48,9 +48,7 @@ impl Core {
         let slot = member.slot();
         self.capacity.add(&self.config, source);
         if link != LinkId::PLAIN {
-            let (label, said) = (label(), Buckets::default());
-            let guest = Guest { label, source, author, is_elsewhere: false, said };
-            self.guests.insert(slot, guest);
+            self.guests.insert(slot, Guest::new(label(), source, author));
         }
         self.members.set(slot, Trait::Chinese, self.config.language == Language::Chinese);
         self.statistics.joined += 1;
@@ -76,7 +74,7 @@ impl Core {
         let (resumes, author) = (self.resumes(cx, slot), self.author(slot));
         self.rooms.exit(&mut self.members, slot);
         let named = self.names.remove(slot);
-        self.guests.remove(&slot);
+        self.guests.remove(slot);
         self.mutes.forget(slot);
         self.askers.forget(slot);
         self.tallies.forget(slot);
@@ -169,7 +167,7 @@ impl Core {
     /// Whether a member's client stores its resume token and sends it automatically: pigeon's own,
     /// which pads its heartbeats, and clients of other links.
     pub(super) fn resumes(&self, cx: &Context<'_>, slot: Slot) -> bool {
-        self.guests.contains_key(&slot) || cx.plain.is_padded(slot)
+        self.guests.get(slot).is_some() || cx.plain.is_padded(slot)
     }
 
     /// Kicks a member for ten minutes, by its name or its link's label. The name of an absent

@@ -97,7 +97,7 @@ impl Core {
 
     /// The author of a member's key.
     pub(crate) fn author(&self, slot: Slot) -> Option<u128> {
-        self.guests.get(&slot)?.author
+        self.guests.get(slot)?.author
     }
 
     fn holder_of(&self, owner: Owner) -> Option<Name> {
@@ -206,8 +206,7 @@ impl Core {
     /// the label, so the change is reported there as a rename.
     pub(crate) fn relabel(&mut self, cx: &Context<'_>, slot: Slot, label: Label) {
         let before = self.label(cx, slot);
-        let Some(guest) = self.guests.get_mut(&slot) else { return };
-        guest.label = label;
+        self.guests.relabel(slot, label);
         if self.label(cx, slot) == before {
             return;
         }

@@ -77,9 +77,9 @@ impl Core {
             let name = self.config.name.as_str();
             return Speaker { member: None, name, caller, link: LinkKind::Plain };
         };
-        let name = match (self.name(slot), self.guests.get(&slot)) {
+        let name = match (self.name(slot), self.guests.get(slot)) {
             (Some(name), _) => name.as_str(),
-            (None, Some(guest)) => guest.label.as_str(),
+            (None, Some(guest)) => guest.label().as_str(),
             (None, None) => "",
         };
         let link = self.link_kind(slot).of_messages();

@@ -81,7 +81,7 @@ impl Core {
         slot: Slot,
         bytes: usize,
     ) -> Result<(), Dropped> {
-        let Some(guest) = self.guests.get_mut(&slot) else { return Err(Dropped::NotMember) };
+        let Some(guest) = self.guests.get_mut(slot) else { return Err(Dropped::NotMember) };
         let origin = guest.source.origin;
         let rate = *self.config.rate.get(origin);
         if !guest.said.take(cx.now, rate, bytes) {
