@@ -101,17 +101,25 @@ pub struct Rewind {
     pub to: Position,
 }
 
+impl Rewind {
+    /// Extends this one by another of the same epoch. Returns false if it is of another epoch.
+    pub fn extend(&mut self, other: Rewind) -> bool {
+        let is_same = self.up_to.epoch() == other.up_to.epoch();
+        if is_same {
+            self.up_to = self.up_to.max(other.up_to);
+            self.to = self.to.min(other.to);
+        }
+        is_same
+    }
+}
+
 /// Maximum epochs with a [`Rewind`]. The oldest two are merged beyond it.
 const REWINDS: usize = 64;
 
 impl Saved {
     pub(crate) fn add_rewind(&mut self, rewind: Rewind) {
-        match self.rewinds.last_mut() {
-            Some(last) if last.up_to.epoch() == rewind.up_to.epoch() => {
-                last.up_to = last.up_to.max(rewind.up_to);
-                last.to = last.to.min(rewind.to);
-            }
-            _ => self.rewinds.push(rewind),
+        if !self.rewinds.last_mut().is_some_and(|last| last.extend(rewind)) {
+            self.rewinds.push(rewind);
         }
         if self.rewinds.len() > REWINDS {
             let oldest = self.rewinds.remove(0);

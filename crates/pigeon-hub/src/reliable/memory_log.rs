@@ -10,14 +10,19 @@ use super::log::RoomLog;
 use super::output::{Answer, Earlier, Outcome, Read};
 
 /// The bytes of a message without its strings, rounded up.
-const OVERHEAD: usize = 192;
+const OVERHEAD: usize = 256;
 
 /// Maximum number of outboxes whose last number is kept. The least recently used are dropped first.
 const MOST_OUTBOXES: usize = 65_536;
 
+/// Maximum number of words of a search; further words are ignored, as on disk.
+const MOST_WORDS: usize = 16;
+
 /// The newest messages of a hub, bounded in bytes, with the rules of the log on disk.
 pub struct MemoryLog {
     entries: VecDeque<Entry>,
+    /// Positions of the entries, by identity.
+    by_identity: BTreeMap<Identity, Position>,
     bytes: usize,
     most_bytes: usize,
     /// Before the first message of this run.
@@ -57,6 +62,7 @@ impl MemoryLog {
     pub fn new(start: Position, most_bytes: usize) -> MemoryLog {
         MemoryLog {
             entries: VecDeque::new(),
+            by_identity: BTreeMap::new(),
             bytes: 0,
             most_bytes,
             start,
@@ -104,11 +110,13 @@ impl MemoryLog {
         let MemoryAppend { room, speaker, link, wall, text, identity, .. } = append;
         let message = Message { position, room, speaker, link, wall, text, identity };
         self.bytes += weight(&message);
+        self.by_identity.insert(identity, position);
         self.entries.push_back(Entry::Message(Arc::new(message)));
         while self.bytes > self.most_bytes
             && let Some(Entry::Message(oldest)) = self.entries.pop_front()
         {
             self.bytes -= weight(&oldest);
+            self.by_identity.remove(&oldest.identity);
             self.floor = oldest.position;
         }
         (Outcome::Stored, true)
@@ -123,7 +131,9 @@ impl MemoryLog {
             (None, None) => false,
         };
         self.entries.retain(|entry| !entry.message().is_some_and(|it| is_meant(it)));
-        self.bytes = self.entries.iter().filter_map(Entry::message).map(|it| weight(it)).sum();
+        let kept = || self.entries.iter().filter_map(Entry::message);
+        self.bytes = kept().map(|it| weight(it)).sum();
+        self.by_identity = kept().map(|it| (it.identity, it.position)).collect();
         // A position of its own tells this deletion from the one before.
         self.newest = self.newest.next().unwrap_or(self.newest);
         self.deletion = self.newest;
@@ -145,29 +155,22 @@ impl MemoryLog {
                 let before = first.and_then(|first| Position::new(first.get() - 1));
                 Answer::Before(before.unwrap_or(self.newest))
             }
-            Read::Earlier(Earlier { room, words, before, limit, .. }) => {
-                let words = words.as_deref().unwrap_or_default().to_lowercase();
-                let has_words = |entry: &&Entry| {
-                    let text = entry.message().map(|it| String::from_utf8_lossy(&it.text));
-                    let text = text.unwrap_or_default().to_lowercase();
-                    words.split_whitespace().all(|word| text.contains(word))
-                };
-                let end = self.entries.partition_point(|entry| entry.position() < *before);
-                let of_room = self.entries.range(..end).rev().filter(|entry| entry.room() == room);
-                let mut found: Vec<Entry> =
-                    of_room.filter(has_words).take(limit + 1).cloned().collect();
-                let has_more = *limit > 0 && found.len() > *limit;
-                found.truncate(*limit);
-                found.reverse();
-                let more = found.first().map(Entry::position).filter(|_| has_more);
-                Answer::Earlier { entries: found, more }
-            }
+            Read::Earlier(earlier) => search(self.before(earlier), earlier),
             Read::After { room, after, limit } => {
                 let after = self.entries.partition_point(|entry| entry.position() <= *after);
                 let of_room = self.entries.range(after..).filter(|entry| entry.room() == room);
                 Answer::Entries(of_room.take(*limit).cloned().collect())
             }
         }
+    }
+
+    /// The entries among which [`search`] finds those that were asked for, the newest first.
+    pub fn before(&self, earlier: &Earlier) -> Vec<Entry> {
+        let end = self.entries.partition_point(|entry| entry.position() < earlier.before);
+        let before = self.entries.range(..end).rev();
+        let of_room = before.filter(|entry| *entry.room() == earlier.room);
+        let most = if earlier.words.is_some() { usize::MAX } else { earlier.limit + 1 };
+        of_room.take(most).cloned().collect()
     }
 
     fn follow(&self, seen: Seen, deletion: Position) -> Follow {
@@ -193,8 +196,9 @@ impl MemoryLog {
     }
 
     fn find(&self, identity: Identity) -> Option<&Message> {
-        let messages = self.entries.iter().rev().filter_map(Entry::message);
-        messages.map(AsRef::as_ref).find(|message| message.identity == identity)
+        let position = *self.by_identity.get(&identity)?;
+        let at = self.entries.partition_point(|entry| entry.position() < position);
+        self.entries.get(at)?.message().map(AsRef::as_ref)
     }
 }
 
@@ -212,6 +216,24 @@ impl RoomLog for MemoryLog {
         let wanted = wanted.filter(|entry| room.is_none_or(|room| entry.room() == room));
         Some(wanted.take(limit).cloned().collect())
     }
+}
+
+/// The newest of these entries that were asked for. Apart from the log, so that nothing else waits for
+/// a search.
+pub fn search(entries: Vec<Entry>, earlier: &Earlier) -> Answer {
+    let words = earlier.words.as_deref().unwrap_or_default().to_lowercase();
+    let words: Vec<&str> = words.split_whitespace().take(MOST_WORDS).collect();
+    let has_words = |entry: &Entry| {
+        let text = entry.message().map(|it| String::from_utf8_lossy(&it.text).to_lowercase());
+        words.is_empty() || text.is_some_and(|text| words.iter().all(|word| text.contains(word)))
+    };
+    let limit = earlier.limit;
+    let mut found: Vec<Entry> = entries.into_iter().filter(has_words).take(limit + 1).collect();
+    let has_more = limit > 0 && found.len() > limit;
+    found.truncate(limit);
+    found.reverse();
+    let more = found.first().map(Entry::position).filter(|_| has_more);
+    Answer::Earlier { entries: found, more }
 }
 
 fn weight(message: &Message) -> usize {
@@ -292,6 +314,49 @@ mod tests {
         assert_eq!(log.newest(), Position::at(3, 2).unwrap());
         let read = Read::Outbox { author: 1, outbox: 2 };
         assert_eq!(log.read(&read), Answer::Last(4));
+    }
+
+    #[test]
+    fn a_message_is_found_by_its_identity_whatever_was_dropped_or_deleted() {
+        let mut log = MemoryLog::new(Position::at(1, 0).unwrap(), 2_000);
+        for number in 1..=100 {
+            log.append(append(number, None, "something"));
+        }
+        let first = log.entries[0].message().unwrap().identity.number;
+        assert_eq!(log.append(append(first - 1, None, "something")), (Outcome::Deleted, false));
+        for number in first..=100 {
+            assert_eq!(log.append(append(number, None, "something")), (Outcome::Stored, false));
+            assert_eq!(log.append(append(number, None, "other")), (Outcome::Conflict, false));
+        }
+        assert_eq!(log.by_identity.len(), log.entries.len());
+        log.append(MemoryAppend { room: RoomName::parse(b"b").unwrap(), ..append(101, None, "x") });
+        log.forget(Some(&RoomName::lobby()), None);
+        assert_eq!(log.append(append(100, None, "something")), (Outcome::Deleted, false));
+        assert_eq!((log.by_identity.len(), log.entries.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_search_takes_the_newest_that_have_all_words() {
+        let mut log = MemoryLog::new(Position::at(1, 0).unwrap(), 1 << 20);
+        for (number, text) in [(1, "Red fish"), (2, "blue fish"), (3, "red FISH 鱼"), (4, "bird")]
+        {
+            log.append(append(number, None, text));
+        }
+        let found = |words: Option<&str>, limit| {
+            let words = words.map(Box::from);
+            let before = Position::END;
+            let earlier = Earlier { id: 1, room: RoomName::lobby(), words, before, limit };
+            let Answer::Earlier { entries, more } = log.read(&Read::Earlier(earlier)) else {
+                panic!("another answer")
+            };
+            let numbers = entries.iter().map(|it| it.message().unwrap().identity.number);
+            (numbers.collect::<Vec<_>>(), more.is_some())
+        };
+        assert_eq!(found(Some("fish RED"), 9), (vec![1, 3], false));
+        assert_eq!(found(Some("fish"), 2), (vec![2, 3], true));
+        assert_eq!(found(Some(" "), 2), (vec![3, 4], true));
+        assert_eq!(found(None, 3), (vec![2, 3, 4], true));
+        assert_eq!(found(Some(&"fish ".repeat(16).replace("fish ", "f ")), 9).0, [1, 2, 3]);
     }
 
     #[test]

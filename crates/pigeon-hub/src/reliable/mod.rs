@@ -62,7 +62,7 @@ use pigeon_proto::frame::{ByeReason, HubFrame};
 
 pub use config::{Config, Crypto};
 pub use log::RoomLog;
-pub use memory_log::{MemoryAppend, MemoryLog};
+pub use memory_log::{MemoryAppend, MemoryLog, search};
 pub use output::{
     Answer, ConnId, Earlier, Join, Joined, Outcome, Output, Read, ReadId, Say, SayId,
 };

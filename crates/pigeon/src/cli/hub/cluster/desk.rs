@@ -138,7 +138,13 @@ impl Desk {
             Event::Store { messages, saved } => return self.store(messages, saved),
             Event::Settled(settled) => self.settle(settled),
             Event::Heard(messages) => self.hear(messages),
-            Event::Rewound(rewind) => self.lock().rewinds.push(rewind),
+            Event::Rewound(rewind) => {
+                let rewinds = &mut self.lock().rewinds;
+                // One for all messages of an epoch: each costs a walk over all followers.
+                if !rewinds.last_mut().is_some_and(|last| last.extend(rewind)) {
+                    rewinds.push(rewind);
+                }
+            }
             // Followed by a place that says so.
             Event::Released => {}
             Event::State { state, others } => {

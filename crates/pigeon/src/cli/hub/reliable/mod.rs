@@ -92,7 +92,7 @@ impl Link {
             // The rest waits for the next turn.
             self.hub_waker.get().into_iter().for_each(Waker::wake);
         }
-        let mut says = Vec::new();
+        let (mut says, mut is_watching) = (Vec::new(), false);
         for item in items {
             match item {
                 FromLink::Join(join) => self.join(hub, now, join),
@@ -100,7 +100,7 @@ impl Link {
                 FromLink::Command { author, line } => self.command(hub, now, author, &line),
                 FromLink::Watch { room } => {
                     self.watched.add(room);
-                    self.list(hub, now);
+                    is_watching = true;
                 }
                 FromLink::Unwatch { room } => self.watched.remove(&room),
                 FromLink::Leave { author } => {
@@ -109,6 +109,10 @@ impl Link {
                     }
                 }
             }
+        }
+        if is_watching {
+            // Once for all: a list sorts all rooms.
+            self.list(hub, now);
         }
         for id in archive.say(self.link, says) {
             self.settle(id, Outcome::refused(Reason::NotStored));

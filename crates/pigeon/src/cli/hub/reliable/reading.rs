@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pigeon_hub::reliable::{Answer, Earlier, Read, ReadId};
+use pigeon_hub::reliable::{Answer, Earlier, Read, ReadId, search};
 use pigeon_log::{Entry, Query, ReadError, Reader};
 use pigeon_net::Waker;
 use pigeon_proto::{Identity, Position, RoomName};
@@ -35,7 +35,13 @@ impl Reading {
             let mut unknown = Unknown::default();
             for (id, question) in asked {
                 let answer = match &log {
-                    All::Memory(log) => log.lock().read(&question),
+                    All::Memory(log) => match &question {
+                        Read::Earlier(earlier) => {
+                            let entries = log.lock().before(earlier);
+                            search(entries, earlier)
+                        }
+                        question => log.lock().read(question),
+                    },
                     All::Disk(reader, shown) => {
                         let answer = match shown {
                             None => read(reader, question),
