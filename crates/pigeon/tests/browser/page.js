@@ -216,6 +216,11 @@ export class Person {
     return this.page.$eval(PART.status, (status) => Number(status.dataset.waiting ?? 0));
   }
 
+  /** Waits until the hub has confirmed all that was said; others may hear it earlier. */
+  settled() {
+    return until('all that was said is confirmed', async () => (await this.waiting()) === 0);
+  }
+
   rowCount() {
     return this.page.locator(PART.row).count();
   }

@@ -122,6 +122,7 @@ test('what waits in a closed tab is sent once by the next one', async (t) => {
   const first = await Person.open(context, url, { name: 'ann' });
   await first.say('before');
   await join.line('before');
+  await first.settled();
   way.silence();
   await first.sayAll(numbered('waiting', 1, 20));
   await until('all are written', async () => (await first.waiting()) === 20);
@@ -153,6 +154,7 @@ test('an open tab takes over what a closed one left', async (t) => {
   await first.say('one');
   await second.say('two');
   await join.line('two');
+  await Promise.all([first.settled(), second.settled()]);
   way.silence();
   await first.sayAll(numbered('first', 1, 10));
   await second.sayAll(numbered('second', 1, 10));
@@ -248,9 +250,12 @@ test('a browser that is killed says what waited when it starts again', async (t)
     });
   const join = await hub.join('carl');
   let context = await start();
+  // Before its profile is removed with the hub's folder, or it may never end; nor would a failed test.
+  afterwards(t, () => context.close().catch(() => {}));
   const before = await Person.open(context, url, { name: 'ann' });
   await before.say('before');
   await join.line('before');
+  await before.settled();
   way.silence();
   await before.sayAll(numbered('waiting', 1, 5));
   await until('all are written', async () => (await before.waiting()) === 5);
@@ -263,8 +268,6 @@ test('a browser that is killed says what waited when it starts again', async (t)
   ]);
   way.restore();
   context = await start();
-  // Before its profile is removed with the hub's folder, or it may never end.
-  afterwards(t, () => context.close());
   const after = await Person.open(context, url);
   await join.line('waiting 5', 60_000);
   await after.say('after');

@@ -23,8 +23,9 @@ fn browse(file: &str, programs: &[&str]) {
         return peers::skipped("playwright-core (npm ci --prefix crates/pigeon/tests/browser)");
     }
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let output = Command::new("node")
-        .args(["--test", "--test-reporter=spec"])
+    // A browser that does not end keeps Node from ending.
+    let output = Command::new("timeout")
+        .args(["--kill-after=5", "600", "node", "--test", "--test-reporter=spec"])
         .arg(folder.join(file))
         .env("PIGEON_BIN", env!("CARGO_BIN_EXE_pigeon"))
         .env("PIGEON_BROWSER_FOLDER", PathBuf::from(env!("CARGO_TARGET_TMPDIR")))
