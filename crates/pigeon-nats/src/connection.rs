@@ -244,7 +244,9 @@ impl From<PublishError> for Unpublished {
         match (error.kind(), refusal.map(jetstream::Error::error_code)) {
             (PublishErrorKind::MaxPayloadExceeded, _)
             | (_, Some(ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM)) => Unpublished::TooLarge,
-            (PublishErrorKind::WrongLastSequence, _) => Unpublished::Late,
+            // The second while another opening is still being agreed on by several brokers.
+            (PublishErrorKind::WrongLastSequence, _)
+            | (_, Some(ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT)) => Unpublished::Late,
             (_, Some(_)) => Unpublished::Refused(error.to_string()),
             (_, None) => Unpublished::Unanswered(error.to_string()),
         }

@@ -49,7 +49,7 @@ impl Troubles {
         self.publishing.take_if(|(_, at)| *at + QUIET <= now);
     }
 
-    /// A record was not published. One that goes on like this is reported: nothing passes it.
+    /// A record was not published. Reported if it persists, because later records wait behind it.
     pub(crate) fn unpublished(&mut self, now: Instant, why: &Unpublished) -> Option<String> {
         let why = match why {
             Unpublished::Refused(why) => why,

@@ -164,7 +164,7 @@ impl MemoryLog {
         }
     }
 
-    /// The entries among which [`search`] finds those that were asked for, the newest first.
+    /// The room's entries before the requested position, newest first, for [`search`].
     pub fn before(&self, earlier: &Earlier) -> Vec<Entry> {
         let end = self.entries.partition_point(|entry| entry.position() < earlier.before);
         let before = self.entries.range(..end).rev();
@@ -218,8 +218,7 @@ impl RoomLog for MemoryLog {
     }
 }
 
-/// The newest of these entries that were asked for. Apart from the log, so that nothing else waits for
-/// a search.
+/// Searches these entries, newest first. A function of its own, so that the log is not locked meanwhile.
 pub fn search(entries: Vec<Entry>, earlier: &Earlier) -> Answer {
     let words = earlier.words.as_deref().unwrap_or_default().to_lowercase();
     let words: Vec<&str> = words.split_whitespace().take(MOST_WORDS).collect();

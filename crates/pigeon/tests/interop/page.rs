@@ -15,7 +15,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// Runs a file of `tests/browser`, unless a program is missing, and prints its figures.
 #[track_caller]
 fn browse(file: &str, programs: &[&str]) {
-    if !programs.iter().chain(&["node"]).all(|program| peers::installed(program)) {
+    if !programs.iter().chain(&["node", "timeout"]).all(|program| peers::installed(program)) {
         return;
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");

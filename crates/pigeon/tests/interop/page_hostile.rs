@@ -240,7 +240,7 @@ fn hostile_clients_of_the_page_cost_plain_members_nothing() {
 
 #[test]
 fn whoever_asks_much_and_reads_nothing_waits_and_gets_all_of_it_in_the_end() {
-    const REQUESTS: usize = 2_000;
+    const REQUESTS: usize = 1_000;
     let (hub, page) = hub_with_page("much", &[]);
     let request = |end| format!("GET /assets/main.js HTTP/1.1\nHost: {page}\n{end}\n");
     let one = ask(page, &request("Connection: close\n")).len();
@@ -248,7 +248,7 @@ fn whoever_asks_much_and_reads_nothing_waits_and_gets_all_of_it_in_the_end() {
     let mut stream = TcpStream::connect(page).unwrap();
     let all = request("").repeat(REQUESTS - 1) + &request("Connection: close\n");
     stream.write_all(all.replace('\n', "\r\n").as_bytes()).unwrap();
-    // The hub has read what it reads of it once it has answered others.
+    // Once it has answered others, the hub has read all that it reads before the client does.
     for _ in 0..3 {
         ask(page, &format!("GET /healthz HTTP/1.1\nHost: {page}\nConnection: close\n\n"));
     }
@@ -257,7 +257,7 @@ fn whoever_asks_much_and_reads_nothing_waits_and_gets_all_of_it_in_the_end() {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut answers = Vec::new();
     stream.read_to_end(&mut answers).unwrap();
-    let count = answers.windows(15).filter(|it| *it == b"HTTP/1.1 200 OK").count();
+    let count = String::from_utf8_lossy(&answers).matches("HTTP/1.1 200 OK").count();
     assert_eq!(count, REQUESTS);
     assert!(answers.len() > REQUESTS * (one - 100), "{} of {one} bytes each", answers.len());
 }

@@ -78,7 +78,7 @@ pub(super) struct Cluster {
     told_next: Instant,
 }
 
-/// What no member of another hub gets, and numbers of epochs that leave no room for more.
+/// Counts of messages and epochs that were not passed on between hubs.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Losses {
     too_large: u64,
