@@ -164,6 +164,8 @@ struct Chaos<'a> {
     counts: Vec<(Fault, u32)>,
     /// When the last program was started or link mended.
     last: Instant,
+    /// How often the brokers had to be started again.
+    stalls: u32,
     /// How long presence and plain members needed.
     presence: Vec<Duration>,
     hearing: Vec<Duration>,
@@ -190,6 +192,7 @@ impl<'a> Chaos<'a> {
             has_destroyed: false,
             counts: FAULTS.map(|fault| (fault, 0)).into(),
             last: Instant::now(),
+            stalls: 0,
             presence: Vec::new(),
             hearing: Vec::new(),
         }
@@ -312,15 +315,31 @@ impl<'a> Chaos<'a> {
         self.orders.speak.store(true, Ordering::Relaxed);
     }
 
+    /// Starts all brokers again if they have stopped for good, as an operator would, and waits anew.
+    /// nats-server 2.9.10 sometimes does after several failures: it reports a stalled catch-up every ten
+    /// seconds, and no stream has a leader that stores anything.
+    fn revive_brokers(&mut self, start: &mut Instant) {
+        if start.elapsed() < PATIENCE / 2 || !(0..HUBS).any(|n| self.sites.is_stalled(n)) {
+            return;
+        }
+        println!("the brokers have stalled, and are started again");
+        (0..HUBS).for_each(|n| self.sites.kill_broker(n));
+        (0..HUBS).for_each(|n| self.sites.start_broker(n));
+        self.stalls += 1;
+        assert!(self.stalls < 10, "the brokers stall each time");
+        (self.last, *start) = (Instant::now(), Instant::now());
+    }
+
     /// Waits until a plain member of every hub gets exactly all names from `/who`.
-    fn await_presence(&self, when: &str) -> Duration {
+    fn await_presence(&mut self, when: &str) -> Duration {
         let all = |prefix, count| (0..count).map(move |n| format!("{prefix}{n}"));
         let mut wanted: Vec<String> = all("key", RELIABLE).chain(all("udp", PLAIN)).collect();
         wanted.sort();
         let mut is_right = [false; HUBS];
         let mut got: Vec<Vec<String>> = vec![Vec::new(); HUBS];
-        let start = Instant::now();
+        let mut start = Instant::now();
         for asker in 0.. {
+            self.revive_brokers(&mut start);
             let asker = |hub: usize| hub + asker % (PLAIN / HUBS) * HUBS;
             for hub in (0..HUBS).filter(|hub| !is_right[*hub]) {
                 self.plain.lock()[asker(hub)].ask();
@@ -359,11 +378,12 @@ impl<'a> Chaos<'a> {
     }
 
     /// Waits until every plain member has heard every other one.
-    fn await_hearing(&self, when: &str) -> Duration {
+    fn await_hearing(&mut self, when: &str) -> Duration {
         self.plain.lock().iter_mut().for_each(|member| member.heard.clear());
         let names: Vec<String> = (0..PLAIN).map(|n| format!("udp{n}")).collect();
-        let start = Instant::now();
+        let mut start = Instant::now();
         for attempt in 1.. {
+            self.revive_brokers(&mut start);
             let heard_by = |member: &Plain, name: &str| {
                 (1..attempt)
                     .any(|attempt| member.heard.contains(&format!("{name} {when} {attempt}")))
@@ -499,6 +519,7 @@ impl<'a> Chaos<'a> {
         let acknowledged = self.acknowledged();
         let (ledgers, tails) = self.ledgers();
         assert!(tails <= 1 + rounds as usize / 50, "{tails} lost tails");
+        assert!(self.stalls <= 1 + rounds / 50, "the brokers stalled {} times", self.stalls);
         finds_faults_put_in_by_hand(&ledgers, &acknowledged);
         let stored: usize = acknowledged.values().map(|it| it.len()).sum();
         let moves: u32 = self.reliable.iter().map(|it| it.book().moves).sum();
@@ -508,12 +529,13 @@ impl<'a> Chaos<'a> {
         println!(
             "{rounds} rounds, {} epochs: {:?}; {stored} messages of {RELIABLE} reliable members acknowledged, \
              {} in a ledger, {moves} moves to another hub: 0 lost, 0 doubled, one order, {tails} \
-             tails of plain messages in a hub's log only; presence \
+             tails of plain messages in a hub's log only, brokers started again {} times; presence \
              right after at most {presence:.1?}, plain members hear after at most {hearing:.1?}: \
              20 s wanted",
             epochs.len(),
             self.counts,
             ledgers[0].lines.len(),
+            self.stalls,
         );
         self.reliable.into_iter().for_each(Reliable::join);
         // A busy machine may take longer than the 20 s that are printed.

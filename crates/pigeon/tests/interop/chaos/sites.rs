@@ -263,6 +263,13 @@ impl Sites {
         self.brokers[n].process = None;
     }
 
+    /// Whether a broker said last that it cannot catch up with the others.
+    pub(super) fn is_stalled(&self, n: usize) -> bool {
+        let log =
+            fs::read_to_string(self.folder.join(format!("broker{n}.log"))).unwrap_or_default();
+        log.lines().rev().take(2).all(|line| line.contains("Catchup for stream")) && !log.is_empty()
+    }
+
     pub(super) fn signal_broker(&self, n: usize, signal: &str) {
         self.brokers[n].process.as_ref().unwrap().signal(signal);
     }
