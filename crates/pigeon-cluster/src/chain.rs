@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use crate::held::{Read, Round, Saved};
 use crate::record::{self, Stamp};
 
-/// Maximum sequences whose digests are kept for comparison.
+/// Maximum digests kept for comparison.
 const RING: usize = 8_192;
 
 /// Sequences whose digests are stored, so that a hub that was restarted compares too.

@@ -49,7 +49,7 @@ impl Peers {
         }
     }
 
-    /// Removes hubs whose lease has ended, and returns them.
+    /// Removes hubs with an ended lease, and returns them.
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<u128> {
         if self.is_frozen {
             return Vec::new();

@@ -104,7 +104,7 @@ pub enum Event {
     },
     /// The brokers or the stream cannot be reached, or refuse. Reported once for each reason.
     Trouble(String),
-    /// The brokers accept records and what is told up to this many bytes.
+    /// Maximum bytes of records and announcements that the brokers accept.
     Limit(usize),
     /// Once a second: the counters, and how many messages wait for their place.
     Counts {
@@ -293,7 +293,7 @@ struct Driver {
     limit: usize,
     /// Delay before the next connection that the order wants.
     delay: Duration,
-    /// Number of things to be told that were too large for the brokers.
+    /// Number of announcements that were too large for the brokers.
     too_large: u64,
     shared: Arc<Shared>,
     /// What the other hubs have said about themselves.

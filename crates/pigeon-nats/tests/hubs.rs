@@ -18,7 +18,7 @@ use pigeon_proto::{Identity, LinkKind, Message, Position, RoomName};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The run of a hub whose stream is not as it should be.
+/// The run of a hub with a stream that is not as it should be.
 const FULL: u128 = 9;
 
 /// A broker, or `None` where nats-server is not installed.

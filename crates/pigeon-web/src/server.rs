@@ -27,7 +27,7 @@ const READ: usize = 64 << 10;
 /// Maximum number of connections accepted before others are served.
 const ACCEPT: usize = 64;
 
-/// Time between checks for connections whose time is over.
+/// Time between checks for overdue connections.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Time limit for the goodbyes of a server that ends.

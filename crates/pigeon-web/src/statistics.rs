@@ -25,7 +25,7 @@ pub struct Statistics {
     pub foreign_origins: u64,
     /// Connections that did not send a request in time, or were silent for too long.
     pub silent: u64,
-    /// Connections whose peer did not take what was sent.
+    /// Connections of peers that did not take what was sent.
     pub stuck: u64,
     /// WebSockets closed because the client broke the protocol.
     pub broken: u64,

@@ -11,7 +11,7 @@ use crate::record::{Again, Numbered, Outbox, Said};
 /// Maximum messages read from the log at once to be said again.
 const PART: usize = 256;
 
-/// Maximum hubs whose `have` is kept.
+/// Maximum hubs with a kept `have`.
 const HAVES: usize = 64;
 
 impl Order {

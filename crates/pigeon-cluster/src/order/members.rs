@@ -13,7 +13,7 @@ use crate::record::{Again, Numbered, Said, longest_text};
 pub(super) const WAITING: usize = 65_536;
 const WAITING_BYTES: usize = 16 << 20;
 
-/// Maximum outboxes whose last number is kept in memory.
+/// Maximum outboxes with a last number in memory.
 const LASTS: usize = 65_536;
 
 impl Order {

@@ -7,7 +7,7 @@ pub struct Broker {
     pub records: Vec<Vec<u8>>,
     /// Whether conditions of openings are ignored: a planted fault.
     pub ignores_conditions: bool,
-    /// Maximum bytes of a record, and the number that hubs are told.
+    /// Maximum bytes of a record, and the number announced to hubs.
     pub limits: (usize, usize),
 }
 

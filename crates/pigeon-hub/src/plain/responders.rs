@@ -101,7 +101,7 @@ impl Plain {
         step != Step::Wait
     }
 
-    /// Continues the trials whose next step is due.
+    /// Continues the trials with a due step.
     pub(super) fn go_on_with_trials(&mut self, core: &mut Core, events: &mut Events, now: Instant) {
         loop {
             let drawn = &mut self.drawn;

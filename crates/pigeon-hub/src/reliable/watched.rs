@@ -1,4 +1,4 @@
-//! Rooms whose members clients watch.
+//! Rooms that clients watch, for their lists of members.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -72,7 +72,7 @@ const READERS: [(u16, &str); 6] = [
     (5006, "euc-kr"),
 ];
 
-/// A hub whose members read different encodings.
+/// A hub with readers of different encodings.
 fn hub(format: Format) -> Harness {
     let mut h = Harness::with_members(format, &READERS.map(|(port, _)| local(port)));
     for (port, label) in &READERS[1..] {

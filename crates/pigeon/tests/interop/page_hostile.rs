@@ -262,7 +262,7 @@ fn whoever_asks_much_and_reads_nothing_waits_and_gets_all_of_it_in_the_end() {
     assert!(answers.len() > REQUESTS * (one - 100), "{} of {one} bytes each", answers.len());
 }
 
-/// Connections whose requests come a byte at a time.
+/// Connections with requests that come a byte at a time.
 fn slow(page: SocketAddr) -> Attack {
     Attack::start(1, move |is_over, count| {
         let open = |_| TcpStream::connect(page).ok();

@@ -115,7 +115,7 @@ pub(crate) struct Journal {
     second: Instant,
     lines: u32,
     unwritten: u64,
-    /// Newcomers whose lines wait, in the order of their times.
+    /// Newcomers with waiting lines, in the order of their times.
     held: VecDeque<(Instant, Label)>,
 }
 

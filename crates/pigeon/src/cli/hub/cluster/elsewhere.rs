@@ -36,7 +36,7 @@ const AGAIN: Duration = Duration::from_secs(6);
 /// Time between requests for a sign of members that are at another hub too.
 const PROBE: Duration = Duration::from_secs(2);
 
-/// Maximum number of members that a hub tells, and of those in one part of its list.
+/// Maximum number of members that a hub announces, and of those in one part of its list.
 const MOST: usize = 10_000;
 const PART: usize = 1_000;
 
@@ -46,7 +46,7 @@ const ROW: usize = 512;
 /// Maximum number of other hubs.
 const MOST_HUBS: usize = 64;
 
-/// Number of a hub's own earlier runs that it tells.
+/// Number of a hub's own earlier runs that it announces.
 const RUNS: usize = 8;
 
 /// How much greater than every known number of a join one from another hub may be, and the last one.

@@ -73,7 +73,7 @@ pub(super) struct Cluster {
     about: Value,
     /// The brokers, for people.
     brokers: String,
-    /// What was counted when it was told last, and when it is told next.
+    /// The counts of the last report, and the time of the next one.
     told: Losses,
     told_next: Instant,
 }

@@ -1,4 +1,4 @@
-//! The rooms whose members a link's clients watch.
+//! The rooms that a link's clients watch, for their lists of members.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

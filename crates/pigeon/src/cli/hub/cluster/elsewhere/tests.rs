@@ -334,7 +334,7 @@ fn a_banned_key_is_kept_out_everywhere_and_let_in_again_also_by_a_hub_that_was_a
 }
 
 impl World {
-    /// A hub that is not of this test tells its members.
+    /// A hub that is not of this test announces its members.
     fn faulty(&mut self, n: usize, author: u128, join: u64) {
         let (run, now) = (99, self.now);
         let Site { hub, elsewhere, .. } = &mut self.sites[n];
